@@ -1,0 +1,60 @@
+"""A connection to the bus for a command."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import nats.errors
+from faststream.nats import NatsBroker
+
+from cli.errors import CliError
+from libs.runtime.bus import Bus
+
+CONNECT_TIMEOUT_S = 3
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Bus]:
+    """The bus at `url`, closed at the end; it reconnects for ever in between. CliError when nothing answers."""
+    buses: list[Bus] = []
+
+    async def reconnected() -> None:
+        for bus in buses:
+            await bus.reconnected()
+
+    async def on_error(error: Exception) -> None:
+        """nats-py prints tracebacks unless it is given this; the observer shows what is away."""
+
+    try:
+        await _reach(url)
+    except (OSError, TimeoutError, nats.errors.Error) as error:
+        raise CliError(
+            f"NATS at {url} does not answer: {error or type(error).__name__}", "is it running? see `perpetua status`"
+        ) from error
+    broker = NatsBroker(
+        url,
+        name="perpetua-cli",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        reconnected_cb=reconnected,
+        error_cb=on_error,
+        disconnected_cb=None,
+        log_level=10,
+    )
+    await broker.connect()
+    try:
+        buses.append(Bus(broker, "cli"))
+        yield buses[0]
+    finally:
+        await broker.stop()
+
+
+async def _reach(url: str) -> None:
+    """Fails fast where the broker would try for ever."""
+    connection = await nats.connect(
+        url, allow_reconnect=False, connect_timeout=CONNECT_TIMEOUT_S, error_cb=_silent, max_reconnect_attempts=0
+    )
+    await connection.close()
+
+
+async def _silent(error: Exception) -> None:
+    return

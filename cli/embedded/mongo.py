@@ -1,0 +1,110 @@
+"""mongod as a replica set of one member, which is what transactions need."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+
+from cli.embedded.kind import Kind
+
+_REPLICA_SET = "perpetua"
+_PRIMARY_TIMEOUT_S = 60.0
+_URL_TIMEOUT_MS = 5000
+_NOT_YET_INITIALIZED = 94
+
+
+def _argv(program: Path, home: Path, ports: Sequence[int]) -> list[str]:
+    """`--oplogSize` in MB; quiesce time 0 because there is no other member that could take over."""
+    data = home / "data"
+    data.mkdir(exist_ok=True)
+    return [
+        *(str(program), "--dbpath", str(data), "--bind_ip", "127.0.0.1", "--port", str(ports[0])),
+        *("--replSet", _REPLICA_SET, "--oplogSize", "256", "--wiredTigerCacheSizeGB", "0.25"),
+        *("--quiet", "--nounixsocket"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
+    ]
+
+
+def _claim(admin: Database[dict[str, Any]], host: str) -> None:
+    """Make `host` the one member of the replica set.
+
+    A mongod on another port than the stored configuration names never becomes primary by itself: hence by force.
+    """
+    try:
+        config = admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code != _NOT_YET_INITIALIZED:
+            raise
+        admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": [{"_id": 0, "host": host}]})
+        return
+    if [member["host"] for member in config["members"]] != [host]:
+        config["members"] = [{"_id": 0, "host": host}]
+        config["version"] += 1
+        admin.command("replSetReconfig", config, force=True)
+
+
+def _settle(port: int) -> str:
+    """Wait until the mongod at `port` is primary; its version. ValueError after 60 s without.
+
+    Trap: on a new port mongod first asks whoever holds its old one whether that is itself; a program that accepts
+    there and says nothing makes that 31 s, in which commands wait. Refused or answered, it is milliseconds.
+    """
+    host = f"127.0.0.1:{port}"
+    deadline = time.monotonic() + _PRIMARY_TIMEOUT_S
+    state = "no answer"
+    with MongoClient[dict[str, Any]](host, directConnection=True, serverSelectionTimeoutMS=2000) as client:
+        while time.monotonic() < deadline:
+            try:
+                hello = client.admin.command("hello")
+                if hello.get("isWritablePrimary") and hello.get("me") == host:
+                    return str(client.admin.command("buildInfo")["version"])
+                _claim(client.admin, host)
+            except PyMongoError as error:  # while it loads or changes its configuration it refuses; asked again
+                state = str(error)
+            time.sleep(0.01)
+    raise ValueError(f"mongod did not become primary: {state}")
+
+
+def _last_words(output: str) -> str:
+    """The first error or fatal message in a log of JSON lines, with its cause."""
+    for line in output.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("s") in ("E", "F"):
+            attributes = entry.get("attr", {})
+            return f"{entry.get('msg')} {attributes.get('error', attributes)}"
+    return output.strip().rpartition("\n")[2]
+
+
+def _version_at(url: str) -> str:
+    try:
+        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=_URL_TIMEOUT_MS) as client:
+            hello = client.admin.command("hello")
+            version = str(client.admin.command("buildInfo")["version"])
+    except (PyMongoError, ConfigurationError) as error:
+        raise ValueError(str(error)) from error
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise ValueError("it is a standalone mongod; transactions need a replica set (mongod --replSet)")
+    return version
+
+
+KIND = Kind(
+    name="mongodb",
+    program="mongod",
+    variable="MONGODB_URL",
+    minimum=(6, 0),
+    port_count=1,
+    argv=_argv,
+    settle=_settle,
+    url=lambda port: f"mongodb://127.0.0.1:{port}/?replicaSet={_REPLICA_SET}",
+    version_at=_version_at,
+    last_words=_last_words,
+)

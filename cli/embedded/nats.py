@@ -1,0 +1,55 @@
+"""nats-server with JetStream."""
+
+import json
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.embedded.kind import Kind, first_host
+
+_MAX_PAYLOAD = 8 * 1024 * 1024
+_TIMEOUT_S = 5.0
+
+
+def _config(home: Path, port: int, monitor_port: int) -> str:
+    """The configuration file. `sync_interval: always`: a message is on the disk before it is acknowledged."""
+    return f"""\
+server_name: perpetua
+listen: "127.0.0.1:{port}"
+http: "127.0.0.1:{monitor_port}"
+max_payload: {_MAX_PAYLOAD}
+jetstream {{
+  store_dir: {json.dumps(str(home / "jetstream"))}
+  sync_interval: always
+}}
+"""
+
+
+def _argv(program: Path, home: Path, ports: Sequence[int]) -> list[str]:
+    port, monitor_port = ports
+    config = home / "nats.conf"
+    config.write_text(_config(home, port, monitor_port))
+    return [str(program), "--config", str(config)]
+
+
+def _version(host: str, port: int) -> str:
+    """The version in the INFO line that a NATS server greets with, before TLS and login."""
+    with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connection:
+        line = connection.makefile("rb").readline(64 * 1024)
+    word, _, info = line.partition(b" ")
+    if word != b"INFO":
+        raise ValueError("this is not a NATS server")
+    return str(json.loads(info)["version"])
+
+
+KIND = Kind(
+    name="nats",
+    program="nats-server",
+    variable="NATS_URL",
+    minimum=(2, 12),
+    port_count=2,
+    argv=_argv,
+    settle=lambda port: _version("127.0.0.1", port),
+    url=lambda port: f"nats://127.0.0.1:{port}",
+    version_at=lambda url: _version(*first_host(url, 4222)),
+)

@@ -1,0 +1,152 @@
+"""What a run is to be: parsed from options and environment, checked before anything is started."""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cli.errors import CliError
+from cli.project import CONFIG, SHARED_DATA, State, shown
+
+Feed = Literal["replay", "synthetic", "none"]
+FEEDS: tuple[Feed, ...] = ("replay", "synthetic", "none")
+WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
+SINGLE = ("feed", "gateway")  # a lease per symbol makes more feeds idle; a second gateway needs a second port
+START_DAY = 11
+MAX_SPEED = 100_000
+MAX_REPLICAS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run. `data` is the folder of candles, None unless the feed replays."""
+
+    state: State
+    feed: Feed
+    data: Path | None
+    speed: float
+    symbols: tuple[str, ...]
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    seed: int | None = None
+
+    @property
+    def market(self) -> str:
+        return {"replay": "real", "synthetic": "synthetic", "none": "none"}[self.feed]
+
+    @property
+    def workers(self) -> tuple[tuple[str, int], ...]:
+        """(name, number from 1) of each process, feed first."""
+        names = [name for name in WORKERS if not (name == "feed" and self.feed == "none")]
+        return tuple((name, n) for name in names for n in range(1, self.replicas.get(name, 1) + 1))
+
+
+def make_plan(
+    *,
+    state: Path,
+    env: Mapping[str, str],
+    feed: str | None = None,
+    data: Path | None = None,
+    speed: float = 60.0,
+    symbols: str | None = None,
+    replicas: str = "",
+    seed: int | None = None,
+) -> Plan:
+    """Raises CliError for whatever could not run. Without `feed`, candles are replayed where there are some."""
+    if not 0 < speed <= MAX_SPEED:
+        raise CliError(f"a speed of {speed:g} is not possible", f"take a number above 0, up to {MAX_SPEED}")
+    folder = _data_folder(data, env)
+    chosen = _feed(feed, folder, data)
+    return Plan(
+        State(state.resolve()),
+        chosen,
+        folder if chosen == "replay" else None,
+        speed,
+        _symbols(symbols or env.get("ASSETS") or "", folder if chosen == "replay" else None),
+        parse_replicas(replicas),
+        seed,
+    )
+
+
+def parse_replicas(text: str) -> dict[str, int]:
+    """`decider=3,context=2` -> {"decider": 3, "context": 2}."""
+    wanted: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, count = part.partition("=")
+        if name not in WORKERS:
+            raise CliError(f"--replicas: {name!r} is not a worker", f"workers: {', '.join(WORKERS)}")
+        if not equals or not count.isascii() or not count.isdigit() or not 1 <= int(count) <= MAX_REPLICAS:
+            raise CliError(f"--replicas: {part!r} is not understood", f"write {name}=2; 1 to {MAX_REPLICAS} copies")
+        if name in wanted:
+            raise CliError(f"--replicas: {name} is named twice", "name each worker once")
+        if name in SINGLE and int(count) != 1:
+            raise CliError(f"--replicas: one {name} is enough here", "replicate the other workers")
+        wanted[name] = int(count)
+    return wanted
+
+
+def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
+    """The symbols of the paper venue, in the order of its file."""
+    import yaml
+
+    try:
+        venue = yaml.safe_load((folder / "venues" / "paper.yaml").read_text())
+        return tuple(entry["symbol"] for entry in venue["symbols"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise CliError(f"config/venues/paper.yaml cannot be read: {error}", "restore the file from git") from error
+
+
+def _data_folder(given: Path | None, env: Mapping[str, str]) -> Path | None:
+    """The folder of candles: asked for, from the environment, or the shared one if it is there."""
+    asked = given or (Path(env["PERPETUA_DATA_DIR"]) if env.get("PERPETUA_DATA_DIR") else None)
+    if asked is None:
+        return SHARED_DATA if _candle_files(SHARED_DATA) else None
+    source = "--data" if given else "PERPETUA_DATA_DIR"
+    if not asked.is_dir():
+        raise CliError(f"{source}: {asked} is not a folder", "name the folder that holds <symbol>-1m.csv.gz files")
+    if not _candle_files(asked):
+        raise CliError(f"{source}: no <symbol>-1m.csv.gz in {asked}", "name the folder that holds the candles")
+    return asked.resolve()
+
+
+def _feed(wanted: str | None, folder: Path | None, data: Path | None) -> Feed:
+    if wanted is None:
+        return "replay" if folder else "synthetic"
+    if wanted not in FEEDS:
+        raise CliError(f"--feed: {wanted!r} is not a feed", f"take one of {', '.join(FEEDS)}")
+    if wanted == "replay" and folder is None:
+        raise CliError(
+            f"--feed replay: no candles in {shown(SHARED_DATA)}", "name a folder by --data, or take --feed synthetic"
+        )
+    if wanted != "replay" and data is not None:
+        raise CliError(f"--data does not go with --feed {wanted}", "leave one of them out")
+    return next(feed for feed in FEEDS if feed == wanted)
+
+
+def _candle_files(folder: Path) -> dict[str, Path]:
+    return {path.name.removesuffix("-1m.csv.gz"): path for path in sorted(folder.glob("*-1m.csv.gz"))}
+
+
+def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
+    known = known_symbols()
+    wanted = list(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip())) or list(known)
+    for symbol in wanted:
+        if symbol not in known:
+            raise CliError(f"{symbol} is not a symbol of the paper venue", f"it has {', '.join(known)}")
+    if folder is not None:
+        _check_files(wanted, folder, explicit=bool(text))
+    return tuple(wanted)
+
+
+def _check_files(symbols: Sequence[str], folder: Path, *, explicit: bool) -> None:
+    """Each symbol needs a file of candles that can be read."""
+    files = _candle_files(folder)
+    for symbol in symbols:
+        if symbol not in files:
+            hint = f"there are {', '.join(files)}" + ("" if explicit else ": name them by --symbols")
+            raise CliError(f"no candles of {symbol} in {folder}", hint)
+        try:
+            with gzip.open(files[symbol], "rt") as lines:
+                lines.readline()
+        except (OSError, EOFError, UnicodeDecodeError) as error:
+            raise CliError(f"{files[symbol]} cannot be read: {error}", "check the file and its permissions") from error

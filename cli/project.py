@@ -1,0 +1,44 @@
+"""Where things lie: the project, its configuration, market data, and the state of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / "config"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+STATE = ROOT / ".perpetua"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The folder of a run, `.perpetua/` unless another one was asked for."""
+
+    folder: Path
+
+    @property
+    def run_file(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
+    def api_key(self) -> Path:
+        return self.folder / "api_key"
+
+    @property
+    def seeded(self) -> Path:
+        return self.folder / "seeded.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def supervisor_log(self) -> Path:
+        return self.logs / "supervisor.log"
+
+
+def shown(path: Path) -> str:
+    """A path as people read it: relative to where they are when it is below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

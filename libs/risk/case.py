@@ -1,0 +1,165 @@
+"""One judging: its inputs, the rows being judged, and the running book of what the account has left.
+
+Rows, entries and the book change while the rules run and never leave `judge`: copying frozen values at every clamp
+would cost more than all the rules together.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Literal
+
+from libs.risk.values import AccountView, Limits, PositionView, Receipt, SizedOrder, Verdict
+from libs.schemas.decision import AssetDecision, AssetFacts, Facts
+from libs.schemas.reasons import Reason
+
+Kind = Literal["hold", "close", "decrease", "adjust", "entry"]
+ZERO = Decimal(0)
+HUNDRED = Decimal(100)
+
+
+def exact(number: float) -> Decimal:
+    """A float as the decimal that a reader sees, not as its binary expansion."""
+    return Decimal(repr(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The inputs of one judging. `proposed` is the market as the decision saw it."""
+
+    facts: Facts
+    account: AccountView
+    limits: Limits
+    now: datetime
+    expires_at: datetime
+    proposed: Facts | None
+    entries: dict[str, int]
+
+    def mark(self, symbol: str) -> Decimal | None:
+        seen = self.facts.assets.get(symbol)
+        return None if seen is None else exact(seen.mark)
+
+    def share_of_equity(self, percent: float) -> Decimal:
+        return self.account.equity * exact(percent) / HUNDRED
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the decision on its way to a verdict."""
+
+    ask: AssetDecision
+    kind: Kind
+    receipts: list[Receipt] = field(default_factory=list)
+    final: SizedOrder | None = None
+    denied: bool = False
+
+    def note(self, receipt: Receipt | None) -> None:
+        if receipt is not None:
+            self.receipts.append(receipt)
+            self.denied = self.denied or receipt.effect == "deny"
+
+    def verdict(self) -> Verdict:
+        receipts = tuple(self.receipts)
+        clamped = any(receipt.effect == "clamp" for receipt in receipts)
+        outcome: Literal["accepted", "clamped", "denied"] = (
+            "denied" if self.denied else "clamped" if clamped else "accepted"
+        )
+        return Verdict(self.ask.asset, outcome, self.ask.action, None if self.denied else self.final, receipts)
+
+
+def kind_of(ask: AssetDecision) -> Kind:
+    """What a row does to risk: an increase is an entry, a decrease an exit."""
+    match ask.action:
+        case "buy" | "sell":
+            return "entry"
+        case "close_position":
+            return "close"
+        case "adjust_position":
+            grows = ask.position_adjustment is None or ask.position_adjustment.adjustment_type == "increase"
+            return "entry" if grows else "decrease"
+        case "adjust_orders":
+            return "adjust"
+        case _:
+            return "hold"
+
+
+@dataclass(slots=True)
+class Book:
+    """What the account holds and has left, after the exits and entries accepted so far.
+
+    `notional` is by symbol: positions at the mark plus resting and accepted entries. Money in quote currency.
+    """
+
+    positions: dict[str, PositionView]
+    notional: dict[str, Decimal]
+    gross: Decimal
+    available: Decimal
+
+    @classmethod
+    def of(cls, case: Case) -> "Book":
+        account = case.account
+        notional = dict(account.resting)
+        for symbol, position in account.positions.items():
+            held = position.quantity * (case.mark(symbol) or position.entry)
+            notional[symbol] = notional.get(symbol, ZERO) + held
+        return cls(dict(account.positions), notional, sum(notional.values(), ZERO), account.available)
+
+    def enter(self, symbol: str, notional: Decimal, cost: Decimal) -> None:
+        self.notional[symbol] = self.notional.get(symbol, ZERO) + notional
+        self.gross += notional
+        self.available -= cost
+
+    def leave(self, position: PositionView, quantity: Decimal, price: Decimal, freed: Decimal) -> None:
+        """Takes `quantity` off a position; `freed` is what comes back to the available balance."""
+        symbol, notional = position.symbol, quantity * price
+        self.gross -= notional
+        self.available += freed
+        left = self.notional[symbol] - notional
+        if quantity < position.quantity:
+            share = 1 - quantity / position.quantity
+            rest = replace(position, quantity=position.quantity - quantity, margin=position.margin * share)
+            self.positions[symbol] = rest
+            self.notional[symbol] = left
+            return
+        del self.positions[symbol]
+        if left > 0:
+            self.notional[symbol] = left
+        else:
+            del self.notional[symbol]
+
+    def protect(self, symbol: str, stop: Decimal | None, target: Decimal | None) -> None:
+        held = self.positions[symbol]
+        self.positions[symbol] = replace(held, stop=stop or held.stop, target=target or held.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One asset's market in Decimal. `bid` and `ask` fall back to the last price."""
+
+    mark: Decimal
+    last: Decimal
+    bid: Decimal
+    ask: Decimal
+    has_book: bool
+    atr_percent: Decimal | None
+
+    @classmethod
+    def of(cls, seen: AssetFacts) -> "Market":
+        last = exact(seen.last)
+        has_book = seen.bid is not None and seen.ask is not None
+        return cls(
+            exact(seen.mark),
+            last,
+            last if seen.bid is None else exact(seen.bid),
+            last if seen.ask is None else exact(seen.ask),
+            has_book,
+            None if seen.atr_percent is None else exact(seen.atr_percent),
+        )
+
+
+def deny(rule: str, reason: Reason, message: str) -> Receipt:
+    return Receipt(rule, "deny", reason, message)
+
+
+warn = partial(Receipt, effect="warn")

@@ -1,0 +1,135 @@
+"""The bus as services use it: confirmed publishing, KV with compare-and-set, on the broker's own connection."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import nats.errors
+import nats.js.errors
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import Header, PubAck
+
+from libs.runtime.emit import Emit
+from libs.runtime.envelope import MSG_ID, headers
+from libs.runtime.errors import Conflict, Unavailable
+from libs.schemas.base import Message
+from libs.schemas.subjects import MAX_MESSAGE_BYTES, stream_of
+
+PUBLISH_TIMEOUT_S = 5.0
+WRONG_LAST_SEQUENCE = 10071
+
+# What nats-py raises while the server, the connection or JetStream is away.
+NATS_AWAY: tuple[type[Exception], ...] = (
+    nats.errors.TimeoutError,
+    nats.errors.NoRespondersError,
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.ConnectionDrainingError,
+    nats.errors.StaleConnectionError,
+    nats.errors.OutboundBufferLimitError,
+    nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServiceUnavailableError,
+    ConnectionError,
+)
+# The same, and what JetStream answers while it is still starting.
+NATS_RETRY: tuple[type[Exception], ...] = (*NATS_AWAY, nats.js.errors.APIError)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KvEntry:
+    value: bytes
+    revision: int
+
+
+class Bus:
+    """One connection to NATS. Raises Unavailable while the server is away, Conflict when a compare-and-set lost."""
+
+    def __init__(self, broker: NatsBroker, source: str) -> None:
+        self._broker = broker
+        self._source = source
+        self._js: JetStreamContext | None = None
+        self._reconnected: list[Callable[[], None]] = []
+
+    @property
+    def nc(self) -> Client:
+        return self._broker.connection
+
+    @property
+    def js(self) -> JetStreamContext:
+        if self._js is None:
+            self._js = self.nc.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        return self._js
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each reconnect, in the event loop."""
+        self._reconnected.append(callback)
+
+    def off_reconnect(self, callback: Callable[[], None]) -> None:
+        self._reconnected.remove(callback)
+
+    async def reconnected(self) -> None:
+        log.warning("connected to NATS again")
+        for callback in tuple(self._reconnected):
+            callback()
+
+    async def publish(self, emit: Emit, cause: Mapping[str, str] | None = None) -> PubAck:
+        """Publish to the subject's stream and wait until it is stored. Repeating it stores nothing twice."""
+        body = emit.body.model_dump_json(exclude_none=True).encode()
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise ValueError(f"{emit.subject}: a body of {len(body)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
+        made = headers(emit, self._source, datetime.now(UTC), cause)
+        return await self._store(emit.subject, body, made, stream_of(emit.subject))
+
+    async def publish_many(self, emits: Iterable[Emit], *, window: int = 256) -> None:
+        """Publish confirmed, up to `window` at once; order within a window is the order of sending."""
+        batch: list[Emit] = []
+        for emit in emits:
+            batch.append(emit)
+            if len(batch) == window:
+                await asyncio.gather(*map(self.publish, batch))
+                batch.clear()
+        await asyncio.gather(*map(self.publish, batch))
+
+    async def publish_fast(self, subject: str, body: bytes, msg_id: str | None = None) -> None:
+        """Publish without waiting for the server: ticks, which the next one replaces."""
+        try:
+            await self.nc.publish(subject, body, headers={MSG_ID: msg_id} if msg_id else None)
+        except NATS_AWAY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error
+
+    async def kv_put(self, bucket: str, key: str, body: Message | bytes, *, last: int | None = None) -> int:
+        """Store a value; `last` is the revision it replaces (0: only if absent). Returns the new revision."""
+        data = body if isinstance(body, bytes) else body.model_dump_json(exclude_none=True).encode()
+        made = {} if last is None else {str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last)}
+        return (await self._store(f"$KV.{bucket}.{key}", data, made, f"KV_{bucket}")).seq
+
+    async def kv_delete(self, bucket: str, key: str) -> None:
+        await self._store(f"$KV.{bucket}.{key}", b"", {"KV-Operation": "DEL"}, f"KV_{bucket}")
+
+    async def kv_get(self, bucket: str, key: str) -> KvEntry | None:
+        """The present value, or None where there is none or it was deleted."""
+        try:
+            message = await self.js.get_last_msg(f"KV_{bucket}", f"$KV.{bucket}.{key}", direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
+        except NATS_AWAY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error
+        deleted = message.headers and message.headers.get("KV-Operation")
+        return None if deleted else KvEntry(message.data or b"", message.seq or 0)
+
+    async def _store(self, subject: str, body: bytes, made: dict[str, str], stream: str) -> PubAck:
+        try:
+            return await self.js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, stream=stream, headers=made)
+        except nats.js.errors.APIError as error:
+            if error.err_code == WRONG_LAST_SEQUENCE:
+                raise Conflict(f"{subject}: written by somebody else") from error
+            if isinstance(error, nats.js.errors.ServiceUnavailableError):
+                raise Unavailable(f"JetStream cannot store {subject}: {error.description}") from error
+            raise
+        except NATS_AWAY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error

@@ -1,0 +1,111 @@
+"""Dead letters keep bytes, headers and the reason; a decision's dead step also ends its request."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from libs.runtime.emit import Emit
+from libs.runtime.ticks import BadTick
+from libs.schemas import ids, subjects
+from libs.schemas.dead import DeadLetter, DeadLetterError
+from libs.schemas.decision import DecisionRejected
+from libs.schemas.reasons import RejectReason
+
+CONTEXT_TICKS = "context-ticks"
+MAX_BODY = 100_000
+STEPS = frozenset(d.name for d in (subjects.CONTEXT_REQUESTS, subjects.DECIDER_CONTEXTS, subjects.VALIDATOR_PROPOSALS))
+
+
+def dead_letter(
+    *,
+    subject: str,
+    headers: Mapping[str, str] | None,
+    body: bytes,
+    stream: str,
+    durable: str,
+    sequence: int,
+    error: DeadLetterError,
+    deliveries: int,
+    now: datetime,
+) -> Emit:
+    """The dead letter of one message, under the id `<stream>:<sequence>` for each durable that refuses it."""
+    text, encoding = _text(body[:MAX_BODY])
+    letter = DeadLetter(
+        dead_letter_id=f"{stream}:{sequence}" if stream == "MARKET" else f"{stream}:{sequence}:{durable}",
+        subject=subject[:500],
+        headers={k: v[:1000] for k, v in (headers or {}).items()},
+        body=text,
+        body_encoding=encoding,
+        body_truncated=len(body) > MAX_BODY,
+        stream=stream,
+        durable=durable,
+        sequence=sequence,
+        error=error,
+        deliveries=max(1, deliveries),
+        at=now,
+    )
+    return Emit(subjects.dead(stream, durable), letter)
+
+
+def dead_letter_of_tick(bad: BadTick, now: datetime) -> Emit:
+    """The dead letter of a market event; only context workers publish it, so that it exists once."""
+    return dead_letter(
+        subject=bad.record.subject,
+        headers=bad.record.headers,
+        body=bad.record.data,
+        stream="MARKET",
+        durable=CONTEXT_TICKS,
+        sequence=bad.record.sequence,
+        error=DeadLetterError(code=bad.code, field=(bad.field or "")[:100] or None, message=bad.message[:4000]),
+        deliveries=1,
+        now=now,
+    )
+
+
+def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetime) -> Emit | None:
+    """`decision.rejected(dead_lettered)` for a dead step of a decision, where its ids can still be read.
+
+    A reader that keeps records ends nothing when it fails: only the durables that carry a decision on are its steps.
+    """
+    if durable not in STEPS:
+        return None
+    kind = ".".join(subject.split(".", 2)[:2])
+    found = _ids(kind, subject.split(".")[-1], body)
+    if found is None:
+        return None
+    context, decision, request, correlation = found
+    account = subject.split(".")[-1]
+    rejected = DecisionRejected(
+        decision_id=decision,
+        request_id=request,
+        account_id=account,
+        context_id=context,
+        correlation_id=correlation,
+        reason=RejectReason.DEAD_LETTERED,
+        detail=detail[:4000],
+        rejected_at=now,
+    )
+    return Emit(subjects.decision_rejected(account), rejected)
+
+
+def _ids(kind: str, account: str, body: bytes) -> tuple[str, str, str, str] | None:
+    try:
+        raw = json.loads(body)
+        if kind == "decision.requested":
+            context = ids.context_id(account, raw["cycle"])
+            return context, ids.decision_id(context, "live"), raw["request_id"], raw["request_id"]
+        context = raw["context_id"]
+        if kind == "context.built":
+            request = raw["request"]["request_id"]
+            return context, ids.decision_id(context, "live"), request, raw.get("correlation_id") or request
+        return context, raw["decision_id"], raw["request_id"], raw.get("correlation_id") or raw["request_id"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _text(body: bytes) -> tuple[str, str]:
+    try:
+        return body.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), "base64"

@@ -1,0 +1,308 @@
+"""Delivery of durable messages: parse, handle, publish what follows, acknowledge. Once, for every service.
+
+Three outcomes: done (ack), later (a dependency is away: the message waits here with heartbeats and burns no delivery;
+or a fault of ours: nack with a growing delay), poison (dead letter). Every default of the framework that matters for
+money is replaced here; docs/bus.md has the table.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from faststream import AckPolicy, BaseMiddleware
+from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig
+from pydantic import ValidationError
+
+from libs.runtime import log as runtime_log
+from libs.runtime.bus import NATS_AWAY, Bus
+from libs.runtime.clock import Clock
+from libs.runtime.deadletters import dead_letter, rejection
+from libs.runtime.emit import Emit, Emits
+from libs.runtime.envelope import CORRELATION
+from libs.runtime.errors import Poison, Unavailable
+from libs.runtime.metrics import DeliveryMetrics
+from libs.runtime.validation import explain
+from libs.schemas.base import Message
+from libs.schemas.dead import DeadLetterError
+from libs.schemas.reasons import DeadLetterCode
+from libs.schemas.subjects import MAX_MESSAGE_BYTES, Durable
+
+if TYPE_CHECKING:
+    from faststream.message import StreamMessage
+    from faststream.nats.subscriber.usecases import LogicSubscriber
+
+HEARTBEAT_S = 1.0
+PULL_TIMEOUT_S = 1.0  # a longer one stays blind for as long after a server restart
+AWAY_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+Handler = Callable[[Any], Awaitable[Emit | Emits | None]]
+Decode = Callable[[str, bytes], Message]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where the message in hand comes from. `published_ns` is the server's time of storing."""
+
+    stream: str
+    durable: str
+    sequence: int
+    deliveries: int
+    published_ns: int
+    subject: str
+    headers: dict[str, str]
+
+
+_delivered: ContextVar[Delivered] = ContextVar("delivered")
+
+
+def delivered() -> Delivered:
+    """The delivery that the running handler works on."""
+    return _delivered.get()
+
+
+def delivery_of(msg: Msg) -> Delivered:
+    """Read the acknowledgement subject; nats-py's `metadata` does the same ten times slower."""
+    tokens = msg.reply.split(".")
+    if len(tokens) > 9:  # $JS.ACK.<domain>.<account>.<stream>…
+        tokens = tokens[2:]
+    return Delivered(
+        tokens[2], tokens[3], int(tokens[5]), int(tokens[4]), int(tokens[7]), msg.subject, dict(msg.headers or {})
+    )
+
+
+def retry_delay(deliveries: int) -> float:
+    """Seconds until a message that failed is delivered again."""
+    return float(min(60.0, 0.2 * 2**deliveries))
+
+
+class Refused:
+    """A body that did not parse; takes the model's place until the middleware puts it aside."""
+
+    def __init__(self, code: DeadLetterCode, field: str | None, message: str) -> None:
+        self.error = DeadLetterError(code=code, field=(field or "")[:100] or None, message=message[:4000])
+
+
+def _model_of(handler: Handler) -> type[Message]:
+    (parameter,) = inspect.signature(handler, eval_str=True).parameters.values()
+    model = parameter.annotation
+    if not (isinstance(model, type) and issubclass(model, Message)):
+        raise TypeError(f"{handler.__name__} must take one wire model, or consume() needs decode=")
+    return model
+
+
+def _decoder(handler: Handler, decode: Decode | None) -> Callable[["StreamMessage[Msg]"], Awaitable[Message | Refused]]:
+    parse: Decode
+    if decode is None:
+        model = _model_of(handler)
+
+        def parse(subject: str, body: bytes) -> Message:
+            return model.model_validate_json(body)
+    else:
+        parse = decode
+
+    async def decoder(msg: "StreamMessage[Msg]") -> Message | Refused:
+        raw = msg.raw_message
+        if len(raw.data) > MAX_MESSAGE_BYTES:
+            message = f"a message has at most {MAX_MESSAGE_BYTES} bytes, this one {len(raw.data)}"
+            return Refused(DeadLetterCode.OVERSIZED, None, message)
+        try:
+            return parse(raw.subject, raw.data)
+        except ValidationError as error:
+            return Refused(*explain(error))
+        except Poison as poison:
+            return Refused(poison.code, poison.field, poison.message)
+
+    return decoder
+
+
+def subscribe(
+    target: NatsRouter | NatsBroker,
+    durable: Durable,
+    handler: Handler,
+    decode: Decode | None,
+    *,
+    documented: bool = True,
+) -> "LogicSubscriber[Any]":
+    """Bind a handler to an existing durable, one message at a time: a larger batch waits for the slowest, or stalls."""
+    single = len(durable.filters) == 1
+    config = ConsumerConfig(filter_subjects=None if single else list(durable.filters))
+    subscriber = target.subscriber(
+        durable.filters[0] if single else "",
+        stream=JStream(durable.stream, declare=False),
+        durable=durable.name,
+        pull_sub=PullSub(1, timeout=PULL_TIMEOUT_S),
+        config=config,
+        ack_policy=AckPolicy.MANUAL,
+        decoder=_decoder(handler, decode),
+        no_reply=True,
+        include_in_schema=documented,
+    )
+    subscriber(handler)
+    return subscriber
+
+
+def consume(
+    router: NatsRouter, durable: Durable, handler: Handler, *, concurrency: int = 1, decode: Decode | None = None
+) -> None:
+    """Handle a durable's messages, `concurrency` at once in this process."""
+    for n in range(concurrency):
+        subscribe(router, durable, handler, decode, documented=n == 0)
+
+
+class Delivery:
+    """The middleware of every durable handler in a process."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        metrics: DeliveryMetrics,
+        max_deliver: Callable[[str], int],
+        away: tuple[type[Exception], ...],
+    ) -> None:
+        self.bus = bus
+        self.clock = clock
+        self.metrics = metrics
+        self.max_deliver = max_deliver
+        self.away: tuple[type[Exception], ...] = (Unavailable, *NATS_AWAY, *away)
+        self.stopping = asyncio.Event()
+
+    def __call__(self, msg: Any, /, *, context: Any) -> "_Scope":
+        return _Scope(msg, context=context, delivery=self)
+
+
+class _Scope(BaseMiddleware):
+    def __init__(self, msg: Any, /, *, context: Any, delivery: Delivery) -> None:
+        super().__init__(msg, context=context)
+        self._d = delivery
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]") -> Any:
+        raw: Msg = msg.raw_message
+        info = delivery_of(raw)
+        _delivered.set(info)
+        runtime_log.correlation.set(info.headers.get(CORRELATION))
+        beat = _Heartbeat(raw)
+        try:
+            with self._d.metrics.seconds.labels(info.durable).time():
+                await self._work(call_next, msg, raw, info)
+        finally:
+            beat.stop()
+
+    async def _work(
+        self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]", raw: Msg, info: Delivered
+    ) -> None:
+        body = await msg.decode()
+        if isinstance(body, Refused):
+            await self._bury(raw, info, body.error)
+            return
+        attempt = 0
+        while True:
+            try:
+                for emit in as_emits(await call_next(msg)):
+                    await self._d.bus.publish(emit, info.headers)
+            except self._d.away as error:
+                if await self._wait(info, error, attempt):
+                    await raw.nak(delay=0.1)
+                    self._count(info, "handed_back")
+                    return
+                attempt += 1
+            except Poison as poison:
+                error_ = DeadLetterError(code=poison.code, field=poison.field, message=poison.message[:4000])
+                await self._bury(raw, info, error_)
+                return
+            except Exception as error:  # noqa: BLE001 - the one catch-all: a fault of ours must not lose the message
+                await self._failed(raw, info, error)
+                return
+            else:
+                await raw.ack()
+                self._count(info, "done")
+                return
+
+    async def _wait(self, info: Delivered, error: Exception, attempt: int) -> bool:
+        """Wait for a dependency; true when the process stops meanwhile."""
+        if attempt == 0:
+            log.warning("%s waits for a dependency: %r", info.durable, error)
+            self._count(info, "waited")
+        delay = AWAY_DELAYS_S[min(attempt, len(AWAY_DELAYS_S) - 1)]
+        try:
+            await asyncio.wait_for(self._d.stopping.wait(), delay)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _failed(self, raw: Msg, info: Delivered, error: Exception) -> None:
+        log.error("%s failed on %s:%d", info.durable, info.stream, info.sequence, exc_info=error)
+        if info.deliveries < self._d.max_deliver(info.durable):
+            await raw.nak(delay=retry_delay(info.deliveries))
+            self._count(info, "failed")
+            return
+        message = f"{type(error).__name__}: {error}"[:4000]
+        await self._bury(raw, info, DeadLetterError(code=DeadLetterCode.HANDLER_ERROR, message=message))
+
+    async def _bury(self, raw: Msg, info: Delivered, error: DeadLetterError) -> None:
+        now = self._d.clock.now()
+        letter = dead_letter(
+            subject=raw.subject,
+            headers=info.headers,
+            body=raw.data,
+            stream=info.stream,
+            durable=info.durable,
+            sequence=info.sequence,
+            error=error,
+            deliveries=info.deliveries,
+            now=now,
+        )
+        log.error("dead letter %s: %s", letter.subject, error.message)
+        attempt = 0
+        while True:
+            try:
+                await self._d.bus.publish(letter, info.headers)
+                if (end := rejection(info.durable, raw.subject, raw.data, error.message, now)) is not None:
+                    await self._d.bus.publish(end, info.headers)
+            except self._d.away as away:
+                if await self._wait(info, away, attempt):
+                    return
+                attempt += 1
+            else:
+                break
+        await raw.term()
+        self._count(info, "dead")
+
+    def _count(self, info: Delivered, outcome: str) -> None:
+        self._d.metrics.messages.labels(info.durable, outcome).inc()
+
+
+class _Heartbeat:
+    """Tells the server each second that the message is being worked on."""
+
+    def __init__(self, raw: Msg) -> None:
+        self._raw = raw
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        self._task = self._loop.create_task(self._say())
+        self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
+
+    async def _say(self) -> None:
+        try:
+            await self._raw.in_progress()
+        except NATS_AWAY:
+            log.debug("no heartbeat while NATS is away")
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+def as_emits(result: Any) -> Emits:
+    """What a handler returned, as a sequence."""
+    if result is None:
+        return ()
+    return (result,) if isinstance(result, Emit) else tuple(result)

@@ -1,0 +1,46 @@
+"""Headers of every message: deterministic id, trace context and CloudEvents in binary mode."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from libs.runtime.emit import Emit
+from libs.schemas import ids
+
+MSG_ID = "Nats-Msg-Id"
+CORRELATION = "correlation-id"
+CAUSATION = "causation-id"
+
+
+def kind_of(subject: str) -> str:
+    """The first two tokens of a subject, its noun and verb."""
+    return ".".join(subject.split(".", 2)[:2])
+
+
+def message_id(emit: Emit) -> str | None:
+    """`<noun>.<verb>:<body id>`, or None for a body without identity."""
+    body_id = emit.body.message_id()
+    return f"{kind_of(emit.subject)}:{body_id}" if body_id else None
+
+
+def headers(emit: Emit, source: str, wall: datetime, cause: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Headers of `emit`: published by `source` at `wall`, because of a message with headers `cause`."""
+    cause = cause or {}
+    msg_id = message_id(emit)
+    kind = kind_of(emit.subject)
+    own = getattr(emit.body, "correlation_id", None)
+    correlation = emit.correlation_id or own or cause.get(CORRELATION) or emit.body.message_id() or kind
+    made = {
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": msg_id or f"{kind}:{int(wall.timestamp() * 1e6)}",
+        "ce-type": f"perpetua.{kind}.v{emit.body.schema_version}",
+        "ce-source": f"perpetua/{source}",
+        "ce-time": wall.isoformat(),
+        CORRELATION: correlation,
+        "traceparent": ids.traceparent(correlation, msg_id or kind),
+    }
+    if msg_id:
+        made[MSG_ID] = msg_id
+    if MSG_ID in cause:
+        made[CAUSATION] = cause[MSG_ID]
+    return made

@@ -1,0 +1,21 @@
+"""Errors by who must act: a dependency that is away is waited for, a bad message is put aside, the rest is ours."""
+
+from libs.schemas.reasons import DeadLetterCode
+
+
+class Unavailable(Exception):
+    """A dependency is away. The message in hand waits, with heartbeats, and burns no delivery."""
+
+
+class Conflict(Exception):
+    """A compare-and-set lost: somebody else wrote first."""
+
+
+class Poison(Exception):
+    """A message that can never be handled: it becomes a dead letter at once. `field` is a dotted path."""
+
+    def __init__(self, code: DeadLetterCode, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field

@@ -1,0 +1,38 @@
+"""The operations port of every process: /live, /ready, /metrics. Unauthenticated, without data."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class OpsApp:
+    """A small ASGI application. `checks` gives the state of each part; it is ready when all are true."""
+
+    def __init__(self, registry: CollectorRegistry, checks: Callable[[], Mapping[str, bool]]) -> None:
+        self._registry = registry
+        self._checks = checks
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        status, kind, body = self._answer(scope["path"])
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _answer(self, path: str) -> tuple[int, str, bytes]:
+        if path == "/live":
+            return 200, "application/json", b'{"live": true}'
+        if path == "/ready":
+            checks = dict(self._checks())
+            ready = all(checks.values())
+            return 200 if ready else 503, "application/json", json.dumps({"ready": ready, "checks": checks}).encode()
+        if path == "/metrics":
+            return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
+        return 404, "application/json", b'{"error": "only /live, /ready and /metrics are here"}'

@@ -1,0 +1,19 @@
+"""Metrics that every process has. Labels come from closed sets only."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class DeliveryMetrics:
+    """Durable messages by outcome: done, waited, failed, dead, handed_back; and the seconds each took."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "perpetua_runtime_messages", "Durable messages by outcome", ["durable", "outcome"], registry=registry
+        )
+        self.seconds = Histogram(
+            "perpetua_runtime_handler_seconds", "Time in hand", ["durable"], registry=registry, buckets=BUCKETS
+        )
+        self.ready = Gauge("perpetua_runtime_ready", "1 when the process is ready", registry=registry)
+        self.reconnects = Counter("perpetua_runtime_nats_reconnects", "Reconnects to NATS", registry=registry)

@@ -1,0 +1,148 @@
+"""Live copies of KV buckets: configuration and account states, by key."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from libs.runtime.bus import Bus
+from libs.runtime.reader import OrderedReader, Record, Start
+from libs.schemas.account import Account, AccountState
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.subjects import KV_CONFIG, KV_STATE
+from libs.schemas.venue import VenueSymbol
+
+M = TypeVar("M")
+log = logging.getLogger(__name__)
+
+
+class KvMirror(Generic[M]):
+    """The present values of a bucket's keys that begin with `prefix`. A value that does not parse counts as absent."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        bucket: str,
+        parse: Callable[[str, bytes], M],
+        *,
+        prefix: str = "",
+        on_change: Callable[[str, M | None], None] | None = None,
+    ) -> None:
+        self._parse = parse
+        self._on_change = on_change
+        self._skip = len(f"$KV.{bucket}.")
+        self._values: dict[str, M] = {}
+        self._revisions: dict[str, int] = {}
+        self.invalid = 0
+        self._reader = OrderedReader(
+            bus, f"KV_{bucket}", [f"$KV.{bucket}.{prefix}>"], self._record, start=Start.last_per_subject()
+        )
+
+    async def start(self) -> None:
+        """Return when every key that is there now is loaded."""
+        await self._reader.start()
+        await self._reader.caught_up()
+
+    async def stop(self) -> None:
+        await self._reader.stop()
+
+    def get(self, key: str) -> M | None:
+        return self._values.get(key)
+
+    def items(self) -> Mapping[str, M]:
+        return self._values
+
+    def revision(self, key: str) -> int:
+        """Revision of the last write of the key, 0 where there was none."""
+        return self._revisions.get(key, 0)
+
+    def _record(self, record: Record) -> None:
+        key = record.subject[self._skip :]
+        self._revisions[key] = record.sequence
+        value: M | None = None
+        if not (record.headers and "KV-Operation" in record.headers):
+            try:
+                value = self._parse(key, record.data)
+            except ValidationError as error:
+                self.invalid += 1
+                log.error("the value of %s is not valid and is ignored: %s", record.subject, error.errors()[:3])
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+        if self._on_change is not None:
+            self._on_change(key, value)
+
+
+ConfigValue = Account | TradingStrategy | VenueSymbol
+_KINDS: dict[str, type[Account] | type[TradingStrategy] | type[VenueSymbol]] = {
+    "account": Account,
+    "strategy": TradingStrategy,
+    "venue": VenueSymbol,
+}
+
+
+def _config(key: str, data: bytes) -> ConfigValue | None:
+    kind = _KINDS.get(key.partition(".")[0])
+    return kind.model_validate_json(data) if kind else None
+
+
+class ConfigMirror:
+    """Accounts, strategies and venue symbols as configured now."""
+
+    def __init__(self, bus: Bus, *, on_change: Callable[[str, ConfigValue | None], None] | None = None) -> None:
+        self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=on_change)
+
+    async def start(self) -> None:
+        await self._mirror.start()
+
+    async def stop(self) -> None:
+        await self._mirror.stop()
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        return {v.account_id: v for v in self._mirror.items().values() if isinstance(v, Account)}
+
+    @property
+    def strategies(self) -> dict[str, TradingStrategy]:
+        """The active version of each strategy."""
+        found = self._mirror.items().items()
+        return {v.strategy_id: v for k, v in found if isinstance(v, TradingStrategy) and k.count(".") == 1}
+
+    @property
+    def venue_symbols(self) -> dict[tuple[str, str], VenueSymbol]:
+        return {(v.venue, v.symbol): v for v in self._mirror.items().values() if isinstance(v, VenueSymbol)}
+
+    def account(self, account_id: str) -> Account | None:
+        value = self._mirror.get(f"account.{account_id}")
+        return value if isinstance(value, Account) else None
+
+    def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None:
+        value = self._mirror.get(f"strategy.{strategy_id}" + ("" if version is None else f".{version}"))
+        return value if isinstance(value, TradingStrategy) else None
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        value = self._mirror.get(f"venue.{venue}.{symbol}")
+        return value if isinstance(value, VenueSymbol) else None
+
+
+class StateMirror:
+    """Last known state of each account."""
+
+    def __init__(self, bus: Bus, *, on_change: Callable[[str, AccountState | None], None] | None = None) -> None:
+        self._mirror: KvMirror[AccountState] = KvMirror(
+            bus, KV_STATE.name, lambda _, data: AccountState.model_validate_json(data), on_change=on_change
+        )
+
+    async def start(self) -> None:
+        await self._mirror.start()
+
+    async def stop(self) -> None:
+        await self._mirror.stop()
+
+    def get(self, account_id: str) -> AccountState | None:
+        return self._mirror.get(account_id)
+
+    def items(self) -> Mapping[str, AccountState]:
+        return self._mirror.items()

@@ -1,0 +1,128 @@
+"""Ticks and other market events: read in order with a raw callback, checked, never blocking."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from libs.runtime.bus import Bus
+from libs.runtime.clock import Clock
+from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.validation import explain
+from libs.schemas.market import FundingUpdate, MarketNote, MarketTick
+from libs.schemas.reasons import DeadLetterCode
+from libs.schemas.subjects import MARKET, MAX_TICK_BYTES, TICK_ANY
+
+MAX_CLOCK_SKEW_S = 5.0
+WALL_JITTER_S = 0.25  # at replay speed this much wall time is worth `speed` times as much market time
+
+
+@dataclass(frozen=True, slots=True)
+class BadTick:
+    """A market event that was refused: why, and which field is wrong where there is one."""
+
+    record: Record
+    code: DeadLetterCode
+    field: str | None
+    message: str
+
+
+class TickIntake:
+    """Reads MARKET in order and hands on what is valid. Every callback gets the MARKET sequence with the value."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        *,
+        on_tick: Callable[[MarketTick, int], None],
+        on_funding: Callable[[FundingUpdate, int], None] | None = None,
+        on_note: Callable[[MarketNote, int], None] | None = None,
+        on_bad: Callable[[BadTick], None] | None = None,
+        start: Start | None = None,
+        max_clock_skew_s: float = MAX_CLOCK_SKEW_S,
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._on_tick = on_tick
+        self._on_funding = on_funding
+        self._on_note = on_note
+        self._on_bad = on_bad
+        self._skew_s = max_clock_skew_s
+        self.received = 0
+        self.bad = 0
+        self._reader = self._make(start or Start.new())
+
+    def _make(self, start: Start) -> OrderedReader:
+        filters = [TICK_ANY, "market.tick.*"]
+        if self._on_funding:
+            filters.append("market.funding.*")
+        if self._on_note:
+            filters.append("market.note.*")
+        return OrderedReader(self._bus, MARKET.name, filters, self.take, start=start)
+
+    @property
+    def last_sequence(self) -> int:
+        return self._reader.last_sequence
+
+    async def start(self) -> None:
+        await self._reader.start()
+
+    async def stop(self) -> None:
+        await self._reader.stop()
+
+    async def restart(self, start: Start) -> None:
+        """Read again from another place."""
+        await self._reader.stop()
+        self._reader = self._make(start)
+        await self._reader.start()
+
+    async def caught_up(self) -> None:
+        await self._reader.caught_up()
+
+    def take(self, record: Record) -> None:
+        """Check one record and hand it on; the hot path of every worker that reads ticks."""
+        self.received += 1
+        if len(record.data) > MAX_TICK_BYTES:
+            self._refuse(record, DeadLetterCode.OVERSIZED, None, f"a market event has at most {MAX_TICK_BYTES} bytes")
+            return
+        kind, _, key = record.subject.removeprefix("market.").partition(".")
+        try:
+            if kind == "tick":
+                self._tick(MarketTick.model_validate_json(record.data), key, record)
+            elif kind == "funding" and self._on_funding:
+                update = FundingUpdate.model_validate_json(record.data)
+                if self._same_symbol(update.symbol, key, record):
+                    self._on_funding(update, record.sequence)
+            elif kind == "note" and self._on_note:
+                self._on_note(MarketNote.model_validate_json(record.data), record.sequence)
+        except ValidationError as error:
+            code, field, message = explain(error)
+            self._refuse(record, code, field, message)
+
+    def _tick(self, tick: MarketTick, key: str, record: Record) -> None:
+        if key != tick.symbol and key and not self._same_symbol(tick.symbol, key, record):
+            return
+        now = self._clock.now()
+        if tick.ts is None:
+            tick = tick.model_copy(update={"ts": now})
+        elif tick.ts > now and tick.ts > now + timedelta(seconds=self._skew_s + WALL_JITTER_S * self._clock.speed):
+            message = (
+                f"ts {tick.ts.isoformat()} is ahead of market time {now.isoformat()}; leave ts out to use arrival time"
+            )
+            self._refuse(record, DeadLetterCode.FUTURE, "ts", message)
+            return
+        self._on_tick(tick, record.sequence)
+
+    def _same_symbol(self, symbol: str, key: str, record: Record) -> bool:
+        if symbol == key:
+            return True
+        message = f"the body is about {symbol}, the subject about {key}"
+        self._refuse(record, DeadLetterCode.SUBJECT_MISMATCH, "symbol", message)
+        return False
+
+    def _refuse(self, record: Record, code: DeadLetterCode, field: str | None, message: str) -> None:
+        self.bad += 1
+        if self._on_bad:
+            self._on_bad(BadTick(record, code, field, message))

@@ -1,0 +1,224 @@
+"""Accounts: their configuration, their live state, orders and positions as a reader sees them, and controls."""
+
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from libs.schemas.base import (
+    AccountId,
+    ClientOrderId,
+    DecimalPrice,
+    Leverage,
+    Message,
+    Money,
+    Name,
+    NonNegativeMoney,
+    Percent,
+    PositiveMoney,
+    Quantity,
+    ShortText,
+    StrategyId,
+    Symbol,
+    Text,
+    Utc,
+    Wire,
+)
+
+Mode = Literal["paper", "live"]
+MarginMode = Literal["isolated", "cross"]
+AccountStatus = Literal["active", "paused", "stopped"]
+TradingState = Literal["active", "reducing", "halted"]
+Side = Literal["buy", "sell"]
+PositionSide = Literal["long", "short"]
+OrderType = Literal["market", "limit", "stop_market", "take_profit_market"]
+TimeInForce = Literal["gtc", "ioc", "post_only"]
+Leg = Literal["entry", "exit", "stop", "target", "flatten"]
+
+
+class Budgets(Wire):
+    """Upper bounds of what an account may spend on models; None means no bound of its own."""
+
+    usd_per_hour: float | None = Field(default=None, ge=0)
+    usd_per_day: float | None = Field(default=None, ge=0)
+    tokens_per_hour: int | None = Field(default=None, ge=0)
+    tokens_per_day: int | None = Field(default=None, ge=0)
+
+
+class Account(Message):
+    """Configuration of an account (KV `config`, key `account.<id>`)."""
+
+    account_id: AccountId
+    name: Name
+    mode: Mode = "paper"
+    venue: Name = "paper"
+    margin_mode: MarginMode = "isolated"
+    initial_balance: PositiveMoney
+    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)]
+    strategy_id: StrategyId
+    model: Name | None = None
+    status: AccountStatus = "active"
+    price_trigger_pct: float | None = Field(default=None, gt=0, le=100)
+    funding_near_min: int | None = Field(default=None, ge=0, le=480)
+    min_seconds_between_decisions: int = Field(default=0, ge=0, le=86_400)
+    max_position_size: PositiveMoney
+    leverage: Leverage
+    budgets: Budgets = Budgets()
+    rate_limit: int = Field(default=60, ge=1, le=100_000)
+    credential: Name | None = None
+    version: int = Field(default=1, ge=1)
+
+
+class OpenOrder(Wire):
+    """A resting or conditional order of an account."""
+
+    client_order_id: ClientOrderId
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    price: DecimalPrice | None = None
+    stop_price: DecimalPrice | None = None
+    quantity: Quantity
+    filled: NonNegativeMoney = Decimal(0)
+    reduce_only: bool
+    leg: Leg
+    created_at: Utc
+    expires_at: Utc | None = None
+    decision_id: Name | None = None
+
+
+class Position(Wire):
+    """One open position, one-way mode. `margin` is the isolated wallet; prices in quote, quantity in base units."""
+
+    symbol: Symbol
+    side: PositionSide
+    quantity: Quantity
+    entry_price: DecimalPrice
+    leverage: Leverage
+    margin: NonNegativeMoney
+    liquidation_price: DecimalPrice | None = None
+    stop_loss: DecimalPrice | None = None
+    take_profit: DecimalPrice | None = None
+    exit_plan: Text | None = None
+    invalidation: Text | None = None
+    opened_at: Utc
+    decision_id: Name
+    realized_pnl: Money = Decimal(0)
+    fees: Money = Decimal(0)
+    funding: Money = Decimal(0)
+
+
+class TradeHistory(Wire):
+    """One fill as the model and the API see it; `pnl` only where the fill reduced a position."""
+
+    symbol: Symbol
+    side: Side
+    size: Quantity
+    price: DecimalPrice
+    fee: Money
+    pnl: Money | None = None
+    timestamp: Utc
+
+
+class ClosedTrade(Wire):
+    """One position from open to flat, net of fees and funding."""
+
+    symbol: Symbol
+    side: PositionSide
+    quantity: Quantity
+    entry_price: DecimalPrice
+    exit_price: DecimalPrice
+    margin: NonNegativeMoney
+    pnl: Money
+    fees: Money
+    funding: Money
+    opened_at: Utc
+    closed_at: Utc
+    decision_id: Name
+
+
+class PerformanceMetrics(Wire):
+    """Over the closed trades kept with the account. Ratios are null where they are undefined."""
+
+    total_pnl: Money
+    win_rate: Percent
+    avg_win: Money
+    avg_loss: Money
+    profit_factor: float | None = None
+    max_drawdown: float = Field(ge=0)
+    sharpe_ratio: float | None = None
+    sortino_ratio: float | None = None
+    trades: int = Field(ge=0)
+
+
+class Reservation(Wire):
+    """Margin and notional held for orders that were sent and are not yet filled."""
+
+    margin: NonNegativeMoney
+    notional: NonNegativeMoney
+
+
+class TradingDay(Wire):
+    """The UTC day in market time that daily limits refer to."""
+
+    start: Utc
+    open_equity: Money
+    realised: Money = Decimal(0)
+    transfers: Money = Decimal(0)
+
+
+class AccountState(Message):
+    """Last known state of an account (KV `state`), written by the executor after every change."""
+
+    account_id: AccountId
+    version: int = Field(ge=0)
+    mode: Mode
+    venue: Name
+    margin_mode: MarginMode
+    trading_state: TradingState
+    wallet_balance: Money
+    positions: tuple[Position, ...] = ()
+    open_orders: tuple[OpenOrder, ...] = ()
+    recent_trades: dict[Symbol, tuple[TradeHistory, ...]] = {}
+    performance: PerformanceMetrics
+    closed_trades: tuple[ClosedTrade, ...] = ()
+    last_entry_at: dict[Symbol, Utc] = {}
+    reservations: dict[Symbol, Reservation] = {}
+    day: TradingDay
+    ladders: dict[Symbol, int] = {}
+    realised_total: Money = Decimal(0)
+    fees_total: Money = Decimal(0)
+    funding_total: Money = Decimal(0)
+    maker_fee_bps: float
+    taker_fee_bps: float
+    market_sequence: int = Field(default=0, ge=0)
+    as_of: Utc
+
+
+class ControlRequested(Message):
+    """A command about trading: for one account or `all`."""
+
+    ID_FIELDS: ClassVar[tuple[str, ...]] = ("control_id",)
+
+    control_id: Name
+    scope: Name
+    state: Literal["active", "reducing", "halted", "flatten"]
+    reason: ShortText
+    by: Name
+    requested_at: Utc
+
+
+class AuditEvent(Message):
+    """Who changed what, from what to what, and why."""
+
+    ID_FIELDS: ClassVar[tuple[str, ...]] = ("event_id",)
+
+    event_id: Name
+    who: Name
+    what: Name
+    subject: Name
+    before: str | None = None
+    after: str | None = None
+    why: ShortText
+    at: Utc
+    account_version: int | None = None

@@ -1,0 +1,203 @@
+"""What readers ask for: results, outcomes, performance, usage, health and alerts."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from libs.schemas.base import (
+    AccountId,
+    ClientOrderId,
+    DecimalPrice,
+    Id,
+    Message,
+    Money,
+    Name,
+    NonNegative,
+    NonNegativeMoney,
+    Percent,
+    ShortText,
+    StrategyId,
+    Symbol,
+    Text,
+    Utc,
+    Wire,
+)
+from libs.schemas.decision import Action, AssetVerdict, TradingDecision
+from libs.schemas.orders import IntentState
+
+
+class ProcessingTime(Wire):
+    """Wall-clock milliseconds; null where a step did not run or did not say."""
+
+    context: NonNegative | None = None
+    model: NonNegative | None = None
+    engine: NonNegative | None = None
+    total: NonNegative | None = None
+
+
+class OrderSummary(Wire):
+    """An order of a decision as the API shows it."""
+
+    client_order_id: ClientOrderId
+    symbol: Symbol
+    side: Literal["buy", "sell"]
+    type: Name
+    leg: Name
+    quantity: NonNegativeMoney
+    price: DecimalPrice | None = None
+    stop_price: DecimalPrice | None = None
+    state: IntentState
+    filled: NonNegativeMoney
+    average_price: DecimalPrice | None = None
+    fee: Money
+    realized_pnl: Money
+
+
+DecisionStatus = Literal["pending", "accepted", "partial", "hold", "denied", "rejected", "abstained", "evaluated"]
+
+
+class DecisionResult(Message):
+    """The answer to a request for a decision."""
+
+    decision_id: Id
+    request_id: Id
+    account_id: AccountId
+    status: DecisionStatus
+    decision: TradingDecision | None = None
+    verdicts: tuple[AssetVerdict, ...] = ()
+    errors: tuple[ShortText, ...] = ()
+    warnings: tuple[ShortText, ...] = ()
+    orders: tuple[OrderSummary, ...] = ()
+    model_used: Name | None = None
+    api_cost: NonNegative | None = None
+    processing_time_ms: ProcessingTime = ProcessingTime()
+    cached: bool = False
+    created_at: Utc
+
+
+class AssetOutcome(Wire):
+    """Forward returns in percent, signed by the action; excursions in percent of entry."""
+
+    asset: Symbol
+    action: Action
+    return_1h: float | None = None
+    return_4h: float | None = None
+    return_24h: float | None = None
+    realized_pnl: Money | None = None
+    fees: Money | None = None
+    funding: Money | None = None
+    slippage: Money | None = None
+    status: Literal["hit_tp", "hit_sl", "closed", "liquidated", "open"] | None = None
+    mfe: float | None = None
+    mae: float | None = None
+    holding_seconds: float | None = Field(default=None, ge=0)
+
+
+class DecisionOutcome(Message):
+    """What became of a decision, per asset."""
+
+    decision_id: Id
+    account_id: AccountId
+    assets: tuple[AssetOutcome, ...]
+    as_of: Utc
+
+
+class StrategyPerformance(Message):
+    """Over the closed trades of a period, net of fees and funding. Ratios are null where they are undefined."""
+
+    strategy_id: StrategyId
+    account_id: AccountId | None = None
+    period_start: Utc
+    period_end: Utc
+    trades: int = Field(ge=0)
+    wins: int = Field(ge=0)
+    losses: int = Field(ge=0)
+    win_rate: Percent
+    total_pnl: Money
+    avg_win: Money | None = None
+    max_win: Money | None = None
+    avg_loss: Money | None = None
+    max_loss: Money | None = None
+    max_drawdown: NonNegativeMoney
+    max_drawdown_pct: NonNegative
+    sharpe: float | None = None
+    sortino: float | None = None
+    profit_factor: float | None = None
+    avg_trade_duration_hours: NonNegative | None = None
+    volume: NonNegativeMoney
+    fees: Money
+    funding: Money
+    liquidations: int = Field(ge=0)
+    model_cost: NonNegative | None = None
+
+
+class UsageMetrics(Message):
+    """Use of models over a period. Costs in dollars; null is unknown."""
+
+    period_start: Utc
+    period_end: Utc
+    requests: int = Field(ge=0)
+    ok: int = Field(ge=0)
+    failed: dict[Name, Annotated[int, Field(ge=0)]] = {}
+    latency_p50_ms: NonNegative | None = None
+    latency_p95_ms: NonNegative | None = None
+    latency_p99_ms: NonNegative | None = None
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    cost_total: NonNegative | None = None
+    cost_per_model: dict[Name, NonNegative] = {}
+    cost_per_account: dict[Name, NonNegative] = {}
+    error_rate: float = Field(ge=0, le=1)
+
+
+class ModelHealth(Wire):
+    breaker: Literal["closed", "open", "half_open"]
+    last_success: Utc | None = None
+    consecutive_failures: int = Field(ge=0)
+    latency_ms: NonNegative | None = None
+
+
+class HealthStatus(Message):
+    """Whether a service can do its work, per model and per dependency."""
+
+    healthy: bool
+    models: dict[Name, ModelHealth] = {}
+    dependencies: dict[Name, Text] = {}
+
+
+AlertKind = Literal[
+    "performance_degradation",
+    "risk_limit_exceeded",
+    "consecutive_losses",
+    "drawdown_limit",
+    "abstain_rate",
+    "budget",
+    "auth",
+    "protection",
+    "venue",
+    "stale",
+    "reconcile",
+    "dead_letter",
+]
+
+
+class Acknowledgement(Wire):
+    by: Name
+    at: Utc
+
+
+class Alert(Message):
+    """Something that a person should look at (`alert.raised.<account or global>`)."""
+
+    ID_FIELDS: ClassVar[tuple[str, ...]] = ("alert_id",)
+
+    alert_id: Id
+    strategy_id: StrategyId | None = None
+    account_id: AccountId | None = None
+    kind: AlertKind
+    severity: Literal["info", "warning", "critical"]
+    message: Text
+    threshold: float | None = None
+    value: float | None = None
+    created_at: Utc
+    acknowledged: Acknowledgement | None = None

@@ -1,0 +1,75 @@
+"""JSON Schemas of every payload on the bus, of configuration values and of what a model must answer."""
+
+import json
+
+from pydantic import BaseModel
+
+from libs.schemas.account import Account, AccountState, AuditEvent, ControlRequested
+from libs.schemas.analytics import (
+    Alert,
+    DecisionOutcome,
+    DecisionResult,
+    HealthStatus,
+    StrategyPerformance,
+    UsageMetrics,
+)
+from libs.schemas.context import DecisionRequest, TradingContext
+from libs.schemas.dead import DeadLetter
+from libs.schemas.decision import (
+    DecisionAnswered,
+    DecisionEvaluated,
+    DecisionProposed,
+    DecisionRejected,
+    DecisionValidated,
+    TradingDecision,
+)
+from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketNote, MarketTick
+from libs.schemas.orders import OrderEvent, OrderPlan, PositionEvent
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
+
+MODELS: tuple[type[BaseModel], ...] = (
+    MarketTick,
+    Candle,
+    FundingUpdate,
+    MarketNote,
+    MarketClock,
+    DecisionRequest,
+    TradingContext,
+    TradingDecision,
+    DecisionProposed,
+    DecisionValidated,
+    DecisionRejected,
+    DecisionAnswered,
+    DecisionEvaluated,
+    OrderPlan,
+    OrderEvent,
+    PositionEvent,
+    Account,
+    AccountState,
+    ControlRequested,
+    AuditEvent,
+    TradingStrategy,
+    VenueSymbol,
+    DeadLetter,
+    Alert,
+    DecisionResult,
+    DecisionOutcome,
+    StrategyPerformance,
+    UsageMetrics,
+    HealthStatus,
+)
+
+
+def schema(model: type[BaseModel]) -> dict[str, object]:
+    """JSON Schema (2020-12) of a model as it is written on the wire."""
+    made = model.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def documents() -> dict[str, str]:
+    """File name → text of every schema."""
+    return {
+        f"{model.__name__}.json": json.dumps(schema(model), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        for model in MODELS
+    }

@@ -1,0 +1,59 @@
+"""Ids derive from their cause, so that a redelivery repeats them. Nothing random, no clock, nothing a model wrote."""
+
+import hashlib
+from datetime import datetime
+
+PARTITIONS = 16
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def interval_cycle(timeframe: str, close_time: datetime) -> str:
+    """Identity of an interval trigger: the candle that closed."""
+    return f"interval:{timeframe}:{int(close_time.timestamp())}"
+
+
+def request_cycle(request_id: str) -> str:
+    """Identity of a trigger that a client asked for."""
+    return f"request:{request_id}"
+
+
+def trigger_request_id(account_id: str, cycle: str) -> str:
+    """Id under which a context worker publishes its own trigger; replicas publish the same one."""
+    return f"req-{_digest('request', account_id, cycle)[:32]}"
+
+
+def context_id(account_id: str, cycle: str) -> str:
+    return f"ctx-{_digest('context', account_id, cycle)[:32]}"
+
+
+def decision_id(context: str, arm: str) -> str:
+    return f"dec-{_digest('decision', context, arm)[:32]}"
+
+
+def client_order_id(account_id: str, origin: str, asset: str, leg: str, seq: int) -> str:
+    """32 lowercase hex digits; `origin` is a decision or a protection event, `seq` counts replacements of that leg."""
+    return _digest("order", account_id, origin, asset, leg, str(seq))[:32]
+
+
+def fill_id(client_order: str, n: int) -> str:
+    return f"{client_order}-{n}"
+
+
+def candle_id(symbol: str, timeframe: str, open_time: datetime) -> str:
+    return f"{symbol}|{timeframe}|{int(open_time.timestamp())}"
+
+
+def partition(account_id: str) -> int:
+    """The account's partition: FNV-1a-32 of the account modulo 16, as nats-server's `partition(16,1)` computes it."""
+    value = 0x811C9DC5
+    for byte in account_id.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value % PARTITIONS
+
+
+def traceparent(correlation_id: str, message_id: str) -> str:
+    """W3C trace context of a message: one trace per correlation id, one span per message id."""
+    return f"00-{_digest('trace', correlation_id)[:32]}-{_digest('span', message_id)[:16]}-01"

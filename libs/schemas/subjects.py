@@ -1,0 +1,279 @@
+"""Every subject, stream, durable consumer and KV bucket, spelled once.
+
+Durable names are an operations interface: autoscalers and runbooks use them. Provisioning creates what is listed here
+and every service asserts at start that the server's live configuration is this one.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from libs.schemas.ids import PARTITIONS
+
+TICK_ANY = "market.tick"
+MAX_TICK_BYTES = 16 * 1024
+MAX_MESSAGE_BYTES = 1024 * 1024
+DUPLICATE_WINDOW_S = 600
+ACK_WAIT_S = 3
+MAX_DELIVER = 8
+
+DAY = 86_400
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+def tick(symbol: str) -> str:
+    return f"market.tick.{symbol}"
+
+
+def funding(symbol: str) -> str:
+    return f"market.funding.{symbol}"
+
+
+def note(symbol: str | None) -> str:
+    return f"market.note.{symbol or 'all'}"
+
+
+def candle(symbol: str, timeframe: str) -> str:
+    return f"market.candle.{symbol}.{timeframe}"
+
+
+def decision_requested(account: str) -> str:
+    return f"decision.requested.{account}"
+
+
+def context_built(account: str) -> str:
+    return f"context.built.{account}"
+
+
+def decision_proposed(account: str) -> str:
+    return f"decision.proposed.{account}"
+
+
+def decision_validated(account: str) -> str:
+    return f"decision.validated.{account}"
+
+
+def decision_rejected(account: str) -> str:
+    return f"decision.rejected.{account}"
+
+
+def decision_answered(account: str) -> str:
+    return f"decision.answered.{account}"
+
+
+def decision_evaluated(account: str) -> str:
+    return f"decision.evaluated.{account}"
+
+
+def decisions_of(account: str) -> str:
+    """Filter over every decision event of one account."""
+    return f"decision.*.{account}"
+
+
+def order_event(kind: str, account: str) -> str:
+    return f"order.{kind}.{account}"
+
+
+def position_event(kind: str, account: str) -> str:
+    return f"position.{kind}.{account}"
+
+
+def control_requested(scope: str) -> str:
+    return f"control.requested.{scope}"
+
+
+def account_changed(account: str) -> str:
+    return f"account.changed.{account}"
+
+
+def strategy_changed(strategy: str) -> str:
+    return f"strategy.changed.{strategy}"
+
+
+def config_changed(key: str) -> str:
+    return f"config.changed.{key}"
+
+
+def alert_raised(account: str | None) -> str:
+    return f"alert.raised.{account or 'global'}"
+
+
+def dead(stream: str, durable: str) -> str:
+    return f"dead.{stream}.{durable}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Another stream's messages, taken in under a new subject."""
+
+    stream: str
+    filter: str
+    destination: str
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream as provisioning creates it. Limits in seconds and bytes; 0 is no limit."""
+
+    name: str
+    subjects: tuple[str, ...] = ()
+    max_age_s: int = 0
+    max_bytes: int = 0
+    max_per_subject: int = 0
+    discard: Literal["old", "new"] = "new"
+    persist_async: bool = False
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
+class Durable:
+    """A durable pull consumer. `max_ack_pending` bounds what all copies of a worker hold at once."""
+
+    name: str
+    stream: str
+    filters: tuple[str, ...]
+    max_ack_pending: int = 256
+    max_deliver: int = MAX_DELIVER
+    ack_wait_s: int = ACK_WAIT_S
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A KV bucket; bucket names hold no dots."""
+
+    name: str
+    history: int = 1
+    ttl_s: int = 0
+
+
+# Only a stream of things that its producer can publish again is stored without waiting for the disk.
+MARKET = Stream(
+    "MARKET",
+    (TICK_ANY, "market.tick.*", "market.funding.*", "market.note.*"),
+    max_age_s=DAY,
+    max_bytes=2 * GIB,
+    discard="old",
+    persist_async=True,
+)
+CANDLES = Stream("CANDLES", ("market.candle.*.*",), max_per_subject=1_500, discard="old", persist_async=True)
+REQUESTS = Stream("REQUESTS", ("decision.requested.*",), max_age_s=7 * DAY, max_bytes=1 * GIB)
+CONTEXTS = Stream("CONTEXTS", ("context.built.*",), max_age_s=DAY, max_bytes=2 * GIB, discard="old")
+DECISIONS = Stream(
+    "DECISIONS",
+    (
+        "decision.proposed.*",
+        "decision.validated.*",
+        "decision.rejected.*",
+        "decision.answered.*",
+        "decision.evaluated.*",
+    ),
+    max_age_s=30 * DAY,
+    max_bytes=8 * GIB,
+)
+EXECUTION = Stream(
+    "EXECUTION",
+    max_age_s=7 * DAY,
+    max_bytes=2 * GIB,
+    sources=(
+        Source(
+            "DECISIONS",
+            "decision.validated.*",
+            f"execute.{{{{partition({PARTITIONS},1)}}}}.validated.{{{{wildcard(1)}}}}",
+        ),
+        Source(
+            "AUDIT", "control.requested.*", f"execute.{{{{partition({PARTITIONS},1)}}}}.control.{{{{wildcard(1)}}}}"
+        ),
+    ),
+)
+ORDERS = Stream("ORDERS", ("order.*.*", "position.*.*"), max_age_s=90 * DAY, max_bytes=8 * GIB)
+AUDIT = Stream(
+    "AUDIT",
+    ("account.changed.*", "control.requested.*", "strategy.changed.*", "config.changed.>", "alert.raised.*"),
+    max_age_s=365 * DAY,
+    max_bytes=4 * GIB,
+)
+DEAD = Stream("DEAD", ("dead.*.*",), max_age_s=90 * DAY, max_bytes=1 * GIB, discard="old")
+ADVISORIES = Stream(
+    "ADVISORIES",
+    ("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",),
+    max_age_s=7 * DAY,
+    max_bytes=256 * MIB,
+    discard="old",
+)
+
+STREAMS = (MARKET, CANDLES, REQUESTS, CONTEXTS, DECISIONS, AUDIT, EXECUTION, ORDERS, DEAD, ADVISORIES)
+
+CONTEXT_REQUESTS = Durable("context-requests", "REQUESTS", ("decision.requested.*",))
+DECIDER_CONTEXTS = Durable("decider-contexts", "CONTEXTS", ("context.built.*",), max_ack_pending=1024)
+VALIDATOR_PROPOSALS = Durable("validator-proposals", "DECISIONS", ("decision.proposed.*",))
+EXECUTOR_PARTITIONS = tuple(
+    Durable(f"executor-p{n:02d}", "EXECUTION", (f"execute.{n}.>",), max_ack_pending=1) for n in range(PARTITIONS)
+)
+LEDGER_REQUESTS = Durable("ledger-requests", "REQUESTS", ("decision.requested.*",))
+LEDGER_CONTEXTS = Durable("ledger-contexts", "CONTEXTS", ("context.built.*",))
+LEDGER_DECISIONS = Durable("ledger-decisions", "DECISIONS", ("decision.*.*",))
+LEDGER_ORDERS = Durable("ledger-orders", "ORDERS", ("order.*.*", "position.*.*"))
+LEDGER_AUDIT = Durable("ledger-audit", "AUDIT", AUDIT.subjects)
+LEDGER_DEAD = Durable("ledger-dead", "DEAD", ("dead.*.*",))
+LEDGER_ADVISORIES = Durable("ledger-advisories", "ADVISORIES", ADVISORIES.subjects)
+
+DURABLES = (
+    CONTEXT_REQUESTS,
+    DECIDER_CONTEXTS,
+    VALIDATOR_PROPOSALS,
+    *EXECUTOR_PARTITIONS,
+    LEDGER_REQUESTS,
+    LEDGER_CONTEXTS,
+    LEDGER_DECISIONS,
+    LEDGER_ORDERS,
+    LEDGER_AUDIT,
+    LEDGER_DEAD,
+    LEDGER_ADVISORIES,
+)
+
+KV_CONFIG = Bucket("config", history=20)
+KV_STATE = Bucket("state")
+KV_CLOCK = Bucket("clock")
+KV_LEASE = Bucket("lease")
+
+BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE)
+
+CLOCK_KEY = "market"
+
+
+def account_key(account: str) -> str:
+    """Key of an account's configuration in KV `config`."""
+    return f"account.{account}"
+
+
+def strategy_key(strategy: str, version: int | None = None) -> str:
+    """Key of a strategy in KV `config`: the active version, or one named version."""
+    return f"strategy.{strategy}" if version is None else f"strategy.{strategy}.{version}"
+
+
+def feed_lease_key(venue: str, symbol: str) -> str:
+    return f"feed.{venue}.{symbol}"
+
+
+def venue_key(venue: str, symbol: str) -> str:
+    """Key of a venue's filters for one symbol in KV `config`."""
+    return f"venue.{venue}.{symbol}"
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a NATS subject matches a pattern with `*` and a final `>`."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for i, token in enumerate(wanted):
+        if token == ">":
+            return len(given) > i
+        if i >= len(given) or token not in ("*", given[i]):
+            return False
+    return len(wanted) == len(given)
+
+
+def stream_of(subject: str) -> str:
+    """Name of the stream that stores a subject. Raises KeyError for one that no stream takes."""
+    for stream in STREAMS:
+        if any(matches(pattern, subject) for pattern in stream.subjects):
+            return stream.name
+    raise KeyError(f"no stream takes the subject {subject!r}")

@@ -1,0 +1,188 @@
+"""One-minute candles of one symbol from its ticks, in event time."""
+
+from libs.schemas.market import MarketTick
+from services.context.domain.series import Bar
+
+MINUTE = 60
+_REMEMBERED_S = 10.0
+_MAX_FLAT = 1_500
+
+
+class Bucket:
+    """An unfinished minute."""
+
+    __slots__ = ("close", "end", "first", "high", "last", "low", "open", "quote", "start", "trades", "volume")
+
+    def __init__(self, start: int, ts: float, price: float) -> None:
+        self.start = start
+        self.end = start + MINUTE
+        self.first = self.last = ts
+        self.open = self.high = self.low = self.close = price
+        self.volume = self.quote = 0.0
+        self.trades = 0
+
+    def bar(self) -> Bar:
+        return Bar(self.start, self.open, self.high, self.low, self.close, self.volume, self.quote, self.trades)
+
+
+class Track:
+    """What is known of one symbol's ticks: the newest values and the unfinished minutes.
+
+    `lateness` (seconds, at most 60) bounds disorder: a tick older than the newest by more is dropped, and a minute
+    can be closed by ticks once the newest is that far beyond its end, so that any order within the bound gives the same
+    candles. `since` is the epoch second from which all ticks are seen: minutes that began earlier are not emitted.
+    """
+
+    __slots__ = (
+        "_bucket",
+        "_buckets",
+        "_forget_at",
+        "_last_close",
+        "_oldest",
+        "_seen",
+        "_seen_before",
+        "applied",
+        "closing",
+        "due",
+        "duplicates",
+        "funding_rate",
+        "lateness",
+        "mark",
+        "newest",
+        "next_funding_time",
+        "open_interest",
+        "price_24h_ago",
+        "since",
+        "tick",
+        "too_old",
+        "volume_24h",
+    )
+
+    def __init__(self, first: MarketTick, lateness: float, since: int, resume: Bar | None = None) -> None:
+        """`resume` is the newest closed minute known from elsewhere, when all ticks after it are seen."""
+        self.lateness = lateness
+        self.since = since
+        self.tick = first
+        self.newest = epoch(first)
+        self._last_close: float | None = None
+        minute = int(self.newest) // MINUTE * MINUTE
+        self.closing = minute  # start of the oldest minute that is not closed
+        if resume is not None and 0 <= minute - resume.open_time - MINUTE <= _MAX_FLAT * MINUTE:
+            self.closing, self._last_close = resume.open_time + MINUTE, resume.close
+        self.due = self.closing + MINUTE + lateness  # a tick from here on closes that minute
+        self._oldest = max(self.newest - lateness, self.closing)
+        self._bucket = Bucket(minute, self.newest, first.price)
+        self._buckets = {minute: self._bucket}
+        self._seen: set[str | int] = set()
+        self._seen_before: set[str | int] = set()
+        self._forget_at = self.newest + max(lateness, _REMEMBERED_S)
+        self.mark: float | None = None
+        self.funding_rate = first.funding_rate
+        self.next_funding_time = first.next_funding_time
+        self.open_interest: float | None = None
+        self.volume_24h: float | None = None
+        self.price_24h_ago: float | None = None
+        self.applied = self.duplicates = self.too_old = 0
+
+    def add(self, tick: MarketTick) -> bool:
+        """Fold one tick in; True when a minute can be closed. This runs for every tick: it is flat on purpose."""
+        ts = tick.ts.timestamp()  # type: ignore[union-attr]  # the intake fills it in
+        if ts < self._oldest:
+            self.too_old += 1
+            return False
+        key = tick.tick_id or hash((ts, tick.price, tick.size, tick.source))
+        if key in self._seen or key in self._seen_before:
+            self.duplicates += 1
+            return False
+        self._seen.add(key)
+        self.applied += 1
+        price = tick.price
+        bucket = self._bucket
+        if not bucket.start <= ts < bucket.end:
+            bucket = self._bucket_of(ts, price)
+        if price > bucket.high:
+            bucket.high = price
+        elif price < bucket.low:
+            bucket.low = price
+        if ts >= bucket.last:
+            bucket.last = ts
+            bucket.close = price
+        elif ts < bucket.first:
+            bucket.first = ts
+            bucket.open = price
+        bucket.trades += 1
+        if tick.size:
+            bucket.volume += tick.size
+            bucket.quote += tick.size * price
+        if ts < self.newest:
+            return False
+        self.newest = ts
+        self.tick = tick
+        oldest = ts - self.lateness
+        if oldest > self._oldest:
+            self._oldest = oldest
+        if tick.mark_price is not None:
+            self.mark = tick.mark_price
+        if tick.funding_rate is not None:
+            self.funding_rate = tick.funding_rate
+        if tick.next_funding_time is not None:
+            self.next_funding_time = tick.next_funding_time
+        if tick.open_interest is not None:
+            self.open_interest = tick.open_interest
+        if tick.volume_24h_quote is not None:
+            self.volume_24h = tick.volume_24h_quote
+        if tick.price_24h_ago is not None:
+            self.price_24h_ago = tick.price_24h_ago
+        if ts >= self._forget_at:
+            self._seen_before, self._seen = self._seen, set()
+            self._forget_at = ts + max(self.lateness, _REMEMBERED_S)
+        return ts >= self.due
+
+    def close_by_ticks(self) -> list[Bar]:
+        """Minutes that no acceptable tick can reach any more."""
+        return self._close(int((self.newest - self.lateness) // MINUTE) * MINUTE)
+
+    def close_by_clock(self, until: int, max_age: float) -> list[Bar]:
+        """Minutes that ended by `until` (epoch seconds). Empty ones only while the newest tick is not older than
+        `max_age` seconds: a silent symbol is stale, not flat."""
+        last = max(self._buckets, default=self.closing - MINUTE) + MINUTE
+        if until - self.newest > max_age:
+            until = min(until, last)
+        return self._close(until // MINUTE * MINUTE)
+
+    def _bucket_of(self, ts: float, price: float) -> Bucket:
+        start = int(ts) // MINUTE * MINUTE
+        bucket = self._buckets.get(start)
+        if bucket is None:
+            bucket = self._buckets[start] = Bucket(start, ts, price)
+        if start > self._bucket.start:
+            self._bucket = bucket
+        return bucket
+
+    def _close(self, until: int) -> list[Bar]:
+        if until - self.closing > _MAX_FLAT * MINUTE:  # nothing keeps that much: leave a gap
+            self.closing = until - _MAX_FLAT * MINUTE
+        bars = []
+        while self.closing + MINUTE <= until:
+            bar = self._take(self.closing)
+            if bar is not None and bar.open_time >= self.since:
+                bars.append(bar)
+            self.closing += MINUTE
+        self.due = self.closing + MINUTE + self.lateness
+        self._oldest = max(self._oldest, self.closing)
+        return bars
+
+    def _take(self, start: int) -> Bar | None:
+        bucket = self._buckets.pop(start, None)
+        if bucket is not None:
+            self._last_close = bucket.close
+            return bucket.bar()
+        price = self._last_close
+        return None if price is None else Bar(start, price, price, price, price)
+
+
+def epoch(tick: MarketTick) -> float:
+    """Event time in epoch seconds. ValueError for a tick without one: the intake fills it in."""
+    if tick.ts is None:
+        raise ValueError(f"tick of {tick.symbol} has no ts")
+    return tick.ts.timestamp()

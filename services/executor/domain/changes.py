@@ -1,0 +1,156 @@
+"""What happened to a book, and how a document write turns it into events with ids and a version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from libs.schemas import subjects
+from libs.schemas.account import AuditEvent, Position
+from libs.schemas.orders import Fill, OrderEvent, OrderIntent, OrderKind, PositionEvent, PositionKind
+from libs.schemas.reasons import OrderReason
+from services.executor.domain.book import ZERO, AccountBook
+
+Event = OrderEvent | PositionEvent | AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChange:
+    kind: OrderKind
+    intent: OrderIntent
+    correlation_id: str
+    reason: OrderReason | None = None
+    detail: str = ""
+    fill: Fill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChange:
+    kind: PositionKind
+    symbol: str
+    before: Position | None
+    after: Position | None
+    cause: OrderReason
+    correlation_id: str
+    wallet: Decimal
+    equity: Decimal
+    realized_pnl: Decimal = ZERO
+    fee: Decimal = ZERO
+    funding: Decimal = ZERO
+    client_order_id: str | None = None
+
+    @property
+    def decision_id(self) -> str:
+        position = self.before or self.after
+        return position.decision_id if position else ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A trading state that was set, by whom and why."""
+
+    before: str
+    after: str
+    who: str
+    why: str
+
+
+Change = OrderChange | PositionChange | StateChange
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A book and what has happened to it since the last write."""
+
+    book: AccountBook
+    changes: tuple[Change, ...] = ()
+
+    def then(self, book: AccountBook, *changes: Change) -> "Turn":
+        return Turn(book, (*self.changes, *changes))
+
+    def join(self, other: "Turn") -> "Turn":
+        """This turn followed by one that began with this one's book."""
+        return Turn(other.book, (*self.changes, *other.changes))
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event in an account's outbox."""
+
+    event_id: str
+    subject: str
+    body: Event
+    correlation_id: str | None
+
+
+def seal(turn: Turn, now: datetime) -> tuple[AccountBook, tuple[Outgoing, ...]]:
+    """The book under its next version, and the events that the same document write stores in the outbox."""
+    book = replace(turn.book, version=turn.book.version + 1, as_of=now)
+    return book, tuple(_outgoing(book, n, change, now) for n, change in enumerate(turn.changes))
+
+
+def events(book: AccountBook, changes: Sequence[Change], now: datetime) -> list[Event]:
+    return [_outgoing(book, n, change, now).body for n, change in enumerate(changes)]
+
+
+def _outgoing(book: AccountBook, n: int, change: Change, now: datetime) -> Outgoing:
+    event_id = f"{book.account_id}:{book.version}:{n}"
+    if isinstance(change, OrderChange):
+        subject = subjects.order_event(change.kind, book.account_id)
+        return Outgoing(event_id, subject, _order_event(book, event_id, change, now), change.correlation_id)
+    if isinstance(change, PositionChange):
+        subject = subjects.position_event(change.kind, book.account_id)
+        return Outgoing(event_id, subject, _position_event(book, event_id, change, now), change.correlation_id)
+    return Outgoing(event_id, subjects.account_changed(book.account_id), _audit(book, event_id, change, now), None)
+
+
+def _order_event(book: AccountBook, event_id: str, change: OrderChange, now: datetime) -> OrderEvent:
+    return OrderEvent(
+        event_id=event_id,
+        kind=change.kind,
+        account_id=book.account_id,
+        account_version=book.version,
+        intent=change.intent,
+        fill=change.fill,
+        reason=change.reason,
+        detail=change.detail[:500],
+        decision_id=change.intent.decision_id,
+        correlation_id=change.correlation_id,
+        at=now,
+    )
+
+
+def _position_event(book: AccountBook, event_id: str, change: PositionChange, now: datetime) -> PositionEvent:
+    return PositionEvent(
+        event_id=event_id,
+        kind=change.kind,
+        account_id=book.account_id,
+        account_version=book.version,
+        symbol=change.symbol,
+        before=change.before,
+        after=change.after,
+        cause=change.cause,
+        client_order_id=change.client_order_id,
+        realized_pnl=change.realized_pnl,
+        fee=change.fee,
+        funding=change.funding,
+        wallet_balance=change.wallet,
+        equity=change.equity,
+        decision_id=change.decision_id,
+        correlation_id=change.correlation_id,
+        at=now,
+    )
+
+
+def _audit(book: AccountBook, event_id: str, change: StateChange, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        event_id=event_id,
+        who=change.who,
+        what="trading_state",
+        subject=book.account_id,
+        before=change.before,
+        after=change.after,
+        why=change.why,
+        at=now,
+        account_version=book.version,
+    )

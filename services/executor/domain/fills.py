@@ -1,0 +1,275 @@
+"""What one execution does to a book: wallet, position, history, and the protection that must match the position."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from libs.perps.entry import add_to, reduce
+from libs.perps.fees import fee
+from libs.perps.margin import initial_margin, liquidation_price
+from libs.perps.sides import opened_by
+from libs.schemas import ids
+from libs.schemas.account import ClosedTrade, Position, TradeHistory
+from libs.schemas.orders import Fill, OrderIntent
+from libs.schemas.reasons import OrderReason
+from services.executor.domain.book import (
+    KEEP_CLOSED,
+    KEEP_TRADES,
+    ZERO,
+    AccountBook,
+    Holding,
+    WorkingOrder,
+    cents,
+    equity,
+    with_order,
+    without,
+)
+from services.executor.domain.changes import OrderChange, PositionChange, Turn
+from services.executor.domain.performance import performance
+from services.executor.domain.protection import protect
+from services.executor.domain.quote import Market
+
+ENTRY_DIGITS = Decimal("1e-12")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One match: `quantity` of `order` at `price`, why, and when in market time."""
+
+    order: WorkingOrder
+    price: Decimal
+    quantity: Decimal
+    maker: bool
+    cause: OrderReason
+    at: datetime
+
+
+def fill(turn: Turn, match: Execution, market: Market) -> Turn:
+    """Apply a match. One beyond an opposite position closes all of it and opens the rest at the same price.
+
+    A reduce-only order fills at most the position; what is left of it goes when the position is flat.
+    """
+    symbol = match.order.intent.symbol
+    holding = turn.book.positions.get(symbol)
+    if holding is None or holding.position.side == opened_by(match.order.intent.side):
+        if match.order.intent.reduce_only:
+            return turn
+        return protect(_open(turn, match, market), symbol, match.order, match.at, market)
+    first = min(match.quantity, holding.position.quantity)
+    turn = _reduce(turn, replace(match, quantity=first), market)
+    rest = match.quantity - first
+    order = turn.book.orders.get(match.order.intent.client_order_id)
+    if rest > 0 and order is not None and not order.intent.reduce_only:
+        return fill(turn, replace(match, order=order, quantity=rest), market)
+    return protect(turn, symbol, None, match.at, market)
+
+
+def filled(order: WorkingOrder, quantity: Decimal, at: datetime) -> WorkingOrder:
+    """The order after `quantity` more of it was filled, with its state."""
+    done = order.filled + quantity
+    state = "filled" if done == order.intent.quantity else "partially_filled"
+    return replace(order, filled=done, fills=order.fills + 1, intent=stated(order.intent, state, at))
+
+
+def stated(intent: OrderIntent, state: str, at: datetime) -> OrderIntent:
+    return intent.model_copy(update={"state": state, "state_times": {**intent.state_times, state: at}})
+
+
+def _open(turn: Turn, match: Execution, market: Market) -> Turn:
+    book, order, symbol = turn.book, match.order, match.order.intent.symbol
+    rules = market.rules[symbol]
+    held = book.positions.get(symbol)
+    paid = _affordable(book, cents(fee(match.quantity, match.price, _bps(match, market))))
+    before = held.position if held else None
+    after = _entered(before, match, paid)
+    after = after.model_copy(
+        update={
+            "liquidation_price": _positive(
+                liquidation_price(after.side, after.quantity, after.entry_price, after.margin, rules.tiers)
+            )
+        }
+    )
+    holding = Holding(
+        position=after,
+        correlation_id=order.correlation_id,
+        entered=(held.entered if held else ZERO) + match.quantity,
+        exited=held.exited if held else ZERO,
+        exit_value=held.exit_value if held else ZERO,
+        peak_margin=max(held.peak_margin if held else ZERO, after.margin),
+    )
+    now_book = replace(
+        book,
+        wallet=book.wallet - paid,
+        fees_total=book.fees_total + paid,
+        day=_earned(book, -paid),
+        positions={**book.positions, symbol: holding},
+        last_entry_at={**book.last_entry_at, symbol: match.at},
+    )
+    return _told(turn, now_book, match, paid, ZERO, before, after, "changed" if held else "opened", market)
+
+
+def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
+    book, symbol = turn.book, match.order.intent.symbol
+    held = book.positions[symbol]
+    before = held.position
+    realised = max(cents(reduce(before.side, match.quantity, before.entry_price, match.price)), -book.wallet)
+    paid = min(cents(fee(match.quantity, match.price, _bps(match, market))), book.wallet + realised)
+    holding = _left(held, match, realised, paid, market)
+    now_book = replace(
+        book,
+        wallet=book.wallet + realised - paid,
+        realised_total=book.realised_total + realised,
+        fees_total=book.fees_total + paid,
+        day=_earned(book, realised - paid),
+        positions={**book.positions, symbol: holding},
+    )
+    if holding.exited < holding.entered:
+        return _told(turn, now_book, match, paid, realised, before, holding.position, "changed", market)
+    now_book = _archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at)
+    kind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
+    return _told(turn, now_book, match, paid, realised, before, None, kind, market)
+
+
+def _entered(before: Position | None, match: Execution, paid: Decimal) -> Position:
+    order = match.order
+    margin = cents(initial_margin(match.quantity, match.price, order.leverage))
+    if before is None:
+        return Position(
+            symbol=order.intent.symbol,
+            side=opened_by(order.intent.side),
+            quantity=match.quantity,
+            entry_price=match.price,
+            leverage=order.leverage,
+            margin=margin,
+            exit_plan=order.exit_plan,
+            invalidation=order.invalidation,
+            opened_at=match.at,
+            decision_id=order.intent.decision_id,
+            fees=paid,
+        )
+    quantity, entry = add_to(before.quantity, before.entry_price, match.quantity, match.price)
+    margin = cents(initial_margin(match.quantity, match.price, before.leverage))
+    return before.model_copy(
+        update={
+            "quantity": quantity,
+            "entry_price": entry.quantize(ENTRY_DIGITS),
+            "margin": before.margin + margin,
+            "fees": before.fees + paid,
+            "exit_plan": order.exit_plan or before.exit_plan,
+            "invalidation": order.invalidation or before.invalidation,
+        }
+    )
+
+
+def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, market: Market) -> Holding:
+    """The holding less what was closed; its entry stays and its margin shrinks in proportion. A flat one keeps its
+    last position, for the history."""
+    before = held.position
+    rest = before.quantity - match.quantity
+    update: dict[str, object] = {"realized_pnl": before.realized_pnl + realised, "fees": before.fees + paid}
+    if rest > 0:
+        margin = cents(before.margin * rest / before.quantity)
+        tiers = market.rules[before.symbol].tiers
+        lp = liquidation_price(before.side, rest, before.entry_price, margin, tiers)
+        update |= {"quantity": rest, "margin": margin, "liquidation_price": _positive(lp)}
+    return replace(
+        held,
+        position=before.model_copy(update=update),
+        exited=held.exited + match.quantity,
+        exit_value=held.exit_value + match.quantity * match.price,
+    )
+
+
+def _told(
+    turn: Turn,
+    book: AccountBook,
+    match: Execution,
+    paid: Decimal,
+    realised: Decimal,
+    before: Position | None,
+    after: Position | None,
+    kind: str,
+    market: Market,
+) -> Turn:
+    """The turn with the order filled further, the trade in the history, and both events."""
+    order = filled(match.order, match.quantity, match.at)
+    intent, symbol = order.intent, order.intent.symbol
+    reduces = before is not None and opened_by(intent.side) != before.side
+    orders = without(book.orders, intent.client_order_id)
+    trade = TradeHistory(
+        symbol=symbol,
+        side=intent.side,
+        size=match.quantity,
+        price=match.price,
+        fee=paid,
+        pnl=realised if reduces else None,
+        timestamp=match.at,
+    )
+    trades = (*book.recent_trades.get(symbol, ()), trade)[-KEEP_TRADES:]
+    book = replace(book, orders=orders, recent_trades={**book.recent_trades, symbol: trades})
+    if order.left > 0:
+        book = with_order(book, order)
+    made = Fill(
+        fill_id=ids.fill_id(intent.client_order_id, match.order.fills),
+        price=match.price,
+        quantity=match.quantity,
+        fee=paid,
+        liquidity="maker" if match.maker else "taker",
+        realized_pnl=realised,
+    )
+    marks = {s: market.mark(s) for s in book.positions}
+    return turn.then(
+        book,
+        OrderChange("filled", intent, order.correlation_id, match.cause, fill=made),
+        PositionChange(
+            kind=kind,  # type: ignore[arg-type]
+            symbol=symbol,
+            before=before,
+            after=after,
+            cause=match.cause,
+            correlation_id=order.correlation_id,
+            wallet=book.wallet,
+            equity=equity(book, marks),
+            realized_pnl=realised,
+            fee=paid,
+            client_order_id=intent.client_order_id,
+        ),
+    )
+
+
+def _archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
+    last = holding.position
+    trade = ClosedTrade(
+        symbol=last.symbol,
+        side=last.side,
+        quantity=holding.exited,
+        entry_price=last.entry_price,
+        exit_price=(holding.exit_value / holding.exited).quantize(ENTRY_DIGITS),
+        margin=holding.peak_margin,
+        pnl=last.realized_pnl - last.fees + last.funding,
+        fees=last.fees,
+        funding=last.funding,
+        opened_at=last.opened_at,
+        closed_at=at,
+        decision_id=last.decision_id,
+    )
+    closed = (*book.closed_trades, trade)[-KEEP_CLOSED:]
+    return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))
+
+
+def _earned(book: AccountBook, amount: Decimal) -> object:
+    return book.day.model_copy(update={"realised": book.day.realised + amount})
+
+
+def _bps(match: Execution, market: Market) -> Decimal:
+    filters = market.rules[match.order.intent.symbol].filters
+    return filters.maker_fee_bps if match.maker else filters.taker_fee_bps
+
+
+def _affordable(book: AccountBook, amount: Decimal) -> Decimal:
+    """A fee never takes the wallet below 0."""
+    return min(amount, book.wallet)
+
+
+def _positive(price: Decimal | None) -> Decimal | None:
+    return price.quantize(ENTRY_DIGITS) if price is not None and price > 0 else None

@@ -1,0 +1,110 @@
+"""The protection invariant: a position has its reduce-only stop and target, of its size, in the same document write."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from libs.perps.sides import closing
+from libs.schemas import ids
+from libs.schemas.account import Leg, Position
+from libs.schemas.orders import OrderIntent
+from libs.schemas.reasons import OrderReason
+from services.executor.domain.book import AccountBook, WorkingOrder, with_order, without
+from services.executor.domain.changes import OrderChange, Turn
+from services.executor.domain.quote import Market
+
+TYPES: dict[str, str] = {"stop": "stop_market", "target": "take_profit_market"}
+
+
+def protect(turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime, market: Market) -> Turn:
+    """Make the protection of `symbol` fit its position; `entry` is the order that has just opened or added to it.
+
+    Reduce-only orders shrink with the position and go when it is flat, and resting entries with them: what was closed
+    is not opened again by what an earlier decision left behind.
+    """
+    holding = turn.book.positions.get(symbol)
+    if holding is None:
+        for order in turn.book.of(symbol):
+            turn = cancel(turn, order, OrderReason.POSITION_CLOSED, at)
+        return turn
+    if entry is not None:
+        turn = _place(turn, holding.position, entry, "stop", entry.stop, at)
+        turn = _place(turn, holding.position, entry, "target", entry.target, at)
+    return replace(turn, book=shown(_resized(turn.book, symbol), symbol))
+
+
+def cancel(turn: Turn, order: WorkingOrder, reason: OrderReason, at: datetime, *, expired: bool = False) -> Turn:
+    """Take an order out of the book, with its event."""
+    state = "expired" if expired else "canceled"
+    intent = order.intent.model_copy(
+        update={"state": state, "state_times": {**order.intent.state_times, state: at}},
+    )
+    book = replace(turn.book, orders=without(turn.book.orders, intent.client_order_id))
+    return turn.then(book, OrderChange("canceled", intent, order.correlation_id, reason))
+
+
+def replace_leg(turn: Turn, order: WorkingOrder, at: datetime) -> Turn:
+    """Put a stop or target in the place of the one that the position has."""
+    old = turn.book.leg(order.intent.symbol, order.intent.leg)
+    if old is not None:
+        turn = cancel(turn, old, OrderReason.REPLACED, at)
+    turn = turn.then(with_order(turn.book, order), OrderChange("placed", order.intent, order.correlation_id))
+    return replace(turn, book=shown(_resized(turn.book, order.intent.symbol), order.intent.symbol))
+
+
+def shown(book: AccountBook, symbol: str) -> AccountBook:
+    """The book whose position names the prices of the stop and target that it really has."""
+    holding = book.positions.get(symbol)
+    if holding is None:
+        return book
+    stop, target = book.leg(symbol, "stop"), book.leg(symbol, "target")
+    update = {
+        "stop_loss": stop.intent.stop_price if stop else None,
+        "take_profit": target.intent.stop_price if target else None,
+    }
+    position = holding.position.model_copy(update=update)
+    return replace(book, positions={**book.positions, symbol: replace(holding, position=position)})
+
+
+def _place(
+    turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal | None, at: datetime
+) -> Turn:
+    old = turn.book.leg(position.symbol, leg)
+    if price is None or (old is not None and old.intent.stop_price == price):
+        return turn
+    origin = entry.intent.origin
+    seq = old.intent.seq + 1 if old is not None and old.intent.origin == origin else 0
+    intent = OrderIntent(
+        client_order_id=ids.client_order_id(entry.intent.account_id, origin, position.symbol, leg, seq),
+        decision_id=entry.intent.decision_id,
+        account_id=entry.intent.account_id,
+        symbol=position.symbol,
+        side=closing(position.side),
+        type=TYPES[leg],  # type: ignore[arg-type]
+        quantity=position.quantity,
+        stop_price=price,
+        time_in_force="gtc",
+        reduce_only=True,
+        leg=leg,
+        seq=seq,
+        origin=origin,
+        position_id=position.decision_id,
+        state="open",
+        state_times={"open": at},
+    )
+    order = WorkingOrder(intent, entry.correlation_id, at, position.leverage, price)
+    return replace_leg(turn, order, at)
+
+
+def _resized(book: AccountBook, symbol: str) -> AccountBook:
+    """Stops and targets cover exactly the position; exits that wait for a tick cover at most it."""
+    quantity = book.positions[symbol].position.quantity if symbol in book.positions else None
+    orders = dict(book.orders)
+    for order in book.of(symbol):
+        if quantity is None or not order.intent.reduce_only:
+            continue
+        wanted = quantity if order.intent.leg in TYPES else min(quantity, order.left)
+        if order.left != wanted:
+            intent = order.intent.model_copy(update={"quantity": order.filled + wanted})
+            orders[order.intent.client_order_id] = replace(order, intent=intent)
+    return replace(book, orders=orders)

@@ -1,0 +1,90 @@
+"""The market of one symbol as the paper venue sees it: the newest tick in decimals, and the venue's rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from libs.perps.fees import BPS
+from libs.perps.filters import round_price
+from libs.perps.tiers import Tier, build_tiers
+from libs.schemas.account import Side
+from libs.schemas.market import MarketTick
+from libs.schemas.venue import VenueSymbol
+
+MAX_QUOTE_AGE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One tick. `mark` is the tick's mark price, else its index price, else its price. `at` is market time."""
+
+    symbol: str
+    price: Decimal
+    mark: Decimal
+    bid: Decimal | None
+    ask: Decimal | None
+    at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRules:
+    """Filters, fees and built margin tiers of one symbol."""
+
+    filters: VenueSymbol
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the venue knows at `now` (market time): newest quotes and the rules, by symbol."""
+
+    quotes: Mapping[str, Quote]
+    rules: Mapping[str, SymbolRules]
+    now: datetime
+
+    def mark(self, symbol: str) -> Decimal | None:
+        quote = self.quotes.get(symbol)
+        return quote.mark if quote else None
+
+    def fresh(self, symbol: str) -> Quote | None:
+        """The newest quote, unless it is older than 60 market seconds."""
+        quote = self.quotes.get(symbol)
+        return quote if quote and self.now - quote.at <= MAX_QUOTE_AGE else None
+
+
+def rules_of(filters: VenueSymbol) -> SymbolRules:
+    return SymbolRules(filters, build_tiers(filters.tiers))
+
+
+def _decimal(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def quote_of(tick: MarketTick, sequence: int, at: datetime) -> Quote:
+    """Floats become the decimals that they are written as; `at` stands in for a tick without a time."""
+    mark = tick.mark_price or tick.index_price or tick.price
+    return Quote(
+        symbol=tick.symbol,
+        price=Decimal(str(tick.price)),
+        mark=Decimal(str(mark)),
+        bid=_decimal(tick.bid),
+        ask=_decimal(tick.ask),
+        at=tick.ts or at,
+        sequence=sequence,
+    )
+
+
+def touch(quote: Quote, side: Side, filters: VenueSymbol) -> Decimal:
+    """The price that a taker meets: ask or bid where the tick has them, else the price ± half the spread."""
+    if side == "buy":
+        return quote.ask or quote.price * (1 + filters.half_spread_bps / BPS)
+    return quote.bid or quote.price * (1 - filters.half_spread_bps / BPS)
+
+
+def taker_price(quote: Quote, side: Side, filters: VenueSymbol) -> Decimal:
+    """`touch` plus slippage, rounded to the tick against the taker."""
+    slip = filters.slippage_bps / BPS
+    price = touch(quote, side, filters) * (1 + slip if side == "buy" else 1 - slip)
+    return round_price(price, filters.tick_size, up=side == "buy")

@@ -1,0 +1,21 @@
+"""Messages of the log by their sequence."""
+
+import nats.js.errors
+
+from libs.runtime.bus import NATS_AWAY, Bus
+from libs.runtime.errors import Unavailable
+from services.ledger.domain.advisories import StoredMessage
+
+
+class NatsLog:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
+        try:
+            message = await self._bus.js.get_msg(stream, seq=sequence, direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
+        except NATS_AWAY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error
+        return StoredMessage(message.subject or "", dict(message.headers or {}), message.data or b"")

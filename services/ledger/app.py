@@ -1,0 +1,30 @@
+"""The ledger: every event but ticks, in MongoDB, to be queried."""
+
+from libs.runtime.mongo import MONGO_AWAY, Database
+from libs.runtime.worker import Worker, run
+from services.ledger.adapters.mongo import MongoStore
+from services.ledger.adapters.nats import NatsLog
+from services.ledger.handlers import routes
+from services.ledger.metrics import LedgerMetrics
+from services.ledger.ports import Deps
+from services.ledger.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Worker:
+    settings = settings or Settings()
+    worker = Worker("ledger", settings, away=MONGO_AWAY)
+    database = Database(settings.mongodb_url, settings.mongodb_db)
+    worker.add(database)
+    deps = Deps(
+        store=MongoStore(database.db),
+        log=NatsLog(worker.bus),
+        clock=worker.clock,
+        metrics=LedgerMetrics(worker.registry),
+        concurrency=settings.ledger_concurrency,
+    )
+    worker.include(routes(deps))
+    return worker
+
+
+if __name__ == "__main__":
+    run(create_app)

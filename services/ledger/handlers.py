@@ -1,0 +1,82 @@
+"""Events of the log become changes of the read models; messages that ran out of deliveries become dead letters."""
+
+from datetime import UTC, datetime
+
+from faststream.nats import NatsRouter
+
+from libs.runtime.deadletters import dead_letter, rejection
+from libs.runtime.delivery import consume, delivered
+from libs.runtime.emit import Emit
+from libs.runtime.errors import Poison
+from libs.runtime.failpoints import hit
+from libs.schemas import subjects
+from libs.schemas.base import Message
+from libs.schemas.dead import DeadLetterError
+from libs.schemas.events import decode_event
+from libs.schemas.reasons import DeadLetterCode
+from services.ledger.domain.advisories import MaxDeliveries, in_words
+from services.ledger.domain.project import project
+from services.ledger.ports import Deps
+
+STORED = (
+    subjects.LEDGER_REQUESTS,
+    subjects.LEDGER_CONTEXTS,
+    subjects.LEDGER_DECISIONS,
+    subjects.LEDGER_ORDERS,
+    subjects.LEDGER_AUDIT,
+    subjects.LEDGER_DEAD,
+)
+
+
+def decode(subject: str, data: bytes) -> Message:
+    """The body of an event by its subject."""
+    try:
+        return decode_event(subject, data)
+    except KeyError as error:
+        raise Poison(DeadLetterCode.SUBJECT_MISMATCH, str(error.args[0])) from error
+
+
+def routes(deps: Deps) -> NatsRouter:
+    """One consumer for each stream, all by the same rule: any order of events gives the same documents."""
+    router = NatsRouter()
+
+    async def on_event(body: Message) -> None:
+        info = delivered()
+        await deps.store.apply(project(body, _time(info.published_ns)))
+        hit("ledger.after_store")
+        deps.metrics.stored.labels(info.durable).inc()
+        lag = (deps.clock.wall() - _time(info.published_ns)).total_seconds()
+        deps.metrics.lag.labels(info.durable).set(max(lag, 0.0))
+
+    async def on_max_deliveries(advisory: MaxDeliveries) -> list[Emit]:
+        emits = await abandoned(deps, advisory)
+        deps.metrics.abandoned.inc()
+        return emits
+
+    for durable in STORED:
+        consume(router, durable, on_event, decode=decode, concurrency=deps.concurrency)
+    consume(router, subjects.LEDGER_ADVISORIES, on_max_deliveries)
+    return router
+
+
+async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:
+    """The dead letter of a message that ran out of deliveries; the end of its decision, if it was a step of one."""
+    message = await deps.log.stored(advisory.stream, advisory.stream_seq)
+    now, detail = deps.clock.now(), in_words(advisory, message)
+    letter = dead_letter(
+        subject=message.subject if message else "",
+        headers=message.headers if message else {},
+        body=message.body if message else b"",
+        stream=advisory.stream,
+        durable=advisory.consumer,
+        sequence=advisory.stream_seq,
+        error=DeadLetterError(code=DeadLetterCode.MAX_DELIVERIES, message=detail),
+        deliveries=advisory.deliveries,
+        now=now,
+    )
+    end = rejection(message.subject, message.body, detail, now) if message else None
+    return [letter, end] if end else [letter]
+
+
+def _time(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)

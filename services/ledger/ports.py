@@ -1,0 +1,28 @@
+"""What the ledger needs from outside."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from libs.runtime.clock import Clock
+from services.ledger.domain.advisories import StoredMessage
+from services.ledger.domain.upserts import Upserts
+from services.ledger.metrics import LedgerMetrics
+
+
+class Store(Protocol):
+    async def apply(self, upserts: Upserts) -> None:
+        """Apply changes in their order; repeating them changes nothing. Raises what the worker's `away` names."""
+
+
+class Log(Protocol):
+    async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
+        """A message of a stream, or None when the stream no longer holds it. Raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    store: Store
+    log: Log
+    clock: Clock
+    metrics: LedgerMetrics
+    concurrency: int = 4

@@ -1,0 +1,84 @@
+"""Fixtures for all tests: real servers, and a guard that nothing leaves this machine."""
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from redis import Redis
+
+from cli.embedded import Servers
+from tests import guard
+from tests.servers import Urls, empty_jetstream, private_servers, session_urls
+
+_database_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Urls]:
+    """Addresses of NATS with JetStream, a MongoDB replica set and Redis, shared by the tests of this process.
+
+    With pytest-xdist each worker has servers of its own: stream names are fixed, so they cannot be shared.
+    """
+    with session_urls() as urls:
+        yield urls
+
+
+@pytest.fixture
+def nats_url(servers: Urls) -> str:
+    """A NATS server without streams. A module that wants to keep its streams takes `servers` instead."""
+    empty_jetstream(servers.nats)
+    return servers.nats
+
+
+@pytest.fixture
+def redis_url(servers: Urls) -> str:
+    """An empty Redis database."""
+    with Redis.from_url(servers.redis) as client:
+        client.flushdb()
+    return servers.redis
+
+
+@pytest.fixture
+def mongo_url(servers: Urls) -> str:
+    """A MongoDB replica set; what is in it is shared, so take a database of your own by `mongo_db_name`."""
+    return servers.mongodb
+
+
+@pytest.fixture
+def mongo_db_name(servers: Urls) -> Iterator[str]:
+    """The name of a database that nobody used before; it is dropped after the test."""
+    name = f"test_{os.getpid()}_{next(_database_numbers)}"
+    yield name
+    with MongoClient[dict[str, Any]](servers.mongodb) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def own_servers() -> Iterator[Servers]:
+    """Started servers that this test may kill. For a whole module: a fixture over `tests.servers.private_servers`."""
+    with private_servers() as servers:
+        servers.start()
+        yield servers
+
+
+@pytest.fixture(autouse=True)
+def no_outside_connections() -> Iterator[None]:
+    """Fails the test that tried to reach another machine, even when the code under test caught the refusal."""
+    guard.refused.clear()
+    yield
+    assert not guard.refused, f"tried to connect to {', '.join(guard.refused)}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    guard.guard_connections()
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as by Ctrl-C, so that fixtures stop their servers."""
+    raise KeyboardInterrupt

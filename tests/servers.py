@@ -1,0 +1,128 @@
+"""The servers that tests run against: given by URL, from containers, or child processes of our own."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from cli.embedded import Servers
+
+VARIABLES = {
+    "nats": "PERPETUA_TEST_NATS_URL",
+    "mongodb": "PERPETUA_TEST_MONGODB_URL",
+    "redis": "PERPETUA_TEST_REDIS_URL",
+}
+CONTAINERS = "PERPETUA_TEST_CONTAINERS"
+IMAGES = {"nats": "nats:2.12", "mongodb": "mongo:8.0", "redis": "redis:8"}
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Addresses of the three servers of a test session."""
+
+    nats: str
+    mongodb: str
+    redis: str
+
+
+@contextlib.contextmanager
+def private_servers() -> Iterator[Servers]:
+    """Servers of one's own, not yet started, in a new folder; both are gone afterwards.
+
+    They are for tests that kill, stop or restart servers. Neither URLs nor PATH are looked at: the versions are known.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="perpetua-test-"))
+    try:
+        with Servers(folder, use_urls=False, use_path=False) as servers:
+            yield servers
+            for name in servers.poll():  # nobody wants the data: a second less than an orderly end takes
+                servers.signal(name, signal.SIGKILL)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def session_urls(env: Mapping[str, str] = os.environ) -> Iterator[Urls]:
+    """Addresses from `PERPETUA_TEST_..._URL` where set, the others started here and stopped afterwards.
+
+    The product's own variables (NATS_URL, ...) are never read: tests delete streams and databases.
+    """
+    given = {name: env[variable] for name, variable in VARIABLES.items() if env.get(variable)}
+    with contextlib.ExitStack() as stack:
+        lacking = [name for name in VARIABLES if name not in given]
+        if lacking and env.get(CONTAINERS) == "1":
+            given |= _containers(stack, lacking)
+        elif lacking:
+            started = stack.enter_context(private_servers()).start()
+            given |= {name: started[name].url for name in lacking}
+        yield Urls(**given)
+
+
+def _containers(stack: contextlib.ExitStack, names: list[str]) -> dict[str, str]:
+    """Start containers for `names`. Fails the session where testcontainers or a container engine is missing."""
+    try:
+        import docker
+        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+    except ImportError as error:
+        pytest.exit(f"{CONTAINERS}=1 needs testcontainers ({error}): .venv/bin/uv pip install testcontainers", 2)
+    recipes = {
+        "nats": (4222, "-js", "Server is ready"),
+        "mongodb": (27017, "mongod --replSet perpetua --bind_ip_all", "Waiting for connections"),
+        "redis": (6379, "redis-server --save '' --appendonly no", "Ready to accept connections"),
+    }
+    urls = {}
+    for name in names:
+        port, command, ready = recipes[name]
+        container = DockerContainer(IMAGES[name]).with_exposed_ports(port).with_command(command)
+        try:
+            stack.enter_context(container.waiting_for(LogMessageWaitStrategy(ready)))
+        except docker.errors.DockerException as error:
+            pytest.exit(f"{CONTAINERS}=1, but no container engine answers ({error}): start one, or unset it", 2)
+        at = f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
+        if name == "mongodb":
+            container.exec(
+                ["mongosh", "--quiet", "--eval", "rs.initiate(); while (!db.hello().isWritablePrimary) sleep(20)"]
+            )
+            urls[name] = f"mongodb://{at}/?directConnection=true"
+        else:
+            urls[name] = f"{name}://{at}"
+    return urls
+
+
+def empty_jetstream(url: str) -> None:
+    """Delete all streams of a NATS server, by the plain protocol: no event loop is needed or disturbed."""
+    parts = urlsplit(url)
+    with socket.create_connection(
+        (parts.hostname or "127.0.0.1", parts.port or 4222), timeout=_TIMEOUT_S
+    ) as connection:
+        lines = connection.makefile("rb")
+        lines.readline()
+        login = {"verbose": False, "pedantic": False, "user": parts.username, "pass": parts.password}
+        connection.sendall(f"CONNECT {json.dumps(login)}\r\nSUB _INBOX.tests 1\r\n".encode())
+
+        def ask(subject: str) -> dict[str, object]:
+            connection.sendall(f"PUB {subject} _INBOX.tests 0\r\n\r\n".encode())
+            while line := lines.readline():
+                if line.startswith(b"MSG "):
+                    answer: dict[str, object] = json.loads(lines.read(int(line.split()[-1])))
+                    lines.readline()
+                    return answer
+                if line.startswith(b"-ERR"):
+                    break
+            raise ConnectionError(f"NATS: {line.decode().strip() or 'closed the connection'}")
+
+        while names := ask("$JS.API.STREAM.NAMES").get("streams"):
+            assert isinstance(names, list)
+            for name in names:
+                ask(f"$JS.API.STREAM.DELETE.{name}")
