@@ -87,8 +87,9 @@ def footer(board: Board) -> RenderableType:
         ("dead", c.dead_letters, "red"),
         ("restarts", board.restarts, "yellow"),
     ):
-        counts.append(f" {value:,}", style if value else "dim")
-        counts.append(f" {name} ", "dim")
+        if value or not style:
+            counts.append(f" {value:,}", style)
+            counts.append(f" {name} ", "dim")
     places = Text(no_wrap=True, overflow="ellipsis")
     places.append(f" {board.gateway_url}/docs", "cyan")
     places.append(f"  key {board.api_key_file} ", "dim")

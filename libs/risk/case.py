@@ -7,7 +7,6 @@ would cost more than all the rules together.
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Literal
 
 from libs.risk.values import AccountView, Limits, PositionView, Receipt, SizedOrder, Verdict
@@ -160,6 +159,3 @@ class Market:
 
 def deny(rule: str, reason: Reason, message: str) -> Receipt:
     return Receipt(rule, "deny", reason, message)
-
-
-warn = partial(Receipt, effect="warn")

@@ -19,10 +19,9 @@ def create_app(settings: Settings | None = None) -> Worker:
         store=MongoStore(database.db),
         log=NatsLog(worker.bus),
         clock=worker.clock,
-        metrics=LedgerMetrics(worker.registry),
         concurrency=settings.ledger_concurrency,
     )
-    worker.include(routes(deps))
+    worker.include(routes(deps, LedgerMetrics(worker.registry)))
     return worker
 
 

@@ -16,6 +16,7 @@ from libs.schemas.events import decode_event
 from libs.schemas.reasons import DeadLetterCode
 from services.ledger.domain.advisories import MaxDeliveries, in_words
 from services.ledger.domain.project import project
+from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
 
 STORED = (
@@ -36,7 +37,7 @@ def decode(subject: str, data: bytes) -> Message:
         raise Poison(DeadLetterCode.SUBJECT_MISMATCH, str(error.args[0])) from error
 
 
-def routes(deps: Deps) -> NatsRouter:
+def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
     """One consumer for each stream, all by the same rule: any order of events gives the same documents."""
     router = NatsRouter()
 
@@ -44,13 +45,13 @@ def routes(deps: Deps) -> NatsRouter:
         info = delivered()
         await deps.store.apply(project(body, _time(info.published_ns)))
         hit("ledger.after_store")
-        deps.metrics.stored.labels(info.durable).inc()
+        metrics.stored.labels(info.durable).inc()
         lag = (deps.clock.wall() - _time(info.published_ns)).total_seconds()
-        deps.metrics.lag.labels(info.durable).set(max(lag, 0.0))
+        metrics.lag.labels(info.durable).set(max(lag, 0.0))
 
     async def on_max_deliveries(advisory: MaxDeliveries) -> list[Emit]:
         emits = await abandoned(deps, advisory)
-        deps.metrics.abandoned.inc()
+        metrics.abandoned.inc()
         return emits
 
     for durable in STORED:
@@ -74,7 +75,7 @@ async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:
         deliveries=advisory.deliveries,
         now=now,
     )
-    end = rejection(message.subject, message.body, detail, now) if message else None
+    end = rejection(advisory.consumer, message.subject, message.body, detail, now) if message else None
     return [letter, end] if end else [letter]
 
 

@@ -6,7 +6,6 @@ from typing import Protocol
 from libs.runtime.clock import Clock
 from services.ledger.domain.advisories import StoredMessage
 from services.ledger.domain.upserts import Upserts
-from services.ledger.metrics import LedgerMetrics
 
 
 class Store(Protocol):
@@ -24,5 +23,4 @@ class Deps:
     store: Store
     log: Log
     clock: Clock
-    metrics: LedgerMetrics
     concurrency: int = 4

@@ -59,7 +59,7 @@ class Held(_Block):
 
 
 class Rules(_Block):
-    """The account's limits as code enforces them. Percentages of equity or price, fees in basis points a side."""
+    """The account's limits as code enforces them. Percentages of equity or price, taker fee in basis points a side."""
 
     state: TradingState
     equity: float
@@ -134,7 +134,6 @@ def _rules(context: TradingContext) -> Rules:
     account = context.account_state
     strategy = account.active_strategy
     risk = strategy.risk_parameters
-    maker = strategy.order_preference == "maker_only"
     return Rules.model_construct(
         state=account.trading_state,
         equity=_cents(account.equity),
@@ -149,8 +148,7 @@ def _rules(context: TradingContext) -> Rules:
         max_risk_pct=risk.max_risk_per_trade,
         max_funding_bps_8h=risk.max_funding_rate_bps,
         funding_blackout_min=strategy.funding_blackout_min,
-        # A maker's exit by stop is a taker's trade: the dearer side is assumed for it.
-        fee_bps=(account.maker_fee_bps + account.taker_fee_bps) / 2 if maker else account.taker_fee_bps,
+        fee_bps=account.taker_fee_bps,
     )
 
 

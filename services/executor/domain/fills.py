@@ -26,7 +26,7 @@ from services.executor.domain.book import (
 )
 from services.executor.domain.changes import OrderChange, PositionChange, Turn
 from services.executor.domain.performance import performance
-from services.executor.domain.protection import protect
+from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
 
 ENTRY_DIGITS = Decimal("1e-12")
@@ -60,6 +60,9 @@ def fill(turn: Turn, match: Execution, market: Market) -> Turn:
     rest = match.quantity - first
     order = turn.book.orders.get(match.order.intent.client_order_id)
     if rest > 0 and order is not None and not order.intent.reduce_only:
+        for other in turn.book.of(symbol):
+            if other.intent.reduce_only:
+                turn = cancel(turn, other, OrderReason.POSITION_CLOSED, match.at)
         return fill(turn, replace(match, order=order, quantity=rest), market)
     return protect(turn, symbol, None, match.at, market)
 

@@ -12,8 +12,9 @@ class NatsLog:
         self._bus = bus
 
     async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
+        """Not a direct get: for a stream that is gone that one has no responder, which looks like an outage."""
         try:
-            message = await self._bus.js.get_msg(stream, seq=sequence, direct=True)
+            message = await self._bus.js.get_msg(stream, seq=sequence)
         except nats.js.errors.NotFoundError:
             return None
         except NATS_AWAY as error:

@@ -1,0 +1,35 @@
+"""Progress of a start: each step with how long it took."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Step:
+    """A step under way; `detail` is shown beside it when it is done."""
+
+    detail: str = ""
+
+
+class Phases:
+    """Prints a line when a step is done. `took` keeps the seconds by name."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say = say
+        self._clock = clock
+        self._begin = clock()
+        self.took: dict[str, float] = {}
+
+    @property
+    def total(self) -> float:
+        return self._clock() - self._begin
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Nothing is printed for a step that fails: its error says more."""
+        step, begin = Step(), self._clock()
+        yield step
+        self.took[name] = self._clock() - begin
+        self._say(f"{name:<24}{self.took[name]:6.1f} s  {step.detail}".rstrip())

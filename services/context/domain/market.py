@@ -1,0 +1,181 @@
+"""The market as this worker knows it: ticks, unfinished and closed candles, funding and notes of every symbol."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.schemas.base import TIMEFRAME_SECONDS
+from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
+from services.context.domain.candles import MINUTE, Track, epoch
+from services.context.domain.series import Bar, Put, Series, Source
+
+CAPACITY = {"1m": 1_500}
+OTHER_CAPACITY = 300
+_NOTES_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds of market time, and how many symbols are followed at most."""
+
+    max_out_of_order: float = 2.0
+    close_grace: float = 2.0
+    max_tick_age: float = 45.0
+    max_symbols: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A candle that was made here and may have to be published."""
+
+    symbol: str
+    timeframe: str
+    open_time: int
+
+
+class Market:
+    """Folds ticks and candles in; every method is quick and none waits. Counts are read by the metrics.
+
+    `since` is the epoch second from which all ticks are seen; None: from the first minute that begins after the first
+    tick. `live` is false while history is read.
+    """
+
+    def __init__(self, bounds: Bounds, since: int | None = 0) -> None:
+        self.bounds = bounds
+        self.live = False
+        self.timeframes: frozenset[str] = frozenset({"1m"})
+        self.counts: Counter[str] = Counter()
+        self.funding: dict[str, FundingUpdate] = {}
+        self._since = since
+        self._tracks: dict[str, Track] = {}
+        self._series: dict[tuple[str, str], Series] = {}
+        self._notes: dict[str | None, list[MarketNote]] = {}
+        self._built: list[Built] = []
+
+    def use(self, timeframes: Iterable[str]) -> frozenset[str]:
+        """Keep these timeframes as well; returns the new ones."""
+        new = frozenset(timeframes) - self.timeframes
+        self.timeframes |= new
+        return new
+
+    def read_from(self, since: int | None) -> None:
+        """Ticks will be read anew; `since` as above."""
+        self._since = since
+        self._tracks.clear()
+
+    def track(self, symbol: str) -> Track | None:
+        return self._tracks.get(symbol)
+
+    def tracks(self) -> Iterable[Track]:
+        return self._tracks.values()
+
+    def series(self, symbol: str, timeframe: str) -> Series | None:
+        return self._series.get((symbol, timeframe))
+
+    def on_tick(self, tick: MarketTick, sequence: int) -> None:
+        track = self._tracks.get(tick.symbol) or self._follow(tick)
+        if track is not None and track.add(tick):
+            self._keep(tick.symbol, track.close_by_ticks())
+
+    def on_funding(self, update: FundingUpdate, sequence: int) -> None:
+        known = self.funding.get(update.symbol)
+        if known is None or update.funding_time >= known.funding_time:
+            self.funding[update.symbol] = update
+
+    def on_note(self, note: MarketNote, sequence: int) -> None:
+        notes = [n for n in self._notes.get(note.symbol, ()) if n.note_id != note.note_id]
+        self._notes[note.symbol] = sorted([*notes, note], key=lambda n: n.published_at)[-_NOTES_KEPT:]
+
+    def notes(self, symbol: str | None, now: datetime, at_most: int = 5) -> tuple[MarketNote, ...]:
+        """The newest unexpired notes about a symbol (None: about the market), oldest first."""
+        return tuple(n for n in self._notes.get(symbol, ()) if n.expires_at > now)[-at_most:]
+
+    def on_candle(self, candle: Candle, source: Source) -> None:
+        """Take a candle from the log: the feed's, or one that a context worker published."""
+        if candle.timeframe not in self.timeframes:
+            return
+        if (candle.symbol, "1m") not in self._series and not self._room():
+            self.counts["unfollowed"] += 1
+            return
+        bar = Bar(
+            int(candle.open_time.timestamp()),
+            candle.open,
+            candle.high,
+            candle.low,
+            candle.close,
+            candle.volume,
+            candle.quote_volume,
+            candle.trades,
+        )
+        self._put(candle.symbol, candle.timeframe, bar, source)
+
+    def close_due(self, now: datetime) -> None:
+        """Close by the clock what ended `close_grace` ago. Call it only when every stored tick has been folded in."""
+        until = int(now.timestamp() - self.bounds.close_grace)
+        for symbol, track in self._tracks.items():
+            if track.closing + MINUTE <= until:
+                self._keep(symbol, track.close_by_clock(until, self.bounds.max_tick_age))
+
+    def take_built(self) -> list[Built]:
+        """Candles made here since the last call."""
+        taken, self._built = self._built, []
+        return taken
+
+    def stale(self, symbol: str, now: datetime) -> bool:
+        """Whether the newest tick is missing or too old."""
+        track = self._tracks.get(symbol)
+        return track is None or now.timestamp() - track.newest > self.bounds.max_tick_age
+
+    def closed(self, symbol: str, timeframe: str, close_time: int) -> bool:
+        """Whether the candle that ends at `close_time` (epoch seconds), or a later one, is there."""
+        series = self._series.get((symbol, timeframe))
+        newest = series.newest_close if series else None
+        return newest is not None and newest >= close_time
+
+    def _room(self) -> bool:
+        return max(len(self._tracks), sum(tf == "1m" for _, tf in self._series)) < self.bounds.max_symbols
+
+    def _follow(self, tick: MarketTick) -> Track | None:
+        if (tick.symbol, "1m") not in self._series and not self._room():
+            self.counts["unfollowed"] += 1
+            return None
+        if self._since is None:
+            self._since = -int(-epoch(tick) // MINUTE) * MINUTE
+        series = self._series.get((tick.symbol, "1m"))
+        newest = series.at(int(series.times[-1])) if series else None
+        resume = newest[0] if newest and newest[0].open_time + MINUTE >= self._since else None
+        track = self._tracks[tick.symbol] = Track(tick, self.bounds.max_out_of_order, self._since, resume)
+        return track
+
+    def _keep(self, symbol: str, bars: list[Bar]) -> None:
+        for bar in bars:
+            self._put(symbol, "1m", bar, Source.BUILT)
+
+    def _put(self, symbol: str, timeframe: str, bar: Bar, source: Source) -> None:
+        series = self._series.get((symbol, timeframe))
+        if series is None:
+            made = Series(TIMEFRAME_SECONDS[timeframe], CAPACITY.get(timeframe, OTHER_CAPACITY))
+            series = self._series[symbol, timeframe] = made
+        before = series.at(bar.open_time)
+        done = series.put(bar, source)
+        self._count(done, source, before[1] if before else None)
+        if done is Put.ADDED and source is Source.BUILT:
+            self._built.append(Built(symbol, timeframe, bar.open_time))
+        if timeframe == "1m" and done in (Put.ADDED, Put.REPLACED):
+            self._extend(symbol, series, bar.open_time)
+
+    def _extend(self, symbol: str, minutes: Series, open_time: int) -> None:
+        """Make the longer candles that end with, or hold, this minute."""
+        newest = minutes.newest_close or 0
+        for timeframe in self.timeframes:
+            step = TIMEFRAME_SECONDS[timeframe]
+            start = open_time // step * step
+            if step > MINUTE and start + step <= newest and (bar := minutes.merge(start, step)) is not None:
+                self._put(symbol, timeframe, bar, Source.BUILT)
+
+    def _count(self, done: Put, source: Source, before: Source | None) -> None:
+        if self.live and done in (Put.REPLACED, Put.KEPT) and before is not None and source is not before:
+            self.counts["mismatch"] += 1
+        if done is not Put.SAME:
+            self.counts[f"candle_{source.name.lower()}"] += 1

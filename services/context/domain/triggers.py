@@ -1,0 +1,117 @@
+"""Which accounts' intervals call for a decision now. A pure function of the market time and of what was asked before."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from libs.schemas import ids
+from libs.schemas.account import Account
+from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
+from libs.schemas.context import DecisionRequest, Trigger
+from libs.schemas.strategy import TradingStrategy
+
+AFTER_CLOSE_S = 2.0
+MAX_AGE_S = 60.0
+PATIENCE = 0.5  # of the greatest age: then a symbol whose candle does not come is not waited for any more
+
+Closed = Callable[[str, Timeframe, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The last request of an account: its cycle and its time (market)."""
+
+    cycle: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An interval trigger that fires: the candle that closed, and from when it was meant to fire."""
+
+    account_id: str
+    timeframe: Timeframe
+    close_time: datetime
+    planned: datetime
+
+    @property
+    def cycle(self) -> str:
+        return ids.interval_cycle(self.timeframe, self.close_time)
+
+
+def ordered(timeframes: Iterable[Timeframe]) -> tuple[Timeframe, ...]:
+    """Shortest first."""
+    return tuple(sorted(timeframes, key=TIMEFRAME_SECONDS.__getitem__))
+
+
+def boundary(timeframe: Timeframe, now: datetime) -> datetime:
+    """Close time of the newest candle that has ended by `now`; candles are aligned to the epoch."""
+    step = TIMEFRAME_SECONDS[timeframe]
+    return datetime.fromtimestamp(int(now.timestamp()) // step * step, UTC)
+
+
+def max_age(timeframe: Timeframe) -> float:
+    """Seconds after which a cycle never fires: min(interval ÷ 2, 60 s)."""
+    return min(TIMEFRAME_SECONDS[timeframe] / 2, MAX_AGE_S)
+
+
+def spread(account_id: str, timeframe: Timeframe, share: float) -> float:
+    """Seconds by which an account's triggers come later than others': a hash of it over `share` of the interval, and
+    over no more than a third of the greatest age."""
+    width = min(TIMEFRAME_SECONDS[timeframe] * share, max_age(timeframe) / 3)
+    part = int.from_bytes(hashlib.sha256(account_id.encode()).digest()[:4]) / 2**32
+    return part * width
+
+
+def due(
+    account: Account,
+    strategy: TradingStrategy,
+    asked: Asked | None,
+    closed: Closed,
+    now: datetime,
+    share: float = 0.0,
+) -> Due | None:
+    """The account's trigger that fires at `now`, if one does.
+
+    `closed(symbol, timeframe, close_time)` is true as well for a symbol that is stale. Inside
+    `min_seconds_between_decisions` a trigger is deferred; a newer cycle then takes its place.
+    """
+    if account.status != "active":
+        return None
+    timeframe = ordered(strategy.timeframe_preference)[0]
+    close_time = boundary(timeframe, now)
+    cycle = ids.interval_cycle(timeframe, close_time)
+    if asked is not None and asked.cycle == cycle:
+        return None
+    allowed = close_time
+    if asked is not None:
+        allowed = max(close_time, asked.at + timedelta(seconds=account.min_seconds_between_decisions))
+    planned = max(allowed, close_time + timedelta(seconds=AFTER_CLOSE_S + spread(account.account_id, timeframe, share)))
+    if now < planned or now - allowed > timedelta(seconds=max_age(timeframe)):
+        return None
+    patient = now < planned + timedelta(seconds=max_age(timeframe) * PATIENCE)
+    if patient and not all(closed(s, timeframe, int(close_time.timestamp())) for s in account.symbols):
+        return None
+    return Due(account.account_id, timeframe, close_time, planned)
+
+
+def request(fired: Due, instance: str) -> DecisionRequest:
+    """The request that the trigger is published as; every replica makes the same one."""
+    return DecisionRequest(
+        request_id=ids.trigger_request_id(fired.account_id, fired.cycle),
+        account_id=fired.account_id,
+        cycle=fired.cycle,
+        trigger=Trigger(kind="interval", detail=f"{fired.timeframe} closed at {fired.close_time.isoformat()}"),
+        requested_by=instance,
+        requested_at=fired.planned,
+        expires_at=fired.close_time + timedelta(seconds=TIMEFRAME_SECONDS[fired.timeframe]),
+    )
+
+
+def timeframes_in_use(
+    accounts: Mapping[str, Account], strategies: Mapping[str, TradingStrategy]
+) -> frozenset[Timeframe]:
+    """Timeframes of the strategies that accounts are assigned."""
+    used = (strategies.get(a.strategy_id) for a in accounts.values())
+    return frozenset(tf for s in used if s is not None for tf in s.timeframe_preference)

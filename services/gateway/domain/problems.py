@@ -1,0 +1,77 @@
+"""Problem documents (RFC 9457): the one shape of every error of the API."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from pydantic import BaseModel, Field
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with a request: where (a dotted path) and what."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """The body of every answer with a status from 400 on."""
+
+    type: str = Field(description="a URN that names the kind of problem and does not change")
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    instance: str = Field(description="the path that was asked for")
+    request_id: str = Field(description="the X-Request-Id of this answer; name it when you report the problem")
+    errors: list[FieldProblem] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is refused, before it is known where it came from. `slug` ends the problem's URN."""
+
+    status: HTTPStatus
+    slug: str
+    detail: str
+    errors: tuple[tuple[str, str], ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def problem(self, instance: str, request_id: str) -> Problem:
+        return Problem(
+            type=f"urn:perpetua:problem:{self.slug}",
+            title=self.status.phrase,
+            status=self.status.value,
+            detail=self.detail,
+            instance=instance,
+            request_id=request_id,
+            errors=[FieldProblem(field=where, message=what) for where, what in self.errors],
+        )
+
+
+class Refused(Exception):
+    """Ends a request with a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+def not_found(what: str) -> Refused:
+    """Something is not there, or the key does not see it: the answer does not tell which."""
+    return Refused(Refusal(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what} that this key sees"))
+
+
+def invalid(field_name: str, message: str) -> Refused:
+    detail = f"{field_name}: {message}"
+    return Refused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, ((field_name, message),)))
+
+
+def away(dependency: str) -> Refusal:
+    """A server that the gateway needs does not answer."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "dependency-away",
+        f"{dependency} does not answer; nothing was lost, try again",
+        headers={"Retry-After": "2"},
+    )
