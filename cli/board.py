@@ -117,6 +117,15 @@ def decision_rows(subject: str, body: Mapping[str, Any]) -> list[DecisionRow]:
     return rows
 
 
+def decision_line(rows: list[DecisionRow]) -> str:
+    """One line for one decision: `05-15 03:12:00 scalping: BTCUSDT buy accepted (500 USDT ×5); …`."""
+    parts = []
+    for row in rows:
+        what = " ".join(filter(None, (row.asset, row.action if row.action != row.verdict else "", row.verdict)))
+        parts.append(f"{what} ({row.text})" if row.text else what)
+    return f"{rows[0].at:%m-%d %H:%M:%S} {rows[0].account}: {'; '.join(parts)}"
+
+
 def _asset_row(at: datetime, account: str, verdict: Mapping[str, Any]) -> DecisionRow:
     receipts = [one for one in verdict.get("receipts", ()) if one["severity"] != "info"]
     wanted = [one for one in receipts if one["severity"] == "error"] if verdict["verdict"] == "denied" else receipts

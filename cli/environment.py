@@ -77,4 +77,4 @@ def _is_for(name: str, key: str) -> bool:
         return not key.startswith("PERPETUA_TEST_") and not any(word in key for word in _SECRETS)
     if name != "decider":
         return False
-    return key in _OUTGOING or key == "OPENROUTER_API_KEY" or key.startswith(("LLM_", "LITELLM_"))
+    return key in _OUTGOING or key.startswith(("OPENROUTER_", "LLM_", "LITELLM_"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -29,7 +28,7 @@ _COUNTED = {
     DEAD.name: DEAD.subjects,
     MARKET.name: ("market.funding.*", "market.note.*"),
 }
-_AWAY = (*NATS_AWAY, Unavailable, nats.js.errors.Error)
+_AWAY: tuple[type[Exception], ...] = (*NATS_AWAY, Unavailable, nats.js.errors.Error)
 
 
 class Observer:
@@ -62,27 +61,40 @@ class Observer:
         for stream, filters in _COUNTED.items():
             start = Start.at(self._baselines[stream] + 1)
             self._readers[stream] = OrderedReader(self._bus, stream, filters, self._on_record, start=start)
-        for service in (self._config, self._state, self._clock, *self._readers.values()):
-            await service.start()
+        await self._follow()
+        for reader in self._readers.values():
+            await reader.start()
         self._task = asyncio.create_task(self._poll(), name="observer")
+
+    async def look_once(self) -> None:
+        """Fill the board with what is known now, without counting."""
+        await self._follow()
+        await self._look()
+
+    async def _follow(self) -> None:
+        await self._config.start()
+        await self._state.start()
+        await self._clock.start()
 
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         with contextlib.suppress(*_AWAY):
-            for service in (*self._readers.values(), self._clock, self._state, self._config):
-                await service.stop()
+            for reader in self._readers.values():
+                await reader.stop()
+            await self._clock.stop()
+            await self._state.stop()
+            await self._config.stop()
 
     async def settle(self) -> None:
         """Take in what is on the bus by now, so that the counts are those of this moment; at most some seconds."""
-        deadline = time.monotonic() + SETTLE_S
         with contextlib.suppress(*_AWAY, TimeoutError):
             async with asyncio.timeout(SETTLE_S):
                 await self._count_sequences()
                 for stream, reader in self._readers.items():
                     last = await self._last_counted(stream)
-                    while reader.last_sequence < last and time.monotonic() < deadline:
+                    while reader.last_sequence < last:  # noqa: ASYNC110 - a reader has no event for a sequence
                         await asyncio.sleep(0.02)
 
     async def _last(self, stream: str) -> int:
@@ -118,7 +130,8 @@ class Observer:
             await asyncio.sleep(POLL_S)
 
     async def _look(self) -> None:
-        await self._count_sequences()
+        if self._baselines:
+            await self._count_sequences()
         for symbol in self._symbols:
             await self._look_at_price(symbol)
         self.lags = await lags(self._bus)

@@ -84,8 +84,7 @@ async def seed(bus: Bus, wanted: Mapping[str, Message], remembered: Path) -> lis
             await bus.kv_put(KV_CONFIG.name, strategy_key(made.strategy_id, made.version), made)
         await bus.kv_put(KV_CONFIG.name, key, made)
         written.append(key)
-    remembered.parent.mkdir(parents=True, exist_ok=True)
-    remembered.write_text(json.dumps(before | {key: digest(body) for key, body in wanted.items()}, indent=1))
+    _remember(remembered, before | {key: digest(body) for key, body in wanted.items()})
     return written
 
 
@@ -104,6 +103,11 @@ def _remembered(file: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _remember(file: Path, digests: Mapping[str, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(digests, indent=1))
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -23,9 +23,7 @@ FEED_FIRST_S = 1.0
 HOPELESS_DEATHS = 3
 
 
-def make_workers(
-    plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *, gateway_port: int
-) -> list[Worker]:
+def make_workers(plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *, gateway_port: int) -> list[Worker]:
     def env_of(name: str, number: int) -> Callable[[int], Mapping[str, str]]:
         return lambda port: worker_env(name, number, plan, urls, base, ops_port=port, gateway_port=gateway_port)
 

@@ -59,6 +59,8 @@ def invalid_settings(env: Mapping[str, str]) -> list[str]:
             settings()
         except ValidationError as error:
             for one in error.errors():
+                if not one["loc"]:  # of several fields together: what is missing there is given by the command
+                    continue
                 place = ".".join(str(part) for part in one["loc"])
                 shown = next((key for key in (place, f"{_PREFIX}{place}".upper()) if key in env), place)
                 lines[f"{shown}: {one['msg']}"] = None

@@ -51,7 +51,7 @@ def render(board: Board, *, width: int, height: int) -> Layout:
     return layout
 
 
-def header(board: Board) -> RenderableType:
+def header(board: Board, *, live: bool = True) -> RenderableType:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(" Perpetua ", "bold black on bright_cyan")
     color = "cyan" if board.market == "real" else "yellow"
@@ -61,6 +61,8 @@ def header(board: Board) -> RenderableType:
         line.append(f"  ×{board.speed:g}" + ("  paused" if board.paused else ""), "yellow" if board.paused else "dim")
     if board.notice:
         line.append(f"  {board.notice}", "bold red")
+    if not live:
+        return line
     right = Text(f"{_clock(board.elapsed_s)}", "dim")
     if board.left_s is not None:
         right.append(f"  ends in {_clock(max(0.0, board.left_s))}")
@@ -179,7 +181,9 @@ def account_table(accounts: Sequence[AccountRow]) -> Table:
                 "",
                 Text.assemble((f"  {one.side:<5} ", "green" if one.side == "long" else "red"), one.symbol),
                 Text(f"{one.pnl:+,.2f}", _color(float(one.pnl))),
-                Text(f"{one.quantity.normalize():f} at {price(float(one.entry))}, mark {price(float(one.mark))}", "dim"),
+                Text(
+                    f"{one.quantity.normalize():f} at {price(float(one.entry))}, mark {price(float(one.mark))}", "dim"
+                ),
             )
     if not accounts:
         table.add_row(Text("no account yet", "dim"), "", "", "")
@@ -200,6 +204,13 @@ def sparkline(samples: Sequence[float], width: int) -> str:
 def price(value: float) -> str:
     """Six digits that matter: 103,245.2 and 2.3714."""
     return f"{value:,.2f}" if value >= 1_000 else f"{value:,.3f}" if value >= 10 else f"{value:,.4f}"
+
+
+def titled_table(*columns: str) -> Table:
+    table = _table()
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    return table
 
 
 def _table() -> Table:

@@ -40,7 +40,7 @@ def find(kind: Kind, env: Mapping[str, str], *, use_path: bool = True) -> Found:
     """The program for `kind`. ServerError when there is none, or none that runs here."""
     notes: list[str] = []
     if use_path and (path := _on_path(kind, env)):
-        version = _version_of(path, {})
+        version = version_of(path, {})
         if version and not is_old(version, kind.minimum):
             return Found(Binary(path, "path"))
         age = f"is {version}, older than {shown(kind.minimum)}" if version else "does not tell its version"
@@ -59,7 +59,7 @@ def _on_path(kind: Kind, env: Mapping[str, str]) -> Path | None:
     return Path(found)
 
 
-def _version_of(program: Path, env: Mapping[str, str]) -> str | None:
+def version_of(program: Path, env: Mapping[str, str]) -> str | None:
     """What `program --version` says, or None when it does not run."""
     try:
         told = subprocess.run(

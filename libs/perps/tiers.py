@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from libs.schemas.venue import MarginTier
 
@@ -25,7 +26,30 @@ def build_tiers(tiers: tuple[MarginTier, ...]) -> tuple[Tier, ...]:
     return tuple(built)
 
 
-def tier_for(tiers: tuple[Tier, ...], notional: Decimal) -> Tier:
+def tier_at(tiers: tuple[MarginTier, ...], notional: Decimal) -> Tier:
+    """As `tier_for(build_tiers(tiers), notional)`, without building the tiers beyond it."""
+    held, cum = tiers[0], Decimal(0)
+    for tier in tiers[1:]:
+        if notional < tier.floor:
+            break
+        cum += tier.floor * (tier.mmr - held.mmr)
+        held = tier
+    return Tier(held.floor, held.mmr, held.max_leverage, cum)
+
+
+class Bracket(Protocol):
+    """What a tier and its wire model share."""
+
+    @property
+    def floor(self) -> Decimal: ...
+    @property
+    def max_leverage(self) -> Decimal: ...
+
+
+B = TypeVar("B", bound=Bracket)
+
+
+def tier_for(tiers: tuple[B, ...], notional: Decimal) -> B:
     """The tier that holds `notional` ≥ 0; the last one has no upper end."""
     found = tiers[0]
     for tier in tiers[1:]:
@@ -35,7 +59,7 @@ def tier_for(tiers: tuple[Tier, ...], notional: Decimal) -> Tier:
     return found
 
 
-def max_notional(tiers: tuple[Tier, ...], leverage: Decimal) -> Decimal | None:
+def max_notional(tiers: tuple[Bracket, ...], leverage: Decimal) -> Decimal | None:
     """The notional that `leverage` may not reach (the floor of the first tier that forbids it); None: no bound."""
     for tier in tiers:
         if tier.max_leverage < leverage:

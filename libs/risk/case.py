@@ -24,12 +24,43 @@ def exact(number: float) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class Caps:
+    """The strategy's limits as numbers of this account: money in quote currency, the rest fractions and ratios."""
+
+    risk: Decimal
+    exposure: Decimal
+    asset: Decimal
+    stop: Decimal
+    leverage: Decimal
+    liquidation_buffer: Decimal
+    day_loss: Decimal
+    reward: Decimal | None
+
+    @classmethod
+    def of(cls, limits: Limits, account: AccountView) -> "Caps":
+        strategy = limits.strategy
+        risk, percent = strategy.risk_parameters, account.equity / HUNDRED
+        exposure = percent * exact(strategy.max_exposure_pct)
+        return cls(
+            risk=percent * exact(risk.max_risk_per_trade),
+            exposure=exposure,
+            asset=exposure * exact(strategy.max_asset_share_pct) / HUNDRED,
+            stop=exact(risk.stop_loss_percentage) / HUNDRED,
+            leverage=min(exact(risk.max_leverage), limits.account.leverage),
+            liquidation_buffer=exact(risk.liquidation_buffer),
+            day_loss=account.day_open_equity * exact(risk.max_daily_loss) / HUNDRED,
+            reward=None if risk.take_profit_ratio is None else exact(risk.take_profit_ratio),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """The inputs of one judging. `proposed` is the market as the decision saw it."""
 
     facts: Facts
     account: AccountView
     limits: Limits
+    caps: Caps
     now: datetime
     expires_at: datetime
     proposed: Facts | None
@@ -38,9 +69,6 @@ class Case:
     def mark(self, symbol: str) -> Decimal | None:
         seen = self.facts.assets.get(symbol)
         return None if seen is None else exact(seen.mark)
-
-    def share_of_equity(self, percent: float) -> Decimal:
-        return self.account.equity * exact(percent) / HUNDRED
 
 
 @dataclass(slots=True)
@@ -53,10 +81,9 @@ class Row:
     final: SizedOrder | None = None
     denied: bool = False
 
-    def note(self, receipt: Receipt | None) -> None:
-        if receipt is not None:
-            self.receipts.append(receipt)
-            self.denied = self.denied or receipt.effect == "deny"
+    def note(self, receipt: Receipt) -> None:
+        self.receipts.append(receipt)
+        self.denied = self.denied or receipt.effect == "deny"
 
     def verdict(self) -> Verdict:
         receipts = tuple(self.receipts)

@@ -102,7 +102,8 @@ def judge_exit(row: Row, book: Book, case: Case) -> int:
         return 1
     leaving = _leaving(row, position, case)
     for rule in EXIT_RULES:
-        row.note(rule(leaving, case))
+        if receipt := rule(leaving, case):
+            row.note(receipt)
     if not leaving.acts() and not row.denied:
         row.note(deny("action_fields", Reason.FIELDS_MISSING, "the adjustment changes nothing"))
     if not row.denied:

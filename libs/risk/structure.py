@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from libs.risk.case import Case, Row, deny
-from libs.risk.values import Receipt
+from libs.risk.values import Effect, Receipt
 from libs.schemas.reasons import Reason
 
 StructureRule = Callable[[Row, Case], Receipt | None]
@@ -56,10 +56,10 @@ def _entry_fields(row: Row) -> Receipt | None:
 def rationale(row: Row, case: Case) -> Receipt | None:
     """An entry without a reason or a way out is denied; anything else is only warned about."""
     ask = row.ask
-    missing = [name for name, text in (("rationale", ask.rationale), ("exit_plan", ask.exit_plan)) if not text.strip()]
-    if not missing or (row.kind != "entry" and ask.rationale.strip()):
+    if ask.rationale.strip() and (ask.exit_plan.strip() or row.kind != "entry"):
         return None
-    effect = "deny" if row.kind == "entry" else "warn"
+    missing = [name for name, text in (("rationale", ask.rationale), ("exit_plan", ask.exit_plan)) if not text.strip()]
+    effect: Effect = "deny" if row.kind == "entry" else "warn"
     return Receipt("rationale", effect, Reason.RATIONALE_MISSING, f"{' and '.join(missing)} empty")
 
 

@@ -26,8 +26,8 @@ class AnswerStore(Protocol):
     """Replies by decision id, in the order of the calls, for 24 hours. Both methods raise StoreAway."""
 
     async def kept(self, decision_id: str) -> list[Reply]: ...
-    async def keep(self, decision_id: str, attempt: int, reply: Reply) -> None:
-        """`attempt` counts from 1; the reply that is there already stays."""
+    async def keep(self, decision_id: str, attempt: int, reply: Reply) -> Reply:
+        """Keep the reply of call `attempt` (from 1). Returns the one that counts: what is there already stays."""
         ...
 
 

@@ -70,7 +70,7 @@ def breadth(changes: Sequence[float]) -> float | None:
 
 
 def sentiment(changes: Sequence[float]) -> Sentiment | None:
-    """Bullish above +2 % mean change with most rising, bearish mirrored, else neutral; None without any change known."""
+    """Bullish above +2 % mean change with most rising, bearish mirrored, else neutral; None without any."""
     if not changes:
         return None
     mean, share = sum(changes) / len(changes), breadth(changes)

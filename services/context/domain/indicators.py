@@ -42,7 +42,7 @@ def indicators(timeframe: Timeframe, series: Series | None) -> TechnicalIndicato
 def compute(high: Floats, low: Floats, close: Floats, volume: Floats) -> dict[str, Floats]:
     """Whole columns by name; not a number before the warm-up."""
     macd, signal, hist = talib.MACD(close, 12, 26, 9)
-    upper, middle, lower = talib.BBANDS(close, 20, 2.0, 2.0, 0)
+    upper, middle, lower = talib.BBANDS(close, 20, 2.0, 2.0)
     return {
         "ema_20": talib.EMA(close, 20),
         "ema_50": talib.EMA(close, 50),

@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.schemas.base import TIMEFRAME_SECONDS
+from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain.candles import MINUTE, Track, epoch
 from services.context.domain.series import Bar, Put, Series, Source
 
-CAPACITY = {"1m": 1_500}
+CAPACITY: dict[Timeframe, int] = {"1m": 1_500}
 OTHER_CAPACITY = 300
 _NOTES_KEPT = 20
+_DIFFERS = (Put.CORRECTED, Put.KEPT)
+_CHANGED = (Put.ADDED, Put.REPLACED, Put.CORRECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Built:
     """A candle that was made here and may have to be published."""
 
     symbol: str
-    timeframe: str
+    timeframe: Timeframe
     open_time: int
 
 
@@ -44,19 +46,23 @@ class Market:
     def __init__(self, bounds: Bounds, since: int | None = 0) -> None:
         self.bounds = bounds
         self.live = False
-        self.timeframes: frozenset[str] = frozenset({"1m"})
+        self.timeframes: frozenset[Timeframe] = frozenset({"1m"})
         self.counts: Counter[str] = Counter()
         self.funding: dict[str, FundingUpdate] = {}
         self._since = since
         self._tracks: dict[str, Track] = {}
-        self._series: dict[tuple[str, str], Series] = {}
+        self._series: dict[tuple[str, Timeframe], Series] = {}
         self._notes: dict[str | None, list[MarketNote]] = {}
         self._built: list[Built] = []
+        self._closed_until = 0
 
-    def use(self, timeframes: Iterable[str]) -> frozenset[str]:
+    def use(self, timeframes: Iterable[Timeframe]) -> frozenset[Timeframe]:
         """Keep these timeframes as well; returns the new ones."""
         new = frozenset(timeframes) - self.timeframes
         self.timeframes |= new
+        for symbol in [symbol for symbol, timeframe in self._series if timeframe == "1m"]:
+            for timeframe in new:
+                self._lengthen(symbol, timeframe)
         return new
 
     def read_from(self, since: int | None) -> None:
@@ -70,7 +76,7 @@ class Market:
     def tracks(self) -> Iterable[Track]:
         return self._tracks.values()
 
-    def series(self, symbol: str, timeframe: str) -> Series | None:
+    def series(self, symbol: str, timeframe: Timeframe) -> Series | None:
         return self._series.get((symbol, timeframe))
 
     def on_tick(self, tick: MarketTick, sequence: int) -> None:
@@ -93,13 +99,18 @@ class Market:
 
     def on_candle(self, candle: Candle, source: Source) -> None:
         """Take a candle from the log: the feed's, or one that a context worker published."""
+        step = TIMEFRAME_SECONDS[candle.timeframe]
         if candle.timeframe not in self.timeframes:
+            return
+        open_time = int(candle.open_time.timestamp())
+        if open_time % step or candle.close_time.timestamp() != open_time + step:
+            self.counts["misaligned"] += 1
             return
         if (candle.symbol, "1m") not in self._series and not self._room():
             self.counts["unfollowed"] += 1
             return
         bar = Bar(
-            int(candle.open_time.timestamp()),
+            open_time,
             candle.open,
             candle.high,
             candle.low,
@@ -110,9 +121,13 @@ class Market:
         )
         self._put(candle.symbol, candle.timeframe, bar, source)
 
+    def unclosed(self, now: datetime) -> bool:
+        """Whether a minute ended `close_grace` ago that `close_due` was not called for."""
+        return self._ended(now) != self._closed_until
+
     def close_due(self, now: datetime) -> None:
         """Close by the clock what ended `close_grace` ago. Call it only when every stored tick has been folded in."""
-        until = int(now.timestamp() - self.bounds.close_grace)
+        self._closed_until = until = self._ended(now)
         for symbol, track in self._tracks.items():
             if track.closing + MINUTE <= until:
                 self._keep(symbol, track.close_by_clock(until, self.bounds.max_tick_age))
@@ -127,11 +142,14 @@ class Market:
         track = self._tracks.get(symbol)
         return track is None or now.timestamp() - track.newest > self.bounds.max_tick_age
 
-    def closed(self, symbol: str, timeframe: str, close_time: int) -> bool:
+    def closed(self, symbol: str, timeframe: Timeframe, close_time: int) -> bool:
         """Whether the candle that ends at `close_time` (epoch seconds), or a later one, is there."""
         series = self._series.get((symbol, timeframe))
         newest = series.newest_close if series else None
         return newest is not None and newest >= close_time
+
+    def _ended(self, now: datetime) -> int:
+        return int((now.timestamp() - self.bounds.close_grace) // MINUTE) * MINUTE
 
     def _room(self) -> bool:
         return max(len(self._tracks), sum(tf == "1m" for _, tf in self._series)) < self.bounds.max_symbols
@@ -152,18 +170,25 @@ class Market:
         for bar in bars:
             self._put(symbol, "1m", bar, Source.BUILT)
 
-    def _put(self, symbol: str, timeframe: str, bar: Bar, source: Source) -> None:
+    def _put(self, symbol: str, timeframe: Timeframe, bar: Bar, source: Source) -> None:
         series = self._series.get((symbol, timeframe))
         if series is None:
             made = Series(TIMEFRAME_SECONDS[timeframe], CAPACITY.get(timeframe, OTHER_CAPACITY))
             series = self._series[symbol, timeframe] = made
-        before = series.at(bar.open_time)
         done = series.put(bar, source)
-        self._count(done, source, before[1] if before else None)
+        if self.live and done in _DIFFERS:
+            self.counts["mismatch"] += 1
         if done is Put.ADDED and source is Source.BUILT:
             self._built.append(Built(symbol, timeframe, bar.open_time))
-        if timeframe == "1m" and done in (Put.ADDED, Put.REPLACED):
+        if timeframe == "1m" and done in _CHANGED:
             self._extend(symbol, series, bar.open_time)
+
+    def _lengthen(self, symbol: str, timeframe: Timeframe) -> None:
+        """Make every candle of a new timeframe that the minutes hold whole."""
+        minutes, step = self._series[symbol, "1m"], TIMEFRAME_SECONDS[timeframe]
+        for start in range(int(minutes.times[0]) // step * step, minutes.newest_close or 0, step):
+            if (bar := minutes.merge(start, step)) is not None:
+                self._put(symbol, timeframe, bar, Source.BUILT)
 
     def _extend(self, symbol: str, minutes: Series, open_time: int) -> None:
         """Make the longer candles that end with, or hold, this minute."""
@@ -173,9 +198,3 @@ class Market:
             start = open_time // step * step
             if step > MINUTE and start + step <= newest and (bar := minutes.merge(start, step)) is not None:
                 self._put(symbol, timeframe, bar, Source.BUILT)
-
-    def _count(self, done: Put, source: Source, before: Source | None) -> None:
-        if self.live and done in (Put.REPLACED, Put.KEPT) and before is not None and source is not before:
-            self.counts["mismatch"] += 1
-        if done is not Put.SAME:
-            self.counts[f"candle_{source.name.lower()}"] += 1

@@ -41,7 +41,8 @@ class Put(Enum):
     ADDED = "added"
     SAME = "same"
     REPLACED = "replaced"
-    KEPT = "kept"  # what is there has the better source
+    CORRECTED = "corrected"  # replaced by one of a better source that says something else
+    KEPT = "kept"  # what is there has a better source and says something else
     TOO_OLD = "too_old"
 
 
@@ -154,11 +155,12 @@ class Series:
         same = self._agrees(i, bar)
         if source < self._sources[i]:
             return Put.SAME if same else Put.KEPT
+        better = source > self._sources[i]
         self._sources[i] = source
         if same:
             return Put.SAME
         self._write(i, bar, source)
-        return Put.REPLACED
+        return Put.CORRECTED if better else Put.REPLACED
 
     def _agrees(self, i: int, bar: Bar) -> bool:
         here = self._columns[:, i].tolist()

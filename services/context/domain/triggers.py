@@ -1,4 +1,4 @@
-"""Which accounts' intervals call for a decision now. A pure function of the market time and of what was asked before."""
+"""Which accounts' intervals call for a decision now. A pure function of market time and past requests."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +20,9 @@ Closed = Callable[[str, Timeframe, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The last request of an account: its cycle and its time (market)."""
+    """The newest interval cycle of an account, and the time (market) of its newest request of any kind."""
 
-    cycle: str
+    cycle: str | None
     at: datetime
 
 
@@ -85,7 +85,7 @@ def due(
     if asked is not None and asked.cycle == cycle:
         return None
     allowed = close_time
-    if asked is not None:
+    if asked is not None and asked.at <= now:  # market time may begin anew in the past, by another feed
         allowed = max(close_time, asked.at + timedelta(seconds=account.min_seconds_between_decisions))
     planned = max(allowed, close_time + timedelta(seconds=AFTER_CLOSE_S + spread(account.account_id, timeframe, share)))
     if now < planned or now - allowed > timedelta(seconds=max_age(timeframe)):
@@ -96,14 +96,14 @@ def due(
     return Due(account.account_id, timeframe, close_time, planned)
 
 
-def request(fired: Due, instance: str) -> DecisionRequest:
+def request(fired: Due) -> DecisionRequest:
     """The request that the trigger is published as; every replica makes the same one."""
     return DecisionRequest(
         request_id=ids.trigger_request_id(fired.account_id, fired.cycle),
         account_id=fired.account_id,
         cycle=fired.cycle,
         trigger=Trigger(kind="interval", detail=f"{fired.timeframe} closed at {fired.close_time.isoformat()}"),
-        requested_by=instance,
+        requested_by="context",
         requested_at=fired.planned,
         expires_at=fired.close_time + timedelta(seconds=TIMEFRAME_SECONDS[fired.timeframe]),
     )

@@ -3,12 +3,15 @@
 One owner of retries: the client's own are off. A new kind of failure, or another treatment of one, is a row of TABLE.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from libs.schemas.decision import CallOutcome
 from libs.schemas.reasons import AbstainReason
+from services.decider.domain.parse import Parsed
+from services.decider.domain.reading import Reading
 from services.decider.domain.replies import Outcome
 
 
@@ -68,6 +71,8 @@ class Call:
 class Done:
     """The last answer is the decision."""
 
+    parsed: Parsed
+
 
 @dataclass(frozen=True, slots=True)
 class Abstain:
@@ -90,14 +95,9 @@ class State:
     repairs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What came of a call, after its text was read. `good` ends the decision; else `outcome` has a row in TABLE."""
-
-    good: bool
-    outcome: Outcome
-    detail: str = ""
-    retry_after_s: float | None = None
+def jitter(decision_id: str, attempt: int) -> float:
+    """0…1, even over decisions, and the same again for a redelivered one."""
+    return int.from_bytes(hashlib.sha256(f"{decision_id}:{attempt}".encode()).digest()[:4]) / 2**32
 
 
 def begin(chain: tuple[Candidate, ...], limits: Limits) -> tuple[State, Step]:
@@ -106,24 +106,24 @@ def begin(chain: tuple[Candidate, ...], limits: Limits) -> tuple[State, Step]:
     return _call(state, 0.0, 0.0, "first") or (state, Abstain(AbstainReason.TIMEOUT, "the deadline is 0"))
 
 
-def advance(state: State, judged: Judged, elapsed_s: float, jitter: float) -> tuple[State, Step]:
-    """The next step `elapsed_s` seconds after the decision began; `jitter` in 0…1 spreads the back-off."""
-    if judged.good:
-        return state, Done()
-    row = TABLE[judged.outcome]
+def advance(state: State, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step]:
+    """The next step `elapsed_s` seconds after the decision began; `spread` in 0…1 scales the back-off."""
+    if reading.parsed is not None:
+        return state, Done(reading.parsed)
+    row = TABLE[reading.outcome]
     return (
-        _again(state, row, judged, elapsed_s, jitter)
+        _again(state, row, reading, elapsed_s, spread)
         or _next_model(state, elapsed_s)
-        or (state, _abstain(state, row, judged, elapsed_s))
+        or (state, _abstain(state, row, reading, elapsed_s))
     )
 
 
-def _again(state: State, row: Row, judged: Judged, elapsed_s: float, jitter: float) -> tuple[State, Step] | None:
+def _again(state: State, row: Row, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step] | None:
     if state.repairs < row.repairs:
         return _call(replace(state, repairs=state.repairs + 1), elapsed_s, 0.0, "repair")
     if state.retries < row.retries:
-        full = state.limits.backoff_s * 2**state.retries * jitter
-        wait = full if judged.retry_after_s is None else judged.retry_after_s
+        full = state.limits.backoff_s * 2**state.retries * spread
+        wait = full if reading.retry_after_s is None else reading.retry_after_s
         return _call(replace(state, retries=state.retries + 1), elapsed_s, wait, "retry")
     return None
 
@@ -146,12 +146,12 @@ def _call(
     return replace(state, calls=state.calls + 1), call
 
 
-def _abstain(state: State, row: Row, judged: Judged, elapsed_s: float) -> Abstain:
+def _abstain(state: State, row: Row, reading: Reading, elapsed_s: float) -> Abstain:
     """Name what stopped it: the cap or the deadline where another call was due, else the last failure."""
     due = state.at + 1 < len(state.chain) or state.retries < row.retries or state.repairs < row.repairs
     if due and state.calls >= state.limits.max_calls:
-        return Abstain(AbstainReason.CALL_CAP, f"{state.calls} calls without a decision; the last: {judged.detail}")
+        return Abstain(AbstainReason.CALL_CAP, f"{state.calls} calls without a decision; the last: {reading.detail}")
     if due and state.limits.deadline_s - elapsed_s < state.limits.min_call_s:
         seconds = f"{state.limits.deadline_s:g} s"
-        return Abstain(AbstainReason.TIMEOUT, f"the deadline of {seconds} has passed; the last: {judged.detail}")
-    return Abstain(row.reason, judged.detail)
+        return Abstain(AbstainReason.TIMEOUT, f"the deadline of {seconds} has passed; the last: {reading.detail}")
+    return Abstain(row.reason, reading.detail)

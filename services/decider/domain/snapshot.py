@@ -156,7 +156,7 @@ def _asset(asset: AssetMarketData, now: datetime, degraded: bool) -> Asset:
     due = asset.next_funding_time
     return Asset.model_construct(
         price=asset.current_price,
-        mark=asset.mark_price or asset.current_price,
+        mark=float(f"{asset.mark_price or asset.current_price:.8g}"),
         age_s=round(asset.age_seconds, 1),
         funding=asset.funding_rate,
         funding_min=None if due is None else minutes_between(now, due),

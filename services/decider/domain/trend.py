@@ -1,13 +1,14 @@
 """`builtin/trend`: a deterministic rule policy. Not a language model, and it never claims to be one.
 
 Entries: EMA 20 beyond EMA 50 by a share of the ATR on the shortest timeframe, not against the longest one's EMAs unless
-those are close, RSI 14 neither stretched nor against it. Stop at max(default stop, 1.5 ATR). Exits: the EMAs have crossed back.
+those are close, RSI 14 neither stretched nor against it. Stop at max(default stop, 1.5 ATR). Exits: the EMAs have
+crossed back.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from libs.schemas.decision import Action, AssetDecision, RiskLevel, TradingDecision
+from libs.schemas.decision import AssetDecision, RiskLevel, TradingDecision
 from services.decider.domain.snapshot import Asset, Frame, Held, Rules, Snapshot
 
 FLAT = 0.25  # |EMA 20 − EMA 50| below this share of the ATR is no trend
@@ -56,8 +57,8 @@ def decide(view: Snapshot) -> TradingDecision:
     return TradingDecision(
         decisions=rows,
         portfolio_rationale=(
-            f"Trend rules on {_frame_names(view)}: {len(entries)} of {len(rows)} assets have a confirmed trend and a free "
-            f"place, {closes} open positions have lost theirs; {len(view.positions)} positions were open."
+            f"Trend rules on {_frame_names(view)}: {len(entries)} of {len(rows)} assets have a trend and a free place, "
+            f"{closes} open positions have lost theirs; {len(view.positions)} positions were open."
         ),
         total_allocation_usd=round(sum(row.allocation_usd for row in rows), 2),
         portfolio_risk_level=_risk_of(view.rules, len(view.positions) + len(entries) - closes),
@@ -111,7 +112,7 @@ def _chosen(view: Snapshot, signals: dict[str, Signal | NoSignal]) -> tuple[froz
         key=lambda s: (-s.confidence, s.symbol),
     )
     return frozenset(s.symbol for s in ranked[:free]), (
-        f"a trend is there, but an entry rests already or the {view.rules.max_positions} places are taken by stronger ones"
+        f"a trend is there, but its entry rests already or the {view.rules.max_positions} places are taken by others"
     )
 
 
@@ -154,7 +155,7 @@ def _exit_or_hold(view: Snapshot, symbol: str, held: Held) -> AssetDecision:
         action="close_position",
         exit_plan="Close now.",
         invalidation="none: the position is closed",
-        rationale=f"The trend of the {held.side} is over: {frame.tf} EMAs are {-gap:.2f} ATR against it, PnL {held.pnl:.2f}.",
+        rationale=f"The {held.side} has lost its trend: {frame.tf} EMAs are {-gap:.2f} ATR against it.",
         confidence=min(95.0, round(60 + 20 * -gap)),
         risk_level="low",
         key_factors=(f"{frame.tf} EMA 20/50 crossed back",),
@@ -246,5 +247,3 @@ def _price(value: float) -> float:
 def _frame_names(view: Snapshot) -> str:
     frames = next(iter(view.assets.values())).frames if view.assets else ()
     return "/".join(frame.tf for frame in frames) or "no timeframe"
-
-

@@ -9,7 +9,7 @@ from libs.perps.fees import fee
 from libs.perps.margin import initial_margin, liquidation_price
 from libs.perps.sides import opened_by
 from libs.schemas import ids
-from libs.schemas.account import ClosedTrade, Position, TradeHistory
+from libs.schemas.account import ClosedTrade, Position, TradeHistory, TradingDay
 from libs.schemas.orders import Fill, OrderIntent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import (
@@ -260,7 +260,7 @@ def _archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
     return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))
 
 
-def _earned(book: AccountBook, amount: Decimal) -> object:
+def _earned(book: AccountBook, amount: Decimal) -> TradingDay:
     return book.day.model_copy(update={"realised": book.day.realised + amount})
 
 

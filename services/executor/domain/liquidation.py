@@ -35,9 +35,7 @@ def liquidate(turn: Turn, quote: Quote, market: Market) -> Turn:
     short = cents(abs(price - met) * at.quantity)
     book = replace(with_order(turn.book, order), insolvency=turn.book.insolvency + short)
     detail = f"insolvency {short}" if short else ""
-    turn = turn.then(
-        book, OrderChange("placed", order.intent, order.correlation_id, OrderReason.LIQUIDATION, detail)
-    )
+    turn = turn.then(book, OrderChange("placed", order.intent, order.correlation_id, OrderReason.LIQUIDATION, detail))
     match = Execution(order, price, at.quantity, maker=False, cause=OrderReason.LIQUIDATION, at=quote.at)
     return fill(turn, match, market)
 
@@ -83,9 +81,7 @@ def _charged(book: AccountBook, before: Position, paid: Decimal, market: Market)
     return before.model_copy(update=update)
 
 
-def _funded(
-    book: AccountBook, holding: Holding, after: Position, paid: Decimal, market: Market
-) -> PositionChange:
+def _funded(book: AccountBook, holding: Holding, after: Position, paid: Decimal, market: Market) -> PositionChange:
     return PositionChange(
         kind="changed",
         symbol=after.symbol,
@@ -100,9 +96,7 @@ def _funded(
 
 
 def _order(book: AccountBook, holding: Holding, quote: Quote) -> WorkingOrder:
-    return closing_order(
-        book, holding, f"liquidation:{quote.symbol}:{book.version}", quote.at, created=quote.at
-    )
+    return closing_order(book, holding, f"liquidation:{quote.symbol}:{book.version}", quote.at, created=quote.at)
 
 
 def closing_order(

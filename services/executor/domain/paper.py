@@ -160,7 +160,9 @@ def _unreducible(book: AccountBook, intent: OrderIntent) -> Refused | None:
     if holding is None:
         return Refused(OrderReason.POSITION_CLOSED, f"no position in {intent.symbol} to reduce")
     if holding.position.side == opened_by(intent.side):
-        return Refused(OrderReason.POSITION_CLOSED, f"a reduce-only {intent.side} cannot reduce a {holding.position.side}")
+        return Refused(
+            OrderReason.POSITION_CLOSED, f"a reduce-only {intent.side} cannot reduce a {holding.position.side}"
+        )
     return None
 
 

@@ -66,9 +66,7 @@ def shown(book: AccountBook, symbol: str) -> AccountBook:
     return replace(book, positions={**book.positions, symbol: replace(holding, position=position)})
 
 
-def _place(
-    turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal | None, at: datetime
-) -> Turn:
+def _place(turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal | None, at: datetime) -> Turn:
     old = turn.book.leg(position.symbol, leg)
     if price is None or (old is not None and old.intent.stop_price == price):
         return turn
@@ -80,7 +78,7 @@ def _place(
         account_id=entry.intent.account_id,
         symbol=position.symbol,
         side=closing(position.side),
-        type=TYPES[leg],  # type: ignore[arg-type]
+        type=TYPES[leg],
         quantity=position.quantity,
         stop_price=price,
         time_in_force="gtc",

@@ -95,9 +95,3 @@ def new_key(
         created_at=now,
         expires_at=expires_at,
     )
-
-
-def bearer(header: str | None) -> str | None:
-    """The token of an Authorization header, or None where there is none of that kind."""
-    scheme, _, token = (header or "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None

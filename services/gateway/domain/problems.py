@@ -57,6 +57,14 @@ class Refused(Exception):
         self.refusal = refusal
 
 
+class Away(Exception):
+    """A server that the gateway needs does not answer. `dependency` is its name as operators know it."""
+
+    def __init__(self, dependency: str) -> None:
+        super().__init__(f"{dependency} does not answer")
+        self.dependency = dependency
+
+
 def not_found(what: str) -> Refused:
     """Something is not there, or the key does not see it: the answer does not tell which."""
     return Refused(Refusal(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what} that this key sees"))

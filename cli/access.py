@@ -1,0 +1,47 @@
+"""The admin API key of a run: made once, kept in `.perpetua/api_key`, readable by its owner only."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from cli.errors import CliError
+from services.gateway.adapters.mongo import MongoKeys, create_admin_key
+from services.gateway.domain.keys import TOKEN_BYTES, token_hash, token_of
+
+KEY_NAME = "perpetua command"
+
+
+async def ensure_api_key(db: AsyncDatabase[dict[str, Any]], file: Path) -> bool:
+    """Make a key unless the one in `file` still opens this database. True when one was made."""
+    now, token = datetime.now(UTC), read_token(file)
+    known = await MongoKeys(db).find(token_hash(token)) if token else None
+    if known is not None and known.refusal(now) is None:
+        return False
+    token = token_of(secrets.token_bytes(TOKEN_BYTES))
+    await create_admin_key(db, token, KEY_NAME, now)
+    write_token(file, token)
+    return True
+
+
+def read_token(file: Path) -> str | None:
+    try:
+        return file.read_text().strip() or None
+    except OSError:
+        return None
+
+
+def write_token(file: Path, token: str) -> None:
+    """Mode 0600 from the first moment on."""
+    scratch = file.with_name(f"{file.name}.tmp")
+    try:
+        scratch.unlink(missing_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as output:
+            output.write(f"{token}\n")
+        scratch.replace(file)
+    except OSError as error:
+        raise CliError(f"cannot write {file}: {error.strerror}", "check that the folder is writable") from error

@@ -1,0 +1,93 @@
+"""`perpetua dead`: what was put aside, and why."""
+
+import asyncio
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from cli.connection import connected
+from cli.errors import CliError
+from libs.runtime.reader import OrderedReader, Record, Start
+from libs.schemas.dead import DeadLetter
+from libs.schemas.subjects import DEAD
+
+READ_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dead letter by the number under which `dead show` finds it (its sequence in DEAD)."""
+
+    number: int
+    letter: DeadLetter | None
+    subject: str
+    raw: bytes
+
+
+async def dead_letters(url: str, limit: int | None = None) -> list[Found]:
+    """The newest `limit` dead letters, oldest first."""
+    found: list[Found] = []
+
+    def take(record: Record) -> None:
+        try:
+            letter = DeadLetter.model_validate_json(record.data)
+        except ValidationError:
+            letter = None
+        found.append(Found(record.sequence, letter, record.subject, record.data))
+
+    async with connected(url) as bus:
+        first = 1
+        if limit is not None:
+            first = max(1, (await bus.js.stream_info(DEAD.name)).state.last_seq - limit + 1)
+        reader = OrderedReader(bus, DEAD.name, DEAD.subjects, take, start=Start.at(first))
+        await reader.start()
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await reader.caught_up()
+        finally:
+            await reader.stop()
+    return found
+
+
+def pick_letter(found: list[Found], wanted: str) -> Found:
+    """By number, by id, or by an id's beginning that is not shared."""
+    by_number = [one for one in found if str(one.number) == wanted]
+    by_id = [one for one in found if one.letter and one.letter.dead_letter_id == wanted]
+    by_start = [one for one in found if one.letter and one.letter.dead_letter_id.startswith(wanted)]
+    chosen = by_number or by_id or by_start
+    if not chosen:
+        raise CliError(f"no dead letter {wanted}", "`perpetua dead list` shows which there are")
+    if len(chosen) > 1:
+        raise CliError(f"{len(chosen)} dead letters begin with {wanted}", "write more of the id")
+    return chosen[0]
+
+
+def list_line(one: Found) -> str:
+    if one.letter is None:
+        return f"{one.number:>6}  {one.subject}  (not a DeadLetter: {len(one.raw)} bytes)"
+    error = one.letter.error
+    where = f" {error.field}:" if error.field else ""
+    return (
+        f"{one.number:>6}  {one.letter.at:%Y-%m-%d %H:%M:%S}  {one.letter.subject}  -> {one.letter.durable}  "
+        f"{error.code}:{where} {' '.join(error.message.split())[:120]}"
+    )
+
+
+def show_lines(one: Found) -> list[str]:
+    """The whole letter, the message as it came last."""
+    if one.letter is None:
+        return [f"subject: {one.subject}", one.raw.decode(errors="replace")]
+    letter, error = one.letter, one.letter.error
+    return [
+        f"id:         {letter.dead_letter_id}",
+        f"number:     {one.number}",
+        f"put aside:  {letter.at.isoformat()}",
+        f"subject:    {letter.subject}",
+        f"stream:     {letter.stream}, sequence {letter.sequence}",
+        f"consumer:   {letter.durable}, after {letter.deliveries} deliveries",
+        f"error:      {error.code}" + (f", field {error.field}" if error.field else ""),
+        f"            {error.message}",
+        *(f"header:     {name}: {value}" for name, value in letter.headers.items()),
+        f"body ({letter.body_encoding}{', cut off' if letter.body_truncated else ''}):",
+        letter.body,
+    ]

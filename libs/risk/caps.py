@@ -1,0 +1,58 @@
+"""Rules that cut an entry to what is left of a limit. Each caps the resulting whole, never only the added part."""
+
+from decimal import Decimal
+
+from libs.perps.filters import truncate
+from libs.risk.case import ZERO, Book, Case
+from libs.risk.entry import Entry, clamp
+from libs.risk.values import Receipt, show
+from libs.schemas.reasons import Reason
+
+
+def risk_per_trade(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """abs(entry − stop) × the resulting total + fees ≤ equity × max_risk_per_trade %.
+
+    The whole position counts from the expected fill: what an open profit gives back on the way to the stop is a loss
+    of equity too.
+    """
+    exit_risk = entry.stop_distance() + (entry.stop or entry.price) * entry.exit_fee
+    left = case.caps.risk - exit_risk * entry.held
+    most = left / (exit_risk + entry.price * entry.entry_fee)
+    return clamp(entry, most, "risk_per_trade", Reason.RISK_CLAMPED, "the risk per trade", case.caps.risk)
+
+
+def position_size(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    limit = case.limits.account.max_position_size
+    most = min(_room(entry, book, limit), entry.venue.max_quantity)
+    return clamp(entry, most, "position_size", Reason.POSITION_SIZE_CLAMPED, "the position size", limit)
+
+
+def exposure(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    most = (case.caps.exposure - book.gross) / entry.price
+    return clamp(entry, most, "exposure", Reason.EXPOSURE_CLAMPED, "the exposure", case.caps.exposure)
+
+
+def concentration(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    limit, what = case.caps.asset, "one asset's share of the exposure"
+    return clamp(entry, _room(entry, book, limit), "concentration", Reason.CONCENTRATION_CLAMPED, what, limit)
+
+
+def margin(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """Margin, opening loss and fee come out of what is available after reservations."""
+    most = book.available / entry.unit_cost()
+    return clamp(entry, most, "margin", Reason.MARGIN_CLAMPED, "the available balance", book.available)
+
+
+def lot(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """Cuts to the lot, and denies what is then below the venue's minimum."""
+    before = entry.notional
+    entry.quantity = truncate(entry.quantity, entry.venue.lot_size)
+    least = entry.venue.min_notional
+    if entry.quantity > 0 and entry.notional >= least:
+        return None
+    message = f"{show(before)} is below the venue's minimum: {show(least)}, in lots of {show(entry.venue.lot_size)}"
+    return Receipt("min_notional", "deny", Reason.BELOW_MINIMUM, message, before, ZERO)
+
+
+def _room(entry: Entry, book: Book, limit: Decimal) -> Decimal:
+    return (limit - book.notional.get(entry.row.ask.asset, ZERO)) / entry.price

@@ -1,0 +1,76 @@
+"""Judging entries: the gates, the prices, the size, the limits, in this order."""
+
+from libs.perps.sides import opening
+from libs.risk.caps import concentration, exposure, lot, margin, position_size, risk_per_trade
+from libs.risk.case import Book, Case, Row
+from libs.risk.entry import Entry, EntryRule, make_entry
+from libs.risk.gates import ENTRY_GATES, side_of
+from libs.risk.levels import price_drift, reward_risk, stop_required, stop_side, target_default, target_side
+from libs.risk.leverage import leverage, liquidation_buffer, venue_tier
+from libs.risk.sizing import size
+from libs.risk.values import SizedOrder
+
+# Leverage may still fall after the size is cut, which takes more margin: margin and lot come last.
+ENTRY_RULES: tuple[EntryRule, ...] = (
+    stop_required,
+    stop_side,
+    price_drift,
+    target_default,
+    target_side,
+    reward_risk,
+    leverage,
+    size,
+    risk_per_trade,
+    position_size,
+    exposure,
+    concentration,
+    venue_tier,
+    liquidation_buffer,
+    margin,
+    lot,
+)
+
+
+def judge_entry(row: Row, book: Book, case: Case) -> int:
+    """Judges one entry and, if it passes, takes its place in the book; returns how many rules were asked."""
+    asked = 0
+    for gate in ENTRY_GATES:
+        asked += 1
+        if receipt := gate(row, book, case):
+            row.note(receipt)
+            if row.denied:
+                return asked
+    side = side_of(row, book)
+    if side is None:
+        return asked
+    entry = make_entry(row, side, book, case)
+    for rule in ENTRY_RULES:
+        asked += 1
+        if receipt := rule(entry, book, case):
+            row.note(receipt)
+            if row.denied:
+                return asked
+    row.final = _order(entry)
+    book.enter(row.ask.asset, entry.notional, entry.quantity * entry.unit_cost())
+    return asked
+
+
+def _order(entry: Entry) -> SizedOrder:
+    ask, notional = entry.row.ask, entry.notional
+    return SizedOrder(
+        asset=ask.asset,
+        action=ask.action,
+        side=opening(entry.side),
+        leverage=entry.leverage,
+        quantity=entry.quantity,
+        notional=notional,
+        margin=notional / entry.leverage,
+        type="limit" if entry.resting else "market",
+        time_in_force="post_only" if entry.resting else "ioc",
+        limit_price=entry.price if entry.resting else None,
+        entry=entry.price,
+        stop=entry.stop,
+        target=entry.target,
+        exit_plan=ask.exit_plan,
+        invalidation=ask.invalidation,
+    )

@@ -1,0 +1,124 @@
+"""An entry on its way through the rules: priced once, then only ever made smaller or safer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from libs.perps.fees import BPS
+from libs.perps.filters import round_passive, round_price
+from libs.risk.case import ZERO, Book, Case, Market, Row, exact
+from libs.risk.values import PositionView, Receipt, show
+from libs.schemas.account import PositionSide
+from libs.schemas.decision import AssetDecision
+from libs.schemas.reasons import Reason
+from libs.schemas.venue import VenueSymbol
+
+ONE = Decimal(1)
+
+
+@dataclass(slots=True)
+class Entry:
+    """`price` is what the order is expected to fill at; `quantity` in base units; margins in quote currency.
+
+    `entry_fee` and `exit_fee` are fractions of the notional, at their worst. `margin_cap` bounds the margin that may be
+    committed: what the model asked for and, where the sizing method says so, less. `held` is the quantity of the same
+    symbol that is open or resting already.
+    """
+
+    row: Row
+    side: PositionSide
+    sign: Decimal
+    market: Market
+    venue: VenueSymbol
+    position: PositionView | None
+    held: Decimal
+    resting: bool
+    price: Decimal
+    entry_fee: Decimal
+    exit_fee: Decimal
+    margin_cap: Decimal
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    leverage: Decimal = ONE
+    quantity: Decimal = ZERO
+
+    @property
+    def notional(self) -> Decimal:
+        return self.quantity * self.price
+
+    @property
+    def held_notional(self) -> Decimal:
+        return self.held * self.price
+
+    def stop_distance(self) -> Decimal:
+        """Quote currency per unit lost between the expected fill and the stop, fees aside."""
+        return ZERO if self.stop is None else self.sign * (self.price - self.stop)
+
+    def unit_cost(self) -> Decimal:
+        """What one unit takes from the available balance: margin, the loss it opens with, and the fee."""
+        open_loss = max(ZERO, self.sign * (self.price - self.market.mark))
+        return self.price / self.leverage + open_loss + self.price * self.entry_fee
+
+
+EntryRule = Callable[[Entry, Book, Case], Receipt | None]
+
+
+def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
+    """Prices an entry that passed the gates, so that its market and its venue's filters are known."""
+    asset, s = row.ask.asset, ONE if side == "long" else -ONE
+    market, venue = Market.of(case.facts.assets[asset]), case.limits.venue[asset]
+    rests = case.limits.strategy.order_preference in ("maker_only", "maker_preferred")
+    price = _passive(row.ask, side, market, venue) if rests else _aggressive(side, s, market, venue)
+    # maker_preferred may end as a taker, so that its fee is planned for.
+    entry_bps = venue.maker_fee_bps if case.limits.strategy.order_preference == "maker_only" else venue.taker_fee_bps
+    position = book.positions.get(asset)
+    return Entry(
+        row=row,
+        side=side,
+        sign=s,
+        market=market,
+        venue=venue,
+        position=position,
+        held=book.notional.get(asset, ZERO) / market.mark,
+        resting=rests,
+        price=price,
+        entry_fee=max(ZERO, entry_bps) / BPS,
+        exit_fee=venue.taker_fee_bps / BPS,
+        margin_cap=_asked(row.ask),
+    )
+
+
+def _asked(ask: AssetDecision) -> Decimal:
+    size = ask.position_adjustment
+    return exact(ask.allocation_usd if size is None else size.adjustment_amount_usd)
+
+
+def _passive(ask: AssetDecision, side: PositionSide, market: Market, venue: VenueSymbol) -> Decimal:
+    """The asked limit, or the near side of the book; never beyond it, where a post-only order would be refused."""
+    near = market.bid if side == "long" else market.ask
+    if ask.limit_price is not None:
+        asked = exact(ask.limit_price)
+        near = min(near, asked) if side == "long" else max(near, asked)
+    return round_passive(near, venue.tick_size, side)
+
+
+def _aggressive(side: PositionSide, s: Decimal, market: Market, venue: VenueSymbol) -> Decimal:
+    """The far side of the book and the slippage that the venue is known for; half the spread where there is no book."""
+    far = market.ask if side == "long" else market.bid
+    bps = venue.slippage_bps if market.has_book else venue.slippage_bps + venue.half_spread_bps
+    return round_price(far * (1 + s * bps / BPS), venue.tick_size, up=side == "long")
+
+
+def clamp(
+    entry: Entry, most: Decimal, rule: str, reason: Reason, what: str, limit: Decimal | None = None
+) -> Receipt | None:
+    """Cuts the quantity to `most`; nothing left of the limit (named by `what`, in quote currency) denies."""
+    if entry.quantity <= most:
+        return None
+    before = entry.notional
+    if limit is not None:
+        what = f"{what}, {show(limit)}"
+    if most <= 0:
+        return Receipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left of {what}", before, ZERO)
+    entry.quantity = most
+    return Receipt(rule, "clamp", reason, f"cut to {what}", before, entry.notional)

@@ -1,0 +1,131 @@
+"""The market's log in NATS: candles first, then the newest ticks, then whatever comes."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from libs.runtime.bus import NATS_RETRY, Bus
+from libs.runtime.clock import Clock
+from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.ticks import MAX_CLOCK_SKEW_S, WALL_JITTER_S, TickIntake
+from libs.schemas import subjects
+from libs.schemas.base import Timeframe
+from libs.schemas.market import Candle
+from services.context.adapters.deadletters import DeadTicks
+from services.context.domain.market import Market
+from services.context.domain.series import Source
+from services.context.domain.triggers import timeframes_in_use
+from services.context.metrics import Metrics
+from services.context.ports import Configuration
+
+_OWN_SOURCE = "perpetua/context"
+_POLL_S = 0.005
+_FOLLOW_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class NatsMarketLog:
+    """Feeds the market. `ready` once all that was stored at the start has been folded in."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        config: Configuration,
+        market: Market,
+        dead: DeadTicks,
+        metrics: Metrics,
+        replay_ticks: int,
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._config = config
+        self._market = market
+        self._dead = dead
+        self._metrics = metrics
+        self._replay = replay_ticks
+        self._candles: list[OrderedReader] = []
+        self._following = asyncio.Lock()
+        self._intake = TickIntake(
+            bus, clock, on_tick=market.on_tick, on_funding=market.on_funding, on_note=market.on_note, on_bad=dead.take
+        )
+        self.ready = False
+
+    async def start(self) -> None:
+        self._market.use(self._wanted())
+        await self._read_candles(self._market.timeframes)
+        state = (await self._bus.js.stream_info(subjects.MARKET.name)).state
+        await self._dead.skip_known(state.last_seq)
+        first = max(state.first_seq, state.last_seq - self._replay + 1, 1)
+        self._market.read_from(0 if first == 1 else None)
+        await self._intake.restart(Start.at(first))
+        await self._intake.caught_up()
+        self._market.live = self.ready = True
+        log.info("the market is caught up", extra={"ticks": self._intake.received, "bad": self._intake.bad})
+
+    async def stop(self) -> None:
+        self.ready = False
+        await self._intake.stop()
+        for reader in self._candles:
+            await reader.stop()
+
+    async def drained(self, patience: float) -> bool:
+        """Whether every tick that is stored now was folded in within `patience` wall seconds; no while NATS is away."""
+        try:
+            state = (await self._bus.js.stream_info(subjects.MARKET.name)).state
+        except NATS_RETRY:
+            return False
+        deadline = self._clock.monotonic() + patience
+        while state.messages and self._intake.last_sequence < state.last_seq:
+            if self._clock.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+    async def follow(self, timeframes: Iterable[Timeframe]) -> None:
+        """Keep candles of these timeframes as well; returns when their history is there."""
+        async with self._following:
+            if new := frozenset(timeframes) - self._market.timeframes:
+                self._market.use(new)
+                await self._read_candles(new)
+
+    async def follow_config(self) -> None:
+        """Follow the timeframes of strategies that are assigned later."""
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            try:
+                await self.follow(self._wanted())
+            except NATS_RETRY as error:
+                log.warning("cannot read the candles of a new timeframe yet: %r", error)
+
+    def _wanted(self) -> frozenset[Timeframe]:
+        return timeframes_in_use(self._config.accounts, self._config.strategies)
+
+    async def _read_candles(self, timeframes: Iterable[Timeframe]) -> None:
+        filters = sorted(subjects.candle("*", timeframe) for timeframe in timeframes)
+        reader = OrderedReader(self._bus, subjects.CANDLES.name, filters, self._on_candle, start=Start.all())
+        await reader.start()
+        self._candles.append(reader)
+        await reader.caught_up()
+
+    def _on_candle(self, record: Record) -> None:
+        try:
+            candle = Candle.model_validate_json(record.data)
+        except ValidationError as error:
+            self._refuse(record, str(error.errors(include_url=False, include_input=False)[:1]))
+            return
+        skew = MAX_CLOCK_SKEW_S + WALL_JITTER_S * self._clock.speed
+        if subjects.candle(candle.symbol, candle.timeframe) != record.subject:
+            self._refuse(record, "the body is about another symbol or timeframe than the subject")
+        elif candle.close_time > self._clock.now() + timedelta(seconds=skew):
+            self._refuse(record, f"it closes at {candle.close_time.isoformat()}, ahead of market time")
+        else:
+            own = (record.headers or {}).get("ce-source") == _OWN_SOURCE
+            self._market.on_candle(candle, Source.LOGGED if own else Source.FEED)
+
+    def _refuse(self, record: Record, why: str) -> None:
+        self._metrics.bad_candles.inc()
+        log.warning("the candle %s:%d is not used: %s", record.subject, record.sequence, why)

@@ -1,0 +1,54 @@
+"""Wiring of the context worker."""
+
+from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.runtime.worker import Worker, run
+from services.context.adapters.candles import OwnCandles
+from services.context.adapters.deadletters import DeadTicks
+from services.context.adapters.market import NatsMarketLog
+from services.context.adapters.requests import NatsRequestLog
+from services.context.domain.assets import Studies
+from services.context.domain.market import Market
+from services.context.handlers import routes, run_cycles
+from services.context.metrics import MarketCollector, Metrics
+from services.context.ports import Deps
+from services.context.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Worker:
+    settings = settings or Settings()
+    worker = Worker("context", settings)
+    bus, clock = worker.bus, worker.clock
+    metrics = Metrics(worker.registry)
+    market = Market(settings.bounds())
+    MarketCollector(market, worker.registry)
+    config, states, requests = ConfigMirror(bus), StateMirror(bus), NatsRequestLog(bus, clock)
+    dead = DeadTicks(bus, clock, metrics, settings.dead_letter_queue)
+    log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+    own = OwnCandles(market, bus, clock, metrics, settings.candle_wait)
+    deps = Deps(
+        clock=clock,
+        config=config,
+        states=states,
+        market=market,
+        studies=Studies(market),
+        log=log,
+        requests=requests,
+        publisher=bus,
+        meter=metrics,
+        spread=settings.trigger_spread,
+        state_wait=settings.state_wait,
+        concurrency=settings.context_concurrency,
+    )
+    for service in (config, states, requests, log):
+        worker.add(service)
+    worker.background("cycles", lambda: run_cycles(deps))
+    worker.background("own-candles", own.run)
+    worker.background("dead-ticks", dead.drain)
+    worker.background("timeframes", log.follow_config)
+    worker.readiness("market", lambda: log.ready)
+    worker.include(routes(deps))
+    return worker
+
+
+if __name__ == "__main__":
+    run(create_app)

@@ -1,0 +1,207 @@
+"""The market section of a context: what each asset's ticks and closed candles say, and what is stale or missing."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from libs.schemas.base import Timeframe
+from libs.schemas.context import (
+    AssetMarketData,
+    ContextError,
+    MarketContext,
+    PricePoint,
+    TechnicalIndicators,
+    TechnicalIndicatorsSet,
+)
+from libs.schemas.reasons import ContextErrorCode
+from services.context.domain import figures
+from services.context.domain.candles import Track
+from services.context.domain.indicators import MOST, WARM_UP, indicators, missing
+from services.context.domain.market import Market
+from services.context.domain.series import Series
+from services.context.domain.triggers import boundary, ordered
+
+HISTORY = 50
+# Market seconds until a closed candle is missed: at 60 times speed the worker needs some of them to close it.
+CANDLE_SLACK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What one asset's closed candles say; it changes only when a candle closes."""
+
+    indicators: TechnicalIndicators
+    history: tuple[PricePoint, ...]
+    volatility: float
+    trend: figures.Trend
+    close_24h_ago: float | None
+    volume_24h: float | None
+    errors: tuple[ContextError, ...]
+
+
+@dataclass(slots=True)
+class Assets:
+    """The market section of one context. `degraded` are stale but held, `absent` are left out."""
+
+    data: dict[str, AssetMarketData] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    errors: list[ContextError] = field(default_factory=list)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether any asset is neither stale nor missing."""
+        return len(self.data) > sum(symbol in self.data for symbol in self.degraded)
+
+    def section(self, now: datetime) -> MarketContext:
+        changes = [a.price_change_24h for a in self.data.values() if a.price_change_24h is not None]
+        return MarketContext(
+            assets=self.data,
+            market_sentiment=figures.sentiment(changes),
+            breadth=figures.breadth(changes),
+            timestamp=now,
+        )
+
+
+class Studies:
+    """Studies shared by all accounts of a cycle: made anew only when a candle of theirs closed."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._kept: dict[tuple[str, tuple[Timeframe, ...]], tuple[tuple[int, ...], Study]] = {}
+
+    def of(self, symbol: str, timeframes: tuple[Timeframe, ...]) -> Study:
+        """Study of a symbol with `timeframes`, shortest first."""
+        known = [(tf, self._market.series(symbol, tf)) for tf in ordered(self._market.timeframes)]
+        versions = tuple(series.version if series else 0 for _, series in known)
+        kept = self._kept.get((symbol, timeframes))
+        if kept is None or kept[0] != versions:
+            kept = versions, study(symbol, timeframes, {tf: s for tf, s in known if s is not None})
+            self._kept[symbol, timeframes] = kept
+        return kept[1]
+
+
+def read(
+    studies: Studies,
+    market: Market,
+    symbols: Sequence[str],
+    held: Collection[str],
+    timeframes: tuple[Timeframe, ...],
+    now: datetime,
+) -> Assets:
+    """The market section for `symbols` at `now`; `held` are symbols with an open position."""
+    found = Assets()
+    for symbol in symbols:
+        track = market.track(symbol)
+        error = _unfit(market, symbol, track, timeframes[0], now)
+        if error is not None:
+            found.errors.append(error)
+            (found.degraded if symbol in held else found.absent).append(symbol)
+            if symbol not in held:
+                continue
+        if track is not None:
+            made = studies.of(symbol, timeframes)
+            found.errors += made.errors
+            found.errors += _unclosed(market, symbol, timeframes[1:], now)
+            found.data[symbol] = asset(symbol, track, made, market, now)
+    return found
+
+
+def asset(symbol: str, track: Track, made: Study, market: Market, now: datetime) -> AssetMarketData:
+    """One asset as of its newest tick."""
+    price = track.tick.price
+    update = market.funding.get(symbol)
+    rate, funding_time = track.funding_rate, track.next_funding_time
+    if update is not None:
+        rate = update.rate if rate is None else rate
+        funding_time = update.funding_time if funding_time is None and update.funding_time > now else funding_time
+    before = made.close_24h_ago or track.price_24h_ago
+    return AssetMarketData(
+        symbol=symbol,
+        current_price=price,
+        mark_price=track.mark,
+        price_change_24h=figures.change_percent(price, before) if before else None,
+        volume_24h=track.volume_24h if made.volume_24h is None else made.volume_24h,
+        funding_rate=rate,
+        next_funding_time=funding_time,
+        open_interest=track.open_interest,
+        price_history=made.history,
+        volatility=made.volatility,
+        atr_percent=figures.atr_percent(made.indicators.interval, price),
+        trend=made.trend,
+        technical_indicators=made.indicators,
+        as_of=datetime.fromtimestamp(track.newest, UTC),
+        age_seconds=max(0.0, now.timestamp() - track.newest),
+    )
+
+
+def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe, Series]) -> Study:
+    """Indicators and figures over closed candles; `series` by timeframe, shortest first."""
+    sets = [indicators(tf, series.get(tf)) for tf in timeframes]
+    errors = [e for tf, s in zip(timeframes, sets, strict=True) for e in _shortcomings(symbol, tf, s, series.get(tf))]
+    close, volume = figures.close_24h_ago(series.values()), figures.volume_24h(series.values())
+    if close is None or volume is None:
+        errors.append(
+            ContextError(
+                scope=symbol,
+                code=ContextErrorCode.SHORT_HISTORY,
+                message="closed candles do not cover 24 hours; change and volume are the venue's own, or null",
+            )
+        )
+    shortest = series.get(timeframes[0])
+    return Study(
+        TechnicalIndicators(interval=sets[0], long_interval=sets[-1], others=tuple(sets[1:-1])),
+        _history(shortest) if shortest else (),
+        figures.volatility(shortest) if shortest else 0.0,
+        figures.trend(sets[0]),
+        close,
+        volume,
+        tuple(errors),
+    )
+
+
+def _history(series: Series) -> tuple[PricePoint, ...]:
+    ends = (series.times[-HISTORY:] + series.step).tolist()
+    points = zip(ends, series.close[-HISTORY:].tolist(), series.volume[-HISTORY:].tolist(), strict=True)
+    return tuple(PricePoint(timestamp=datetime.fromtimestamp(t, UTC), price=p, volume=v) for t, p, v in points)
+
+
+def _shortcomings(
+    symbol: str, timeframe: Timeframe, found: TechnicalIndicatorsSet, series: Series | None
+) -> list[ContextError]:
+    scope, n, errors = f"{symbol} {timeframe}", found.candles_used, []
+    if names := missing(found):
+        needs = max(WARM_UP[name] for name in names)
+        message = f"{', '.join(names)}: {n} closed candles are here, up to {needs} are needed"
+        errors.append(ContextError(scope=scope, code=ContextErrorCode.WARM_UP, message=message))
+    if series is not None and n < min(len(series), MOST):
+        begin = datetime.fromtimestamp(int(series.times[-n]), UTC)
+        message = f"candles are missing before {begin.isoformat()}: only the {n} since then are used"
+        errors.append(ContextError(scope=scope, code=ContextErrorCode.SHORT_HISTORY, message=message))
+    return errors
+
+
+def _unfit(market: Market, symbol: str, track: Track | None, interval: Timeframe, now: datetime) -> ContextError | None:
+    """Why an asset cannot be decided on, if so."""
+    if track is None:
+        known = any(market.series(symbol, tf) for tf in market.timeframes)
+        code = ContextErrorCode.NO_TICK if known else ContextErrorCode.UNKNOWN_SYMBOL
+        message = "no tick has come; check that the feed carries this symbol"
+        return ContextError(scope=symbol, code=code, message=message)
+    age = now.timestamp() - track.newest
+    if age > market.bounds.max_tick_age:
+        message = f"the newest tick is {age:.0f} s old, at most {market.bounds.max_tick_age:.0f} s are allowed"
+        return ContextError(scope=symbol, code=ContextErrorCode.STALE, message=message)
+    return next(iter(_unclosed(market, symbol, (interval,), now)), None)
+
+
+def _unclosed(market: Market, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:
+    errors = []
+    for timeframe in timeframes:
+        wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S))
+        if not market.closed(symbol, timeframe, int(wanted.timestamp())):
+            message = f"the candle that closed at {wanted.isoformat()} is missing"
+            errors.append(
+                ContextError(scope=f"{symbol} {timeframe}", code=ContextErrorCode.NO_CANDLES, message=message)
+            )
+    return errors

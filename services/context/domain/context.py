@@ -1,0 +1,132 @@
+"""A whole TradingContext, or the reason why there is none."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.schemas import ids
+from libs.schemas.account import Account, AccountState
+from libs.schemas.analytics import Alert
+from libs.schemas.context import DecisionRequest, RequestOptions, TradingContext
+from libs.schemas.decision import DecisionRejected
+from libs.schemas.market import MarketNote
+from libs.schemas.reasons import RejectReason
+from libs.schemas.strategy import TradingStrategy
+from services.context.domain.account import account_section, risk
+from services.context.domain.assets import Assets, Studies, read
+from services.context.domain.market import Market
+from services.context.domain.triggers import ordered
+
+MAX_SYMBOLS = 10
+TRADES_PER_SYMBOL = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no context can be built."""
+
+    reason: RejectReason
+    detail: str
+    account_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a context is about: configuration, strategy and state, all as known at build time."""
+
+    account: Account
+    strategy: TradingStrategy
+    state: AccountState
+
+
+def build(
+    request: DecisionRequest, subject: Subject, market: Market, studies: Studies, now: datetime
+) -> TradingContext | Refusal:
+    """The context that answers `request` at market time `now`; refused when no asset is fresh."""
+    symbols = wanted_symbols(request, subject)
+    timeframes = ordered(subject.strategy.timeframe_preference)
+    held = {position.symbol for position in subject.state.positions}
+    found = read(studies, market, symbols, held, timeframes, now)
+    if not found.fresh:
+        detail = "; ".join(f"{e.scope}: {e.message}" for e in found.errors[:5])
+        return Refusal(RejectReason.NO_MARKET, f"no asset is fresh: {detail}"[:4000], subject.state.version)
+    section = account_section(subject.account, subject.state, subject.strategy, marks(market, found, held))
+    return TradingContext(
+        context_id=ids.context_id(request.account_id, request.cycle),
+        correlation_id=request.request_id,
+        account_id=request.account_id,
+        account_version=subject.state.version,
+        request=RequestOptions(
+            request_id=request.request_id,
+            model=request.model,
+            force_refresh=request.force_refresh,
+            dry_run=request.dry_run,
+            strategy_override=request.strategy_override,
+        ),
+        degraded=tuple(found.degraded),
+        cycle=request.cycle,
+        trigger=request.trigger,
+        symbols=symbols,
+        timeframes=timeframes,
+        market_data=found.section(now),
+        account_state=section,
+        recent_trades={s: t[-TRADES_PER_SYMBOL:] for s, t in subject.state.recent_trades.items() if s in symbols},
+        risk_metrics=risk(section, {s: a.volatility for s, a in found.data.items()}),
+        notes=_notes(market, symbols, now),
+        timestamp=now,
+        expires_at=request.expires_at,
+        errors=tuple(found.errors),
+        missing_symbols=tuple(found.absent),
+    )
+
+
+def wanted_symbols(request: DecisionRequest, subject: Subject) -> tuple[str, ...]:
+    """The symbols that were asked for; else the account's, and those it still holds."""
+    if request.symbols is not None:
+        return tuple(dict.fromkeys(request.symbols))
+    held = (position.symbol for position in subject.state.positions)
+    return tuple(dict.fromkeys((*held, *subject.account.symbols)))[:MAX_SYMBOLS]
+
+
+def marks(market: Market, found: Assets, held: set[str]) -> dict[str, float]:
+    """Newest marks of what is held: mark price, else last price, else the last close."""
+    known: dict[str, float] = {}
+    for symbol in held:
+        track = market.track(symbol)
+        if track is not None:
+            known[symbol] = track.tick.price if track.mark is None else track.mark
+        elif series := market.series(symbol, "1m"):
+            known[symbol] = float(series.close[-1])
+    return known
+
+
+def rejected(request: DecisionRequest, refusal: Refusal, now: datetime) -> DecisionRejected:
+    context = ids.context_id(request.account_id, request.cycle)
+    return DecisionRejected(
+        decision_id=ids.decision_id(context, "live"),
+        request_id=request.request_id,
+        account_id=request.account_id,
+        context_id=context,
+        dry_run=request.dry_run,
+        correlation_id=request.request_id,
+        reason=refusal.reason,
+        detail=refusal.detail,
+        account_version=refusal.account_version,
+        rejected_at=now,
+        expires_at=request.expires_at,
+    )
+
+
+def alert(request: DecisionRequest, refusal: Refusal, now: datetime) -> Alert:
+    """Said when no asset of an account is fresh."""
+    return Alert(
+        alert_id=f"stale:{request.account_id}:{request.cycle}"[:160],
+        account_id=request.account_id,
+        kind="stale",
+        severity="warning",
+        message=refusal.detail,
+        created_at=now,
+    )
+
+
+def _notes(market: Market, symbols: tuple[str, ...], now: datetime) -> tuple[MarketNote, ...]:
+    return tuple(note for symbol in (None, *symbols) for note in market.notes(symbol, now))

@@ -1,0 +1,36 @@
+"""Settings of the context worker."""
+
+from pydantic import Field
+
+from libs.runtime.settings import RuntimeSettings
+from services.context.domain.market import Bounds
+
+
+class Settings(RuntimeSettings):
+    """Seconds are market time unless said otherwise."""
+
+    feed_interval: float = Field(default=15, gt=0, le=3600, description="seconds between a symbol's ticks at most")
+    max_tick_age: float | None = Field(
+        default=None, gt=0, le=86_400, description="an older newest tick makes an asset stale; 3 feed intervals, 30 s"
+    )
+    max_out_of_order: float = Field(
+        default=2, ge=0, le=60, description="ticks older than the newest by more are dropped"
+    )
+    close_grace: float = Field(default=2, ge=0, le=2, description="after its end a minute is closed by the clock")
+    trigger_spread: float = Field(
+        default=0.05, ge=0, le=0.1, description="share of the interval that accounts spread over"
+    )
+    max_symbols: int = Field(default=500, ge=1, le=10_000, description="symbols followed at most")
+    replay_ticks: int = Field(default=200_000, ge=0, description="ticks of the log that are read at start")
+    candle_wait: float = Field(default=10, ge=0, description="wall seconds the feed's candle is waited for")
+    state_wait: float = Field(default=2, ge=0, le=10, description="wall seconds an account's state is waited for")
+    context_concurrency: int = Field(default=8, ge=1, le=256, description="requests in hand at once")
+    dead_letter_queue: int = Field(default=1_000, ge=1, description="bad ticks that wait to be put aside")
+
+    def bounds(self) -> Bounds:
+        return Bounds(
+            max_out_of_order=self.max_out_of_order,
+            close_grace=self.close_grace,
+            max_tick_age=self.max_tick_age or max(30.0, 3 * self.feed_interval),
+            max_symbols=self.max_symbols,
+        )

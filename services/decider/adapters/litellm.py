@@ -1,0 +1,203 @@
+"""The one way to a model: `litellm.acompletion`, with LiteLLM's own retries off and every failure as a value."""
+
+import asyncio
+import importlib
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openai import APIConnectionError, APITimeoutError, OpenAIError
+
+from libs.schemas.decision import TokenUsage
+from services.decider.adapters.builtin import register
+from services.decider.domain.catalogue import CatalogueEntry
+from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.schema import response_format
+
+PREFIX = "openai-compatible/"
+EXCERPT = 500
+_STATUS = {
+    401: Outcome.AUTH,
+    402: Outcome.CREDIT,
+    403: Outcome.AUTH,
+    404: Outcome.NOT_FOUND,
+    408: Outcome.TIMEOUT,
+    429: Outcome.RATE_LIMITED,
+}
+_PASSED = ["response_format", "reasoning_effort", "seed", "temperature", "max_tokens"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Endpoint:
+    """Where a provider is, and the key for it. `asks_key` where no call makes sense without one."""
+
+    base_url: str | None
+    key: str | None
+    key_variable: str
+    asks_key: bool
+
+
+class LiteLLM:
+    """Models through LiteLLM. `start` imports it (seconds of CPU), once and beside the event loop."""
+
+    def __init__(self, openrouter: Endpoint, compatible: Endpoint) -> None:
+        self._endpoints = {"openrouter": openrouter, "openai-compatible": compatible}
+        self._keys = [e.key for e in self._endpoints.values() if e.key]
+        self._litellm: Any = None
+
+    async def start(self) -> None:
+        self._litellm = await asyncio.to_thread(_load)
+
+    async def stop(self) -> None:
+        if self._litellm is not None:
+            await self._litellm.close_litellm_async_clients()
+
+    async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
+        endpoint = self._endpoints.get(entry.provider)
+        if endpoint and (missing := _missing(entry, endpoint)):
+            return Reply(model=entry.id, outcome=Outcome.AUTH, error=missing)
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._litellm.acompletion(
+                    messages=[dict(message) for message in messages],
+                    timeout=timeout_s + 1,  # ours is the one that ends the call
+                    num_retries=0,
+                    max_retries=0,
+                    **_parameters(entry, endpoint),
+                )
+        except TimeoutError:
+            reply = Reply(model=entry.id, outcome=Outcome.TIMEOUT, error=f"{entry.id}: no answer in {timeout_s:.1f} s")
+        except OpenAIError as error:
+            reply = self._failed(entry, error)
+        else:
+            reply = _answered(entry, response)
+        return reply.model_copy(update={"latency_ms": round((time.perf_counter() - begun) * 1000, 3)})
+
+    def _failed(self, entry: CatalogueEntry, error: OpenAIError) -> Reply:
+        status = getattr(error, "status_code", None)
+        said = " ".join(str(error).split())
+        for key in self._keys:
+            said = said.replace(key, f"[key ending {key[-4:]}]")
+        return Reply(
+            model=entry.id,
+            outcome=_outcome(error, status),
+            retry_after_s=_retry_after(error),
+            error=f"{entry.id}: {_hint(status)}{said[:EXCERPT]}",
+        )
+
+
+def _load() -> Any:
+    """LiteLLM without its network access at import, its telemetry and its printing."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # else it reads a .env file of the working folder
+    litellm: Any = importlib.import_module("litellm")
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("httpx", "openai", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    register(litellm)
+    return litellm
+
+
+def _missing(entry: CatalogueEntry, endpoint: Endpoint) -> str | None:
+    if endpoint.base_url is None:
+        return f"{entry.id} needs the address of your server: set LLM_BASE_URL, or choose another LLM_MODEL"
+    if endpoint.asks_key and not endpoint.key:
+        return (
+            f"{entry.id} needs a key: set {endpoint.key_variable}, or choose LLM_MODEL=builtin/trend, which needs none"
+        )
+    return None
+
+
+def _parameters(entry: CatalogueEntry, endpoint: Endpoint | None) -> dict[str, Any]:
+    """What a call of this model has beside its messages. Nothing of it is shared between calls."""
+    if endpoint is None:
+        return {"model": entry.id, **entry.params}
+    model = "openai/" + entry.id.removeprefix(PREFIX) if entry.id.startswith(PREFIX) else entry.id
+    found: dict[str, Any] = {"model": model, "api_base": endpoint.base_url, "api_key": endpoint.key or "none"}
+    found |= {**entry.params, "allowed_openai_params": _PASSED}
+    if entry.structured == "json_schema":
+        found["response_format"] = response_format()
+    elif entry.structured == "json_object":
+        found["response_format"] = {"type": "json_object"}
+    if entry.provider == "openrouter":
+        found["extra_headers"] = {"X-Title": "Perpetua", "HTTP-Referer": "https://localhost/perpetua"}
+        if "response_format" in found:  # only hosts that do not ignore it
+            found["extra_body"] = {"provider": {"require_parameters": True}}
+    return found
+
+
+def _outcome(error: OpenAIError, status: object) -> Outcome:
+    if isinstance(error, APITimeoutError):
+        return Outcome.TIMEOUT
+    if isinstance(error, APIConnectionError) or not isinstance(status, int):
+        return Outcome.UNAVAILABLE
+    return _STATUS.get(status) or (Outcome.REFUSED if 400 <= status < 500 else Outcome.UNAVAILABLE)
+
+
+def _hint(status: object) -> str:
+    if status in (401, 403):
+        return "the key was refused, check it: "
+    return "the provider's credit is used up: " if status == 402 else ""
+
+
+def _retry_after(error: OpenAIError) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        return min(max(0.0, float(headers.get("retry-after", ""))), 86_400.0)
+    except ValueError:  # absent, or a date: then our own back-off
+        return None
+
+
+def _answered(entry: CatalogueEntry, response: Any) -> Reply:
+    choice = response.choices[0]
+    text = choice.message.content
+    usage = getattr(response, "usage", None)
+    return Reply(
+        model=entry.id,
+        outcome=_ended(choice.finish_reason, text),
+        text=text,
+        reasoning=getattr(choice.message, "reasoning_content", None),
+        model_answered=(response.model or entry.id)[:100],
+        usage=_usage(usage),
+        reported_cost=getattr(usage, "cost", None),
+        error=_complaint(entry, choice.finish_reason, text),
+    )
+
+
+def _ended(finish_reason: object, text: str | None) -> Outcome:
+    if finish_reason == "content_filter":
+        return Outcome.REFUSED
+    if finish_reason == "length":
+        return Outcome.TRUNCATED
+    return Outcome.ANSWERED if text and text.strip() else Outcome.EMPTY
+
+
+def _complaint(entry: CatalogueEntry, finish_reason: object, text: str | None) -> str | None:
+    match _ended(finish_reason, text):
+        case Outcome.REFUSED:
+            return f"{entry.id}: the provider's content filter stopped the answer"
+        case Outcome.TRUNCATED:
+            return f"{entry.id}: the answer was cut at max_tokens; raise it in config/models.yaml"
+        case Outcome.EMPTY:
+            return f"{entry.id}: the answer is empty"
+    return None
+
+
+def _usage(usage: Any) -> TokenUsage | None:
+    """None where the provider said nothing: LiteLLM then fills in zeros."""
+    if usage is None or not (usage.prompt_tokens or usage.completion_tokens):
+        return None
+    return TokenUsage(
+        prompt=usage.prompt_tokens or 0,
+        completion=usage.completion_tokens or 0,
+        reasoning=getattr(usage.completion_tokens_details, "reasoning_tokens", None) or 0,
+        cached=getattr(usage.prompt_tokens_details, "cached_tokens", None) or 0,
+    )

@@ -1,0 +1,58 @@
+"""A call as the record keeps it."""
+
+from collections.abc import Mapping, Sequence
+
+from libs.schemas.decision import CallOutcome, ModelCall
+from services.decider.domain import catalogue
+from services.decider.domain.catalogue import CatalogueEntry
+from services.decider.domain.policy import TABLE, Call
+from services.decider.domain.prompt import Prompt, sha256
+from services.decider.domain.reading import Reading
+from services.decider.domain.replies import TEXT_LIMIT, Reply
+
+ERROR_LIMIT = 4_000
+
+
+def as_call(
+    entry: CatalogueEntry,
+    prompt: Prompt,
+    messages: Sequence[Mapping[str, str]],
+    reply: Reply,
+    reading: Reading,
+    step: Call,
+    attempt: int,
+) -> ModelCall:
+    """Of a repair, `user_prompt` is the repair turn; the assistant's turn before it is the answer that was wrong."""
+    dollars, source = catalogue.cost(entry, reply.usage, reply.reported_cost)
+    return ModelCall(
+        model_requested=entry.id,
+        model_answered=reply.model_answered,
+        provider=entry.provider,
+        prompt_version=prompt.version,
+        prompt_sha256=sha256(messages),
+        system_prompt=prompt.system,
+        user_prompt=messages[-1]["content"],
+        raw_response=None if reply.text is None else reply.text[:TEXT_LIMIT],
+        reasoning=None if reply.reasoning is None else reply.reasoning[:TEXT_LIMIT],
+        params={**entry.params, "structured_output": entry.structured, "timeout_s": round(step.timeout_s, 3)},
+        usage=reply.usage,
+        cost_usd=dollars,
+        cost_source=source,
+        latency_ms=reply.latency_ms,
+        attempt=attempt,
+        outcome=_outcome(reading, repaired=len(messages) > len(prompt.messages)),
+        error=_error(reading),
+    )
+
+
+def _outcome(reading: Reading, *, repaired: bool) -> CallOutcome:
+    if reading.parsed is None:
+        return TABLE[reading.outcome].recorded
+    return "repaired" if repaired else "ok"
+
+
+def _error(reading: Reading) -> str | None:
+    if reading.parsed is None:
+        return reading.detail[:ERROR_LIMIT]
+    dropped = reading.parsed.invented
+    return f"dropped, not asked for: {', '.join(dropped)}" if dropped else None

@@ -1,0 +1,41 @@
+"""Settings of the decider."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from libs.runtime.settings import RedisSettings, RuntimeSettings
+
+BUILTIN = "builtin/trend"
+OPENROUTER = "https://openrouter.ai/api/v1"
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+class Settings(RuntimeSettings, RedisSettings):
+    """An empty variable counts as one that is not set."""
+
+    model_config = RuntimeSettings.model_config | {"env_ignore_empty": True}
+
+    config_dir: Path = Field(default=CONFIG, description="the folder that holds models.yaml")
+    decider_concurrency: int = Field(default=32, ge=1, le=256, description="decisions in flight in this process")
+    decider_deadline_s: float = Field(
+        default=20, gt=0, le=600, description="wall seconds for all calls of one decision"
+    )
+    decider_max_calls: int = Field(default=4, ge=1, le=10, description="calls of models for one decision, at most")
+    llm_model: str = Field(
+        default=BUILTIN,
+        validation_alias=AliasChoices("LLM_MODEL", "llm_model"),
+        description="model of accounts that name none",
+    )
+    llm_base_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("LLM_BASE_URL", "llm_base_url"),
+        description="base URL of your own OpenAI-compatible server",
+    )
+    llm_api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("LLM_API_KEY", "llm_api_key"))
+    openrouter_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENROUTER_API_KEY", "openrouter_api_key")
+    )
+    openrouter_api_base: str = Field(
+        default=OPENROUTER, validation_alias=AliasChoices("OPENROUTER_API_BASE", "openrouter_api_base")
+    )

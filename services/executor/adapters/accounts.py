@@ -1,0 +1,86 @@
+"""Accounts in MongoDB: compare-and-set on the version and the lease's fencing number, outbox in the same write."""
+
+from collections.abc import Sequence
+
+from pymongo import UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from libs.runtime.errors import Conflict
+from libs.runtime.mongo import Document
+from services.executor.adapters.documents import book_of, changed, document, outbox_entry, outgoing
+from services.executor.domain.book import AccountBook
+from services.executor.domain.changes import Outgoing
+from services.executor.ports import Fenced, StoredAccount
+
+
+class MongoAccounts:
+    def __init__(self, db: AsyncDatabase[Document]) -> None:
+        self._accounts = db["accounts"]
+
+    async def load(self, account_id: str) -> StoredAccount | None:
+        found = await self._accounts.find_one({"_id": account_id})
+        return _account(found) if found else None
+
+    async def take(self, partition: int, fence: int) -> Sequence[StoredAccount]:
+        """Put the new fencing number on every account of the partition, then read them: from here on the former
+        holder's writes fail."""
+        await self._accounts.update_many({"partition": partition}, {"$max": {"fence": fence}})
+        found = await self._accounts.find({"partition": partition}).to_list()
+        accounts = [_account(entry) for entry in found]
+        if any(account.fence > fence for account in accounts):
+            raise Fenced(f"partition {partition} was taken by another process")
+        return accounts
+
+    async def create(self, book: AccountBook, fence: int) -> bool:
+        """False where the account exists already."""
+        try:
+            await self._accounts.insert_one(document(book, fence))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def write(
+        self,
+        before: AccountBook,
+        after: AccountBook,
+        fence: int,
+        outbox: Sequence[Outgoing],
+        session: AsyncClientSession | None = None,
+    ) -> None:
+        update: Document = {"$set": {**changed(before, after), "fence": fence}}
+        if outbox:
+            update["$push"] = {"outbox": {"$each": [outbox_entry(event) for event in outbox]}}
+        wanted = {"_id": before.account_id, "version": before.version, "fence": {"$lte": fence}}
+        result = await self._accounts.update_one(wanted, update, session=session)
+        if not result.matched_count:
+            await self._explain(before, fence)
+
+    async def _explain(self, before: AccountBook, fence: int) -> None:
+        found = await self._accounts.find_one({"_id": before.account_id}, {"fence": 1, "version": 1})
+        if found and found["fence"] > fence:
+            raise Fenced(f"{before.account_id} is held under {found['fence']}, not under {fence}")
+        version = found["version"] if found else None
+        raise Conflict(f"{before.account_id} is at version {version}, not at {before.version}")
+
+    async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None:
+        """Remember how far each account has seen the market. No new version: nothing else changed."""
+        writes = [
+            UpdateOne(
+                {"_id": book.account_id, "version": book.version, "fence": fence},
+                {"$max": {"market_sequence": book.market_sequence}},
+            )
+            for book in books
+        ]
+        if writes:
+            await self._accounts.bulk_write(writes, ordered=False)
+
+    async def clear(self, account_id: str, event_ids: Sequence[str]) -> None:
+        await self._accounts.update_one(
+            {"_id": account_id}, {"$pull": {"outbox": {"event_id": {"$in": list(event_ids)}}}}
+        )
+
+
+def _account(found: Document) -> StoredAccount:
+    return StoredAccount(book_of(found), found["fence"], tuple(outgoing(entry) for entry in found["outbox"]))

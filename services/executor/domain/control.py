@@ -1,0 +1,57 @@
+"""Controls: what an account may do. Reducing and halted cancel resting entries; exits and protection always stay."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from libs.schemas.account import ControlRequested, TradingState
+from libs.schemas.reasons import OrderReason
+from services.executor.domain.book import AccountBook, marked
+from services.executor.domain.changes import StateChange, Turn
+from services.executor.domain.liquidation import closing_order
+from services.executor.domain.paper import submit
+from services.executor.domain.protection import cancel
+from services.executor.domain.quote import Market
+
+
+def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
+    """Set the trading state; `flatten` cancels the entries, closes everything at market and ends halted.
+
+    A control that was done already does nothing. A close that finds no price waits for the next tick, and until then
+    the position keeps its stop.
+    """
+    if body.control_id in turn.book.executed:
+        return turn
+    state: TradingState = "halted" if body.state == "flatten" else body.state
+    turn = set_state(turn, state, who=body.by, why=body.reason)
+    turn = replace(turn, book=marked(turn.book, [body.control_id]))
+    if state != "active":
+        turn = without_entries(turn, market.now)
+    return flatten(turn, body.control_id, market) if body.state == "flatten" else turn
+
+
+def set_state(turn: Turn, state: TradingState, *, who: str, why: str) -> Turn:
+    before = turn.book.trading_state
+    if before == state:
+        return turn
+    return turn.then(replace(turn.book, trading_state=state), StateChange(before, state, who, why))
+
+
+def without_entries(turn: Turn, now: datetime) -> Turn:
+    """Cancel everything that could open or add to a position."""
+    for order in tuple(turn.book.orders.values()):
+        if not order.intent.reduce_only:
+            turn = cancel(turn, order, OrderReason.CONTROL, now)
+    return turn
+
+
+def flatten(turn: Turn, origin: str, market: Market) -> Turn:
+    """Close every position at market."""
+    for holding in tuple(turn.book.positions.values()):
+        order = closing_order(turn.book, holding, origin, market.now, created=market.now)
+        turn = submit(turn, order, market)
+    return turn
+
+
+def is_exposed(book: AccountBook) -> bool:
+    """Whether ticks can change the account."""
+    return bool(book.positions or book.orders)

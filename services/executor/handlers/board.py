@@ -1,0 +1,117 @@
+"""The newest tick of each symbol, and which accounts a tick matters to."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Mapping
+
+from libs.runtime.clock import Clock
+from libs.schemas.market import FundingUpdate, MarketTick
+from services.executor.domain.bands import NEVER_HIGH, NEVER_LOW, Band
+from services.executor.domain.quote import Quote, quote_of
+from services.executor.ports import MarketEvent
+
+Bound = tuple[float, str]
+LAST = "\uffff"  # sorts after every account id
+
+
+class Watch:
+    """Bounds of one symbol, sorted: a tick inside all of them costs four comparisons, however many accounts there are."""
+
+    __slots__ = ("bands", "mark_high", "mark_low", "price_high", "price_low")
+
+    def __init__(self) -> None:
+        self.bands: dict[str, Band] = {}
+        self.mark_low: list[Bound] = []
+        self.mark_high: list[Bound] = []
+        self.price_low: list[Bound] = []
+        self.price_high: list[Bound] = []
+
+    def set(self, account: str, band: Band | None) -> None:
+        old = self.bands.pop(account, None)
+        if old is not None:
+            for side, bound in self._sides(old):
+                del side[bisect_left(side, (bound, account))]
+        if band is not None:
+            self.bands[account] = band
+            for side, bound in self._sides(band):
+                insort(side, (bound, account))
+
+    def hits(self, price: float, mark: float) -> set[str]:
+        """Accounts whose bounds the tick is at or beyond."""
+        found: set[str] = set()
+        if self.mark_low and self.mark_low[-1][0] >= mark:
+            found.update(a for _, a in self.mark_low[bisect_left(self.mark_low, (mark, "")) :])
+        if self.mark_high and self.mark_high[0][0] <= mark:
+            found.update(a for _, a in self.mark_high[: bisect_right(self.mark_high, (mark, LAST))])
+        if self.price_low and self.price_low[-1][0] >= price:
+            found.update(a for _, a in self.price_low[bisect_left(self.price_low, (price, "")) :])
+        if self.price_high and self.price_high[0][0] <= price:
+            found.update(a for _, a in self.price_high[: bisect_right(self.price_high, (price, LAST))])
+        return found
+
+    def _sides(self, band: Band) -> list[tuple[list[Bound], float]]:
+        sides = [
+            (self.mark_low, band.mark_low, NEVER_LOW),
+            (self.mark_high, band.mark_high, NEVER_HIGH),
+            (self.price_low, band.price_low, NEVER_LOW),
+            (self.price_high, band.price_high, NEVER_HIGH),
+        ]
+        return [(side, bound) for side, bound, never in sides if bound != never]
+
+
+class Board:
+    """Fed by the tick intake, in order; hands an event on to each account that it matters to, and never waits."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last: dict[str, tuple[MarketTick, int]] = {}
+        self._quotes: dict[str, Quote] = {}
+        self._watches: dict[str, Watch] = {}
+        self._symbols: dict[str, tuple[str, ...]] = {}
+        self._waiting: list[tuple[FundingUpdate, int]] = []
+        self.offer: Callable[[str, MarketEvent, int], None] = lambda account, event, sequence: None
+        self.sequence = 0
+
+    def on_tick(self, tick: MarketTick, sequence: int) -> None:
+        self._last[tick.symbol] = (tick, sequence)
+        watch = self._watches.get(tick.symbol)
+        if watch is not None:
+            for account in watch.hits(tick.price, tick.mark_price or tick.index_price or tick.price):
+                self.offer(account, tick, sequence)
+        self.sequence = sequence
+
+    def on_funding(self, update: FundingUpdate, sequence: int) -> None:
+        """Funding is paid at its boundary: one that is announced ahead waits for it."""
+        self.sequence = max(self.sequence, sequence)
+        if update.funding_time > self._clock.now():
+            self._waiting.append((update, sequence))
+            return
+        watch = self._watches.get(update.symbol)
+        for account in tuple(watch.bands) if watch else ():
+            self.offer(account, update, sequence)
+
+    def pay_due(self) -> None:
+        """Hand on the funding whose boundary has come."""
+        waiting, self._waiting = self._waiting, []
+        for update, sequence in waiting:
+            self.on_funding(update, sequence)
+
+    def watch(self, account: str, bands: Mapping[str, Band]) -> None:
+        """Replace what an account waits for."""
+        for symbol in self._symbols.pop(account, ()):
+            if symbol not in bands:
+                self._watches[symbol].set(account, None)
+        for symbol, band in bands.items():
+            self._watches.setdefault(symbol, Watch()).set(account, band)
+        if bands:
+            self._symbols[account] = tuple(bands)
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The newest tick in decimals."""
+        last = self._last.get(symbol)
+        if last is None:
+            return None
+        tick, sequence = last
+        quote = self._quotes.get(symbol)
+        if quote is None or quote.sequence != sequence:
+            quote = self._quotes[symbol] = quote_of(tick, sequence, self._clock.now())
+        return quote

@@ -1,0 +1,247 @@
+"""One account: verdicts, ticks, timers and controls, one thing at a time, on the document that this process holds."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from libs.runtime.errors import Conflict
+from libs.schemas.account import ControlRequested
+from libs.schemas.decision import DecisionValidated
+from libs.schemas.market import MarketTick
+from libs.schemas.orders import OrderPlan
+from services.executor.domain import paper
+from services.executor.domain.bands import ALWAYS, Band, band
+from services.executor.domain.book import AccountBook, next_expiry, rolled
+from services.executor.domain.changes import Outgoing, Turn, seal
+from services.executor.domain.control import control
+from services.executor.domain.liquidation import fund
+from services.executor.domain.quote import Market, SymbolRules, quote_of, rules_of
+from services.executor.handlers.board import Board
+from services.executor.handlers.execution import Execution
+from services.executor.handlers.relay import AWAY, Relay
+from services.executor.ports import Deps, Fenced, MarketEvent, Stored, StoredAccount
+
+RETRY_S = 0.5
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """The account's book in memory, its writes, and the market events that wait for it.
+
+    While the desk attends to something every event of its symbols is buffered and handled before it settles; settled,
+    it only gets the ticks that its bands let through. So no tick is missed between two writes.
+    """
+
+    def __init__(self, deps: Deps, board: Board, account: StoredAccount, fence: int) -> None:
+        self._deps = deps
+        self._board = board
+        self.book = account.book
+        self.fence = fence
+        self.seen = max(account.book.market_sequence, 0 if account.book.exposed else board.sequence)
+        self.lost = False
+        self.due = next_expiry(account.book)
+        self._lock = asyncio.Lock()
+        self._stale = False
+        self._attending = False
+        self._buffer: deque[tuple[MarketEvent, int]] = deque()
+        self._bands: dict[str, Band] = {}
+        self._rules: dict[str, SymbolRules] = {}
+        self._work: asyncio.Task[None] | None = None
+        self._relay = Relay(deps, account.book.account_id)
+        self._relay.push(account.book, account.outbox)
+        self._execution = Execution(deps, self)
+
+    async def execute(self, body: DecisionValidated, *, redelivered: bool) -> None:
+        """Plan and submit a decision, or resume its plan."""
+        async with self._turn():
+            await self._execution.run(body, redelivered=redelivered)
+
+    async def resume(self, plan: Stored[OrderPlan]) -> None:
+        """Submit a plan that was stored and not finished."""
+        async with self._turn():
+            await self._execution.finish(plan)
+
+    async def control(self, body: ControlRequested) -> None:
+        async with self._turn():
+            await self._commit_if_changed(control(Turn(self.book), body, self.market()))
+
+    async def tend(self, now: datetime) -> None:
+        """Expire orders, open a new day."""
+        async with self._turn():
+            turn = paper.expire(Turn(self.book), now)
+            marks = {symbol: self._mark(symbol) for symbol in turn.book.positions}
+            await self._commit_if_changed(replace(turn, book=rolled(turn.book, marks, now)))
+
+    async def recover(self, event: MarketEvent, sequence: int) -> None:
+        """Handle an event of the past; those of the present wait meanwhile."""
+        async with self._lock:
+            await self._handle(event, sequence)
+
+    def attend(self) -> None:
+        """Buffer every event of this account's symbols from here on."""
+        if not self._attending:
+            self._attending = True
+            self.seen = max(self.seen, self._board.sequence)
+            self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+
+    def recovering(self) -> None:
+        """Like `attend`, for a desk that has yet to see what happened since its document was written."""
+        self._attending = True
+        self._bands = self._bands_now()
+        self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+
+    def offer(self, event: MarketEvent, sequence: int) -> None:
+        """Take an event from the board; returns at once."""
+        self._buffer.append((event, sequence))
+        if not self._attending:
+            self.seen = max(self.seen, sequence - 1)
+            self._attending = True
+            self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+        self.wake()
+
+    def wake(self) -> None:
+        """Handle what is buffered, in a task of its own, until it is done or the account is lost."""
+        if not self._lock.locked() and (self._work is None or self._work.done()):
+            self._work = asyncio.create_task(self._catch_up(), name=f"desk-{self.book.account_id}")
+
+    def market(self) -> Market:
+        """The newest quotes and the rules of everything that this account may trade or holds."""
+        symbols = self._symbols()
+        quotes = {s: quote for s in symbols if (quote := self._board.quote(s)) is not None}
+        return Market(quotes, self._rules_now(symbols), self._deps.clock.now())
+
+    async def commit(self, turn: Turn, write: Callable[[AccountBook, tuple[Outgoing, ...]], "Write"]) -> None:
+        """Write a turn as the next version. After a failure the document is read again before anything else."""
+        seen = max(turn.book.market_sequence, self.seen)
+        after, outbox = seal(replace(turn.book, market_sequence=seen), self._deps.clock.now())
+        try:
+            await write(after, outbox)
+        except Fenced:
+            self.lost = True
+            raise
+        except BaseException:
+            self._stale = True
+            raise
+        self.book = after
+        self.due = next_expiry(after)
+        self._bands = self._bands_now()
+        self._relay.push(after, outbox)
+
+    async def save(self, turn: Turn) -> None:
+        before = self.book
+        await self.commit(turn, lambda after, out: self._deps.accounts.write(before, after, self.fence, out))
+
+    async def close(self, *, patience: float) -> None:
+        """Finish what is in hand, send what waits, let go."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience), self._lock:
+                await self._relay.idle()
+        self._board.watch(self.book.account_id, {})
+        self._relay.abandon()
+        if self._work is not None:
+            self._work.cancel()
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything up to the newest tick is in the book."""
+        return not self._attending and not self._stale
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """The account, with everything in its book that happened before."""
+        async with self._lock:
+            if self.lost:
+                raise Conflict(f"{self.book.account_id} is held by another process now")
+            self.attend()
+            try:
+                await self._drain()
+                yield
+                await self._drain()
+            finally:
+                self._settle()
+        if self._attending:
+            self.wake()
+
+    async def _catch_up(self) -> None:
+        while not self.lost:
+            try:
+                async with self._turn():
+                    pass
+                return
+            except AWAY as error:
+                log.warning("ticks of %s wait: %r", self.book.account_id, error)
+                await asyncio.sleep(RETRY_S)
+            except (Fenced, Conflict) as error:
+                log.warning("%s", error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _drain(self) -> None:
+        if self._stale:
+            await self._reload()
+        while self._buffer:
+            event, sequence = self._buffer[0]
+            await self._handle(event, sequence)
+            self._buffer.popleft()
+
+    def _settle(self) -> None:
+        """No await between the last look at the buffer and the bands: nothing can slip through."""
+        if self._buffer or self._stale:
+            return
+        self._attending = False
+        self._bands = self._bands_now()
+        self._board.watch(self.book.account_id, self._bands)
+        self.seen = max(self.seen, self._board.sequence)
+
+    async def _reload(self) -> None:
+        found = await self._deps.accounts.load(self.book.account_id)
+        if found is None or found.fence > self.fence:
+            self.lost = True
+            raise Conflict(f"{self.book.account_id} is held by another process now")
+        self.book, self._stale = found.book, False
+        self._bands = self._bands_now()
+        self.due = next_expiry(found.book)
+        self._relay.push(found.book, found.outbox)
+
+    async def _handle(self, event: MarketEvent, sequence: int) -> None:
+        if sequence <= self.book.market_sequence:
+            return
+        market = self.market()
+        if event.symbol not in market.rules:
+            return
+        if isinstance(event, MarketTick):
+            mark = event.mark_price or event.index_price or event.price
+            limits = self._bands.get(event.symbol)
+            if limits is None or not limits.hit(event.price, mark):
+                self.seen = max(self.seen, sequence)
+                return
+            quote = quote_of(event, sequence, market.now)
+            seen = Market({**market.quotes, event.symbol: quote}, market.rules, quote.at)
+            turn = paper.on_tick(Turn(self.book), quote, seen)
+        else:
+            turn = fund(Turn(self.book), event, market)
+        await self._commit_if_changed(turn, sequence)
+        self.seen = max(self.seen, sequence)
+
+    async def _commit_if_changed(self, turn: Turn, sequence: int = 0) -> None:
+        if turn.book is not self.book:
+            await self.save(replace(turn, book=replace(turn.book, market_sequence=max(sequence, self.seen))))
+
+    def _symbols(self) -> set[str]:
+        config = self._deps.config.account(self.book.account_id)
+        return {*self.book.exposed, *(config.symbols if config else ())}
+
+    def _bands_now(self) -> dict[str, Band]:
+        rules = self._rules_now(self.book.exposed)
+        return {s: band(self.book, s, r.filters.tick_size) for s, r in rules.items()}
+
+    def _rules_now(self, symbols: set[str] | frozenset[str]) -> dict[str, SymbolRules]:
+        for symbol in symbols:
+            filters = self._deps.config.venue_symbol(self.book.venue, symbol)
+            known = self._rules.get(symbol)
+            if filters is not None and (known is None or known.filters is not filters):
+                self._rules[symbol] = rules_of(filters)
+        return {s: self._rules[s] for s in symbols if s in self._rules}

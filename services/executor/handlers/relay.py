@@ -1,0 +1,68 @@
+"""From an account's outbox to the bus: KV `state` first, then the events, then they leave the outbox."""
+
+import asyncio
+import logging
+
+from libs.runtime.emit import Emit
+from libs.runtime.errors import Unavailable
+from libs.runtime.mongo import MONGO_AWAY
+from libs.schemas.orders import OrderEvent
+from services.executor.domain.book import AccountBook
+from services.executor.domain.changes import Outgoing
+from services.executor.domain.state import account_state
+from services.executor.ports import Deps
+
+RETRY_S = 0.5
+AWAY: tuple[type[Exception], ...] = (Unavailable, *MONGO_AWAY)
+log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Of one account. Runs while there is something to send, in order; what cannot be sent waits."""
+
+    def __init__(self, deps: Deps, account_id: str) -> None:
+        self._deps = deps
+        self._account_id = account_id
+        self._book: AccountBook | None = None
+        self._waiting: dict[str, Outgoing] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def push(self, book: AccountBook, outbox: tuple[Outgoing, ...]) -> None:
+        """Send this state and these events; an event that waits already is sent once."""
+        self._book = book
+        self._waiting.update((event.event_id, event) for event in outbox)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name=f"relay-{self._account_id}")
+
+    async def idle(self) -> None:
+        """Return when everything was sent."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
+    def abandon(self) -> None:
+        """The account is another process's now; what is in the outbox is relayed there."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while self._book is not None:
+            book, self._book = self._book, None
+            batch = tuple(self._waiting.values())
+            try:
+                await self._send(book, batch)
+            except AWAY as error:
+                log.warning("events of %s wait: %r", self._account_id, error)
+                self._book = self._book or book
+                await asyncio.sleep(RETRY_S)
+                continue
+            for event in batch:
+                self._waiting.pop(event.event_id, None)
+
+    async def _send(self, book: AccountBook, batch: tuple[Outgoing, ...]) -> None:
+        config = self._deps.config.account(book.account_id)
+        symbol = config.symbols[0] if config else ""
+        await self._deps.states.put(account_state(book, self._deps.config.venue_symbol(book.venue, symbol)))
+        await self._deps.publisher.publish_many(Emit(e.subject, e.body, e.correlation_id) for e in batch)
+        if batch:
+            await self._deps.plans.project(e.body for e in batch if isinstance(e.body, OrderEvent))
+            await self._deps.accounts.clear(book.account_id, [e.event_id for e in batch])

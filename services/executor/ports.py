@@ -1,0 +1,190 @@
+"""What the executor needs from outside, and the values that cross the line."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, Literal, Protocol, TypeVar
+
+from libs.runtime.clock import Clock
+from libs.runtime.emit import Emit
+from libs.schemas.account import Account, AccountState
+from libs.schemas.decision import DecisionValidated
+from libs.schemas.market import FundingUpdate, MarketTick
+from libs.schemas.orders import OrderEvent, OrderPlan
+from libs.schemas.reasons import OrderReason
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
+from services.executor.domain.book import AccountBook, Holding, WorkingOrder
+from services.executor.domain.changes import Outgoing, Turn
+from services.executor.domain.quote import Market
+
+T = TypeVar("T", covariant=True)
+Outcome = Literal["accepted", "rejected", "exists", "unknown", "not_sent"]
+MarketEvent = MarketTick | FundingUpdate
+
+
+class Fenced(Exception):
+    """Another process holds the partition now; nothing may be written for its accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A value that a majority of MongoDB has journaled. Only a plan store makes one."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectiveOrder:
+    """An order that takes risk away and waits for no store: a stop, a target, a flatten."""
+
+    order: WorkingOrder
+
+
+Submittable = Stored[WorkingOrder] | ProtectiveOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a venue said to one order."""
+
+    client_order_id: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """An account document as read: its book, the fencing number it was written under, and what waits to be relayed."""
+
+    book: AccountBook
+    fence: int
+    outbox: tuple[Outgoing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A partition that this process holds, under a fencing number, until `until` (monotonic seconds)."""
+
+    partition: int
+    fence: int
+    until: float
+
+
+class Venue(Protocol):
+    """A place that takes orders of an account. An order that was not stored before does not type-check."""
+
+    async def submit(self, account_id: str, orders: Sequence[Submittable]) -> Sequence[Reply]: ...
+    async def cancel(self, account_id: str, client_order_ids: Sequence[str], reason: OrderReason) -> None: ...
+    async def fetch_order(self, account_id: str, client_order_id: str) -> WorkingOrder | None: ...
+    async def open_orders(self, account_id: str) -> Sequence[WorkingOrder]: ...
+    async def positions(self, account_id: str) -> Sequence[Holding]: ...
+    async def balance(self, account_id: str) -> Decimal: ...
+
+
+class Books(Protocol):
+    """The books of the accounts whose lock the caller has."""
+
+    def book(self, account_id: str) -> AccountBook: ...
+    def market(self, account_id: str) -> Market: ...
+    async def commit(self, account_id: str, turn: Turn) -> None: ...
+
+
+class AccountStore(Protocol):
+    """One document per account. Raises Fenced where the partition is another's, Conflict where the version moved."""
+
+    async def load(self, account_id: str) -> StoredAccount | None: ...
+    async def take(self, partition: int, fence: int) -> Sequence[StoredAccount]: ...
+    async def create(self, book: AccountBook, fence: int) -> bool: ...
+    async def write(self, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]) -> None: ...
+    async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None: ...
+    async def clear(self, account_id: str, event_ids: Sequence[str]) -> None: ...
+
+
+class PlanStore(Protocol):
+    """Plans and intents."""
+
+    async def find(self, decision_id: str) -> Stored[OrderPlan] | None: ...
+    async def store(
+        self, plan: OrderPlan, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]
+    ) -> Stored[OrderPlan] | None: ...
+    def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]: ...
+    async def done(self, decision_id: str) -> None: ...
+    async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]: ...
+    async def project(self, events: Iterable[OrderEvent]) -> None: ...
+
+
+class LeaseStore(Protocol):
+    """Leases of partitions, by the store's own clock. `renew` returns the partitions that are still held."""
+
+    async def beat(self, holder: str) -> int: ...
+    async def free(self, holder: str) -> Sequence[int]: ...
+    async def acquire(self, partition: int, holder: str) -> int | None: ...
+    async def renew(self, fences: Mapping[int, int], holder: str) -> frozenset[int]: ...
+    async def release(self, partition: int, holder: str, fence: int) -> None: ...
+    async def leave(self, holder: str) -> None: ...
+
+
+class StateStore(Protocol):
+    """KV `state`: writes only what is newer."""
+
+    async def put(self, state: AccountState) -> None: ...
+    async def version(self, account_id: str) -> int: ...
+
+
+class Publisher(Protocol):
+    """The bus, as far as the executor publishes."""
+
+    async def publish(self, emit: Emit) -> object: ...
+    async def publish_many(self, emits: Iterable[Emit]) -> None: ...
+
+
+class Config(Protocol):
+    """Configuration as it is now."""
+
+    @property
+    def accounts(self) -> Mapping[str, Account]: ...
+    def account(self, account_id: str) -> Account | None: ...
+    def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None: ...
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
+
+
+class MarketLog(Protocol):
+    """MARKET as it was stored: when the stream was created, and its events from a sequence on until now."""
+
+    async def created(self) -> tuple[datetime, int]: ...
+    def replay(self, after: int) -> "Replay": ...
+
+
+class Replay(Protocol):
+    """An ordered reading of the past. `take` gives what has arrived; None once it has caught up and all is taken."""
+
+    async def __aenter__(self) -> "Replay": ...
+    async def __aexit__(self, *exc: object) -> None: ...
+    async def take(self) -> Sequence[tuple[MarketEvent, int]] | None: ...
+
+
+class Consumer(Protocol):
+    """A partition's durable, pulled from while it is started."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Judge(Protocol):
+    """The rules, on the account itself. Pure; a port only so that a test can fix its answer."""
+
+    def __call__(self, body: DecisionValidated, book: AccountBook, market: Market, config: Account) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Everything outside, wired by app.py."""
+
+    accounts: AccountStore
+    plans: PlanStore
+    states: StateStore
+    publisher: Publisher
+    config: Config
+    log: MarketLog
+    clock: Clock

@@ -1,0 +1,62 @@
+"""The made-up market, made as far as it is asked for: the only place of the feed that holds a random generator."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from random import Random
+
+from services.feed.domain import synthetic
+from services.feed.domain.bars import MINUTE, Bar
+from services.feed.domain.funding import FundingRate
+from services.feed.domain.recorded import DAY
+
+SPARE_DAYS = 2  # the day being played, and the one before it
+
+
+class UnknownSymbol(ValueError):
+    """A symbol that the synthetic market does not have."""
+
+
+class SyntheticMarket:
+    """Satisfies `Market`, without an end. Keeps the days of history and drops older ones."""
+
+    source = "synthetic"
+    ends = None
+
+    def __init__(self, seed: int, symbols: Sequence[str], start_day: int, history_days: int) -> None:
+        known = tuple(listing.symbol for listing in synthetic.LISTINGS)
+        for symbol in symbols:
+            if symbol not in known:
+                raise UnknownSymbol(f"ASSETS names {symbol}; the synthetic market has {', '.join(known)}")
+        self.symbols = tuple(symbols) or known
+        self.series = f"synthetic:{seed}"
+        self.starts = synthetic.EPOCH + (start_day - 1) * DAY
+        self.begins = max(synthetic.EPOCH, self.starts - history_days * DAY)
+        self._keep = history_days + SPARE_DAYS
+        self._random = Random(seed)
+        self._days: dict[datetime, synthetic.Day] = {}
+        self._next = synthetic.EPOCH
+        self._prices = synthetic.first_prices()
+
+    def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
+        self.prepare(end)
+        found: list[Bar] = []
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        while midnight < end:
+            if midnight >= self.begins and (day := self._days.get(midnight)) is not None:
+                found += day.bars[symbol].between(start, end)
+            midnight += DAY
+        return found
+
+    def funding(self, symbol: str, at: datetime) -> FundingRate | None:
+        self.prepare(at + MINUTE)
+        day = self._days.get(at.replace(hour=0, minute=0, second=0, microsecond=0))
+        rates = () if day is None else day.funding[symbol]
+        return next((rate for rate in reversed(rates) if rate.time <= at), None)
+
+    def prepare(self, until: datetime) -> None:
+        while self._next < until:
+            made = synthetic.day(self._next, self._prices, self._random)
+            self._days[self._next], self._prices = made, made.closes
+            self._next += DAY
+            if len(self._days) > self._keep:
+                self._days.pop(next(iter(self._days)))

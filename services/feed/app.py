@@ -1,0 +1,45 @@
+"""The feed: plays a recorded or a made-up market on the bus, on a clock of its own."""
+
+from functools import partial
+
+from libs.runtime.worker import Worker, run
+from libs.schemas.subjects import feed_lease_key
+from services.feed.adapters.csv import open_replay
+from services.feed.adapters.lease import KvLease
+from services.feed.adapters.nats import NatsDesk
+from services.feed.adapters.synthetic import SyntheticMarket
+from services.feed.domain.timeline import Market
+from services.feed.handlers import publish
+from services.feed.metrics import FeedMetrics
+from services.feed.ports import Deps
+from services.feed.settings import Settings
+
+# There is one market clock, so one feed drives it, whichever market it plays and whatever its symbols.
+LEASE_KEY = feed_lease_key("market", "all")
+
+
+def open_market(settings: Settings) -> Market | None:
+    if settings.feed == "replay" and settings.data_dir is not None:
+        return open_replay(settings.data_dir, settings.symbols, settings.start_day, settings.history_days)
+    if settings.feed == "synthetic":
+        return SyntheticMarket(settings.seed, settings.symbols, settings.start_day, settings.history_days)
+    return None
+
+
+def create_app(settings: Settings | None = None) -> Worker:
+    settings = settings or Settings()
+    worker = Worker("feed", settings)
+    deps = Deps(
+        open_market=partial(open_market, settings),
+        desk=NatsDesk(worker.bus),
+        lease=KvLease(worker.bus, worker.clock, LEASE_KEY, settings.instance),
+        clock=worker.clock,
+        metrics=FeedMetrics(worker.registry),
+        speed=settings.speed,
+    )
+    worker.background("publishing", partial(publish, deps))
+    return worker
+
+
+if __name__ == "__main__":
+    run(create_app)

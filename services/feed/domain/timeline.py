@@ -1,0 +1,139 @@
+"""A recorded or made-up market as one ordered run of events, from wherever an earlier run stopped."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from libs.schemas.market import Candle, FundingUpdate, MarketTick
+from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, Bar, bar_ticks
+from services.feed.domain.funding import FundingRate
+from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
+
+HISTORY_1M = 1_500
+HISTORY = 300
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Market(Protocol):
+    """Bars and funding of some symbols, every minute from `begins` on. Live events start at `starts`."""
+
+    @property
+    def source(self) -> str:
+        """What the ticks are labelled with."""
+
+    @property
+    def series(self) -> str:
+        """Which market this is: a run can only go on in the series that it began in."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def begins(self) -> datetime: ...
+    @property
+    def starts(self) -> datetime: ...
+    @property
+    def ends(self) -> datetime | None:
+        """Close of the last bar, None where there always is another one."""
+
+    def prepare(self, until: datetime) -> None:
+        """Make ready what comes before `until`; may take seconds, so it is called outside the event loop."""
+
+    def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
+        """The bars that open in [start, end)."""
+
+    def funding(self, symbol: str, at: datetime) -> FundingRate | None:
+        """The latest rate paid at or before `at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is published already: market time reached, and the newest tick, candle (its close) and funding of each."""
+
+    position: datetime
+    ticks: Mapping[str, datetime]
+    candles: Mapping[tuple[str, str], datetime]
+    funding: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What happens at one market time, in this order: candles that closed, funding, ticks."""
+
+    at: datetime
+    events: tuple[Candle | FundingUpdate, ...]
+    ticks: tuple[MarketTick, ...]
+
+
+def resumed(
+    market: Market,
+    reached: datetime | None,
+    ticks: Mapping[str, datetime],
+    candles: Mapping[tuple[str, str], datetime],
+    funding: Mapping[str, datetime],
+) -> Progress:
+    """Progress of a run that reached market time `reached` and whose newest stored events are these.
+
+    Every tick up to `reached` is stored; some later ones may be, of some symbols. Without either it is a first run.
+    """
+    before = market.starts - STEP if reached is None else reached
+    known = {symbol: max(before, ticks.get(symbol, NEVER)) for symbol in market.symbols}
+    return Progress(max(market.starts, *known.values()), known, candles, funding)
+
+
+def backlog(market: Market, done: Progress) -> Iterator[Candle]:
+    """Candles that closed by now and are not published: the history at a first start, a gap after an outage."""
+    for timeframe, length in TIMEFRAMES.items():
+        last = floor(done.position, length)
+        oldest = last - (HISTORY_1M if timeframe == "1m" else HISTORY) * length
+        for symbol in market.symbols:
+            at = max(oldest, floor(market.begins, length), done.candles.get((symbol, timeframe), NEVER))
+            while at < last:
+                if (made := candle(market.bars(symbol, at, at + length), timeframe)) is not None:
+                    yield made
+                at += length
+
+
+def moments(market: Market, done: Progress) -> Iterator[Moment]:
+    """Everything from `done` on. Lazy, and endless where the market is."""
+    at = floor(min(done.ticks.values()), MINUTE)
+    while market.ends is None or at <= market.ends:
+        yield from _minute(market, done, at)
+        at += MINUTE
+
+
+def _minute(market: Market, done: Progress, at: datetime) -> Iterator[Moment]:
+    ticks = _ticks(market, at)
+    events: tuple[Candle | FundingUpdate, ...] = (*_closed(market, done, at), *_funded(market, done, at))
+    for n in range(TICKS_PER_BAR):
+        due = tuple(four[n] for four in ticks if at + n * STEP > done.ticks[four[n].symbol])
+        if events or due:
+            yield Moment(at + n * STEP, events, due)
+        events = ()
+
+
+def _ticks(market: Market, at: datetime) -> list[tuple[MarketTick, ...]]:
+    return [
+        bar_ticks(bar, market.source, market.funding(symbol, at))
+        for symbol in market.symbols
+        for bar in market.bars(symbol, at, at + MINUTE)
+    ]
+
+
+def _closed(market: Market, done: Progress, at: datetime) -> Iterator[Candle]:
+    for timeframe, length in TIMEFRAMES.items():
+        if floor(at, length) != at:
+            continue
+        for symbol in market.symbols:
+            if at > max(done.position, done.candles.get((symbol, timeframe), NEVER)):
+                made = candle(market.bars(symbol, at - length, at), timeframe)
+                if made is not None:
+                    yield made
+
+
+def _funded(market: Market, done: Progress, at: datetime) -> Iterator[FundingUpdate]:
+    """Funding goes out before the tick of its time: where that tick is stored, so is the funding."""
+    for symbol in market.symbols:
+        rate = market.funding(symbol, at)
+        if rate is not None and rate.time == at and at > max(done.ticks[symbol], done.funding.get(symbol, NEVER)):
+            yield rate.update(symbol)

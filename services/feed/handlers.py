@@ -1,0 +1,147 @@
+"""The publishing loop: whoever holds the lease plays the market from where the last run stopped."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.runtime.errors import Unavailable
+from libs.runtime.failpoints import hit
+from libs.schemas.market import Candle, MarketClock
+from services.feed.domain import pacing
+from services.feed.domain.timeline import Market, Moment, Progress, backlog, moments, resumed
+from services.feed.ports import Deps, LeaseLost, Reached
+
+BEAT_S = 1.0
+WIPE = "`perpetua down --wipe` starts over"
+log = logging.getLogger(__name__)
+
+
+class WrongMarket(Exception):
+    """What is stored belongs to another market than the one that is to be played."""
+
+
+@dataclass(slots=True)
+class Playback:
+    """The clock as it was last set, and how far the ticks are published."""
+
+    clock: MarketClock | None = None
+    series: str | None = None
+    position: datetime | None = None
+
+
+async def publish(deps: Deps) -> None:
+    """Wait for the lease, play while it is held, and begin again; ends only when it is cancelled."""
+    market = await asyncio.to_thread(deps.open_market)
+    while True:
+        reached = await deps.lease.acquire()
+        playback = Playback()
+        deps.metrics.holder.set(1)
+        try:
+            await _hold(deps, market, reached, playback)
+        except (LeaseLost, Unavailable) as error:
+            log.warning("publishing is interrupted: %s", error)
+        finally:
+            deps.metrics.holder.set(0)
+            await deps.lease.release(playback.series, playback.position)
+
+
+async def _hold(deps: Deps, market: Market | None, reached: Reached | None, playback: Playback) -> None:
+    """Play and keep the lease until one of them fails."""
+    tasks = [
+        asyncio.create_task(_keep(deps, playback)),
+        asyncio.create_task(_wall_time(deps) if market is None else play(deps, market, reached, playback)),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _keep(deps: Deps, playback: Playback) -> None:
+    """Each second: renew the lease, and show that the clock is alive. Outlives an outage shorter than the lease."""
+    while True:
+        await asyncio.sleep(BEAT_S)
+        try:
+            await deps.lease.renew(playback.series, playback.position)
+            if playback.clock is not None:
+                await deps.desk.clock(pacing.refreshed(playback.clock, deps.clock.wall()))
+        except Unavailable as error:
+            log.warning("the lease is not renewed yet: %s", error)
+
+
+async def _wall_time(deps: Deps) -> None:
+    await deps.desk.clear_clock()
+    log.info("no market of its own: market time is wall time")
+
+
+async def play(deps: Deps, market: Market, reached: Reached | None, playback: Playback) -> None:
+    """Publish everything from where the last run stopped; at the end of the data stop the clock and return."""
+    done = await _progress(deps, market, reached)
+    playback.series, playback.position = market.series, None if reached is None else reached.position
+    await asyncio.to_thread(market.prepare, done.position)
+    log.info("playing %s from %s at %g times", market.series, done.position.isoformat(), deps.speed)
+    await _set(deps, playback, pacing.paused(done.position, deps.clock.wall(), deps.speed))
+    await deps.desk.store(backlog(market, done))
+    await _set(deps, playback, pacing.running(done.position, deps.clock.wall(), deps.speed))
+    for moment in moments(market, done):
+        await _wait(deps, playback, moment.at)
+        await _publish(deps, moment)
+        playback.position = moment.at
+    await _set(deps, playback, pacing.paused(market.ends or done.position, deps.clock.wall(), deps.speed))
+    deps.metrics.ended.set(1)
+    log.warning("the data ended at %s and the market stands still; %s", market.ends, WIPE)
+
+
+async def _progress(deps: Deps, market: Market, reached: Reached | None) -> Progress:
+    if reached is not None and reached.series != market.series:
+        raise WrongMarket(f"the stored market is {reached.series}, this feed plays {market.series}; {WIPE}")
+    stored = await deps.desk.stored(market)
+    position = None if reached is None else reached.position
+    done = resumed(market, position, stored.ticks, stored.candles, stored.funding)
+    if market.ends is not None and done.position > market.ends:
+        raise WrongMarket(f"the stored market is at {done.position}, the data ends at {market.ends}; {WIPE}")
+    return done
+
+
+async def _set(deps: Deps, playback: Playback, clock: MarketClock) -> None:
+    _check(deps)
+    playback.clock = clock
+    await deps.desk.clock(clock)
+
+
+async def _wait(deps: Deps, playback: Playback, at: datetime) -> None:
+    """Sleep until market time `at`; a schedule that cannot be kept is made anew instead of caught up with."""
+    assert playback.clock is not None  # noqa: S101 - set before the first moment
+    while (left := pacing.seconds_until(playback.clock, at, deps.clock.wall())) > 0:
+        if pacing.off_schedule(playback.clock, at, deps.clock.wall()):
+            break
+        await asyncio.sleep(left)
+    deps.metrics.lag.set(max(0.0, -left))
+    if pacing.off_schedule(playback.clock, at, deps.clock.wall()):
+        log.warning("the schedule is off by %.1f s at %s; setting the market clock to it", -left, at.isoformat())
+        deps.metrics.reanchored.inc()
+        await _set(deps, playback, pacing.running(at, deps.clock.wall(), deps.speed))
+
+
+async def _publish(deps: Deps, moment: Moment) -> None:
+    _check(deps)
+    if moment.events:
+        await deps.desk.store(moment.events)
+        candles = sum(isinstance(event, Candle) for event in moment.events)
+        deps.metrics.events.labels("candle").inc(candles)
+        deps.metrics.events.labels("funding").inc(len(moment.events) - candles)
+    for tick in moment.ticks:
+        hit("feed.before_tick")
+        _check(deps)
+        await deps.desk.tick(tick)
+    deps.metrics.events.labels("tick").inc(len(moment.ticks))
+
+
+def _check(deps: Deps) -> None:
+    if not deps.lease.held:
+        raise LeaseLost("the lease ran out")

@@ -1,0 +1,39 @@
+"""Settings of the feed."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, TypeAdapter, model_validator
+
+from libs.runtime.settings import RuntimeSettings
+from libs.schemas.base import Symbol
+
+SYMBOLS = TypeAdapter(tuple[Symbol, ...])
+
+
+class Settings(RuntimeSettings):
+    """`start_day` is the day of the data, from 1, that is played first; days before it are history."""
+
+    feed: Literal["replay", "synthetic", "none"] = "synthetic"
+    data_dir: Path | None = Field(default=None, description="folder of <symbol>-1m.csv.gz and <symbol>-funding.csv.gz")
+    speed: float = Field(default=60, gt=0, le=100_000, description="market seconds a wall second")
+    assets: str = Field(
+        default="",
+        validation_alias=AliasChoices("ASSETS", "assets"),
+        description="symbols, separated by commas; all that there are when empty",
+    )
+    start_day: int = Field(default=11, ge=1, le=1_000)
+    history_days: int = Field(default=10, ge=0, le=366, description="days of candles before the first one played")
+    seed: int = Field(default=1, description="of the synthetic market")
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part.strip().upper() for part in self.assets.split(",") if part.strip()))
+
+    @model_validator(mode="after")
+    def _playable(self) -> Self:
+        SYMBOLS.validate_python(self.symbols)
+        if self.feed == "replay" and (self.data_dir is None or not self.data_dir.is_dir()):
+            given = "it is not set" if self.data_dir is None else f"{self.data_dir} is not a folder"
+            raise ValueError(f"PERPETUA_FEED=replay needs PERPETUA_DATA_DIR, the folder of candles; {given}")
+        return self

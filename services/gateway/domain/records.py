@@ -1,0 +1,172 @@
+"""What the API reads from the history: records, entries of lists, and pages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from libs.schemas.account import Account
+from libs.schemas.analytics import DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
+from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.decision import (
+    LIVE,
+    Action,
+    Arm,
+    AssetVerdict,
+    Facts,
+    ModelCall,
+    Receipt,
+    StrategyRef,
+    Timing,
+    TradingDecision,
+)
+from services.gateway.domain.cursors import Position
+from services.gateway.domain.summaries import complaints
+
+RecordStatus = DecisionStatus | Literal["proposed"]
+TERMINAL: frozenset[str] = frozenset({"accepted", "partial", "hold", "denied", "rejected", "abstained", "evaluated"})
+MAX_PAGE = 500
+
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="entries of a page")]
+Cursor = Annotated[str, Field(max_length=400, description="`next` of the page before")]
+
+
+class HistoryEntry(BaseModel):
+    """A decision in a list. `proposed` is a decision that the rules have not judged yet."""
+
+    decision_id: str
+    request_id: str
+    account_id: str
+    status: RecordStatus
+    reason: str | None = None
+    arm: Arm = LIVE
+    dry_run: bool = False
+    symbols: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    strategy: StrategyRef | None = None
+    trigger: Trigger | None = None
+    decision: TradingDecision | None = None
+    model_used: str | None = None
+    cost_usd: float | None = None
+    created_at: datetime
+    terminal_at: datetime | None = None
+
+
+class FillRecord(BaseModel):
+    """One execution; fee and profit in quote currency."""
+
+    fill_id: str
+    client_order_id: str
+    symbol: str
+    side: Literal["buy", "sell"]
+    leg: str
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    realized_pnl: Decimal
+    liquidity: Literal["maker", "taker"]
+    at: datetime
+
+
+class OrderRecord(OrderSummary):
+    """An order with the decision that it comes from."""
+
+    account_id: str
+    decision_id: str
+    reason: str | None = None
+    created_at: datetime
+    updated_at: datetime | None = None
+
+
+class DecisionRecord(HistoryEntry):
+    """The whole record: the request, the context, every call with its prompts, the verdicts, the orders and fills."""
+
+    context_id: str | None = None
+    correlation_id: str | None = None
+    detail: str | None = None
+    request: DecisionRequest | None = None
+    context: TradingContext | None = None
+    calls: tuple[ModelCall, ...] = ()
+    missing: tuple[str, ...] = ()
+    facts_at_proposal: Facts | None = None
+    facts_at_validation: Facts | None = None
+    verdicts: tuple[AssetVerdict, ...] = ()
+    portfolio_receipts: tuple[Receipt, ...] = ()
+    rules_checked: int | None = None
+    timing: Timing = Timing()
+    orders: tuple[OrderRecord, ...] = ()
+    fills: tuple[FillRecord, ...] = ()
+
+
+class EquityPoint(BaseModel):
+    """Equity of an account at a market time, in quote currency."""
+
+    at: datetime
+    equity: Decimal
+    wallet_balance: Decimal
+    source: Literal["context", "position"]
+
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """Newest first. `next` is the cursor of the page after this one, null on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class AccountList(BaseModel):
+    items: list[Account]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """`accounts` None means all; `since` is included, `until` is not; the rest must match where it is given."""
+
+    accounts: frozenset[str] | None
+    symbol: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    status: str | None = None
+    action: str | None = None
+    strategy_id: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A page of a list: at most `limit` entries after a position."""
+
+    limit: int
+    after: Position | None = None
+
+
+def result_of_record(record: DecisionRecord, request_id: str) -> DecisionResult:
+    """The answer to a client from the history. Raises ValueError for a decision that has not ended."""
+    if record.status not in TERMINAL or record.status == "proposed":
+        raise ValueError(f"{record.decision_id} is {record.status}, it has no result yet")
+    errors, warnings = complaints(record.verdicts, record.portfolio_receipts)
+    if record.reason is not None:
+        errors = (f"{record.reason}: {record.detail}"[:500] if record.detail else record.reason, *errors)
+    shown = {field: getattr(record.timing, field) for field in ("context", "model", "engine")}
+    orders = tuple(OrderSummary.model_validate(order.model_dump()) for order in record.orders)
+    return DecisionResult(
+        decision_id=record.decision_id,
+        request_id=request_id,
+        account_id=record.account_id,
+        status=record.status,
+        decision=record.decision,
+        verdicts=record.verdicts,
+        errors=errors,
+        warnings=warnings,
+        orders=orders,
+        model_used=record.model_used,
+        api_cost=record.cost_usd,
+        processing_time_ms=ProcessingTime(**shown),
+        cached=request_id != record.request_id or any(call.cached for call in record.calls),
+        created_at=record.created_at,
+    )

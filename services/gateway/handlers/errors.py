@@ -1,0 +1,65 @@
+"""Every error leaves as a problem document."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from services.gateway.domain.problems import Away, Problem, Refusal, Refused, away
+from services.gateway.handlers.edge import TOO_LARGE, problem_response
+
+_CODES = (401, 403, 404, 413, 422, 503)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "description": HTTPStatus(code).phrase} for code in _CODES
+}
+_FAULT = Refusal(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "a fault of ours; report it with the request id of this answer"
+)
+
+
+def install(app: FastAPI) -> None:
+    """Register a handler for every kind of error."""
+
+    def answer(request: Request, refusal: Refusal) -> Response:
+        return problem_response(refusal, request.scope)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101 - narrows for the type checker, as registered below
+        return answer(request, error.refusal)
+
+    async def gone(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Away)  # noqa: S101
+        return answer(request, away(error.dependency))
+
+    async def bad_request(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        return answer(request, _invalid(error))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return answer(request, _http(error))
+
+    async def fault(request: Request, error: Exception) -> Response:
+        return answer(request, _FAULT)
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(Away, gone)
+    app.add_exception_handler(RequestValidationError, bad_request)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, fault)
+
+
+def _invalid(error: RequestValidationError) -> Refusal:
+    fields = tuple((".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors())
+    detail = "; ".join(f"{where}: {what}" for where, what in fields[:5])
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, fields)
+
+
+def _http(error: HTTPException) -> Refusal:
+    status = HTTPStatus(error.status_code)
+    if status is TOO_LARGE.status:
+        return TOO_LARGE
+    slug = {404: "no-such-path", 405: "method-not-allowed"}.get(status.value, status.phrase.lower().replace(" ", "-"))
+    return Refusal(status, slug, str(error.detail), headers=dict(error.headers or {}))

@@ -1,0 +1,21 @@
+"""The gateway's own metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class GatewayMetrics:
+    """Requests by route template and status; seconds until `generate` had an end, by status (`none`: time-out)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "perpetua_gateway_requests", "HTTP requests", ["method", "route", "status"], registry=registry
+        )
+        self.generate = Histogram(
+            "perpetua_gateway_generate_seconds",
+            "Seconds from a request for a decision to its end",
+            ["status"],
+            registry=registry,
+            buckets=BUCKETS,
+        )

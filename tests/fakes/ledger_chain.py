@@ -1,0 +1,350 @@
+"""One decision from its request to its fills, as messages with their subjects, for readers of the log."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from libs.schemas import ids, subjects
+from libs.schemas.account import PerformanceMetrics, Position
+from libs.schemas.base import Message
+from libs.schemas.context import (
+    AccountContext,
+    DecisionRequest,
+    MarketContext,
+    RequestOptions,
+    RiskMetrics,
+    TradingContext,
+    Trigger,
+)
+from libs.schemas.decision import (
+    AssetDecision,
+    AssetVerdict,
+    DecisionProposed,
+    DecisionRejected,
+    DecisionValidated,
+    Facts,
+    Instruction,
+    ModelCall,
+    Receipt,
+    StrategyRef,
+    Timing,
+    TradingDecision,
+)
+from libs.schemas.orders import Fill, OrderEvent, OrderIntent, PositionEvent
+from libs.schemas.reasons import OrderReason, Reason, RejectReason
+from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+
+T0 = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+SYSTEM_PROMPT = "You manage a portfolio of perpetual futures."
+STRATEGY = TradingStrategy(
+    strategy_id="steady",
+    strategy_name="Steady",
+    strategy_type="conservative",
+    description="for tests",
+    prompt_template="{{ context }}",
+    risk_parameters=StrategyRiskParameters(
+        max_risk_per_trade=1, max_daily_loss=5, stop_loss_percentage=2, max_funding_rate_bps=10
+    ),
+    timeframe_preference=("5m", "1h"),
+    margin_pct=10,
+    funding_rate_threshold=0.1,
+    max_exposure_pct=200,
+    max_asset_share_pct=50,
+    max_cluster_pct=100,
+)
+
+
+def later(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Messages of one request of one account. Two fills of one order, in two account versions."""
+
+    account: str = "alpha"
+    request_id: str = "req-1"
+    symbol: str = "BTCUSDT"
+    start: datetime = T0
+    dry_run: bool = False
+
+    @property
+    def cycle(self) -> str:
+        return ids.request_cycle(self.request_id)
+
+    @property
+    def context_id(self) -> str:
+        return ids.context_id(self.account, self.cycle)
+
+    @property
+    def decision_id(self) -> str:
+        return ids.decision_id(self.context_id, "live")
+
+    @property
+    def order_id(self) -> str:
+        return ids.client_order_id(self.account, self.decision_id, self.symbol, "entry", 0)
+
+    def at(self, seconds: float) -> datetime:
+        return self.start + timedelta(seconds=seconds)
+
+    def request(self) -> DecisionRequest:
+        return DecisionRequest(
+            request_id=self.request_id,
+            account_id=self.account,
+            cycle=self.cycle,
+            trigger=Trigger(kind="api", detail="a test"),
+            dry_run=self.dry_run,
+            requested_by="key-test",
+            requested_at=self.at(0),
+            expires_at=self.at(60),
+        )
+
+    def context(self) -> TradingContext:
+        return TradingContext(
+            context_id=self.context_id,
+            correlation_id=self.request_id,
+            account_id=self.account,
+            account_version=1,
+            request=RequestOptions(request_id=self.request_id, dry_run=self.dry_run),
+            cycle=self.cycle,
+            trigger=Trigger(kind="api", detail="a test"),
+            symbols=(self.symbol,),
+            timeframes=("5m", "1h"),
+            market_data=MarketContext(assets={}, timestamp=self.at(0.1)),
+            account_state=self._account_context(),
+            risk_metrics=RiskMetrics(
+                var_95=0,
+                max_drawdown=0,
+                correlation_risk=0,
+                concentration_risk=0,
+                gross_exposure=0,
+                net_exposure=0,
+                margin_ratio=0,
+            ),
+            timestamp=self.at(0.1),
+            expires_at=self.at(60),
+            build_ms=3.5,
+        )
+
+    def _account_context(self) -> AccountContext:
+        return AccountContext(
+            account_id=self.account,
+            equity=Decimal("10000.5"),
+            balance_usd=Decimal("10000"),
+            available_balance=Decimal("9000"),
+            total_pnl=Decimal(0),
+            realized_pnl_today=Decimal(0),
+            open_positions=(),
+            open_orders=(),
+            recent_performance=PerformanceMetrics(
+                total_pnl=Decimal(0), win_rate=0, avg_win=Decimal(0), avg_loss=Decimal(0), max_drawdown=0, trades=0
+            ),
+            risk_exposure=0,
+            max_position_size=Decimal(5000),
+            active_strategy=STRATEGY,
+            maker_fee_bps=2,
+            taker_fee_bps=5,
+            leverage=Decimal(2),
+            trading_state="active",
+            mode="paper",
+            venue="paper",
+            margin_mode="isolated",
+            version=1,
+            day_open_equity=Decimal(10000),
+            as_of=self.at(0.1),
+        )
+
+    def decision(self) -> TradingDecision:
+        asset = AssetDecision(
+            asset=self.symbol,
+            action="buy",
+            allocation_usd=500,
+            sl_price=59_000,
+            exit_plan="stop below the range",
+            rationale="it rises",
+            confidence=70,
+            risk_level="low",
+        )
+        return TradingDecision(
+            decisions=(asset,), portfolio_rationale="one entry", total_allocation_usd=500, portfolio_risk_level="low"
+        )
+
+    def facts(self, seconds: float) -> Facts:
+        return Facts(assets={}, account_version=1, as_of=self.at(seconds))
+
+    def calls(self) -> tuple[ModelCall, ...]:
+        first = ModelCall(
+            model_requested="builtin/rules",
+            provider="builtin",
+            prompt_version="1",
+            prompt_sha256="0" * 64,
+            system_prompt=SYSTEM_PROMPT,
+            user_prompt=f"context of {self.request_id}",
+            raw_response="not json",
+            cost_usd=0.002,
+            cost_source="catalogue",
+            latency_ms=20,
+            attempt=1,
+            outcome="invalid",
+        )
+        good = {"attempt": 2, "outcome": "ok", "model_answered": "builtin/rules-2", "raw_response": "{}"}
+        return (first, first.model_copy(update=good))
+
+    def proposed(self) -> DecisionProposed:
+        return DecisionProposed(
+            decision_id=self.decision_id,
+            context_id=self.context_id,
+            request_id=self.request_id,
+            account_id=self.account,
+            status="proposed",
+            decision=self.decision(),
+            calls=self.calls(),
+            context_ref=self.context_id,
+            symbols=(self.symbol,),
+            facts=self.facts(0.1),
+            strategy=StrategyRef(id="steady", version=1),
+            dry_run=self.dry_run,
+            correlation_id=self.request_id,
+            proposed_at=self.at(0.2),
+            expires_at=self.at(60),
+            timing=Timing(context=3.5, model=40),
+        )
+
+    def verdict(self) -> AssetVerdict:
+        final = Instruction(asset=self.symbol, action="buy", side="buy", quantity=Decimal("0.02"), type="market")
+        receipt = Receipt(
+            rule="stop_required", severity="warning", reason=Reason.STOP_DEFAULTED, message="the stop was set by rule"
+        )
+        return AssetVerdict(asset=self.symbol, verdict="accepted", action="buy", final=final, receipts=(receipt,))
+
+    def validated(self) -> DecisionValidated:
+        return DecisionValidated(
+            decision_id=self.decision_id,
+            context_id=self.context_id,
+            request_id=self.request_id,
+            account_id=self.account,
+            dry_run=self.dry_run,
+            account_version=1,
+            correlation_id=self.request_id,
+            expires_at=self.at(60),
+            decision=self.decision(),
+            facts=self.facts(0.3),
+            strategy=StrategyRef(id="steady", version=1),
+            verdicts=(self.verdict(),),
+            rules_checked=21,
+            validation_time_ms=0.7,
+            prices_at_validation={self.symbol: 60_000.0},
+            validated_at=self.at(0.3),
+            status="accepted",
+        )
+
+    def rejected(self, reason: RejectReason = RejectReason.DEAD_LETTERED, seconds: float = 0.4) -> DecisionRejected:
+        return DecisionRejected(
+            decision_id=self.decision_id,
+            request_id=self.request_id,
+            account_id=self.account,
+            context_id=self.context_id,
+            correlation_id=self.request_id,
+            reason=reason,
+            detail="eight deliveries",
+            rejected_at=self.at(seconds),
+        )
+
+    def intent(self, state: str, **changes: object) -> OrderIntent:
+        values: dict[str, object] = {
+            "client_order_id": self.order_id,
+            "decision_id": self.decision_id,
+            "account_id": self.account,
+            "symbol": self.symbol,
+            "side": "buy",
+            "type": "market",
+            "quantity": Decimal("0.02"),
+            "time_in_force": "ioc",
+            "reduce_only": False,
+            "leg": "entry",
+            "seq": 0,
+            "origin": self.decision_id,
+            "state": state,
+        }
+        return OrderIntent.model_validate(values | changes)
+
+    def order(self, n: int, kind: str, version: int, state: str, fill: Fill | None = None) -> OrderEvent:
+        return OrderEvent.model_validate(
+            {
+                "event_id": f"{self.order_id}:{n}",
+                "kind": kind,
+                "account_id": self.account,
+                "account_version": version,
+                "intent": self.intent(state),
+                "fill": fill,
+                "reason": OrderReason.DECISION,
+                "decision_id": self.decision_id,
+                "correlation_id": self.request_id,
+                "at": self.at(0.4 + n / 100),
+            }
+        )
+
+    def fill(self, n: int, price: str, quantity: str) -> Fill:
+        return Fill(
+            fill_id=ids.fill_id(self.order_id, n),
+            price=Decimal(price),
+            quantity=Decimal(quantity),
+            fee=Decimal("0.3"),
+            liquidity="taker",
+            realized_pnl=Decimal(0),
+        )
+
+    def orders(self) -> tuple[OrderEvent, ...]:
+        return (
+            self.order(0, "placed", 1, "open"),
+            self.order(1, "filled", 2, "partially_filled", self.fill(0, "60000", "0.005")),
+            self.order(2, "filled", 3, "filled", self.fill(1, "60010", "0.015")),
+        )
+
+    def position(self, n: int, version: int, quantity: str, equity: str) -> PositionEvent:
+        after = Position(
+            symbol=self.symbol,
+            side="long",
+            quantity=Decimal(quantity),
+            entry_price=Decimal(60000),
+            leverage=Decimal(2),
+            margin=Decimal(600),
+            opened_at=self.at(0.41),
+            decision_id=self.decision_id,
+        )
+        return PositionEvent(
+            event_id=f"pos-{self.request_id}-{n}",
+            kind="opened" if n == 0 else "changed",
+            account_id=self.account,
+            account_version=version,
+            symbol=self.symbol,
+            after=after,
+            cause=OrderReason.DECISION,
+            client_order_id=self.order_id,
+            realized_pnl=Decimal(0),
+            fee=Decimal("0.3"),
+            funding=Decimal(0),
+            wallet_balance=Decimal("9999.7"),
+            equity=Decimal(equity),
+            decision_id=self.decision_id,
+            correlation_id=self.request_id,
+            at=self.at(0.41),
+        )
+
+    def positions(self) -> tuple[PositionEvent, ...]:
+        """Two changes at one market time: the second is the account's newer version."""
+        return (self.position(0, 2, "0.005", "9999.1"), self.position(1, 3, "0.02", "9998.2"))
+
+    def messages(self) -> list[tuple[str, Message]]:
+        """All messages with their subjects, in the order in which they come into being."""
+        account = self.account
+        orders = [(subjects.order_event(order.kind, account), order) for order in self.orders()]
+        positions = [(subjects.position_event(event.kind, account), event) for event in self.positions()]
+        return [
+            (subjects.decision_requested(account), self.request()),
+            (subjects.context_built(account), self.context()),
+            (subjects.decision_proposed(account), self.proposed()),
+            (subjects.decision_validated(account), self.validated()),
+            *orders,
+            *positions,
+        ]

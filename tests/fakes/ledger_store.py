@@ -1,0 +1,79 @@
+"""Read models in memory, with the meaning that MongoDB gives to the same changes."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from services.ledger.domain.advisories import StoredMessage
+from services.ledger.domain.upserts import RANK, Advance, Guard, Upserts
+
+Document = dict[str, Any]
+
+
+class FakeStore:
+    def __init__(self) -> None:
+        self.collections: dict[str, dict[str, Document]] = defaultdict(dict)
+
+    async def apply(self, upserts: Upserts) -> None:
+        self.apply_now(upserts)
+
+    def apply_now(self, upserts: Upserts) -> None:
+        for upsert in upserts:
+            documents = self.collections[upsert.collection]
+            if upsert.key not in documents:
+                documents[upsert.key] = {"_id": upsert.key}
+                _set(documents[upsert.key], upsert.set_on_insert)
+            document = documents[upsert.key]
+            _set(document, upsert.set)
+            for path, value in upsert.earliest.items():
+                present = _get(document, path)
+                _set(document, {path: value if present is None else min(present, value)})
+            for guard in upsert.guards:
+                _apply_guard(document, guard)
+
+    def comparable(self) -> dict[str, dict[str, Document]]:
+        """Contents; arrays that stand for sets are sorted."""
+        return {
+            name: {
+                key: {f: sorted(v) if f == "fill_ids" else v for f, v in document.items()}
+                for key, document in documents.items()
+            }
+            for name, documents in self.collections.items()
+        }
+
+
+class FakeLog:
+    def __init__(self, messages: Mapping[tuple[str, int], StoredMessage]) -> None:
+        self._messages = messages
+
+    async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
+        return self._messages.get((stream, sequence))
+
+
+def _apply_guard(document: Document, guard: Guard) -> None:
+    if isinstance(guard, Advance):
+        if document.get(RANK) is None or document[RANK] < guard.rank:
+            _set(document, {RANK: guard.rank, **guard.set})
+        return
+    members = document.setdefault(guard.field, [])
+    if guard.member not in members:
+        document[guard.field] = [*members, guard.member]
+        for path, value in guard.add.items():
+            _set(document, {path: (_get(document, path) or Decimal(0)) + value})
+
+
+def _get(document: Document, path: str) -> Any:
+    here: Any = document
+    for part in path.split("."):
+        here = here.get(part) if isinstance(here, dict) else None
+    return here
+
+
+def _set(document: Document, fields: Mapping[str, Any]) -> None:
+    for path, value in fields.items():
+        *parents, last = path.split(".")
+        here = document
+        for part in parents:
+            here = here.setdefault(part, {})
+        here[last] = value

@@ -1,0 +1,122 @@
+from datetime import timedelta
+
+from libs.schemas.market import FundingUpdate, MarketNote
+from services.context.domain.market import Bounds, Market
+from services.context.domain.series import Source
+from tests.fakes.context_values import at, candle, tick
+
+
+def minute(market: Market, n: int, price: float) -> None:
+    market.on_tick(tick(60 * n, price), n)
+    market.close_due(at(60 * n + 62))
+
+
+def test_the_feeds_candle_wins_and_a_difference_is_counted() -> None:
+    market = Market(Bounds())
+    market.live = True
+    minute(market, 0, 10)
+    market.on_candle(candle(0, 11), Source.FEED)
+    series = market.series("BTCUSDT", "1m")
+    assert series is not None and series.close.tolist() == [11]
+    assert market.counts["mismatch"] == 1
+
+
+def test_a_feeds_candle_that_agrees_is_no_mismatch() -> None:
+    market = Market(Bounds())
+    market.live = True
+    minute(market, 0, 10)
+    market.on_candle(candle(0, 10), Source.FEED)
+    assert market.counts["mismatch"] == 0
+
+
+def test_a_late_minute_of_the_feed_completes_the_longer_candle() -> None:
+    market = Market(Bounds())
+    market.use(["5m"])
+    for n in (0, 1, 3, 4):
+        market.on_candle(candle(n, 10.0 + n), Source.FEED)
+    assert market.series("BTCUSDT", "5m") is None
+    market.on_candle(candle(2, 99), Source.FEED)
+    series = market.series("BTCUSDT", "5m")
+    assert series is not None and series.high.tolist() == [99]
+
+
+def test_a_corrected_minute_corrects_the_longer_candle() -> None:
+    market = Market(Bounds())
+    market.use(["5m"])
+    for n in range(5):
+        minute(market, n, 10)
+    market.on_candle(candle(2, 99), Source.FEED)
+    series = market.series("BTCUSDT", "5m")
+    assert series is not None and series.high.tolist() == [99]
+
+
+def test_a_timeframe_that_is_used_later_is_made_of_the_minutes_that_are_there() -> None:
+    market = Market(Bounds())
+    for n in range(12):
+        minute(market, n, 10.0 + n)
+    assert market.use(["5m", "1m"]) == {"5m"}
+    series = market.series("BTCUSDT", "5m")
+    assert series is not None and series.close.tolist() == [14, 19]
+
+
+def test_candles_of_timeframes_that_nobody_uses_are_not_kept() -> None:
+    market = Market(Bounds())
+    market.on_candle(candle(0, timeframe="5m", step=300), Source.FEED)
+    assert market.series("BTCUSDT", "5m") is None
+
+
+def test_a_candle_off_the_grid_is_refused() -> None:
+    market = Market(Bounds())
+    good = candle(0)
+    market.on_candle(good.model_copy(update={"open_time": at(7), "close_time": at(67)}), Source.FEED)
+    market.on_candle(good.model_copy(update={"close_time": at(90)}), Source.FEED)
+    assert market.series("BTCUSDT", "1m") is None
+    assert market.counts["misaligned"] == 2
+
+
+def test_only_so_many_symbols_are_followed() -> None:
+    market = Market(Bounds(max_symbols=2))
+    for n, symbol in enumerate("ABCA"):
+        market.on_tick(tick(n, 10, symbol=symbol), n)
+    assert [market.track(s) is not None for s in "ABC"] == [True, True, False]
+    assert market.counts["unfollowed"] == 1
+
+
+def test_what_was_built_here_is_handed_out_once() -> None:
+    market = Market(Bounds())
+    market.on_candle(candle(1, 10), Source.FEED)
+    minute(market, 0, 10)
+    minute(market, 1, 10)
+    minute(market, 2, 10)
+    assert [b.open_time - int(at(0).timestamp()) for b in market.take_built()] == [0, 120]
+    assert market.take_built() == []
+
+
+def test_values_that_a_tick_leaves_out_keep_their_last_value() -> None:
+    market = Market(Bounds())
+    market.on_tick(tick(0, 10, mark_price=10.5, funding_rate=0.0001, open_interest=7, volume_24h_quote=5), 1)
+    market.on_tick(tick(1, 11), 2)
+    market.on_tick(tick(0.5, 9, mark_price=1.0), 3)
+    track = market.track("BTCUSDT")
+    assert track is not None
+    assert (track.tick.price, track.mark, track.funding_rate) == (11, 10.5, 0.0001)
+    assert (track.open_interest, track.volume_24h) == (7, 5)
+
+
+def test_the_newest_five_unexpired_notes_are_told_oldest_first() -> None:
+    market = Market(Bounds())
+    for n in range(8):
+        expires = at(5) if n == 7 else at(100)
+        note = MarketNote(note_id=f"n{n}", symbol=None, text="x", source="s", published_at=at(n), expires_at=expires)
+        market.on_note(note, n)
+        market.on_note(note, n)
+    assert [n.note_id for n in market.notes(None, at(10))] == ["n2", "n3", "n4", "n5", "n6"]
+    assert market.notes("BTCUSDT", at(10)) == ()
+
+
+def test_the_newest_funding_update_stays() -> None:
+    market = Market(Bounds())
+    for hours, rate in ((8, 0.1), (16, 0.2), (8, 0.3)):
+        update = FundingUpdate(symbol="BTCUSDT", funding_time=at(0) + timedelta(hours=hours), rate=rate)
+        market.on_funding(update, 1)
+    assert market.funding["BTCUSDT"].rate == 0.2

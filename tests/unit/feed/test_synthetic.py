@@ -1,0 +1,95 @@
+"""The made-up market."""
+
+from datetime import timedelta
+from itertools import pairwise
+from math import log
+from statistics import correlation, stdev
+
+import pytest
+
+from services.feed.adapters.synthetic import SyntheticMarket, UnknownSymbol
+from services.feed.domain import synthetic
+from services.feed.domain.bars import Bar, bar_ticks
+from services.feed.domain.timeframes import candle
+
+HOUR = timedelta(hours=1)
+DAYS = 3
+
+
+def market(seed: int = 7, symbols: tuple[str, ...] = ()) -> SyntheticMarket:
+    return SyntheticMarket(seed, symbols, start_day=DAYS + 1, history_days=DAYS)
+
+
+def history(of: SyntheticMarket, symbol: str) -> list[Bar]:
+    return of.bars(symbol, of.begins, of.starts)
+
+
+def test_the_same_seed_makes_the_same_market() -> None:
+    one, two, other = market(7), market(7), market(8)
+    for symbol in one.symbols:
+        assert history(one, symbol) == history(two, symbol) != history(other, symbol)
+        assert one.funding(symbol, one.starts) == two.funding(symbol, two.starts) != other.funding(symbol, one.starts)
+
+
+def test_a_choice_of_symbols_does_not_change_their_prices() -> None:
+    assert history(market(7, ("XRPUSDT",)), "XRPUSDT") == history(market(7), "XRPUSDT")
+
+
+def test_it_does_not_matter_in_which_steps_it_is_made() -> None:
+    whole, steps = market(), market()
+    whole.prepare(whole.starts + 2 * HOUR)
+    pieces = [steps.bars("BTCUSDT", steps.begins + n * HOUR, steps.begins + (n + 1) * HOUR) for n in range(24 * DAYS)]
+    assert [bar for piece in pieces for bar in piece] == history(whole, "BTCUSDT")
+
+
+def test_bars_follow_each_other_and_make_valid_candles_of_every_minute() -> None:
+    made = market()
+    for symbol in made.symbols:
+        found = history(made, symbol)
+        assert len(found) == DAYS * 1_440
+        for before, after in pairwise(found):
+            assert after.open == before.close
+            assert after.open_time - before.open_time == timedelta(minutes=1)
+        assert all(candle([bar], "1m") is not None and bar.volume > 0 for bar in found)
+
+
+def test_prices_move_together_and_about_as_much_as_listed() -> None:
+    made = market()
+    returns = {
+        symbol: [log(b.close / a.close) for a, b in zip(bars[::60], bars[60::60], strict=False)]
+        for symbol in made.symbols
+        for bars in [history(made, symbol)]
+    }
+    for listing in synthetic.LISTINGS:
+        assert stdev(returns[listing.symbol]) == pytest.approx(listing.daily_volatility / 24**0.5, rel=0.35)
+        if listing.symbol != "BTCUSDT":
+            assert correlation(returns["BTCUSDT"], returns[listing.symbol]) > 0.4
+
+
+def test_funding_is_every_eight_hours_and_bounded() -> None:
+    made = market()
+    rates = [made.funding("BTCUSDT", made.begins + n * 8 * HOUR) for n in range(3 * DAYS)]
+    assert all(rate is not None and rate.time == made.begins + n * 8 * HOUR for n, rate in enumerate(rates))
+    assert all(rate is not None and abs(rate.rate) <= synthetic.MAX_RATE for rate in rates)
+    assert made.funding("BTCUSDT", made.begins + 9 * HOUR) == rates[1]
+
+
+def test_it_is_labelled_as_made_up() -> None:
+    made = market()
+    (tick, *_) = bar_ticks(history(made, "BTCUSDT")[0], made.source, None)
+    assert tick.source == "synthetic"
+    assert (tick.tick_id or "").startswith("synthetic:BTCUSDT:")
+
+
+def test_it_never_ends_and_keeps_a_bounded_number_of_days() -> None:
+    made = SyntheticMarket(1, (), start_day=1, history_days=1)
+    far = made.starts + timedelta(days=12)
+    made.prepare(far)
+    assert made.ends is None
+    assert len(made.bars("BTCUSDT", far - HOUR, far)) == 60
+    assert made.bars("BTCUSDT", made.starts, made.starts + HOUR) == []
+
+
+def test_a_symbol_that_it_does_not_have_is_named() -> None:
+    with pytest.raises(UnknownSymbol, match="ASSETS names DOGE; the synthetic market has BTCUSDT"):
+        market(1, ("DOGE",))

@@ -1,0 +1,151 @@
+"""The run of events, whole and cut anywhere."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import islice, pairwise, takewhile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.schemas.market import Candle, FundingUpdate
+from services.feed.domain.bars import STEP
+from services.feed.domain.timeframes import TIMEFRAMES
+from services.feed.domain.timeline import HISTORY, HISTORY_1M, Moment, Progress, backlog, moments, resumed
+from tests.unit.feed.markets import MIDNIGHT, small_market
+
+MARKET = small_market(days=2, start_day=2)
+FRESH = resumed(MARKET, None, {}, {}, {})
+HOURS = 3
+
+
+def hours(run: Iterable[Moment], until: datetime) -> list[Moment]:
+    return list(takewhile(lambda moment: moment.at <= until, run))
+
+
+BACKLOG: dict[tuple[str, str], datetime] = {(c.symbol, c.timeframe): c.close_time for c in backlog(MARKET, FRESH)}
+WHOLE = hours(moments(MARKET, FRESH), MARKET.ends)
+END = MARKET.starts + timedelta(hours=HOURS)
+
+
+def keys(run: Iterable[Moment]) -> list[str]:
+    """Every event under its identity."""
+    found: list[str] = []
+    for moment in run:
+        found += [f"{type(event).__name__}:{event.message_id()}" for event in moment.events]
+        found += [tick.tick_id or "" for tick in moment.ticks]
+    return found
+
+
+def test_the_history_ends_where_the_market_starts() -> None:
+    found = list(backlog(MARKET, FRESH))
+    count = Counter((candle.symbol, candle.timeframe) for candle in found)
+    assert count["AAA", "1m"] == 1_440 < HISTORY_1M
+    assert count["AAA", "3m"] == HISTORY
+    assert count["AAA", "1h"] == 24
+    assert count["AAA", "1d"] == 1
+    assert len(count) == 2 * len(TIMEFRAMES)
+    assert max(candle.close_time for candle in found) == MARKET.starts
+    assert len({candle.message_id() for candle in found}) == len(found)
+
+
+def test_history_keeps_to_its_limit() -> None:
+    longer = small_market(days=4, start_day=4)
+    found = [c for c in backlog(longer, resumed(longer, None, {}, {}, {})) if c.timeframe == "1m" and c.symbol == "AAA"]
+    assert len(found) == HISTORY_1M
+    assert found[-1].close_time == longer.starts
+
+
+def test_a_first_run_plays_every_bar_from_the_start_to_the_end() -> None:
+    assert sum(len(moment.ticks) for moment in WHOLE) == 2 * 1_440 * 4
+    assert WHOLE[0].at == MARKET.starts
+    assert WHOLE[-1].at == MARKET.ends
+    assert all(before.at < after.at for before, after in pairwise(WHOLE))
+    assert len(set(keys(WHOLE))) == len(keys(WHOLE))
+
+
+def test_a_candle_is_published_when_it_closed_and_never_before() -> None:
+    for moment in WHOLE:
+        assert all(event.close_time == moment.at for event in moment.events if isinstance(event, Candle))
+        assert all(tick.ts == moment.at for tick in moment.ticks)
+
+
+def test_every_timeframe_closes_at_the_end_of_the_day() -> None:
+    last = {(event.symbol, event.timeframe) for event in WHOLE[-1].events if isinstance(event, Candle)}
+    assert last == {(symbol, timeframe) for symbol in MARKET.symbols for timeframe in TIMEFRAMES}
+
+
+def test_funding_is_published_at_each_boundary_with_the_ticks_of_its_time() -> None:
+    paid = [(m.at - MARKET.starts, e.symbol) for m in WHOLE for e in m.events if isinstance(e, FundingUpdate)]
+    assert paid == [(timedelta(hours=h), symbol) for h in (0, 8, 16) for symbol in MARKET.symbols]
+
+
+def test_ticks_know_the_next_funding_and_none_of_later_rates() -> None:
+    for moment in WHOLE:
+        for tick in moment.ticks:
+            assert tick.next_funding_time is not None and tick.ts is not None
+            assert timedelta(0) < tick.next_funding_time - tick.ts <= timedelta(hours=8)
+
+
+def stopped_after(count: int, ticks_of_last: int) -> tuple[Progress, list[str]]:
+    """Progress of a run that was killed after `count` moments and some ticks of the next one, and what it published."""
+    whole = [*WHOLE[:count], Moment(WHOLE[count].at, WHOLE[count].events, WHOLE[count].ticks[:ticks_of_last])]
+    ticks: dict[str, datetime] = {}
+    candles = dict(BACKLOG)
+    funding: dict[str, datetime] = {}
+    for moment in whole:
+        ticks |= {tick.symbol: moment.at for tick in moment.ticks}
+        for event in moment.events:
+            if isinstance(event, Candle):
+                candles[event.symbol, event.timeframe] = event.close_time
+            else:
+                funding[event.symbol] = event.funding_time
+    # the record of the lease is up to a second of wall time old
+    reached = WHOLE[max(0, count - 4)].at - STEP
+    return resumed(MARKET, reached, ticks, candles, funding), keys(whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(min_value=0, max_value=HOURS * 240), st.integers(min_value=0, max_value=2))
+def test_a_run_that_goes_on_publishes_the_rest_and_nothing_twice(count: int, ticks_of_last: int) -> None:
+    done, before = stopped_after(count, ticks_of_last)
+    again = [f"Candle:{candle.message_id()}" for candle in backlog(MARKET, done)]
+    rest = keys(hours(moments(MARKET, done), END))
+    assert sorted(before + again + rest) == sorted({*before, *keys(hours(WHOLE, END))})
+
+
+def test_a_gap_of_candles_is_filled_where_the_run_goes_on() -> None:
+    stored = BACKLOG | {("BBB", "1m"): MARKET.starts - timedelta(minutes=5)}
+    done = resumed(MARKET, MARKET.starts, {}, stored, {})
+    missing = [(candle.symbol, candle.close_time) for candle in backlog(MARKET, done)]
+    assert missing == [("BBB", MARKET.starts - timedelta(minutes=m)) for m in (4, 3, 2, 1, 0)]
+
+
+def test_a_symbol_that_is_new_begins_where_the_others_are() -> None:
+    reached = MARKET.starts + timedelta(minutes=7)
+    done = resumed(MARKET, reached, {"AAA": reached + STEP}, {}, {})
+    assert done.position == reached + STEP
+    first = next(iter(moments(MARKET, done)))
+    assert [(tick.symbol, tick.ts) for tick in first.ticks] == [("BBB", reached + STEP)]
+
+
+def test_a_symbol_whose_last_tick_is_old_does_not_pull_the_market_back() -> None:
+    reached = MARKET.starts + timedelta(hours=7)
+    done = resumed(MARKET, reached, {"AAA": MARKET.starts, "BBB": reached}, {}, {})
+    assert [moment.at for moment in islice(moments(MARKET, done), 1)] == [reached + STEP]
+
+
+def test_a_run_at_the_end_has_nothing_left() -> None:
+    stored: dict[tuple[str, str], datetime] = {(s, t): MARKET.ends for s in MARKET.symbols for t in TIMEFRAMES}
+    done = resumed(MARKET, MARKET.ends, {}, stored, {})
+    assert list(backlog(MARKET, done)) == []
+    assert list(moments(MARKET, done)) == []
+
+
+@pytest.mark.parametrize("start_day", [1, 2], ids=["no history", "a day of history"])
+def test_nothing_before_the_data_is_made_up(start_day: int) -> None:
+    market = small_market(days=2, start_day=start_day)
+    found = list(backlog(market, resumed(market, None, {}, {}, {})))
+    assert bool(found) == (start_day == 2)
+    assert all(candle.open_time >= MIDNIGHT for candle in found)
