@@ -1,8 +1,10 @@
 """A connection to the bus for a command."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import nats
 import nats.errors
 from faststream.nats import NatsBroker
 
@@ -21,9 +23,6 @@ async def connected(url: str) -> AsyncIterator[Bus]:
         for bus in buses:
             await bus.reconnected()
 
-    async def on_error(error: Exception) -> None:
-        """nats-py prints tracebacks unless it is given this; the observer shows what is away."""
-
     try:
         await _reach(url)
     except (OSError, TimeoutError, nats.errors.Error) as error:
@@ -36,9 +35,8 @@ async def connected(url: str) -> AsyncIterator[Bus]:
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         reconnected_cb=reconnected,
-        error_cb=on_error,
-        disconnected_cb=None,
-        log_level=10,
+        error_cb=_silent,  # nats-py prints tracebacks otherwise; the observer shows what is away
+        logger=None,
     )
     await broker.connect()
     try:
@@ -49,10 +47,11 @@ async def connected(url: str) -> AsyncIterator[Bus]:
 
 
 async def _reach(url: str) -> None:
-    """Fails fast where the broker would try for ever."""
-    connection = await nats.connect(
-        url, allow_reconnect=False, connect_timeout=CONNECT_TIMEOUT_S, error_cb=_silent, max_reconnect_attempts=0
-    )
+    """Fails fast where the broker would try for ever. Trap: with 0 attempts nats-py tries for ever too."""
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        connection = await nats.connect(
+            url, allow_reconnect=False, connect_timeout=CONNECT_TIMEOUT_S, error_cb=_silent, max_reconnect_attempts=1
+        )
     await connection.close()
 
 

@@ -9,3 +9,6 @@ class CliError(Exception):
         self.message = " ".join(message.split())
         self.hint = " ".join(hint.split())
         self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})"

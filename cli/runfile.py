@@ -49,9 +49,10 @@ class RunFile:
             return False
 
     def save(self, file: Path) -> None:
-        """Replaces the file at once: a reader never sees half of it."""
+        """Replaces the file at once: a reader never sees half of it. For the owner only: URLs may hold passwords."""
         file.parent.mkdir(parents=True, exist_ok=True)
         scratch = file.with_suffix(".tmp")
+        scratch.touch(mode=0o600)
         scratch.write_text(json.dumps(asdict(self), indent=1))
         scratch.replace(file)
 

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from libs.perps.filters import truncate
 from libs.risk.case import ZERO, Book, Case
 from libs.risk.entry import Entry, clamp
+from libs.risk.ladder import whole_rungs
 from libs.risk.values import Receipt, show
 from libs.schemas.reasons import Reason
 
@@ -44,11 +44,12 @@ def margin(entry: Entry, book: Book, case: Case) -> Receipt | None:
 
 
 def lot(entry: Entry, book: Book, case: Case) -> Receipt | None:
-    """Cuts to the lot, and denies what is then below the venue's minimum."""
+    """Cuts to the lot, each rung of a ladder alike, and denies what is then below the venue's minimum."""
     before = entry.notional
-    entry.quantity = truncate(entry.quantity, entry.venue.lot_size)
-    least = entry.venue.min_notional
-    if entry.quantity > 0 and entry.notional >= least:
+    count = len(entry.rungs) or 1
+    entry.quantity = whole_rungs(entry.quantity, count, entry.venue.lot_size)
+    least, smallest = entry.venue.min_notional, entry.quantity / count * min(entry.first, entry.last)
+    if entry.quantity > 0 and smallest >= least:
         return None
     message = f"{show(before)} is below the venue's minimum: {show(least)}, in lots of {show(entry.venue.lot_size)}"
     return Receipt("min_notional", "deny", Reason.BELOW_MINIMUM, message, before, ZERO)

@@ -6,7 +6,7 @@ from libs.risk.case import Book, Case, Row
 from libs.risk.entry import Entry, EntryRule, make_entry
 from libs.risk.gates import ENTRY_GATES, side_of
 from libs.risk.levels import price_drift, reward_risk, stop_required, stop_side, target_default, target_side
-from libs.risk.leverage import leverage, liquidation_buffer, venue_tier
+from libs.risk.leverage import leverage, liquidation_buffer, liquidation_of_whole, venue_tier
 from libs.risk.sizing import size
 from libs.risk.values import SizedOrder
 
@@ -28,6 +28,7 @@ ENTRY_RULES: tuple[EntryRule, ...] = (
     liquidation_buffer,
     margin,
     lot,
+    liquidation_of_whole,
 )
 
 
@@ -67,10 +68,11 @@ def _order(entry: Entry) -> SizedOrder:
         margin=notional / entry.leverage,
         type="limit" if entry.resting else "market",
         time_in_force="post_only" if entry.resting else "ioc",
-        limit_price=entry.price if entry.resting else None,
+        limit_price=entry.first if entry.resting else None,
         entry=entry.price,
         stop=entry.stop,
         target=entry.target,
+        rungs=tuple((price, entry.quantity / len(entry.rungs)) for price in entry.rungs),
         exit_plan=ask.exit_plan,
         invalidation=ask.invalidation,
     )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from libs.perps.fees import BPS
 from libs.perps.filters import round_passive, round_price
 from libs.risk.case import ZERO, Book, Case, Market, Row, exact
+from libs.risk.ladder import average, rung_prices
 from libs.risk.values import PositionView, Receipt, show
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision
@@ -22,7 +23,7 @@ class Entry:
 
     `entry_fee` and `exit_fee` are fractions of the notional, at their worst. `margin_cap` bounds the margin that may be
     committed: what the model asked for and, where the sizing method says so, less. `held` is the quantity of the same
-    symbol that is open or resting already.
+    symbol that is open or resting already. `rungs` are the prices of a ladder, whose average `price` is then.
     """
 
     row: Row
@@ -37,6 +38,7 @@ class Entry:
     entry_fee: Decimal
     exit_fee: Decimal
     margin_cap: Decimal
+    rungs: tuple[Decimal, ...] = ()
     stop: Decimal | None = None
     target: Decimal | None = None
     leverage: Decimal = ONE
@@ -45,6 +47,16 @@ class Entry:
     @property
     def notional(self) -> Decimal:
         return self.quantity * self.price
+
+    @property
+    def first(self) -> Decimal:
+        """The price that fills first: of a ladder the nearest, else the only one."""
+        return self.rungs[0] if self.rungs else self.price
+
+    @property
+    def last(self) -> Decimal:
+        """The price that fills last, which is the nearest to the stop."""
+        return self.rungs[-1] if self.rungs else self.price
 
     @property
     def held_notional(self) -> Decimal:
@@ -71,6 +83,7 @@ def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
     price = _passive(row.ask, side, market, venue) if rests else _aggressive(side, s, market, venue)
     # maker_preferred may end as a taker, so that its fee is planned for.
     entry_bps = venue.maker_fee_bps if case.limits.strategy.order_preference == "maker_only" else venue.taker_fee_bps
+    rungs = _rungs(row.ask, case, price, side, venue) if rests else ()
     position = book.positions.get(asset)
     return Entry(
         row=row,
@@ -81,11 +94,20 @@ def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
         position=position,
         held=book.notional.get(asset, ZERO) / market.mark,
         resting=rests,
-        price=price,
+        price=average(rungs) if rungs else price,
         entry_fee=max(ZERO, entry_bps) / BPS,
         exit_fee=venue.taker_fee_bps / BPS,
         margin_cap=_asked(row.ask),
+        rungs=rungs,
     )
+
+
+def _rungs(
+    ask: AssetDecision, case: Case, first: Decimal, side: PositionSide, venue: VenueSymbol
+) -> tuple[Decimal, ...]:
+    """A new ladder where the strategy has one; an increase is a single order."""
+    ladder = case.limits.strategy.ladder
+    return () if ladder is None or ask.position_adjustment is not None else rung_prices(ladder, first, side, venue)
 
 
 def _asked(ask: AssetDecision) -> Decimal:

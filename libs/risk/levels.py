@@ -35,8 +35,8 @@ def stop_side(entry: Entry, book: Book, case: Case) -> Receipt | None:
     stop, s = entry.stop, entry.sign
     if stop is None:
         return deny("tp_sl_logic", Reason.STOP_MISSING, "an entry needs a stop")
-    if entry.stop_distance() <= 0 or s * (entry.market.mark - stop) <= 0:
-        message = f"the stop of a {entry.side} at {show(stop)} is beyond its entry {show(entry.price)} or the mark"
+    if s * (entry.last - stop) <= 0 or s * (entry.market.mark - stop) <= 0:
+        message = f"the stop of a {entry.side} at {show(stop)} is beyond its entry {show(entry.last)} or the mark"
         return deny("tp_sl_logic", Reason.STOP_WRONG_SIDE, message)
     current = None if entry.position is None else entry.position.stop
     if current is not None and s * (stop - current) < 0:

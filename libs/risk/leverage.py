@@ -50,7 +50,7 @@ def liquidation_buffer(entry: Entry, book: Book, case: Case) -> Receipt | None:
     """At least `buffer` of the distance from entry to liquidation remains beyond the stop; else less leverage."""
     buffer = case.caps.liquidation_buffer
     if entry.position is not None:
-        return None if _buffered(entry, entry.position, buffer) else _too_near(buffer)
+        return None
     most = _bearable(entry, buffer)
     if entry.leverage <= most:
         return None
@@ -58,6 +58,14 @@ def liquidation_buffer(entry: Entry, book: Book, case: Case) -> Receipt | None:
         return _too_near(buffer)
     # Venues take whole numbers.
     return _lower(entry, truncate(most, ONE), Reason.LIQUIDATION_TOO_NEAR, _too_near(buffer).message)
+
+
+def liquidation_of_whole(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """The same of a position that was added to, whose leverage is fixed: asked last, of the final quantity."""
+    buffer = case.caps.liquidation_buffer
+    if entry.position is None or _buffered(entry, entry.position, buffer):
+        return None
+    return _too_near(buffer)
 
 
 def _too_near(buffer: Decimal) -> Receipt:

@@ -13,8 +13,8 @@ ATR_MULTIPLE = Decimal(2)
 
 
 def fixed(entry: Entry, case: Case) -> Decimal:
-    """A fixed margin in quote currency per entry."""
-    return _by_margin(entry, exact(case.limits.strategy.fixed_margin_usd or 0.0))
+    """A fixed margin in quote currency per order: an entry, or each rung of a ladder."""
+    return _by_margin(entry, exact(case.limits.strategy.fixed_margin_usd or 0.0) * (len(entry.rungs) or 1))
 
 
 def percentage(entry: Entry, case: Case) -> Decimal:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from libs.schemas.account import Account, AccountStatus, OrderType, PositionSide, Side, TimeInForce, TradingState
-from libs.schemas.decision import Action, AssetVerdict, Instruction
+from libs.schemas.decision import Action, AssetVerdict, Instruction, Rung
 from libs.schemas.decision import Receipt as WireReceipt
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import TradingStrategy
@@ -91,7 +91,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class SizedOrder:
-    """What the executor is to do for one asset. Quantity in base units, prices and money in quote currency."""
+    """What the executor is to do for one asset. Quantity in base units, prices and money in quote currency.
+
+    `rungs` are (price, quantity) pairs of a ladder, which add up to `quantity`.
+    """
 
     asset: str
     action: Action
@@ -106,6 +109,7 @@ class SizedOrder:
     entry: Decimal | None = None
     stop: Decimal | None = None
     target: Decimal | None = None
+    rungs: tuple[tuple[Decimal, Decimal], ...] = ()
     cancel_target: bool = False
     reduce_only: bool = False
     exit_plan: str | None = None
@@ -126,6 +130,7 @@ class SizedOrder:
             entry=self.entry,
             stop=self.stop,
             target=self.target,
+            rungs=tuple(Rung(price=price, quantity=quantity) for price, quantity in self.rungs),
             cancel_target=self.cancel_target,
             reduce_only=self.reduce_only,
             exit_plan=self.exit_plan,

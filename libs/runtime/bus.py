@@ -21,6 +21,7 @@ from libs.schemas.subjects import MAX_MESSAGE_BYTES, stream_of
 
 PUBLISH_TIMEOUT_S = 5.0
 WRONG_LAST_SEQUENCE = 10071
+RESOURCES_EXCEEDED = 10002  # a full account is answered as a bad request, a full stream as 503
 
 # What nats-py raises while the server, the connection or JetStream is away.
 NATS_AWAY: tuple[type[Exception], ...] = (
@@ -128,7 +129,8 @@ class Bus:
         except nats.js.errors.APIError as error:
             if error.err_code == WRONG_LAST_SEQUENCE:
                 raise Conflict(f"{subject}: written by somebody else") from error
-            if isinstance(error, nats.js.errors.ServiceUnavailableError):
+            full = error.err_code == RESOURCES_EXCEEDED
+            if full or isinstance(error, nats.js.errors.ServiceUnavailableError | nats.js.errors.ServerError):
                 raise Unavailable(f"JetStream cannot store {subject}: {error.description}") from error
             raise
         except NATS_AWAY as error:

@@ -1,20 +1,31 @@
 """Dead letters keep bytes, headers and the reason; a decision's dead step also ends its request."""
 
 import base64
+import codecs
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
+
+from pydantic import ValidationError
 
 from libs.runtime.emit import Emit
 from libs.runtime.ticks import BadTick
 from libs.schemas import ids, subjects
 from libs.schemas.dead import DeadLetter, DeadLetterError
 from libs.schemas.decision import DecisionRejected
-from libs.schemas.reasons import RejectReason
+from libs.schemas.reasons import DeadLetterCode, RejectReason
 
 CONTEXT_TICKS = "context-ticks"
 MAX_BODY = 100_000
+MAX_HEADERS = 32
 STEPS = frozenset(d.name for d in (subjects.CONTEXT_REQUESTS, subjects.DECIDER_CONTEXTS, subjects.VALIDATOR_PROPOSALS))
+
+
+def letter_error(code: DeadLetterCode, message: str, field: str | None = None) -> DeadLetterError:
+    """What is wrong, cut to what a dead letter takes; text from outside may hold what UTF-8 does not."""
+    text = message.encode(errors="replace").decode()
+    return DeadLetterError(code=code, field=(field or "")[:100] or None, message=text[:4000])
 
 
 def dead_letter(
@@ -30,11 +41,11 @@ def dead_letter(
     now: datetime,
 ) -> Emit:
     """The dead letter of one message, under the id `<stream>:<sequence>` for each durable that refuses it."""
-    text, encoding = _text(body[:MAX_BODY])
+    text, encoding = _text(body)
     letter = DeadLetter(
         dead_letter_id=f"{stream}:{sequence}" if stream == "MARKET" else f"{stream}:{sequence}:{durable}",
         subject=subject[:500],
-        headers={k: v[:1000] for k, v in (headers or {}).items()},
+        headers={k[:200]: v[:1000] for k, v in islice((headers or {}).items(), MAX_HEADERS)},
         body=text,
         body_encoding=encoding,
         body_truncated=len(body) > MAX_BODY,
@@ -57,7 +68,7 @@ def dead_letter_of_tick(bad: BadTick, now: datetime) -> Emit:
         stream="MARKET",
         durable=CONTEXT_TICKS,
         sequence=bad.record.sequence,
-        error=DeadLetterError(code=bad.code, field=(bad.field or "")[:100] or None, message=bad.message[:4000]),
+        error=letter_error(bad.code, bad.message, bad.field),
         deliveries=1,
         now=now,
     )
@@ -76,16 +87,19 @@ def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetim
         return None
     context, decision, request, correlation = found
     account = subject.split(".")[-1]
-    rejected = DecisionRejected(
-        decision_id=decision,
-        request_id=request,
-        account_id=account,
-        context_id=context,
-        correlation_id=correlation,
-        reason=RejectReason.DEAD_LETTERED,
-        detail=detail[:4000],
-        rejected_at=now,
-    )
+    try:
+        rejected = DecisionRejected(
+            decision_id=decision,
+            request_id=request,
+            account_id=account,
+            context_id=context,
+            correlation_id=correlation,
+            reason=RejectReason.DEAD_LETTERED,
+            detail=detail[:4000],
+            rejected_at=now,
+        )
+    except ValidationError:  # the ids are as wrong as the rest: nothing can be ended in their name
+        return None
     return Emit(subjects.decision_rejected(account), rejected)
 
 
@@ -105,7 +119,9 @@ def _ids(kind: str, account: str, body: bytes) -> tuple[str, str, str, str] | No
 
 
 def _text(body: bytes) -> tuple[str, str]:
+    """The first `MAX_BODY` bytes as text; a character that the cut went through is left out."""
+    cut = body[:MAX_BODY]
     try:
-        return body.decode(), "utf-8"
+        return codecs.getincrementaldecoder("utf-8")().decode(cut, final=len(cut) == len(body)), "utf-8"
     except UnicodeDecodeError:
-        return base64.b64encode(body).decode(), "base64"
+        return base64.b64encode(cut).decode(), "base64"

@@ -9,8 +9,6 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from faststream import AckPolicy, BaseMiddleware
@@ -22,11 +20,14 @@ from pydantic import ValidationError
 from libs.runtime import log as runtime_log
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import Clock
-from libs.runtime.deadletters import dead_letter, rejection
+from libs.runtime.deadletters import dead_letter, letter_error, rejection
+from libs.runtime.delivered import Delivered, delivered, delivery_of, enter
 from libs.runtime.emit import Emit, Emits
 from libs.runtime.envelope import CORRELATION
 from libs.runtime.errors import Poison, Unavailable
+from libs.runtime.heartbeat import Heartbeat
 from libs.runtime.metrics import DeliveryMetrics
+from libs.runtime.pull import PULL_S, Pull
 from libs.runtime.validation import explain
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetterError
@@ -35,45 +36,14 @@ from libs.schemas.subjects import MAX_MESSAGE_BYTES, Durable
 
 if TYPE_CHECKING:
     from faststream.message import StreamMessage
-    from faststream.nats.subscriber.usecases import LogicSubscriber
 
-HEARTBEAT_S = 1.0
-PULL_TIMEOUT_S = 1.0  # a longer one stays blind for as long after a server restart
+__all__ = ["Decode", "Delivered", "Delivery", "Handler", "consume", "delivered", "retry_delay", "subscribe"]
+
 AWAY_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+HAND_BACK_S = 0.1
 Handler = Callable[[Any], Awaitable[Emit | Emits | None]]
 Decode = Callable[[str, bytes], Message]
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Where the message in hand comes from. `published_ns` is the server's time of storing."""
-
-    stream: str
-    durable: str
-    sequence: int
-    deliveries: int
-    published_ns: int
-    subject: str
-    headers: dict[str, str]
-
-
-_delivered: ContextVar[Delivered] = ContextVar("delivered")
-
-
-def delivered() -> Delivered:
-    """The delivery that the running handler works on."""
-    return _delivered.get()
-
-
-def delivery_of(msg: Msg) -> Delivered:
-    """Read the acknowledgement subject; nats-py's `metadata` does the same ten times slower."""
-    tokens = msg.reply.split(".")
-    if len(tokens) > 9:  # $JS.ACK.<domain>.<account>.<stream>…
-        tokens = tokens[2:]
-    return Delivered(
-        tokens[2], tokens[3], int(tokens[5]), int(tokens[4]), int(tokens[7]), msg.subject, dict(msg.headers or {})
-    )
 
 
 def retry_delay(deliveries: int) -> float:
@@ -85,7 +55,7 @@ class Refused:
     """A body that did not parse; takes the model's place until the middleware puts it aside."""
 
     def __init__(self, code: DeadLetterCode, field: str | None, message: str) -> None:
-        self.error = DeadLetterError(code=code, field=(field or "")[:100] or None, message=message[:4000])
+        self.error = letter_error(code, message, field)
 
 
 def _model_of(handler: Handler) -> type[Message]:
@@ -128,23 +98,23 @@ def subscribe(
     decode: Decode | None,
     *,
     documented: bool = True,
-) -> "LogicSubscriber[Any]":
+) -> Pull:
     """Bind a handler to an existing durable, one message at a time: a larger batch waits for the slowest, or stalls."""
     single = len(durable.filters) == 1
-    config = ConsumerConfig(filter_subjects=None if single else list(durable.filters))
     subscriber = target.subscriber(
         durable.filters[0] if single else "",
         stream=JStream(durable.stream, declare=False),
         durable=durable.name,
-        pull_sub=PullSub(1, timeout=PULL_TIMEOUT_S),
-        config=config,
+        pull_sub=PullSub(1, timeout=PULL_S),
+        config=ConsumerConfig(filter_subjects=None if single else list(durable.filters)),
         ack_policy=AckPolicy.MANUAL,
         decoder=_decoder(handler, decode),
         no_reply=True,
         include_in_schema=documented,
+        persistent=documented or isinstance(target, NatsRouter),
     )
     subscriber(handler)
-    return subscriber
+    return Pull.take_over(subscriber, durable)
 
 
 def consume(
@@ -185,9 +155,9 @@ class _Scope(BaseMiddleware):
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]") -> Any:
         raw: Msg = msg.raw_message
         info = delivery_of(raw)
-        _delivered.set(info)
+        enter(info)
         runtime_log.correlation.set(info.headers.get(CORRELATION))
-        beat = _Heartbeat(raw)
+        beat = Heartbeat(raw)
         try:
             with self._d.metrics.seconds.labels(info.durable).time():
                 await self._work(call_next, msg, raw, info)
@@ -197,32 +167,32 @@ class _Scope(BaseMiddleware):
     async def _work(
         self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]", raw: Msg, info: Delivered
     ) -> None:
-        body = await msg.decode()
-        if isinstance(body, Refused):
-            await self._bury(raw, info, body.error)
-            return
+        try:
+            body = await msg.decode()
+            if isinstance(body, Refused):
+                await self._bury(raw, info, body.error)
+            else:
+                await self._handle(call_next, msg, raw, info)
+        except Poison as poison:
+            await self._bury(raw, info, letter_error(poison.code, poison.message, poison.field))
+        except Exception as error:  # noqa: BLE001 - the one catch-all: a fault of ours must not lose the message
+            await self._failed(raw, info, error)
+
+    async def _handle(
+        self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]", raw: Msg, info: Delivered
+    ) -> None:
         attempt = 0
         while True:
             try:
                 for emit in as_emits(await call_next(msg)):
                     await self._d.bus.publish(emit, info.headers)
+                break
             except self._d.away as error:
                 if await self._wait(info, error, attempt):
-                    await raw.nak(delay=0.1)
-                    self._count(info, "handed_back")
+                    await self._settle(info, "handed_back", raw.nak(delay=HAND_BACK_S))
                     return
                 attempt += 1
-            except Poison as poison:
-                error_ = DeadLetterError(code=poison.code, field=poison.field, message=poison.message[:4000])
-                await self._bury(raw, info, error_)
-                return
-            except Exception as error:  # noqa: BLE001 - the one catch-all: a fault of ours must not lose the message
-                await self._failed(raw, info, error)
-                return
-            else:
-                await raw.ack()
-                self._count(info, "done")
-                return
+        await self._settle(info, "done", raw.ack())
 
     async def _wait(self, info: Delivered, error: Exception, attempt: int) -> bool:
         """Wait for a dependency; true when the process stops meanwhile."""
@@ -239,11 +209,9 @@ class _Scope(BaseMiddleware):
     async def _failed(self, raw: Msg, info: Delivered, error: Exception) -> None:
         log.error("%s failed on %s:%d", info.durable, info.stream, info.sequence, exc_info=error)
         if info.deliveries < self._d.max_deliver(info.durable):
-            await raw.nak(delay=retry_delay(info.deliveries))
-            self._count(info, "failed")
+            await self._settle(info, "failed", raw.nak(delay=retry_delay(info.deliveries)))
             return
-        message = f"{type(error).__name__}: {error}"[:4000]
-        await self._bury(raw, info, DeadLetterError(code=DeadLetterCode.HANDLER_ERROR, message=message))
+        await self._bury(raw, info, letter_error(DeadLetterCode.HANDLER_ERROR, f"{type(error).__name__}: {error}"))
 
     async def _bury(self, raw: Msg, info: Delivered, error: DeadLetterError) -> None:
         now = self._d.clock.now()
@@ -258,47 +226,32 @@ class _Scope(BaseMiddleware):
             deliveries=info.deliveries,
             now=now,
         )
+        end = rejection(info.durable, raw.subject, raw.data, error.message, now)
         log.error("dead letter %s: %s", letter.subject, error.message)
         attempt = 0
         while True:
             try:
                 await self._d.bus.publish(letter, info.headers)
-                if (end := rejection(info.durable, raw.subject, raw.data, error.message, now)) is not None:
+                if end is not None:
                     await self._d.bus.publish(end, info.headers)
+                break
             except self._d.away as away:
                 if await self._wait(info, away, attempt):
+                    await self._settle(info, "handed_back", raw.nak(delay=HAND_BACK_S))
                     return
                 attempt += 1
-            else:
-                break
-        await raw.term()
-        self._count(info, "dead")
+        await self._settle(info, "dead", raw.term())
+
+    async def _settle(self, info: Delivered, outcome: str, answer: Awaitable[None]) -> None:
+        """Tell the server. When it cannot be told, the message comes again and every step is repeatable."""
+        try:
+            await answer
+        except NATS_AWAY as error:
+            log.warning("%s %s:%d is %s, untold: %r", info.durable, info.stream, info.sequence, outcome, error)
+        self._count(info, outcome)
 
     def _count(self, info: Delivered, outcome: str) -> None:
         self._d.metrics.messages.labels(info.durable, outcome).inc()
-
-
-class _Heartbeat:
-    """Tells the server each second that the message is being worked on."""
-
-    def __init__(self, raw: Msg) -> None:
-        self._raw = raw
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
-
-    def _beat(self) -> None:
-        self._task = self._loop.create_task(self._say())
-        self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
-
-    async def _say(self) -> None:
-        try:
-            await self._raw.in_progress()
-        except NATS_AWAY:
-            log.debug("no heartbeat while NATS is away")
-
-    def stop(self) -> None:
-        self._timer.cancel()
 
 
 def as_emits(result: Any) -> Emits:

@@ -1,5 +1,6 @@
 """Headers of every message: deterministic id, trace context and CloudEvents in binary mode."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from libs.schemas import ids
 MSG_ID = "Nats-Msg-Id"
 CORRELATION = "correlation-id"
 CAUSATION = "causation-id"
+_ID = re.compile(r"[!-~]{1,250}")
 
 
 def kind_of(subject: str) -> str:
@@ -22,13 +24,19 @@ def message_id(emit: Emit) -> str | None:
     return f"{kind_of(emit.subject)}:{body_id}" if body_id else None
 
 
+def _of_cause(cause: Mapping[str, str], name: str) -> str | None:
+    """A header of the cause that is an id; anybody may have written it, so nothing else is passed on."""
+    value = cause.get(name, "")
+    return value if _ID.fullmatch(value) else None
+
+
 def headers(emit: Emit, source: str, wall: datetime, cause: Mapping[str, str] | None = None) -> dict[str, str]:
     """Headers of `emit`: published by `source` at `wall`, because of a message with headers `cause`."""
     cause = cause or {}
     msg_id = message_id(emit)
     kind = kind_of(emit.subject)
     own = getattr(emit.body, "correlation_id", None)
-    correlation = emit.correlation_id or own or cause.get(CORRELATION) or emit.body.message_id() or kind
+    correlation = emit.correlation_id or own or _of_cause(cause, CORRELATION) or emit.body.message_id() or kind
     made = {
         "content-type": "application/json",
         "ce-specversion": "1.0",
@@ -41,6 +49,6 @@ def headers(emit: Emit, source: str, wall: datetime, cause: Mapping[str, str] | 
     }
     if msg_id:
         made[MSG_ID] = msg_id
-    if MSG_ID in cause:
-        made[CAUSATION] = cause[MSG_ID]
+    if caused := _of_cause(cause, MSG_ID):
+        made[CAUSATION] = caused
     return made

@@ -6,13 +6,10 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
-import nats.js.errors
-import uvicorn
+import nats.errors
 import uvloop
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsRouter
@@ -22,15 +19,17 @@ from pydantic import ValidationError
 from libs.runtime import exits, log
 from libs.runtime.bus import NATS_AWAY, NATS_RETRY, Bus
 from libs.runtime.clock import MarketClockMirror
-from libs.runtime.delivery import Decode, Delivery, Handler, subscribe
+from libs.runtime.delivery import Decode, Delivery, Handler
 from libs.runtime.health import OpsApp
 from libs.runtime.metrics import DeliveryMetrics
+from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
+from libs.runtime.pull import Pull
+from libs.runtime.server import HttpServer
 from libs.runtime.settings import RuntimeSettings
-from libs.schemas.subjects import DURABLES, MAX_DELIVER, Durable
+from libs.runtime.watch import watch_durables, watch_loop
+from libs.schemas.subjects import MAX_DELIVER, Durable
 
-CHECK_EVERY_S = 5.0
-FROZEN_AFTER_S = 20.0
 logger = logging.getLogger(__name__)
 
 
@@ -177,28 +176,15 @@ class Worker:
             logger.critical("the background task %s failed", name, exc_info=True)
             os._exit(exits.BACKGROUND_FAILED)
 
-    async def _watch_durables(self) -> None:
-        """A deleted durable is never made again by the client, which then asks thousands of times a second."""
-        while True:
-            await asyncio.sleep(CHECK_EVERY_S)
-            for durable in self.durables:
-                try:
-                    await self.bus.js.consumer_info(durable.stream, durable.name)
-                except nats.js.errors.NotFoundError:
-                    logger.critical("the durable %s of %s is gone; provision again", durable.name, durable.stream)
-                    os._exit(exits.DURABLE_GONE)
-                except NATS_RETRY as error:
-                    logger.warning("cannot look at %s: %r", durable.name, error)
-
     async def serve(self) -> None:
         """Run until SIGTERM or SIGINT."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, stop.set)
-        _watch_loop(loop)
+        watch_loop(loop)
         ops = OpsApp(self.registry, self.checks)
-        servers = [_Server(ops, self.settings.ops_host, self.settings.ops_port)]
+        servers = [HttpServer(ops, self.settings.ops_host, self.settings.ops_port)]
         await servers[0].begin()
         starting = asyncio.create_task(self._start_all(servers))
         stopping = asyncio.create_task(stop.wait())
@@ -216,98 +202,12 @@ class Worker:
             logger.error("work in flight did not end within the grace; it will be delivered again")
         await servers[0].end()
 
-    async def _start_all(self, servers: list["_Server"]) -> None:
+    async def _start_all(self, servers: list[HttpServer]) -> None:
         await self.start()
         for app, host, port in self._http:
-            server = _Server(app, host, port)
+            server = HttpServer(app, host, port)
             await server.begin()
             servers.append(server)
-
-
-class PartitionConsumer:
-    """A durable that is pulled from only while this process holds its lease."""
-
-    def __init__(self, broker: NatsBroker, durable: Durable, handler: Handler, decode: Decode | None) -> None:
-        self._broker = broker
-        self._durable = durable
-        self._handler = handler
-        self._decode = decode
-        self._subscriber: Any = None
-
-    async def start(self) -> None:
-        if self._subscriber is None:
-            self._subscriber = subscribe(self._broker, self._durable, self._handler, self._decode, documented=False)
-            await self._subscriber.start()
-
-    async def stop(self) -> None:
-        """Return when the message in hand, if any, is finished."""
-        subscriber, self._subscriber = self._subscriber, None
-        if subscriber is not None:
-            await subscriber.stop()
-            self._broker._subscribers.remove(subscriber)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the worker owns them."""
-
-    def __init__(self, app: Any, host: str, port: int) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                lifespan="auto",
-                timeout_graceful_shutdown=3,
-            )
-        )
-        self._task: asyncio.Task[None] | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def begin(self) -> None:
-        self._task = asyncio.create_task(self.serve())
-        while not self.started:
-            if self._task.done():
-                self._task.result()
-                raise OSError(f"cannot listen on {self.config.host}:{self.config.port}")
-            await asyncio.sleep(0.01)
-        sockets = [s for server in self.servers for s in server.sockets]
-        logger.info("listening", extra={"port": sockets[0].getsockname()[1] if sockets else self.config.port})
-
-    async def end(self) -> None:
-        self.should_exit = True
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
-
-
-def _watch_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """End the process when the event loop does not turn for 20 s: it would hold messages and answer nobody."""
-    turned = time.monotonic()
-
-    def turn() -> None:
-        nonlocal turned
-        turned = time.monotonic()
-        loop.call_later(1.0, turn)
-
-    def watch() -> None:
-        nonlocal turned
-        before = time.monotonic()
-        while True:
-            time.sleep(1.0)
-            now = time.monotonic()
-            if now - before > 5:  # this thread stood still too: the whole process was stopped, not its loop
-                turned = now
-            before = now
-            if now - turned > FROZEN_AFTER_S:
-                logger.critical("the event loop has not turned for %.0f s", now - turned)
-                os._exit(exits.LOOP_FROZEN)
-
-    turn()
-    threading.Thread(target=watch, name="loop-watch", daemon=True).start()
 
 
 def run(create_app: Callable[[], Worker]) -> NoReturn:

@@ -114,7 +114,7 @@ class _Session:
         while isinstance(step, Call):
             reply = await self._reply(entry, messages, step)
             reading = read(reply, self.context.symbols)
-            self.calls.append(as_call(entry, prompt, messages, reply, reading, step, len(self.calls) + 1))
+            self.calls.append(as_call(entry, prompt, messages, reply, reading, len(self.calls) + 1))
             spread = policy.jitter(self.id, len(self.calls))
             state, step = policy.advance(state, reading, self.elapsed(), spread)
             if isinstance(step, Call) and step.kind == "repair":

@@ -1,6 +1,6 @@
 """What the executor needs from outside, and the values that cross the line."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,6 @@ from typing import Generic, Literal, Protocol, TypeVar
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
-from libs.schemas.decision import DecisionValidated
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.reasons import OrderReason
@@ -26,6 +25,10 @@ MarketEvent = MarketTick | FundingUpdate
 
 class Fenced(Exception):
     """Another process holds the partition now; nothing may be written for its accounts."""
+
+
+class AlreadyPlanned(Exception):
+    """The decision has a plan; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +65,29 @@ class StoredAccount:
     outbox: tuple[Outgoing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A partition that this process holds, under a fencing number, until `until` (monotonic seconds)."""
+Write = Callable[[AccountBook, Sequence[Outgoing]], Awaitable[None]]
 
-    partition: int
-    fence: int
-    until: float
+
+class Seat(Protocol):
+    """One account, whose lock the caller has."""
+
+    @property
+    def book(self) -> AccountBook: ...
+    @property
+    def fence(self) -> int: ...
+    def market(self) -> Market: ...
+    async def save(self, turn: Turn, write: Write | None = None) -> None: ...
 
 
 class Venue(Protocol):
-    """A place that takes orders of an account. An order that was not stored before does not type-check."""
+    """The place that takes the orders of one account. An order that was not stored before does not type-check."""
 
-    async def submit(self, account_id: str, orders: Sequence[Submittable]) -> Sequence[Reply]: ...
-    async def cancel(self, account_id: str, client_order_ids: Sequence[str], reason: OrderReason) -> None: ...
-    async def fetch_order(self, account_id: str, client_order_id: str) -> WorkingOrder | None: ...
-    async def open_orders(self, account_id: str) -> Sequence[WorkingOrder]: ...
-    async def positions(self, account_id: str) -> Sequence[Holding]: ...
-    async def balance(self, account_id: str) -> Decimal: ...
-
-
-class Books(Protocol):
-    """The books of the accounts whose lock the caller has."""
-
-    def book(self, account_id: str) -> AccountBook: ...
-    def market(self, account_id: str) -> Market: ...
-    async def commit(self, account_id: str, turn: Turn) -> None: ...
+    async def submit(self, orders: Sequence[Submittable]) -> Sequence[Reply]: ...
+    async def cancel(self, client_order_ids: Sequence[str], reason: OrderReason) -> None: ...
+    async def fetch_order(self, client_order_id: str) -> WorkingOrder | None: ...
+    async def open_orders(self) -> Sequence[WorkingOrder]: ...
+    async def positions(self) -> Sequence[Holding]: ...
+    async def balance(self) -> Decimal: ...
 
 
 class AccountStore(Protocol):
@@ -107,7 +107,7 @@ class PlanStore(Protocol):
     async def find(self, decision_id: str) -> Stored[OrderPlan] | None: ...
     async def store(
         self, plan: OrderPlan, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]
-    ) -> Stored[OrderPlan] | None: ...
+    ) -> Stored[OrderPlan]: ...
     def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]: ...
     async def done(self, decision_id: str) -> None: ...
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]: ...
@@ -171,12 +171,6 @@ class Consumer(Protocol):
     async def stop(self) -> None: ...
 
 
-class Judge(Protocol):
-    """The rules, on the account itself. Pure; a port only so that a test can fix its answer."""
-
-    def __call__(self, body: DecisionValidated, book: AccountBook, market: Market, config: Account) -> object: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Deps:
     """Everything outside, wired by app.py."""
@@ -184,6 +178,8 @@ class Deps:
     accounts: AccountStore
     plans: PlanStore
     states: StateStore
+    leases: LeaseStore
+    venue: Callable[[Seat], Venue]
     publisher: Publisher
     config: Config
     log: MarketLog

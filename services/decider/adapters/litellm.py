@@ -72,21 +72,21 @@ class LiteLLM:
         except TimeoutError:
             reply = Reply(model=entry.id, outcome=Outcome.TIMEOUT, error=f"{entry.id}: no answer in {timeout_s:.1f} s")
         except OpenAIError as error:
-            reply = self._failed(entry, error)
+            reply = self._failed(entry, endpoint, error)
         else:
             reply = _answered(entry, response)
         return reply.model_copy(update={"latency_ms": round((time.perf_counter() - begun) * 1000, 3)})
 
-    def _failed(self, entry: CatalogueEntry, error: OpenAIError) -> Reply:
+    def _failed(self, entry: CatalogueEntry, endpoint: Endpoint | None, error: OpenAIError) -> Reply:
         status = getattr(error, "status_code", None)
         said = " ".join(str(error).split())
         for key in self._keys:
-            said = said.replace(key, f"[key ending {key[-4:]}]")
+            said = said.replace(key, "[key]")
         return Reply(
             model=entry.id,
             outcome=_outcome(error, status),
             retry_after_s=_retry_after(error),
-            error=f"{entry.id}: {_hint(status)}{said[:EXCERPT]}",
+            error=f"{entry.id}: {_hint(status, endpoint)}{said[:EXCERPT]}",
         )
 
 
@@ -142,14 +142,15 @@ def _outcome(error: OpenAIError, status: object) -> Outcome:
     return _STATUS.get(status) or (Outcome.REFUSED if 400 <= status < 500 else Outcome.UNAVAILABLE)
 
 
-def _hint(status: object) -> str:
-    if status in (401, 403):
-        return "the key was refused, check it: "
+def _hint(status: object, endpoint: Endpoint | None) -> str:
+    if status in (401, 403) and endpoint is not None:
+        ending = f" ending {endpoint.key[-4:]}" if endpoint.key and len(endpoint.key) >= 16 else ""
+        return f"the key{ending} was refused, check {endpoint.key_variable}: "
     return "the provider's credit is used up: " if status == 402 else ""
 
 
 def _retry_after(error: OpenAIError) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers = getattr(error, "litellm_response_headers", None) or {}
     try:
         return min(max(0.0, float(headers.get("retry-after", ""))), 86_400.0)
     except ValueError:  # absent, or a date: then our own back-off

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from libs.schemas.decision import CallOutcome, ModelCall
 from services.decider.domain import catalogue
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.policy import TABLE, Call
+from services.decider.domain.policy import TABLE
 from services.decider.domain.prompt import Prompt, sha256
 from services.decider.domain.reading import Reading
 from services.decider.domain.replies import TEXT_LIMIT, Reply
@@ -19,7 +19,6 @@ def as_call(
     messages: Sequence[Mapping[str, str]],
     reply: Reply,
     reading: Reading,
-    step: Call,
     attempt: int,
 ) -> ModelCall:
     """Of a repair, `user_prompt` is the repair turn; the assistant's turn before it is the answer that was wrong."""
@@ -34,7 +33,7 @@ def as_call(
         user_prompt=messages[-1]["content"],
         raw_response=None if reply.text is None else reply.text[:TEXT_LIMIT],
         reasoning=None if reply.reasoning is None else reply.reasoning[:TEXT_LIMIT],
-        params={**entry.params, "structured_output": entry.structured, "timeout_s": round(step.timeout_s, 3)},
+        params={**entry.params, "structured_output": entry.structured, "timeout_s": entry.timeout_s},
         usage=reply.usage,
         cost_usd=dollars,
         cost_source=source,

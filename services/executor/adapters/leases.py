@@ -1,15 +1,16 @@
 """Leases in MongoDB, by the server's clock: copies on machines whose clocks differ agree on who holds what."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
 from libs.runtime.mongo import Document
 from libs.schemas.ids import PARTITIONS
 
 TTL_MS = 3_000
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 IN_TIME: Document = {"$add": ["$$NOW", TTL_MS]}
 
 
@@ -35,24 +36,13 @@ class MongoLeases:
 
     async def acquire(self, partition: int, holder: str) -> int | None:
         """The new fencing number, or None where somebody else was faster."""
-        wanted = {"_id": _key(partition), "$expr": _takable(holder)}
-        update = [
-            {
-                "$set": {
-                    "kind": "partition",
-                    "partition": partition,
-                    "holder": holder,
-                    "fence": {"$add": [{"$ifNull": ["$fence", 0]}, 1]},
-                    "expires_at": IN_TIME,
-                }
-            }
-        ]
-        try:
-            found = await self._leases.find_one_and_update(
-                wanted, update, upsert=True, return_document=ReturnDocument.AFTER
-            )
-        except DuplicateKeyError:  # the filter did not match a lease that exists: it is held
-            return None
+        vacant = {"kind": "partition", "partition": partition, "holder": None, "fence": 0, "expires_at": LONG_AGO}
+        await self._leases.update_one({"_id": _key(partition)}, {"$setOnInsert": vacant}, upsert=True)
+        found = await self._leases.find_one_and_update(
+            {"_id": _key(partition), "$expr": _takable(holder)},
+            [{"$set": {"holder": holder, "fence": {"$add": ["$fence", 1]}, "expires_at": IN_TIME}}],
+            return_document=ReturnDocument.AFTER,
+        )
         return int(found["fence"]) if found else None
 
     async def renew(self, fences: Mapping[int, int], holder: str) -> frozenset[int]:

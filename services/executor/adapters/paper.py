@@ -8,18 +8,18 @@ from libs.schemas.reasons import OrderReason
 from services.executor.domain import paper
 from services.executor.domain.book import AccountBook, Holding, WorkingOrder, marked, without
 from services.executor.domain.changes import OrderChange, Turn
-from services.executor.ports import Books, ProtectiveOrder, Reply, Submittable
+from services.executor.ports import ProtectiveOrder, Reply, Seat, Submittable
 
 
 class PaperVenue:
     """All orders of one call are one document write, so that a kill leaves all of them or none."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
 
-    async def submit(self, account_id: str, orders: Sequence[Submittable]) -> Sequence[Reply]:
+    async def submit(self, orders: Sequence[Submittable]) -> Sequence[Reply]:
         """Orders of an origin that was submitted before exist, whatever became of them."""
-        book, market = self._books.book(account_id), self._books.market(account_id)
+        book, market = self._seat.book, self._seat.market()
         taken = [_order(order) for order in orders]
         fresh = [order for order in taken if order.intent.origin not in book.executed]
         turn = Turn(marked(book, (order.intent.origin for order in fresh)))
@@ -27,30 +27,30 @@ class PaperVenue:
             turn = paper.submit(turn, order, market)
         turn = replace(turn, book=_unreserved(turn, fresh))
         if fresh:
-            await self._books.commit(account_id, turn)
+            await self._seat.save(turn)
         refused = {
             c.intent.client_order_id for c in turn.changes if isinstance(c, OrderChange) and c.kind == "rejected"
         }
         return [_reply(order, fresh, refused) for order in taken]
 
-    async def cancel(self, account_id: str, client_order_ids: Sequence[str], reason: OrderReason) -> None:
-        turn, market = Turn(self._books.book(account_id)), self._books.market(account_id)
+    async def cancel(self, client_order_ids: Sequence[str], reason: OrderReason) -> None:
+        turn, market = Turn(self._seat.book), self._seat.market()
         for client_order_id in client_order_ids:
             turn = paper.canceled(turn, client_order_id, reason, market.now)
         if turn.changes:
-            await self._books.commit(account_id, turn)
+            await self._seat.save(turn)
 
-    async def fetch_order(self, account_id: str, client_order_id: str) -> WorkingOrder | None:
-        return self._books.book(account_id).orders.get(client_order_id)
+    async def fetch_order(self, client_order_id: str) -> WorkingOrder | None:
+        return self._seat.book.orders.get(client_order_id)
 
-    async def open_orders(self, account_id: str) -> Sequence[WorkingOrder]:
-        return tuple(self._books.book(account_id).orders.values())
+    async def open_orders(self) -> Sequence[WorkingOrder]:
+        return tuple(self._seat.book.orders.values())
 
-    async def positions(self, account_id: str) -> Sequence[Holding]:
-        return tuple(self._books.book(account_id).positions.values())
+    async def positions(self) -> Sequence[Holding]:
+        return tuple(self._seat.book.positions.values())
 
-    async def balance(self, account_id: str) -> Decimal:
-        return self._books.book(account_id).wallet
+    async def balance(self) -> Decimal:
+        return self._seat.book.wallet
 
 
 def _order(order: Submittable) -> WorkingOrder:

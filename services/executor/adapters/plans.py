@@ -13,7 +13,7 @@ from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import Stored
+from services.executor.ports import AlreadyPlanned, Stored
 
 DUPLICATE = 11000
 
@@ -33,8 +33,8 @@ class MongoPlans:
 
     async def store(
         self, plan: OrderPlan, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]
-    ) -> Stored[OrderPlan] | None:
-        """The stored plan; None where the decision has one already, and then nothing at all is written."""
+    ) -> Stored[OrderPlan]:
+        """The plan, its intents, and the account that holds the reservation. Raises AlreadyPlanned."""
 
         async def everything(session: AsyncClientSession) -> None:
             await self._plans.insert_one(_plan_document(plan), session=session)
@@ -45,11 +45,11 @@ class MongoPlans:
         try:
             async with self._client.start_session() as session:
                 await session.with_transaction(everything)
-        except DuplicateKeyError:
-            return None
+        except DuplicateKeyError as error:
+            raise AlreadyPlanned(plan.plan_id) from error
         except BulkWriteError as error:
             if any(e.get("code") == DUPLICATE for e in (error.details or {}).get("writeErrors", ())):
-                return None
+                raise AlreadyPlanned(plan.plan_id) from error
             raise
         return Stored(plan)
 

@@ -189,7 +189,7 @@ def rolled(book: AccountBook, marks: Mapping[str, Decimal | None], now: datetime
     return replace(book, day=TradingDay(start=start, open_equity=equity(book, marks)))
 
 
-def next_expiry(book: AccountBook) -> datetime | None:
+def next_expiry(book: AccountBook) -> datetime:
     """When the first working order expires or the day ends, in market time."""
     ends = [o.intent.expires_at for o in book.orders.values() if o.intent.expires_at]
     return min([*ends, book.day.start + timedelta(days=1)])

@@ -24,7 +24,7 @@ from services.executor.domain.book import (
     with_order,
     without,
 )
-from services.executor.domain.changes import OrderChange, PositionChange, Turn
+from services.executor.domain.changes import Change, OrderChange, PositionChange, Turn
 from services.executor.domain.performance import performance
 from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
@@ -49,12 +49,19 @@ def fill(turn: Turn, match: Execution, market: Market) -> Turn:
 
     A reduce-only order fills at most the position; what is left of it goes when the position is flat.
     """
+    before = len(turn.changes)
+    turn = _applied(turn, match, market)
+    final = turn.book.positions.get(match.order.intent.symbol)
+    return Turn(turn.book, (*turn.changes[:before], *(_as_protected(c, final) for c in turn.changes[before:])))
+
+
+def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
     symbol = match.order.intent.symbol
     holding = turn.book.positions.get(symbol)
     if holding is None or holding.position.side == opened_by(match.order.intent.side):
         if match.order.intent.reduce_only:
             return turn
-        return protect(_open(turn, match, market), symbol, match.order, match.at, market)
+        return protect(_open(turn, match, market), symbol, match.order, match.at)
     first = min(match.quantity, holding.position.quantity)
     turn = _reduce(turn, replace(match, quantity=first), market)
     rest = match.quantity - first
@@ -63,8 +70,15 @@ def fill(turn: Turn, match: Execution, market: Market) -> Turn:
         for other in turn.book.of(symbol):
             if other.intent.reduce_only:
                 turn = cancel(turn, other, OrderReason.POSITION_CLOSED, match.at)
-        return fill(turn, replace(match, order=order, quantity=rest), market)
-    return protect(turn, symbol, None, match.at, market)
+        return _applied(turn, replace(match, order=order, quantity=rest), market)
+    return protect(turn, symbol, None, match.at)
+
+
+def _as_protected(change: Change, final: Holding | None) -> Change:
+    """An event shows the position with the stop and target that the same write gives it."""
+    if isinstance(change, PositionChange) and change.after is not None and final is not None:
+        return replace(change, after=final.position)
+    return change
 
 
 def filled(order: WorkingOrder, quantity: Decimal, at: datetime) -> WorkingOrder:

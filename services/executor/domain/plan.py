@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -91,6 +91,13 @@ def reservation(entries: Iterable[Instruction]) -> dict[str, Reservation]:
             margin=before.margin + cents(final.margin or ZERO), notional=before.notional + cents(final.notional or ZERO)
         )
     return held
+
+
+def reserving(book: AccountBook, order_plan: OrderPlan) -> AccountBook:
+    """The book with the plan's reservation."""
+    if not order_plan.reservation:
+        return book
+    return replace(book, reservations={**book.reservations, **order_plan.reservation})
 
 
 def _entry(final: Instruction, numbers: _Numbering, now: datetime) -> list[OrderIntent]:

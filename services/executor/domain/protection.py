@@ -11,12 +11,11 @@ from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import AccountBook, WorkingOrder, with_order, without
 from services.executor.domain.changes import OrderChange, Turn
-from services.executor.domain.quote import Market
 
 TYPES: dict[str, str] = {"stop": "stop_market", "target": "take_profit_market"}
 
 
-def protect(turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime, market: Market) -> Turn:
+def protect(turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime) -> Turn:
     """Make the protection of `symbol` fit its position; `entry` is the order that has just opened or added to it.
 
     Reduce-only orders shrink with the position and go when it is flat, and resting entries with them: what was closed

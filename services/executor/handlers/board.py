@@ -14,7 +14,7 @@ LAST = "\uffff"  # sorts after every account id
 
 
 class Watch:
-    """Bounds of one symbol, sorted: a tick inside all of them costs four comparisons, however many accounts there are."""
+    """Bounds of one symbol, sorted: a tick inside all of them costs four comparisons, however many accounts wait."""
 
     __slots__ = ("bands", "mark_high", "mark_low", "price_high", "price_low")
 
@@ -25,7 +25,7 @@ class Watch:
         self.price_low: list[Bound] = []
         self.price_high: list[Bound] = []
 
-    def set(self, account: str, band: Band | None) -> None:
+    def put(self, account: str, band: Band | None) -> None:
         old = self.bands.pop(account, None)
         if old is not None:
             for side, bound in self._sides(old):
@@ -99,9 +99,9 @@ class Board:
         """Replace what an account waits for."""
         for symbol in self._symbols.pop(account, ()):
             if symbol not in bands:
-                self._watches[symbol].set(account, None)
+                self._watches[symbol].put(account, None)
         for symbol, band in bands.items():
-            self._watches.setdefault(symbol, Watch()).set(account, band)
+            self._watches.setdefault(symbol, Watch()).put(account, band)
         if bands:
             self._symbols[account] = tuple(bands)
 

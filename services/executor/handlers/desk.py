@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,16 +16,17 @@ from libs.schemas.orders import OrderPlan
 from services.executor.domain import paper
 from services.executor.domain.bands import ALWAYS, Band, band
 from services.executor.domain.book import AccountBook, next_expiry, rolled
-from services.executor.domain.changes import Outgoing, Turn, seal
+from services.executor.domain.changes import Turn, seal
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, SymbolRules, quote_of, rules_of
 from services.executor.handlers.board import Board
 from services.executor.handlers.execution import Execution
 from services.executor.handlers.relay import AWAY, Relay
-from services.executor.ports import Deps, Fenced, MarketEvent, Stored, StoredAccount
+from services.executor.ports import AlreadyPlanned, Deps, Fenced, MarketEvent, Stored, StoredAccount, Write
 
 RETRY_S = 0.5
+MAX_BUFFER = 100_000
 log = logging.getLogger(__name__)
 
 
@@ -43,10 +44,12 @@ class Desk:
         self.fence = fence
         self.seen = max(account.book.market_sequence, 0 if account.book.exposed else board.sequence)
         self.lost = False
-        self.due = next_expiry(account.book)
+        self.due: datetime = next_expiry(account.book)
         self._lock = asyncio.Lock()
         self._stale = False
+        self._behind = False
         self._attending = False
+        self._recovering = False
         self._buffer: deque[tuple[MarketEvent, int]] = deque()
         self._bands: dict[str, Band] = {}
         self._rules: dict[str, SymbolRules] = {}
@@ -54,6 +57,7 @@ class Desk:
         self._relay = Relay(deps, account.book.account_id)
         self._relay.push(account.book, account.outbox)
         self._execution = Execution(deps, self)
+        self._bands = self._bands_now()
 
     async def execute(self, body: DecisionValidated, *, redelivered: bool) -> None:
         """Plan and submit a decision, or resume its plan."""
@@ -73,7 +77,8 @@ class Desk:
         """Expire orders, open a new day."""
         async with self._turn():
             turn = paper.expire(Turn(self.book), now)
-            marks = {symbol: self._mark(symbol) for symbol in turn.book.positions}
+            market = self.market()
+            marks = {symbol: market.mark(symbol) for symbol in turn.book.positions}
             await self._commit_if_changed(replace(turn, book=rolled(turn.book, marks, now)))
 
     async def recover(self, event: MarketEvent, sequence: int) -> None:
@@ -90,18 +95,26 @@ class Desk:
 
     def recovering(self) -> None:
         """Like `attend`, for a desk that has yet to see what happened since its document was written."""
-        self._attending = True
-        self._bands = self._bands_now()
+        self._attending = self._recovering = True
         self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+
+    def recovered(self) -> None:
+        """The past is done: handle what has waited, and go on live."""
+        self._recovering = False
+        self.wake()
 
     def offer(self, event: MarketEvent, sequence: int) -> None:
         """Take an event from the board; returns at once."""
         self._buffer.append((event, sequence))
+        if len(self._buffer) > MAX_BUFFER:
+            self._buffer.clear()
+            self._behind = True
         if not self._attending:
             self.seen = max(self.seen, sequence - 1)
             self._attending = True
             self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
-        self.wake()
+        if not self._recovering:
+            self.wake()
 
     def wake(self) -> None:
         """Handle what is buffered, in a task of its own, until it is done or the account is lost."""
@@ -114,26 +127,22 @@ class Desk:
         quotes = {s: quote for s in symbols if (quote := self._board.quote(s)) is not None}
         return Market(quotes, self._rules_now(symbols), self._deps.clock.now())
 
-    async def commit(self, turn: Turn, write: Callable[[AccountBook, tuple[Outgoing, ...]], "Write"]) -> None:
+    async def save(self, turn: Turn, write: Write | None = None) -> None:
         """Write a turn as the next version. After a failure the document is read again before anything else."""
-        seen = max(turn.book.market_sequence, self.seen)
-        after, outbox = seal(replace(turn.book, market_sequence=seen), self._deps.clock.now())
+        before, seen = self.book, max(turn.book.market_sequence, self.seen)
+        after, outbox = seal(replace(turn, book=replace(turn.book, market_sequence=seen)), self._deps.clock.now())
         try:
-            await write(after, outbox)
+            await (write(after, outbox) if write else self._deps.accounts.write(before, after, self.fence, outbox))
         except Fenced:
             self.lost = True
+            raise
+        except AlreadyPlanned:
             raise
         except BaseException:
             self._stale = True
             raise
-        self.book = after
-        self.due = next_expiry(after)
-        self._bands = self._bands_now()
+        self._hold(after)
         self._relay.push(after, outbox)
-
-    async def save(self, turn: Turn) -> None:
-        before = self.book
-        await self.commit(turn, lambda after, out: self._deps.accounts.write(before, after, self.fence, out))
 
     async def close(self, *, patience: float) -> None:
         """Finish what is in hand, send what waits, let go."""
@@ -146,9 +155,14 @@ class Desk:
             self._work.cancel()
 
     @property
+    def position(self) -> AccountBook:
+        """The book with the place in the market that it has seen."""
+        return replace(self.book, market_sequence=max(self.seen, self._board.sequence))
+
+    @property
     def settled(self) -> bool:
         """Whether everything up to the newest tick is in the book."""
-        return not self._attending and not self._stale
+        return not self._attending
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -182,6 +196,8 @@ class Desk:
     async def _drain(self) -> None:
         if self._stale:
             await self._reload()
+        if self._behind:
+            await self._replay()
         while self._buffer:
             event, sequence = self._buffer[0]
             await self._handle(event, sequence)
@@ -189,7 +205,7 @@ class Desk:
 
     def _settle(self) -> None:
         """No await between the last look at the buffer and the bands: nothing can slip through."""
-        if self._buffer or self._stale:
+        if self._buffer or self._stale or self._behind or self._recovering:
             return
         self._attending = False
         self._bands = self._bands_now()
@@ -201,13 +217,26 @@ class Desk:
         if found is None or found.fence > self.fence:
             self.lost = True
             raise Conflict(f"{self.book.account_id} is held by another process now")
-        self.book, self._stale = found.book, False
-        self._bands = self._bands_now()
-        self.due = next_expiry(found.book)
+        self._stale = False
+        self._hold(found.book)
+        self.seen = max(self.seen, found.book.market_sequence)
         self._relay.push(found.book, found.outbox)
 
+    async def _replay(self) -> None:
+        """Read again what was too much to keep while documents could not be written."""
+        async with self._deps.log.replay(self.seen) as past:
+            while (batch := await past.take()) is not None:
+                for event, sequence in batch:
+                    await self._handle(event, sequence)
+        self._behind = False
+
+    def _hold(self, book: AccountBook) -> None:
+        self.book = book
+        self.due = next_expiry(book)
+        self._bands = self._bands_now()
+
     async def _handle(self, event: MarketEvent, sequence: int) -> None:
-        if sequence <= self.book.market_sequence:
+        if sequence <= self.seen:
             return
         market = self.market()
         if event.symbol not in market.rules:

@@ -16,8 +16,8 @@ from services.gateway.handlers.paging import aware, next_cursor, position
 from services.gateway.ports import Deps
 
 
-def routes(deps: Deps) -> APIRouter:
-    router = APIRouter(prefix="/accounts", tags=["accounts"], responses=PROBLEMS)
+def routes(deps: Deps, base: str) -> APIRouter:
+    router = APIRouter(prefix=f"{base}/accounts", tags=["accounts"], responses=PROBLEMS)
     may_read = Depends(key_with(deps, Scope.READ))
 
     @router.get("")

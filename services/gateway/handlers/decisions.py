@@ -48,7 +48,7 @@ IdempotencyKey = Annotated[
 
 
 def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
-    router = APIRouter(prefix="/decisions", tags=["decisions"], responses=PROBLEMS)
+    router = APIRouter(prefix=f"{base}/decisions", tags=["decisions"], responses=PROBLEMS)
     may_decide, may_read = Depends(key_with(deps, Scope.DECIDE)), Depends(key_with(deps, Scope.READ))
 
     @router.post(

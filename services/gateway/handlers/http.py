@@ -27,8 +27,9 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
         redirect_slashes=False,
     )
     errors.install(app)
-    app.include_router(decisions.routes(deps, metrics, BASE), prefix=BASE)
-    app.include_router(accounts.routes(deps), prefix=BASE)
+    # Routers know their whole prefix: a request's route, by which it is counted, is named relative to its router.
+    app.include_router(decisions.routes(deps, metrics, BASE))
+    app.include_router(accounts.routes(deps, BASE))
 
     @app.get("/", include_in_schema=False)
     async def root() -> dict[str, str]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from libs.schemas.market import MarketTick
 from services.context.domain.candles import Track
 from services.context.domain.market import Bounds, Market
-from services.context.domain.series import Bar, Series
+from services.context.domain.series import Bar, Series, Source
 from tests.fakes.context_values import S0, at, candle, data_dir, real_candles, tick
 
 DATA = data_dir()
@@ -171,8 +171,6 @@ def test_minutes_that_began_before_all_ticks_were_seen_are_not_candles() -> None
 
 def test_ticks_go_on_where_the_candles_of_the_log_end() -> None:
     market = Market(Bounds())
-    from services.context.domain.series import Source
-
     for minute in range(3):
         market.on_candle(candle(minute, 50.0 + minute), Source.FEED)
     market.on_tick(tick(305, 60), 1)

@@ -35,7 +35,6 @@ def test_a_bar_older_than_a_full_series_is_refused() -> None:
 
 
 def test_a_missing_bar_in_a_full_series_pushes_the_oldest_out() -> None:
-    series = filled(range(12))
     series = filled(range(5))
     for minute in range(6, 11):
         series.put(bar(minute), Source.BUILT)

@@ -1,0 +1,161 @@
+"""Time to build one context: 5 assets × 2 timeframes × 500 candles, right after a candle of each closed.
+
+Reference: TA-Lib alone over the same candles.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from libs.schemas import ids
+from libs.schemas.account import Account, AccountState, PerformanceMetrics, TradingDay
+from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
+from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.market import Candle, MarketTick
+from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from services.context.domain.assets import Studies
+from services.context.domain.context import Subject, build
+from services.context.domain.indicators import MOST, compute
+from services.context.domain.market import Bounds, Market
+from services.context.domain.series import Source
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
+TIMEFRAMES: tuple[Timeframe, ...] = ("1m", "5m")
+CANDLES = 500
+ROUNDS = 200
+GOAL_MS = 2.0
+END = datetime(2025, 5, 7, tzinfo=UTC)
+
+
+def run() -> list[dict[str, Any]]:
+    """One row: median milliseconds per context."""
+    market, subject = _market(), _subject()
+    request = _request()
+
+    def cold() -> None:
+        built = build(request, subject, market, Studies(market), END + timedelta(seconds=3))
+        assert isinstance(built, TradingContext)
+
+    found = _median_ms(cold)
+    return [
+        {
+            "name": "context_build",
+            "value": round(found, 3),
+            "unit": "ms",
+            "goal": GOAL_MS,
+            "met": found <= GOAL_MS,
+            "reference": f"TA-Lib alone {_median_ms(lambda: _talib_alone(market)):.3f} ms",
+        }
+    ]
+
+
+def _median_ms(work: Callable[[], None]) -> float:
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken)
+
+
+def _talib_alone(market: Market) -> None:
+    for symbol in SYMBOLS:
+        for timeframe in TIMEFRAMES:
+            series = market.series(symbol, timeframe)
+            assert series is not None
+            compute(series.high[-MOST:], series.low[-MOST:], series.close[-MOST:], series.volume[-MOST:])
+
+
+def _market() -> Market:
+    market = Market(Bounds())
+    market.use(TIMEFRAMES)
+    random = np.random.default_rng(7)
+    for symbol in SYMBOLS:
+        for timeframe in TIMEFRAMES:
+            step = timedelta(seconds=TIMEFRAME_SECONDS[timeframe])
+            closes = 100 * np.cumprod(1 + random.normal(0, 0.002, CANDLES))
+            for n, close in enumerate(closes.tolist()):
+                market.on_candle(_candle(symbol, timeframe, END - step * (CANDLES - n), step, close), Source.FEED)
+        tick = MarketTick(symbol=symbol, ts=END + timedelta(seconds=1), price=100.0, mark_price=100.1)
+        market.on_tick(tick, 1)
+    return market
+
+
+def _candle(symbol: str, timeframe: Timeframe, open_time: datetime, step: timedelta, close: float) -> Candle:
+    return Candle(
+        symbol=symbol,
+        timeframe=timeframe,
+        open_time=open_time,
+        close_time=open_time + step,
+        open=close,
+        high=close * 1.001,
+        low=close * 0.999,
+        close=close,
+        volume=5.0,
+        quote_volume=5.0 * close,
+        trades=4,
+    )
+
+
+def _subject() -> Subject:
+    strategy = TradingStrategy(
+        strategy_id="bench",
+        strategy_name="Bench",
+        strategy_type="custom",
+        description="for measurements",
+        prompt_template="x",
+        risk_parameters=StrategyRiskParameters(
+            max_risk_per_trade=1, max_daily_loss=5, stop_loss_percentage=1, max_funding_rate_bps=10
+        ),
+        timeframe_preference=TIMEFRAMES,
+        margin_pct=10,
+        funding_rate_threshold=0.05,
+        max_exposure_pct=200,
+        max_asset_share_pct=50,
+        max_cluster_pct=100,
+    )
+    account = Account(
+        account_id="bench",
+        name="bench",
+        initial_balance=Decimal(10_000),
+        symbols=SYMBOLS,
+        strategy_id="bench",
+        max_position_size=Decimal(5_000),
+        leverage=Decimal(3),
+    )
+    none = PerformanceMetrics(
+        total_pnl=Decimal(0), win_rate=0, avg_win=Decimal(0), avg_loss=Decimal(0), max_drawdown=0, trades=0
+    )
+    state = AccountState(
+        account_id="bench",
+        version=1,
+        mode="paper",
+        venue="paper",
+        margin_mode="isolated",
+        trading_state="active",
+        wallet_balance=Decimal(10_000),
+        performance=none,
+        day=TradingDay(start=END, open_equity=Decimal(10_000)),
+        maker_fee_bps=2,
+        taker_fee_bps=5,
+        as_of=END,
+    )
+    return Subject(account, strategy, state)
+
+
+def _request() -> DecisionRequest:
+    cycle = ids.interval_cycle("1m", END)
+    return DecisionRequest(
+        request_id=ids.trigger_request_id("bench", cycle),
+        account_id="bench",
+        cycle=cycle,
+        trigger=Trigger(kind="interval"),
+        requested_by="context",
+        requested_at=END,
+        expires_at=END + timedelta(minutes=1),
+    )

@@ -1,0 +1,133 @@
+"""Ticks per second that one context worker takes in: reading in order, checking, folding into candles.
+
+Reference: a bare nats-py callback over the same stored ticks, measured in the same run on the same server.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from cli.embedded import Servers
+from libs.runtime.provision import provision_nats
+from libs.runtime.reader import Start
+from libs.runtime.ticks import TickIntake
+from libs.runtime.worker import Worker
+from libs.schemas import subjects
+from services.context.domain.market import Bounds, Market
+from services.context.settings import Settings
+
+TICKS = 200_000
+ROUNDS = 3
+SHARE = 0.5
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
+
+
+def run() -> list[dict[str, Any]]:
+    """One row: the median of three readings of 200 000 stored ticks."""
+    with tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder:
+        with Servers(Path(folder), use_urls=False) as servers:
+            return uvloop.run(_measure(servers.start()["nats"].url))
+
+
+async def _measure(url: str) -> list[dict[str, Any]]:
+    worker = Worker("context", Settings(nats_url=url))
+    await worker.broker.connect()
+    try:
+        await provision_nats(worker.bus.js)
+        await worker.clock.start()
+        await _publish(worker)
+        bare, taken = [], []
+        for _ in range(ROUNDS):
+            bare.append(await _bare(worker))
+            taken.append(await _take(worker))
+        await worker.clock.stop()
+    finally:
+        await worker.stop()
+    value, reference = statistics.median(taken), statistics.median(bare)
+    return [
+        {
+            "name": "ticks_in",
+            "value": round(value),
+            "unit": "ticks/s",
+            "goal": round(reference * SHARE),
+            "met": value >= reference * SHARE,
+            "reference": f"bare callback {reference:,.0f}/s, so {value / reference:.0%} of it (goal {SHARE:.0%})",
+        }
+    ]
+
+
+async def _publish(worker: Worker) -> None:
+    """An hour of ticks of five symbols, as any client may publish them."""
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    for n in range(TICKS):
+        symbol = SYMBOLS[n % len(SYMBOLS)]
+        ts = (begin + timedelta(seconds=n * 3_600 / TICKS)).isoformat()
+        price = 100 + n % 97 / 10
+        body = (
+            f'{{"symbol":"{symbol}","ts":"{ts}","price":{price},"size":0.5,"bid":{price - 0.1},"ask":{price + 0.1},'
+            f'"mark_price":{price},"tick_id":"bench-{n}","source":"bench"}}'
+        )
+        await worker.bus.publish_fast(subjects.tick(symbol), body.encode())
+        if n % 5_000 == 0:
+            await worker.bus.nc.flush()
+    await worker.bus.nc.flush()
+    while (await worker.bus.js.stream_info(subjects.MARKET.name)).state.messages < TICKS:
+        await asyncio.sleep(0.05)
+
+
+async def _bare(worker: Worker) -> float:
+    """Ticks per second of a callback that only counts."""
+    done, seen = asyncio.Event(), 0
+
+    async def count(msg: Msg) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == TICKS:
+            done.set()
+
+    inbox = worker.bus.nc.new_inbox()
+    subscription = await worker.bus.nc.subscribe(inbox, cb=count)
+    config = ConsumerConfig(
+        deliver_subject=inbox,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.NONE,
+        mem_storage=True,
+        num_replicas=1,
+        inactive_threshold=30,
+    )
+    began = time.perf_counter()
+    await worker.bus.js.add_consumer(subjects.MARKET.name, config=config)
+    await done.wait()
+    took = time.perf_counter() - began
+    await subscription.unsubscribe()
+    return TICKS / took
+
+
+async def _take(worker: Worker) -> float:
+    """Ticks per second of the worker's own intake and fold."""
+    market = Market(Bounds())
+    market.use(["5m", "15m"])
+    intake = TickIntake(
+        worker.bus,
+        worker.clock,
+        on_tick=market.on_tick,
+        on_funding=market.on_funding,
+        on_note=market.on_note,
+        start=Start.all(),
+    )
+    began = time.perf_counter()
+    await intake.start()
+    await intake.caught_up()
+    took = time.perf_counter() - began
+    await intake.stop()
+    applied = sum(track.applied for track in market.tracks())
+    assert applied == TICKS, f"{applied} of {TICKS} ticks were applied"
+    return TICKS / took

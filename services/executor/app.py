@@ -1,0 +1,68 @@
+"""The executor: final verdicts into orders, and a paper venue that fills them from ticks."""
+
+from libs.runtime.mirror import ConfigMirror, ConfigValue
+from libs.runtime.mongo import MONGO_AWAY, Database
+from libs.runtime.reader import Start
+from libs.runtime.ticks import TickIntake
+from libs.runtime.worker import Worker, run
+from libs.schemas.subjects import EXECUTOR_PARTITIONS
+from services.executor.adapters.accounts import MongoAccounts
+from services.executor.adapters.leases import MongoLeases
+from services.executor.adapters.market import MarketHistory
+from services.executor.adapters.paper import PaperVenue
+from services.executor.adapters.plans import MongoPlans
+from services.executor.adapters.states import KvStates
+from services.executor.handlers import decode, handler
+from services.executor.handlers.board import Board
+from services.executor.handlers.desks import Desks
+from services.executor.handlers.partitions import Partitions
+from services.executor.metrics import ExecutorMetrics
+from services.executor.ports import Deps
+from services.executor.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Worker:
+    """Wire the executor. Needs no server: everything waits until the worker starts."""
+    settings = settings or Settings()
+    worker = Worker("executor", settings, away=MONGO_AWAY)
+    database = Database(settings.mongodb_url, settings.mongodb_db)
+    accounts = MongoAccounts(database.db)
+    board = Board(worker.clock)
+
+    def on_config(key: str, value: ConfigValue | None) -> None:
+        desks.configured(key, value)
+
+    config = ConfigMirror(worker.bus, on_change=on_config)
+    deps = Deps(
+        accounts=accounts,
+        plans=MongoPlans(database.client, database.db, accounts),
+        states=KvStates(worker.bus),
+        leases=MongoLeases(database.db),
+        venue=PaperVenue,
+        publisher=worker.bus,
+        config=config,
+        log=MarketHistory(worker.bus, worker.clock),
+        clock=worker.clock,
+    )
+    desks = Desks(deps, board)
+    on_execute = handler(desks)
+    partitions = Partitions(
+        settings.instance,
+        deps.leases,
+        desks,
+        lambda p: worker.partition_consumer(EXECUTOR_PARTITIONS[p], on_execute, decode=decode),
+        lambda: worker.checks()["started"],
+    )
+    intake = TickIntake(
+        worker.bus, worker.clock, on_tick=board.on_tick, on_funding=board.on_funding, start=Start.last_per_subject()
+    )
+    ExecutorMetrics(worker.registry, partitions, desks, intake)
+    for service in (database, config, intake, partitions):
+        worker.add(service)
+    worker.background("partitions", partitions.run)
+    worker.background("timers", desks.sweep)
+    return worker
+
+
+if __name__ == "__main__":
+    run(create_app)

@@ -1,0 +1,194 @@
+"""The accounts of the partitions that this process holds."""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from libs.runtime.emit import Emit
+from libs.runtime.errors import Conflict
+from libs.runtime.failpoints import hit
+from libs.schemas import ids, subjects
+from libs.schemas.account import Account, ControlRequested
+from libs.schemas.analytics import Alert
+from libs.schemas.decision import DecisionValidated
+from services.executor.domain.book import new_book
+from services.executor.domain.performance import performance
+from services.executor.handlers.board import Board
+from services.executor.handlers.desk import Desk
+from services.executor.handlers.relay import AWAY
+from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
+
+SWEEP_S = 0.25
+CHECKPOINT_S = 5.0
+LOST: tuple[type[Exception], ...] = (Conflict, Fenced)
+LATER = (*AWAY, *LOST)
+log = logging.getLogger(__name__)
+
+
+class Desks:
+    """Opened and closed by partition; verdicts, controls, market events and timers find their account here."""
+
+    def __init__(self, deps: Deps, board: Board) -> None:
+        self._deps = deps
+        self._board = board
+        self._desks: dict[str, Desk] = {}
+        self._fences: dict[int, int] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        board.offer = self._offer
+
+    def __len__(self) -> int:
+        return len(self._desks)
+
+    def get(self, account_id: str) -> Desk | None:
+        return self._desks.get(account_id)
+
+    async def execute(self, body: DecisionValidated, *, redelivered: bool) -> None:
+        """Carry out a verdict. A dry run or a shadow arm never comes here; one that does is dropped."""
+        if body.dry_run or body.arm.shadow:
+            log.error("%s is a dry run or a shadow arm and is not executed", body.decision_id)
+            return
+        await self._desk(body.account_id).execute(body, redelivered=redelivered)
+        hit("executor.before_ack")
+
+    async def control(self, body: ControlRequested) -> None:
+        """Carry out a control of one account; those for all accounts do not come this way."""
+        await self._desk(body.scope).control(body)
+        hit("executor.before_ack")
+
+    async def open(self, partition: int, fence: int) -> None:
+        """Take over a partition's accounts: fence them, see what happened meanwhile, finish what was begun."""
+        created, _ = await self._deps.log.created()
+        found = await self._deps.accounts.take(partition, fence)
+        self._fences[partition] = fence
+        desks = [Desk(self._deps, self._board, _placed(account, created, self._board), fence) for account in found]
+        self._desks.update((desk.book.account_id, desk) for desk in desks)
+        await self._recover([desk for desk in desks if desk.book.exposed])
+        for plan in await self._deps.plans.unfinished([desk.book.account_id for desk in desks]):
+            await self._desks[plan.value.account_id].resume(plan)
+        for config in tuple(self._deps.config.accounts.values()):
+            await self.configure(config)
+
+    async def close(self, partition: int, *, patience: float) -> None:
+        """Let go of a partition's accounts."""
+        fence = self._fences.pop(partition, None)
+        mine = [desk for desk in self._desks.values() if ids.partition(desk.book.account_id) == partition]
+        await asyncio.gather(*(desk.close(patience=patience) for desk in mine))
+        if fence is not None and patience:
+            await self._deps.accounts.checkpoint([d.position for d in mine if d.settled and d.book.exposed], fence)
+        for desk in mine:
+            del self._desks[desk.book.account_id]
+
+    def configured(self, key: str, config: object) -> None:
+        """A value in KV config changed."""
+        if isinstance(config, Account):
+            task = asyncio.create_task(self._configure_later(config), name=key)
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def configure(self, config: Account) -> None:
+        """Open the account that the configuration names, if its partition is held here and it is on paper."""
+        fence = self._fences.get(ids.partition(config.account_id))
+        if fence is None or config.account_id in self._desks:
+            return
+        if config.mode != "paper" or config.margin_mode != "isolated":
+            await self._refuse(config)
+            return
+        created, sequence = await self._deps.log.created()
+        book = new_book(config, performance((), config.initial_balance), self._deps.clock.now())
+        version = await self._deps.states.version(config.account_id) + 1
+        book = replace(book, version=version, market_created=created, market_sequence=sequence)
+        if not await self._deps.accounts.create(book, fence):
+            raise Conflict(f"{config.account_id} exists under another partition")
+        if config.account_id not in self._desks:
+            self._desks[config.account_id] = Desk(self._deps, self._board, StoredAccount(book, fence), fence)
+            log.info("account %s opened with %s", config.account_id, config.initial_balance)
+
+    async def sweep(self) -> None:
+        """Timers: expiries and the day's end in market time, funding that was announced ahead, checkpoints."""
+        checked = self._deps.clock.monotonic()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._board.pay_due()
+            now = self._deps.clock.now()
+            for desk in [d for d in self._desks.values() if d.due <= now]:
+                await self._tend(desk)
+            if self._deps.clock.monotonic() - checked >= CHECKPOINT_S:
+                checked = self._deps.clock.monotonic()
+                await self._checkpoint()
+
+    async def _tend(self, desk: Desk) -> None:
+        try:
+            await desk.tend(self._deps.clock.now())
+        except LATER as error:
+            log.warning("timers of %s wait: %r", desk.book.account_id, error)
+
+    async def _checkpoint(self) -> None:
+        by_fence: dict[int, list[Desk]] = {}
+        for desk in self._desks.values():
+            if desk.settled and desk.book.exposed:
+                by_fence.setdefault(desk.fence, []).append(desk)
+        for fence, desks in by_fence.items():
+            try:
+                await self._deps.accounts.checkpoint([desk.position for desk in desks], fence)
+            except AWAY as error:
+                log.warning("no checkpoint: %r", error)
+
+    async def _recover(self, desks: list[Desk]) -> None:
+        """Show accounts with something open what the market did since they were last written."""
+        if not desks:
+            return
+        for desk in desks:
+            desk.recovering()
+        async with self._deps.log.replay(min(desk.seen for desk in desks)) as past:
+            while (batch := await past.take()) is not None:
+                for event, sequence in batch:
+                    for desk in desks:
+                        await desk.recover(event, sequence)
+        for desk in desks:
+            desk.recovered()
+
+    def _desk(self, account_id: str) -> Desk:
+        desk = self._desks.get(account_id)
+        if desk is None:
+            raise Conflict(
+                f"account {account_id} is not open here: its configuration is missing or its partition moved"
+            )
+        return desk
+
+    def _offer(self, account_id: str, event: MarketEvent, sequence: int) -> None:
+        desk = self._desks.get(account_id)
+        if desk is not None:
+            desk.offer(event, sequence)
+
+    async def _configure_later(self, config: Account) -> None:
+        while True:
+            try:
+                await self.configure(config)
+            except AWAY as error:
+                log.warning("account %s waits: %r", config.account_id, error)
+                await asyncio.sleep(1)
+            except LOST as error:
+                log.warning("account %s: %s", config.account_id, error)
+                return
+            else:
+                return
+
+    async def _refuse(self, config: Account) -> None:
+        what = f"mode {config.mode}, {config.margin_mode} margin"
+        log.critical("account %s has %s: only isolated paper accounts trade; it stays closed", config.account_id, what)
+        alert = Alert(
+            alert_id=f"refused:{config.account_id}:{config.version}",
+            account_id=config.account_id,
+            kind="venue",
+            severity="critical",
+            message=f"{what} is not possible yet: set mode paper and margin_mode isolated; until then it stays closed",
+            created_at=self._deps.clock.now(),
+        )
+        await self._deps.publisher.publish(Emit(subjects.alert_raised(config.account_id), alert))
+
+
+def _placed(account: StoredAccount, created: object, board: Board) -> StoredAccount:
+    """The account with a market sequence that means something: a stream that was made anew counts from 1 again."""
+    if account.book.market_created == created:
+        return account
+    return replace(account, book=replace(account.book, market_sequence=board.sequence))

@@ -1,0 +1,92 @@
+"""What a verdict becomes: judged again on the account itself, planned, stored, and only then submitted."""
+
+from collections.abc import Sequence
+
+from libs.risk.accounts import account_view
+from libs.risk.judge import judge
+from libs.risk.values import Limits
+from libs.runtime.errors import Poison, Unavailable
+from libs.runtime.failpoints import hit
+from libs.schemas.account import Account
+from libs.schemas.decision import AssetVerdict, DecisionValidated
+from libs.schemas.orders import OrderPlan
+from libs.schemas.reasons import DeadLetterCode, OrderReason
+from services.executor.domain.book import AccountBook
+from services.executor.domain.changes import Outgoing, Turn
+from services.executor.domain.final import final_verdicts
+from services.executor.domain.plan import cancels, denials, plan, reserving
+from services.executor.domain.quote import Market
+from services.executor.domain.state import account_state
+from services.executor.ports import AlreadyPlanned, Deps, Seat, Stored
+
+
+class Execution:
+    """Of one account; the caller has its lock. Every step can be repeated."""
+
+    def __init__(self, deps: Deps, seat: Seat) -> None:
+        self._deps = deps
+        self._seat = seat
+        self._venue = deps.venue(seat)
+
+    async def run(self, body: DecisionValidated, *, redelivered: bool) -> None:
+        """A plan that exists is resumed and never made again; a decision that was carried out is only closed."""
+        if body.decision_id in self._seat.book.executed:
+            await self._deps.plans.done(body.decision_id)
+            return
+        stored = await self._deps.plans.find(body.decision_id) if redelivered else None
+        stored = stored or await self._store(body)
+        if stored is not None:
+            await self.finish(stored)
+
+    async def finish(self, stored: Stored[OrderPlan]) -> None:
+        """Cancel, submit, close. What was done before is not done again."""
+        gone = cancels(stored.value, self._seat.book)
+        if gone:
+            await self._venue.cancel(gone, OrderReason.DECISION)
+        orders = self._deps.plans.orders(stored)
+        if orders:
+            await self._venue.submit(orders)
+        hit("executor.after_submit")
+        await self._deps.plans.done(stored.value.plan_id)
+
+    async def _store(self, body: DecisionValidated) -> Stored[OrderPlan] | None:
+        """The stored plan; None where the decision asks for nothing."""
+        market = self._seat.market()
+        finals = self._judged(body, market)
+        made = plan(body, finals, self._seat.book, market.now)
+        before = self._seat.book
+        turn = Turn(reserving(before, made), denials(body, finals, market.now))
+        if not (made.intents or turn.changes or cancels(made, before)):
+            return None
+        stored: list[Stored[OrderPlan]] = []
+
+        async def write(after: AccountBook, outbox: Sequence[Outgoing]) -> None:
+            stored.append(await self._deps.plans.store(made, before, after, self._seat.fence, outbox))
+
+        hit("executor.before_store")
+        try:
+            await self._seat.save(turn, write)
+        except AlreadyPlanned:
+            return await self._deps.plans.find(body.decision_id)
+        hit("executor.after_store")
+        return stored[0]
+
+    def _judged(self, body: DecisionValidated, market: Market) -> tuple[AssetVerdict, ...]:
+        config = self._config(body)
+        strategy = self._deps.config.strategy(body.strategy.id, body.strategy.version)
+        if strategy is None:
+            raise Unavailable(f"strategy {body.strategy.id} version {body.strategy.version} is not in KV config")
+        marks = {s: q.mark for s, q in market.quotes.items()}
+        view = account_view(account_state(self._seat.book, None), config, marks)
+        limits = Limits(strategy, config, {s: r.filters for s, r in market.rules.items()})
+        judged = judge(body.decision, body.facts, view, limits, market.now, expires_at=body.expires_at)
+        return final_verdicts(body.verdicts, judged.to_wire(), expired=market.now > body.expires_at)
+
+    def _config(self, body: DecisionValidated) -> Account:
+        config = self._deps.config.account(body.account_id)
+        if config is None or config.mode != "paper":
+            raise Poison(
+                DeadLetterCode.INVALID,
+                f"account {body.account_id} is not a paper account of this system; create it in KV config first",
+            )
+        return config

@@ -1,0 +1,37 @@
+"""The validator: every proposal against the rules, on the latest known market and account."""
+
+from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.runtime.worker import Worker, run
+from services.validator.adapters.nats import NatsEndings
+from services.validator.adapters.ticks import LatestMarks
+from services.validator.handlers import routes
+from services.validator.metrics import ValidatorMetrics
+from services.validator.ports import Deps
+from services.validator.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Worker:
+    settings = settings or Settings()
+    worker = Worker("validator", settings)
+    metrics = ValidatorMetrics(worker.registry)
+    configuration, states = ConfigMirror(worker.bus), StateMirror(worker.bus)
+    marks = LatestMarks(worker.bus, worker.clock, metrics)
+    for service in (configuration, states, marks):
+        worker.add(service)
+    deps = Deps(
+        configuration=configuration,
+        states=states,
+        marks=marks,
+        endings=NatsEndings(worker.bus),
+        clock=worker.clock,
+        metrics=metrics,
+        max_tick_age=settings.tick_age,
+        mirror_wait=settings.mirror_wait,
+        concurrency=settings.validator_concurrency,
+    )
+    worker.include(routes(deps))
+    return worker
+
+
+if __name__ == "__main__":
+    run(create_app)

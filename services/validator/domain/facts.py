@@ -1,0 +1,53 @@
+"""The market as the rules see it: prices of now, and what only the context could know from the proposal."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from libs.schemas.account import AccountState
+from libs.schemas.decision import AssetFacts, DecisionProposed, Facts
+from services.validator.domain.marks import Mark
+
+
+def symbols_of(proposal: DecisionProposed, state: AccountState) -> tuple[str, ...]:
+    """Every symbol that the verdicts may depend on: proposed, decided on, held or resting."""
+    decided = () if proposal.decision is None else (asset.asset for asset in proposal.decision.decisions)
+    held = (position.symbol for position in state.positions)
+    resting = (order.symbol for order in state.open_orders)
+    return tuple(dict.fromkeys((*proposal.symbols, *proposal.facts.assets, *decided, *held, *resting)))
+
+
+def facts_of(
+    proposal: DecisionProposed, state: AccountState, marks: Mapping[str, Mark], now: datetime, max_tick_age_s: float
+) -> Facts:
+    """Facts at market time `now`. A symbol without any tick is left out: the rules deny it for want of a price.
+
+    `atr_percent`, indicators and correlations are the proposal's; an asset that it did not see has none.
+    """
+    return Facts(
+        assets={
+            symbol: _asset(marks[symbol], proposal.facts.assets.get(symbol), now, max_tick_age_s) for symbol in marks
+        },
+        correlations=proposal.facts.correlations,
+        account_version=state.version,
+        as_of=now,
+    )
+
+
+def known(get: Callable[[str], Mark | None], symbols: tuple[str, ...]) -> dict[str, Mark]:
+    return {symbol: mark for symbol in symbols if (mark := get(symbol)) is not None}
+
+
+def _asset(mark: Mark, proposed: AssetFacts | None, now: datetime, max_tick_age_s: float) -> AssetFacts:
+    age = max(0.0, (now - mark.at).total_seconds())
+    return AssetFacts(
+        mark=mark.mark,
+        last=mark.last,
+        bid=mark.bid,
+        ask=mark.ask,
+        atr_percent=None if proposed is None else proposed.atr_percent,
+        age_seconds=age,
+        stale=age > max_tick_age_s,
+        has_indicators=proposed is not None and proposed.has_indicators,
+        funding_rate=mark.funding_rate,
+        next_funding_time=mark.next_funding_time,
+    )

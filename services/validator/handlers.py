@@ -1,0 +1,132 @@
+"""Proposals in, one terminal event each out."""
+
+import asyncio
+import logging
+
+from faststream.nats import NatsRouter
+
+from libs.risk.accounts import account_view
+from libs.risk.case import exact
+from libs.risk.values import Limits
+from libs.runtime.delivery import consume, delivered
+from libs.runtime.emit import Emit
+from libs.runtime.failpoints import hit
+from libs.schemas import subjects
+from libs.schemas.account import Account, AccountState
+from libs.schemas.decision import (
+    DecisionEvaluated,
+    DecisionProposed,
+    DecisionRejected,
+    DecisionValidated,
+    TradingDecision,
+)
+from libs.schemas.reasons import RejectReason
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.subjects import VALIDATOR_PROPOSALS
+from services.validator.domain.facts import facts_of, known, symbols_of
+from services.validator.domain.verdict import Judged, Terminal, judged, rejected, terminal
+from services.validator.ports import Deps
+
+ASK_AGAIN_S = 0.05
+REMEMBERED = 8  # times the proposals that may be in hand
+log = logging.getLogger(__name__)
+
+
+def routes(deps: Deps) -> NatsRouter:
+    router = NatsRouter()
+    made: dict[str, Emit] = {}
+
+    async def on_proposal(proposal: DecisionProposed) -> Emit | None:
+        """A repeated delivery publishes what the first one did: judged again, it might end differently."""
+        if proposal.decision_id not in made:
+            info = delivered()
+            if info.deliveries > 1 and await deps.endings.ended(
+                proposal.account_id, proposal.decision_id, info.sequence
+            ):
+                log.info("%s has ended already", proposal.decision_id)
+                return None
+            made[proposal.decision_id] = _emit(await conclude(deps, proposal))
+            if len(made) > REMEMBERED * deps.concurrency:
+                del made[next(iter(made))]
+        hit("validator.before_emit")
+        return made[proposal.decision_id]
+
+    consume(router, VALIDATOR_PROPOSALS, on_proposal, concurrency=deps.concurrency)
+    return router
+
+
+async def conclude(deps: Deps, proposal: DecisionProposed) -> Terminal:
+    """The event that a proposal ends in."""
+    if proposal.decision is None:
+        ended: Terminal = rejected(proposal, RejectReason.ABSTAINED, proposal.abstain_detail or "", deps.clock.now())
+    else:
+        ended = await _judged(deps, proposal, proposal.decision)
+    outcome = ended.reason.value if isinstance(ended, DecisionRejected) else ended.status
+    deps.metrics.endings.labels(_kind(ended), outcome).inc()
+    return ended
+
+
+async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecision) -> Terminal:
+    found = await _loaded(deps, proposal)
+    if isinstance(found, DecisionRejected):
+        return found
+    account, strategy, state = found
+    symbols = symbols_of(proposal, state)
+    marks = known(deps.marks.get, symbols)
+    facts = facts_of(proposal, state, marks, deps.clock.now(), deps.max_tick_age)
+    venue = {s: v for s in symbols if (v := deps.configuration.venue_symbol(account.venue, s)) is not None}
+    began = deps.clock.monotonic()
+    view = account_view(state, account, {symbol: exact(mark.mark) for symbol, mark in marks.items()})
+    judgement = judged(proposal, decision, facts, view, Limits(strategy, account, venue))
+    seconds = deps.clock.monotonic() - began
+    deps.metrics.judged(judgement, seconds)
+    return terminal(proposal, Judged(decision, facts, judgement, seconds))
+
+
+async def _loaded(
+    deps: Deps, proposal: DecisionProposed
+) -> tuple[Account, TradingStrategy, AccountState] | DecisionRejected:
+    """Account, strategy as it was decided with, and state; mirrors may be a little behind the proposal."""
+    until = deps.clock.monotonic() + deps.mirror_wait
+    while True:
+        account, strategy, state = _look_up(deps, proposal)
+        recent = state is not None and state.version >= proposal.facts.account_version
+        if (account and strategy and recent) or deps.clock.monotonic() >= until:
+            break
+        await asyncio.sleep(ASK_AGAIN_S)
+    if account is None:
+        return _missing(deps, proposal, RejectReason.UNKNOWN_ACCOUNT, f"no account {proposal.account_id} is configured")
+    if strategy is None:
+        named = f"{proposal.strategy.id} version {proposal.strategy.version}"
+        return _missing(deps, proposal, RejectReason.NO_STRATEGY, f"no strategy {named} is configured")
+    if state is None:
+        return _missing(deps, proposal, RejectReason.NO_STATE, f"no state of {proposal.account_id} is known yet")
+    return account, strategy, state
+
+
+def _look_up(
+    deps: Deps, proposal: DecisionProposed
+) -> tuple[Account | None, TradingStrategy | None, AccountState | None]:
+    return (
+        deps.configuration.account(proposal.account_id),
+        deps.configuration.strategy(proposal.strategy.id, proposal.strategy.version),
+        deps.states.get(proposal.account_id),
+    )
+
+
+def _missing(deps: Deps, proposal: DecisionProposed, reason: RejectReason, detail: str) -> DecisionRejected:
+    return rejected(proposal, reason, detail, deps.clock.now())
+
+
+def _kind(ended: Terminal) -> str:
+    return type(ended).__name__.removeprefix("Decision").lower()
+
+
+def _emit(ended: Terminal) -> Emit:
+    match ended:
+        case DecisionValidated():
+            return Emit(subjects.decision_validated(ended.account_id), ended)
+        case DecisionEvaluated():
+            return Emit(subjects.decision_evaluated(ended.account_id), ended)
+        case DecisionRejected():
+            return Emit(subjects.decision_rejected(ended.account_id), ended)

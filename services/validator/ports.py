@@ -1,0 +1,53 @@
+"""What the validator needs from outside."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from libs.runtime.clock import Clock
+from libs.schemas.account import Account, AccountState
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
+from services.validator.domain.marks import Mark
+from services.validator.metrics import ValidatorMetrics
+
+
+class Configuration(Protocol):
+    """Accounts, strategies and venue filters as configured now."""
+
+    def account(self, account_id: str) -> Account | None: ...
+    def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None: ...
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
+
+
+class States(Protocol):
+    """Last known state of each account."""
+
+    def get(self, account_id: str) -> AccountState | None: ...
+
+
+class Marks(Protocol):
+    """The newest tick of each symbol."""
+
+    def get(self, symbol: str) -> Mark | None: ...
+
+
+class Endings(Protocol):
+    """The log of decisions."""
+
+    async def ended(self, account_id: str, decision_id: str, after: int) -> bool:
+        """Whether a terminal event of this decision is stored after sequence `after`. Raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """`max_tick_age` is in market seconds, `mirror_wait` in wall seconds."""
+
+    configuration: Configuration
+    states: States
+    marks: Marks
+    endings: Endings
+    clock: Clock
+    metrics: ValidatorMetrics
+    max_tick_age: float = 45.0
+    mirror_wait: float = 2.0
+    concurrency: int = 8

@@ -1,0 +1,105 @@
+"""What must hold over the log and the database after any run, however it was disturbed."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from libs.runtime.bus import Bus
+from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.runtime.mongo import client
+from libs.runtime.reader import OrderedReader, Record, Start
+
+TERMINAL = ("decision.validated", "decision.rejected", "decision.answered", "decision.evaluated")
+
+
+@dataclass
+class Log:
+    """Every message of the streams that matter, by `<noun>.<verb>`."""
+
+    messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def take(self, record: Record) -> None:
+        kind = ".".join(record.subject.split(".", 2)[:2])
+        self.messages.setdefault(kind, []).append(orjson.loads(record.data))
+
+    def of(self, *kinds: str) -> list[dict[str, Any]]:
+        return [message for kind in kinds for message in self.messages.get(kind, [])]
+
+
+async def read_log(bus: Bus) -> Log:
+    log = Log()
+    for stream, subject in (("REQUESTS", ">"), ("CONTEXTS", ">"), ("DECISIONS", ">"), ("ORDERS", ">"), ("DEAD", ">")):
+        reader = OrderedReader(bus, stream, [subject], log.take, start=Start.all())
+        await reader.start()
+        await reader.caught_up()
+        await reader.stop()
+    return log
+
+
+def twice(values: list[Any]) -> list[Any]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def check_log(log: Log) -> None:
+    """R1 and R2 over the log: one terminal event a request, one order an id, nothing twice."""
+    assert log.of("decision.requested"), "the run made no requests"
+    requests = [m["request_id"] for m in log.of("decision.requested")]
+    assert twice(requests) == []
+    ended = Counter(m["request_id"] for m in log.of(*TERMINAL))
+    assert {r: ended[r] for r in requests if ended[r] != 1} == {}, "requests without exactly one terminal event"
+    assert twice([m["context_id"] for m in log.of("context.built")]) == []
+    assert twice([m["decision_id"] for m in log.of("decision.proposed")]) == []
+    placed = [m["intent"]["client_order_id"] for m in log.of("order.placed")]
+    assert twice(placed) == [], "orders placed twice"
+    assert twice([m["fill"]["fill_id"] for m in log.of("order.filled")]) == [], "fills twice"
+    assert twice([m["event_id"] for m in log.of("order.placed", "order.filled", "order.canceled")]) == []
+    entries = Counter(
+        (m["decision_id"], m["intent"]["symbol"]) for m in log.of("order.placed") if m["intent"]["leg"] == "entry"
+    )
+    assert [key for key, count in entries.items() if count > 1] == [], "two entries for one asset of one decision"
+    validated = {m["decision_id"] for m in log.of("decision.validated")}
+    assert {key[0] for key in entries} <= validated
+
+
+async def check_books(bus: Bus, log: Log) -> None:
+    """R4: each wallet is what it began with plus everything that the log says happened to it."""
+    config, state = ConfigMirror(bus), StateMirror(bus)
+    await config.start()
+    await state.start()
+    for account_id, account in config.accounts.items():
+        present = state.get(account_id)
+        assert present is not None
+        events = [
+            m
+            for m in log.of("position.opened", "position.changed", "position.closed", "position.liquidated")
+            if m["account_id"] == account_id
+        ]
+        moved = sum(
+            (Decimal(m["realized_pnl"]) - Decimal(m["fee"]) + Decimal(m["funding"]) for m in events), Decimal(0)
+        )
+        assert present.wallet_balance == account.initial_balance + moved
+        versions = [m["account_version"] for m in events]
+        assert versions == sorted(versions)
+    await state.stop()
+    await config.stop()
+
+
+async def check_database(url: str, log: Log) -> None:
+    """R3: what the log says is in the read models; every stored intent is where its events say."""
+    mongo = client(url)
+    db = mongo["perpetua"]
+    try:
+        stored = {d["_id"]: d async for d in db["decisions"].find({})}
+        for message in log.of(*TERMINAL):
+            assert stored[message["decision_id"]]["status"] not in ("pending", "proposed")
+        fills = [d["_id"] async for d in db["fills"].find({}, {"_id": 1})]
+        assert sorted(fills) == sorted(m["fill"]["fill_id"] for m in log.of("order.filled"))
+        plans = [p["_id"] async for p in db["order_plans"].find({}, {"_id": 1})]
+        assert set(plans) <= {m["decision_id"] for m in log.of("decision.validated")}
+        stuck = [i["_id"] async for i in db["order_intents"].find({"state": {"$in": ["new", "submitting", "unknown"]}})]
+        assert stuck == [], "intents that never reached the venue"
+    finally:
+        await mongo.close()

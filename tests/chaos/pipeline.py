@@ -1,0 +1,116 @@
+"""The whole pipeline under test: real servers, real processes, killed at will."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from cli.backoff import Backoff
+from cli.connection import connected
+from cli.embedded import Servers
+from cli.observe import lags
+from cli.phases import Phases
+from cli.plan import make_plan
+from cli.session import Session, session
+from cli.workers import Worker
+from libs.runtime.bus import Bus
+
+WAIT_S = 60.0
+
+
+class Pipeline:
+    """Servers and workers of one run, and a connection of the test's own."""
+
+    def __init__(self, servers: Servers, run: Session, bus: Bus, mongodb_url: str) -> None:
+        self.servers = servers
+        self.run = run
+        self.bus = bus
+        self.mongodb_url = mongodb_url
+
+    def workers(self, name: str) -> list[Worker]:
+        return [worker for worker in self.run.supervisor.workers if worker.name == name]
+
+    async def kill_at(self, name: str, failpoint: str) -> None:
+        """Restart a worker so that it kills itself at `failpoint`; return when it has done so and is ready again."""
+        (worker, *_) = self.workers(name)
+        clean = worker.env
+        worker.env = lambda port: {**clean(port), "PERPETUA_FAILPOINT": failpoint}
+        await self.kill(worker, ready=False)
+        died = worker.restarts
+        worker.env = clean
+        await until(lambda: worker.restarts > died, f"{worker.instance} dies at {failpoint}")
+        assert worker.last_exit == -signal.SIGKILL, (
+            f"{worker.instance} ended with {worker.last_exit}, not at {failpoint}"
+        )
+        await until(lambda: worker.state == "ready", f"{worker.instance} is ready again")
+
+    async def kill(self, worker: Worker, *, ready: bool = True) -> None:
+        """SIGKILL; return when the supervisor has started it again."""
+        assert worker.child is not None
+        worker.backoff = Backoff()
+        before = worker.restarts
+        os.kill(worker.child.pid, signal.SIGKILL)
+        await until(lambda: worker.restarts > before and worker.child is not None, f"{worker.instance} is restarted")
+        worker.backoff = Backoff()
+        if ready:
+            await until(lambda: worker.state == "ready", f"{worker.instance} is ready again")
+
+    async def kill_server(self, name: str) -> None:
+        """SIGKILL to a server; return when the keeper has it back."""
+        before = self.run.keeper.restarts.get(name, 0)
+        self.servers.signal(name, signal.SIGKILL)
+        await until(lambda: self.run.keeper.restarts.get(name, 0) > before, f"{name} is back")
+
+    async def progress(self, decisions: int) -> None:
+        """Return when so many more decisions have ended."""
+        target = self.run.board.counts.decisions + decisions
+        await until(lambda: self.run.board.counts.decisions >= target, f"{decisions} more decisions")
+
+    async def quiet(self) -> None:
+        """End the feed and return when nothing is waiting or in hand any more."""
+        for worker in self.workers("feed"):
+            assert worker.child is not None
+            os.kill(worker.child.pid, signal.SIGTERM)
+            await asyncio.to_thread(worker.child.ended_within, 5)
+            worker.child, worker.state = None, "stopped"
+        async with asyncio.timeout(WAIT_S):
+            still = 0
+            while still < 5:
+                still = still + 1 if not any((await lags(self.bus)).values()) else 0
+                await asyncio.sleep(0.2)
+
+
+async def until(condition: Callable[[], bool], what: str, timeout: float = WAIT_S) -> None:
+    """Wait for a condition on another process's state; there is no event to await."""
+    try:
+        async with asyncio.timeout(timeout):
+            while not condition():  # noqa: ASYNC110 - the condition is another process's
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"not within {timeout:g} s: {what}") from None
+
+
+@contextlib.asynccontextmanager
+async def pipeline(folder: Path, *, replicas: str = "", speed: float = 60.0) -> AsyncIterator[Pipeline]:
+    """All workers over a synthetic market, ready."""
+    plan = make_plan(state=folder, env={}, feed="synthetic", replicas=replicas, speed=speed, seed=7)
+    said: list[str] = []
+    servers = Servers(folder, use_urls=False, use_path=False)
+    try:
+        infos = await asyncio.to_thread(servers.start)
+        env = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PERPETUA_", "LLM_", "OPENROUTER_"))
+        }
+        phases = Phases(said.append)
+        async with (
+            session(plan, servers, infos, env=env, phases=phases, say=said.append, command="test") as run,
+            connected(infos["nats"].url) as bus,
+        ):
+            yield Pipeline(servers, run, bus, infos["mongodb"].url)
+    except BaseException:
+        print("\n".join(said))
+        raise
+    finally:
+        await asyncio.to_thread(servers.stop)

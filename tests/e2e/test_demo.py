@@ -1,0 +1,195 @@
+"""The whole product by its command: real servers, real workers, a made-up market."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cli.runfile import load
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+STOP_LIMIT_S = 10.0
+SYNTHETIC = ("--feed", "synthetic", "--seed", "7")
+
+
+def clean_env() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PERPETUA_")}
+    for name in ("NATS_URL", "MONGODB_URL", "REDIS_URL", "ASSETS"):
+        kept.pop(name, None)
+    return kept
+
+
+@contextlib.contextmanager
+def started(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_env(),
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def below(folder: Path) -> list[psutil.Process]:
+    """Processes that belong to the run in `folder`: servers by their command line, workers by where they log."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            named = any(str(folder) in word for word in process.cmdline())
+            logs = Path(f"/proc/{process.pid}/fd/2").readlink()
+            if process.pid != os.getpid() and (named or str(logs).startswith(str(folder))):
+                found.append(process)
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def run_demo(state: Path, seconds: int, *more: str) -> tuple[dict[str, Any], str]:
+    out = state.parent / f"{state.name}.json"
+    with started(
+        *("demo", "--for", str(seconds), "--no-ui", "--json", str(out), "--state-dir", str(state)), *SYNTHETIC, *more
+    ) as process:
+        said, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, f"{said}\n{errors}"
+    assert errors == ""
+    assert below(state) == []
+    summary: dict[str, Any] = json.loads(out.read_text())
+    return summary, said
+
+
+def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    first, said = run_demo(state, 30)
+    for name in ("ticks", "contexts", "decisions", "accepted", "orders", "fills"):
+        assert first[name] > 0, f"{name}: {first}\n{said}"
+    assert first["dead_letters"] == 0
+    assert first["restarts"] == 0
+    assert first["market"] == "synthetic"
+    assert set(first["servers"]) == {"nats", "mongodb", "redis"}
+    assert {name: one["replicas"] for name, one in first["workers"].items()} == dict.fromkeys(
+        ("feed", "context", "decider", "validator", "executor", "ledger", "gateway"), 1
+    )
+    assert all(20 < one["rss_mib"] < 600 for one in first["workers"].values())
+    key = Path(first["api_key_file"])
+    token = key.read_text()
+    assert key.stat().st_mode & 0o777 == 0o600
+
+    second, said = run_demo(state, 15)
+    assert key.read_text() == token
+    assert "as they were" in said
+    assert second["gateway_url"] == first["gateway_url"]
+    assert second["decisions"] > 0
+    assert second["ticks"] < first["ticks"]
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.5, 1.0, 2.5])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_start_leaves_no_process(tmp_path: Path, delay: float, number: int) -> None:
+    state = tmp_path / "state"
+    with started("demo", "--no-ui", "--state-dir", str(state), *SYNTHETIC) as process:
+        until(lambda: state.exists() or process.poll() is not None)
+        time.sleep(delay)  # the point in the start is what is varied here
+        begin = time.monotonic()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        took = time.monotonic() - begin
+    assert took < STOP_LIMIT_S
+    assert "Traceback" not in errors
+    assert below(state) == []
+
+
+def test_ctrl_c_ends_a_running_demo_with_a_summary(tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out.json"
+    with started("demo", "--no-ui", "--state-dir", str(state), "--json", str(out), *SYNTHETIC) as process:
+        until(lambda: (run := load(state / "run.json")) is not None and run.phase == "ready")
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=30)
+        took = time.monotonic() - begin
+    assert (process.returncode, errors) == (0, "")
+    assert took < STOP_LIMIT_S
+    assert "ticks" in said
+    assert out.exists()
+    assert below(state) == []
+
+
+def test_a_killed_command_takes_its_processes_with_it(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with started("demo", "--no-ui", "--state-dir", str(state), *SYNTHETIC) as process:
+        until(lambda: (run := load(state / "run.json")) is not None and len(run.workers) == 7)
+        process.kill()
+        process.wait()
+        until(lambda: below(state) == [], 10)
+
+
+def test_up_runs_in_the_background_with_replicas_until_down(tmp_path: Path) -> None:
+    options = ("--state-dir", str(tmp_path / "state"))
+    try:
+        said = perpetua("up", *options, *SYNTHETIC, "--replicas", "context=2,validator=2")
+        assert "running in the background" in said
+        run = load(tmp_path / "state" / "run.json")
+        assert run is not None
+        assert [one.instance for one in run.workers if one.instance.startswith("context")] == ["context-1", "context-2"]
+        shown = perpetua("status", *options)
+        for wanted in ("validator-2", "ready", "decider-contexts", "synthetic market"):
+            assert wanted in shown
+        again = perpetua("up", *options, *SYNTHETIC, code=1)
+        assert "runs here already" in again
+
+        victim = next(one for one in run.workers if one.instance == "context-2")
+        assert victim.pid is not None
+        os.kill(victim.pid, signal.SIGKILL)
+        until(lambda: "context-2" in restarted(tmp_path / "state"))
+
+        token = Path(run.api_key_file).read_text().strip()
+        request = urllib.request.Request(
+            f"{run.gateway_url}/api/v1/decisions/history?account_id=scalping&limit=1",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        ended = perpetua("down", "--wipe", "--yes", *options)
+    assert "ended" in ended
+    assert below(tmp_path / "state") == []
+    assert not (tmp_path / "state").exists()
+
+
+def restarted(state: Path) -> list[str]:
+    run = load(state / "run.json")
+    return [one.instance for one in run.workers if one.restarts and one.state == "ready"] if run else []
+
+
+def perpetua(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        env=clean_env() | {"COLUMNS": "160"},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr

@@ -1,0 +1,106 @@
+"""The decider's ports in memory, and the dependencies that a test builds from them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from libs.runtime.clock import WallClock
+from libs.schemas.account import Account
+from libs.schemas.decision import DecisionProposed
+from services.decider.adapters import models_file
+from services.decider.adapters.jinja import JinjaTemplates
+from services.decider.domain.catalogue import CatalogueEntry
+from services.decider.domain.policy import Limits
+from services.decider.domain.replies import Outcome, Reply
+from services.decider.ports import AnswerStore, Deps, Models, StoreAway
+from tests.fakes.decider_contexts import NOW
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+class StoppedClock(WallClock):
+    """Market time stands at `at`; the monotonic clock moves only by `pass_time`."""
+
+    def __init__(self, at: datetime = NOW) -> None:
+        self.at = at
+        self.seconds = 100.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_time(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class ScriptedModels:
+    """Answers by a script; what is called is kept. `took_s` of each step passes on the clock."""
+
+    def __init__(self, clock: StoppedClock, *script: Reply | str, took_s: float = 0.1) -> None:
+        self.clock = clock
+        self.script = list(script)
+        self.took_s = took_s
+        self.calls: list[tuple[str, tuple[Mapping[str, str], ...], float]] = []
+
+    async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
+        self.calls.append((entry.id, tuple(messages), timeout_s))
+        step = self.script.pop(0)
+        took = min(self.took_s, timeout_s)
+        self.clock.pass_time(took)
+        if isinstance(step, Reply):
+            return step.model_copy(update={"model": entry.id, "latency_ms": took * 1000})
+        return Reply(model=entry.id, outcome=Outcome.ANSWERED, text=step, latency_ms=took * 1000)
+
+
+class MemoryAnswers:
+    def __init__(self, *, away: bool = False) -> None:
+        self.away = away
+        self.replies: dict[str, dict[int, Reply]] = {}
+
+    async def kept(self, decision_id: str) -> list[Reply]:
+        if self.away:
+            raise StoreAway("it is away in this test")
+        return [reply for _, reply in sorted(self.replies.get(decision_id, {}).items())]
+
+    async def keep(self, decision_id: str, attempt: int, reply: Reply) -> Reply:
+        if self.away:
+            raise StoreAway("it is away in this test")
+        return self.replies.setdefault(decision_id, {}).setdefault(attempt, reply)
+
+
+class MemoryAccounts:
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts = {account.account_id: account for account in accounts}
+
+    def account(self, account_id: str) -> Account | None:
+        return self.accounts.get(account_id)
+
+
+def deps(
+    models: Models,
+    clock: StoppedClock,
+    *,
+    answers: AnswerStore | None = None,
+    default_model: str = "builtin/trend",
+    limits: Limits | None = None,
+    accounts: MemoryAccounts | None = None,
+    observe: Callable[[DecisionProposed], None] | None = None,
+) -> Deps:
+    async def sleep(seconds: float) -> None:
+        clock.pass_time(seconds)
+
+    return Deps(
+        clock=clock,
+        accounts=accounts or MemoryAccounts(),
+        catalogue=models_file.load(CONFIG),
+        default_model=default_model,
+        models=models,
+        answers=answers or MemoryAnswers(),
+        templates=JinjaTemplates(),
+        limits=limits or Limits(),
+        concurrency=4,
+        sleep=sleep,
+        observe=observe or (lambda proposal: None),
+    )

@@ -1,0 +1,224 @@
+"""The gateway's ports in memory, with a log whose answers a test writes."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+from prometheus_client import CollectorRegistry
+
+from libs.runtime.emit import Emit
+from libs.schemas.account import Account, AccountState
+from libs.schemas.base import Message
+from libs.schemas.strategy import TradingStrategy
+from services.gateway.domain.keys import ApiKey, Scope, new_key, token_of
+from services.gateway.domain.problems import Away
+from services.gateway.domain.records import (
+    DecisionRecord,
+    EquityPoint,
+    HistoryEntry,
+    HistoryFilter,
+    OrderRecord,
+    Window,
+)
+from services.gateway.handlers.http import http_app
+from services.gateway.metrics import GatewayMetrics
+from services.gateway.ports import Claim, Deps
+from tests.fakes.ledger_chain import STRATEGY, T0
+
+Responder = Callable[[Emit], Iterable[Message]]
+TOKENS = {name: token_of(name.encode().ljust(32, b"."))[:60] for name in ("admin", "reader", "beta", "old")}
+
+
+def account(account_id: str) -> Account:
+    return Account(
+        account_id=account_id,
+        name=account_id.title(),
+        initial_balance=Decimal(10_000),
+        symbols=("BTCUSDT",),
+        strategy_id="steady",
+        max_position_size=Decimal(5_000),
+        leverage=Decimal(2),
+    )
+
+
+class StoppableClock:
+    """Time that only tests move; market time runs `speed` times as fast."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.elapsed = 0.0
+        self.speed = speed
+        self.paused = False
+
+    def advance(self, seconds: float) -> None:
+        self.elapsed += seconds
+
+    def now(self) -> datetime:
+        return T0 + timedelta(seconds=self.elapsed * self.speed)
+
+    def wall(self) -> datetime:
+        return T0 + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+
+class FakeKeys:
+    def __init__(self) -> None:
+        made = {
+            "admin": new_key(TOKENS["admin"], "admin", [Scope.ADMIN], T0),
+            "reader": new_key(TOKENS["reader"], "reader", [Scope.READ], T0),
+            "beta": new_key(TOKENS["beta"], "beta", [Scope.READ, Scope.DECIDE], T0, accounts=["beta"]),
+            "old": new_key(TOKENS["old"], "old", [Scope.READ], T0, expires_at=T0),
+        }
+        self.by_hash = {key.hash: key for key in made.values()}
+
+    async def find(self, token_hash: str) -> ApiKey | None:
+        return self.by_hash.get(token_hash)
+
+    async def used(self, key_id: str, at: datetime) -> None:
+        for token, key in self.by_hash.items():
+            if key.key_id == key_id:
+                self.by_hash[token] = replace(key, last_used_at=at)
+
+
+class FakeClaims:
+    def __init__(self) -> None:
+        self.claims: dict[tuple[str, str], Claim] = {}
+
+    async def claim(self, key_id: str, idempotency_key: str, fingerprint: str, now: datetime) -> Claim:
+        return self.claims.setdefault((key_id, idempotency_key), Claim(fingerprint, now))
+
+
+class FakeRecords:
+    def __init__(self) -> None:
+        self.decisions: dict[str, DecisionRecord] = {}
+        self.asked: HistoryFilter | None = None
+        self.away = False
+
+    def _check(self) -> None:
+        if self.away:
+            raise Away("MongoDB")
+
+    async def status(self, decision_id: str) -> str | None:
+        self._check()
+        found = self.decisions.get(decision_id)
+        return found.status if found else None
+
+    async def decision(self, decision_id: str) -> DecisionRecord | None:
+        self._check()
+        return self.decisions.get(decision_id)
+
+    async def history(self, wanted: HistoryFilter, window: Window) -> list[HistoryEntry]:
+        self._check()
+        self.asked = wanted
+        newest = sorted(self.decisions.values(), key=lambda r: (r.created_at, r.decision_id), reverse=True)
+        seen = [r for r in newest if wanted.accounts is None or r.account_id in wanted.accounts]
+        if window.after is not None:
+            place = (window.after.at, window.after.id)
+            seen = [r for r in seen if (r.created_at, r.decision_id) < place]
+        return [HistoryEntry.model_validate(r.model_dump()) for r in seen[: window.limit]]
+
+    async def orders(self, account_id: str, window: Window) -> list[OrderRecord]:
+        return [order for record in self.decisions.values() for order in record.orders][: window.limit]
+
+    async def equity(
+        self, account_id: str, since: datetime | None, until: datetime | None, window: Window
+    ) -> list[tuple[str, EquityPoint]]:
+        return []
+
+
+class FakeEvents:
+    """Where nothing more comes, waiting costs time of the clock, not of the test."""
+
+    def __init__(self, clock: StoppableClock) -> None:
+        self.queue: deque[Message] = deque()
+        self._clock = clock
+
+    async def next(self, timeout_s: float) -> Message | None:
+        if self.queue:
+            return self.queue.popleft()
+        self._clock.advance(timeout_s)
+        return None
+
+
+class FakeLog:
+    def __init__(self, clock: StoppableClock) -> None:
+        self._clock = clock
+        self.published: list[Emit] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.respond: Responder = lambda _: ()
+        self.away = False
+        self._listening: list[FakeEvents] = []
+
+    async def publish(self, emit: Emit, headers: Mapping[str, str]) -> None:
+        if self.away:
+            raise Away("NATS")
+        self.published.append(emit)
+        self.headers.append(headers)
+        for events in self._listening:
+            events.queue.extend(self.respond(emit))
+
+    @asynccontextmanager
+    async def listen(self, account_id: str) -> AsyncIterator[FakeEvents]:
+        if self.away:
+            raise Away("NATS")
+        events = FakeEvents(self._clock)
+        self._listening.append(events)
+        yield events
+        self._listening.remove(events)
+
+
+class FakeAccounts:
+    def __init__(self) -> None:
+        self.known = {name: account(name) for name in ("alpha", "beta")}
+
+    def account(self, account_id: str) -> Account | None:
+        return self.known.get(account_id)
+
+    def accounts(self) -> list[Account]:
+        return list(self.known.values())
+
+    def state(self, account_id: str) -> AccountState | None:
+        return None
+
+    def strategy(self, strategy_id: str) -> TradingStrategy | None:
+        return STRATEGY if strategy_id == STRATEGY.strategy_id else None
+
+
+@dataclass
+class Gateway:
+    """The application over fakes."""
+
+    hosts: frozenset[str] = frozenset({"*"})
+    clock: StoppableClock = field(default_factory=StoppableClock)
+    keys: FakeKeys = field(default_factory=FakeKeys)
+    claims: FakeClaims = field(default_factory=FakeClaims)
+    records: FakeRecords = field(default_factory=FakeRecords)
+    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+
+    def __post_init__(self) -> None:
+        self.log = FakeLog(self.clock)
+        self.registry = CollectorRegistry()
+        self._ids = iter(range(1_000_000))
+        deps = Deps(
+            keys=self.keys,
+            claims=self.claims,
+            records=self.records,
+            log=self.log,
+            accounts=self.accounts,
+            clock=self.clock,
+            new_id=lambda: f"random-{next(self._ids)}",
+            hosts=self.hosts,
+        )
+        self.app = http_app(deps, GatewayMetrics(self.registry))
+
+    async def call(self, method: str, path: str, *, key: str | None = "admin", **request: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKENS.get(key, key)}"} if key else {}
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            return await client.request(method, path, headers=headers | request.pop("headers", {}), **request)

@@ -1,0 +1,144 @@
+"""A local HTTP server that speaks the OpenAI and OpenRouter chat API and does what its script says, call by call."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A completion. `usage` None leaves it out; `cost` is OpenRouter's own figure in dollars."""
+
+    text: str | None
+    usage: Mapping[str, Any] | None = field(default_factory=lambda: dict(USAGE))
+    cost: float | None = None
+    reasoning: str | None = None
+    finish_reason: str = "stop"
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """An error of the provider, as OpenRouter words it."""
+
+    code: int
+    message: str = "the server says no"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Close the connection without an answer."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Status 200 with a body of any kind."""
+
+    body: str
+
+
+Script = Answer | Status | Drop | Raw
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+class ModelServer:
+    def __init__(self) -> None:
+        self.script: deque[Script] = deque()
+        self.requests: list[Request] = []
+        self.url = ""
+        self.connections: set[asyncio.StreamWriter] = set()
+
+    def then(self, *script: Script) -> None:
+        self.script.extend(script)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(writer)
+        try:
+            while (request := await _read(reader)) is not None:
+                self.requests.append(request)
+                step = self.script.popleft() if self.script else Status(500, "the script of the test is at its end")
+                if isinstance(step, Drop):
+                    return
+                if isinstance(step, Answer) and step.delay_s:
+                    await asyncio.sleep(step.delay_s)
+                writer.write(_response(step, request))
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return
+        finally:
+            self.connections.discard(writer)
+            writer.close()
+
+
+@asynccontextmanager
+async def model_server() -> AsyncIterator[ModelServer]:
+    """A running server; `url` is the base URL that a client is given."""
+    fake = ModelServer()
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+    try:
+        yield fake
+    finally:
+        server.close()
+        for writer in tuple(fake.connections):
+            writer.close()
+            await writer.wait_closed()
+
+
+async def _read(reader: asyncio.StreamReader) -> Request | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.strip().split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Request(first.split(" ")[1], headers, json.loads(body) if body else {})
+
+
+def _response(step: Script, request: Request) -> bytes:
+    match step:
+        case Answer():
+            return _http(200, json.dumps(_completion(step, request)))
+        case Status(code, message, headers):
+            return _http(code, json.dumps({"error": {"message": message, "code": code}}), headers)
+        case Raw(body):
+            return _http(200, body)
+        case Drop():
+            return b""
+
+
+def _completion(answer: Answer, request: Request) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+    if answer.reasoning:
+        message["reasoning"] = answer.reasoning
+    body: dict[str, Any] = {
+        "id": "gen-1",
+        "object": "chat.completion",
+        "created": 1_777_896_000,
+        "model": f"{request.body.get('model')}-0605",
+        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
+    }
+    if answer.usage is not None:
+        body["usage"] = {**answer.usage, **({} if answer.cost is None else {"cost": answer.cost})}
+    return body
+
+
+def _http(code: int, body: str, headers: Mapping[str, str] | None = None) -> bytes:
+    data = body.encode()
+    fields = {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {code} Scripted\r\n{head}\r\n".encode() + data

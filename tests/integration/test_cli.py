@@ -1,0 +1,258 @@
+"""The command's parts that talk to real servers."""
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from cli.access import ensure_api_key, read_token
+from cli.board import Board
+from cli.connection import connected
+from cli.dead import dead_letters, list_line, pick_letter, show_lines
+from cli.errors import CliError
+from cli.observe import Observer, lag_of, lags
+from cli.seed import read_all, seed
+from libs.runtime.bus import Bus
+from libs.runtime.emit import Emit
+from libs.runtime.provision import provision_nats
+from libs.schemas import subjects
+from libs.schemas.account import Account
+from libs.schemas.dead import DeadLetter, DeadLetterError
+from libs.schemas.reasons import DeadLetterCode
+
+pytestmark = pytest.mark.integration
+AT = datetime(2025, 5, 15, 3, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    async with connected(nats_url) as made:
+        await provision_nats(made.js)
+        yield made
+
+
+def letter(number: int) -> Emit:
+    body = DeadLetter(
+        dead_letter_id=f"MARKET:{number}",
+        subject="market.tick.BTCUSDT",
+        headers={"ce-source": "elsewhere"},
+        body='{"price": -1}',
+        stream="MARKET",
+        durable="context-ticks",
+        sequence=number,
+        error=DeadLetterError(code=DeadLetterCode.INVALID, field="price", message="should be greater than 0"),
+        deliveries=1,
+        at=AT,
+    )
+    return Emit(subjects.dead("MARKET", "context-ticks"), body)
+
+
+def perpetua(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PERPETUA_") and key != "NATS_URL"}
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        env=clean | env,
+        timeout=30,
+        check=False,
+    )
+
+
+async def test_dead_letters_are_listed_and_shown_with_the_field_that_is_wrong(bus: Bus, nats_url: str) -> None:
+    for number in (1, 2, 13):
+        await bus.publish(letter(number))
+    found = await dead_letters(nats_url)
+    assert [one.number for one in found] == [1, 2, 3]
+    assert "market.tick.BTCUSDT  -> context-ticks  invalid: price: should be greater than 0" in list_line(found[0])
+    assert [one.number for one in await dead_letters(nats_url, limit=2)] == [2, 3]
+    assert pick_letter(found, "3").letter == pick_letter(found, "MARKET:13").letter
+    shown = "\n".join(show_lines(pick_letter(found, "MARKET:2")))
+    assert '{"price": -1}' in shown
+    assert "field price" in shown
+    with pytest.raises(CliError, match="2 dead letters begin with MARKET:"):
+        pick_letter([found[0], found[2]], "MARKET:")
+    with pytest.raises(CliError, match="no dead letter"):
+        pick_letter(found, "nothing")
+
+
+async def test_the_command_lists_dead_letters_of_the_bus_that_the_environment_names(
+    bus: Bus, nats_url: str, tmp_path: Path
+) -> None:
+    options = ("--state-dir", str(tmp_path))
+    empty = await asyncio.to_thread(perpetua, "dead", "list", *options, NATS_URL=nats_url)
+    assert (empty.returncode, empty.stdout) == (0, "no dead letters\n")
+    await bus.publish(letter(7))
+    shown = await asyncio.to_thread(perpetua, "dead", "show", "MARKET:7", *options, NATS_URL=nats_url)
+    assert shown.returncode == 0, shown.stderr
+    assert "market.tick.BTCUSDT" in shown.stdout
+
+
+async def test_what_others_put_into_the_stream_is_listed_too(bus: Bus, nats_url: str) -> None:
+    await bus.js.publish("dead.MARKET.somebody", b"not a letter")
+    (found,) = await dead_letters(nats_url)
+    assert found.letter is None
+    assert "not a DeadLetter" in list_line(found)
+    assert "not a letter" in "\n".join(show_lines(found))
+
+
+async def test_configuration_is_seeded_once_and_again_only_when_a_file_changed(bus: Bus, tmp_path: Path) -> None:
+    remembered = tmp_path / "seeded.json"
+    wanted = read_all(("BTCUSDT", "ETHUSDT"))
+    assert sorted(await seed(bus, wanted, remembered)) == sorted(wanted)
+    assert await seed(bus, wanted, remembered) == []
+    key = subjects.account_key("scalping")
+    entry = await bus.kv_get("config", key)
+    assert entry is not None
+    by_api = Account.model_validate_json(entry.value).model_copy(update={"strategy_id": "swing", "version": 5})
+    await bus.kv_put("config", key, by_api)
+    assert await seed(bus, wanted, remembered) == []
+    changed = wanted | {key: Account.model_validate_json(entry.value).model_copy(update={"rate_limit": 7})}
+    assert await seed(bus, changed, remembered) == [key]
+    stored = await bus.kv_get("config", key)
+    assert stored is not None
+    account = Account.model_validate_json(stored.value)
+    assert (account.version, account.rate_limit, account.symbols) == (6, 7, ("BTCUSDT", "ETHUSDT"))
+    assert await bus.kv_get("config", subjects.strategy_key("aggressive", 1)) is not None
+
+
+async def test_configuration_of_somebody_elses_bus_stays(bus: Bus, tmp_path: Path) -> None:
+    wanted = read_all(("BTCUSDT",))
+    key = subjects.account_key("aggressive")
+    account = wanted[key]
+    assert isinstance(account, Account)
+    await bus.kv_put("config", key, account.model_copy(update={"rate_limit": 99}))
+    assert key not in await seed(bus, wanted, tmp_path / "seeded.json")
+
+
+async def test_an_admin_key_is_made_once_and_again_for_an_empty_database(
+    mongo_url: str, mongo_db_name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "api_key"
+    async with AsyncMongoClient[dict[str, Any]](mongo_url, tz_aware=True) as client:
+        db = client[mongo_db_name]
+        assert await ensure_api_key(db, file) is True
+        first = read_token(file)
+        assert first is not None
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert await ensure_api_key(db, file) is False
+        assert read_token(file) == first
+        stored = json.dumps(await db["api_keys"].find_one(), default=str)
+        assert first not in stored
+        await db["api_keys"].delete_many({})
+        assert await ensure_api_key(db, file) is True
+        assert read_token(file) != first
+
+
+async def test_the_observer_counts_what_happens_from_its_start_on(bus: Bus) -> None:
+    rejected = {"arm": {"shadow": False}, "rejected_at": AT.isoformat(), "reason": "no_market"}
+
+    async def happen() -> None:
+        for subject, body in (
+            ("market.tick.BTCUSDT", {"symbol": "BTCUSDT", "price": 103_245.2}),
+            ("market.tick.BTCUSDT", {"symbol": "BTCUSDT", "price": 103_246.2}),
+            ("market.funding.BTCUSDT", {"symbol": "BTCUSDT"}),
+            ("context.built.a", {}),
+            ("decision.rejected.a", rejected),
+            ("order.placed.a", {}),
+            ("order.filled.a", {}),
+            ("dead.MARKET.context-ticks", {}),
+        ):
+            await bus.js.publish(subject, json.dumps(body).encode())
+
+    await happen()
+    board = Board("real", "http://x", "key", 60)
+    said: list[str] = []
+    observer = Observer(
+        bus, board, ("BTCUSDT", "ETHUSDT"), on_decision=lambda rows: said.extend(row.text for row in rows)
+    )
+    await observer.start()
+    try:
+        await happen()
+        await observer.settle()
+    finally:
+        await observer.stop()
+    counts = board.counts
+    assert (counts.ticks, counts.contexts, counts.decisions) == (2, 1, 1)
+    assert (counts.orders, counts.fills, counts.dead_letters) == (1, 1, 1)
+    assert said == ["no_market"]
+
+
+async def test_one_look_shows_prices_and_what_waits_per_worker(bus: Bus) -> None:
+    await bus.js.publish("market.tick.BTCUSDT", b'{"symbol": "BTCUSDT", "price": 103245.2}')
+    await bus.js.publish("market.tick.ETHUSDT", b"no tick at all")
+    await bus.js.publish("decision.requested.a", b"{}")
+    board = Board("real", "http://x", "key", 60)
+    observer = Observer(bus, board, ("BTCUSDT", "ETHUSDT", "SOLUSDT"))
+    try:
+        await observer.look_once()
+    finally:
+        await observer.stop()
+    assert {symbol: row.price for symbol, row in board.prices.items()} == {"BTCUSDT": 103_245.2}
+    assert lag_of("context", await lags(bus)) == 1
+    assert lag_of("feed", observer.lags) is None
+
+
+def test_doctor_finds_typing_mistakes_and_never_shows_a_key(tmp_path: Path) -> None:
+    told = perpetua(
+        *("doctor", "--state-dir", str(tmp_path)),
+        PERPETUA_SPEDD="9",
+        PERPETUA_LOG_LEVEL="LOUD",
+        OPENROUTER_API_KEY="sk-or-v1-abcdef",
+    )
+    assert told.returncode == 1
+    assert "PERPETUA_SPEDD is not a setting: did you mean PERPETUA_SPEED?" in told.stdout
+    assert "PERPETUA_LOG_LEVEL" in told.stdout
+    assert "OPENROUTER_API_KEY" in told.stdout
+    assert "abcdef" not in told.stdout + told.stderr
+    assert told.stderr == ""
+
+
+def test_doctor_is_content_here(tmp_path: Path) -> None:
+    told = perpetua("doctor", "--state-dir", str(tmp_path))
+    assert told.returncode == 0, told.stdout
+    assert {line.split()[0] for line in told.stdout.splitlines()} <= {"ok", "warn"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (("demo", "--for", "1"), {"NATS_URL": "nats://127.0.0.1:1"}, "NATS_URL (nats://127.0.0.1:1) does not answer"),
+        (("demo", "--symbols", "DOGEUSDT"), {}, "DOGEUSDT is not a symbol"),
+        (("demo", "--for", "0"), {}, "--for 0 is no time"),
+        (("demo", "--json", "/nowhere/out.json"), {}, "--json: /nowhere is not a folder"),
+        (("demo",), {"PERPETUA_SPED": "1"}, "PERPETUA_SPED is not a setting"),
+        (("up", "--replicas", "decidr=2"), {}, "'decidr' is not a worker"),
+        (("status",), {}, "nothing runs here"),
+        (("dead", "list"), {}, "nothing runs here"),
+        (("dead", "list"), {"NATS_URL": "nats://127.0.0.1:1"}, "does not answer"),
+        (("down", "--wipe"), {}, "--wipe removes all data"),
+        (("demo", "--bogus"), {}, "No such option"),
+    ],
+)
+def test_an_error_is_a_line_and_a_hint(
+    arguments: tuple[str, ...], env: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    told = perpetua(*arguments, "--state-dir", str(tmp_path / "state"), **env)
+    assert told.returncode != 0
+    assert told.stdout == ""
+    lines = told.stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"], told.stderr
+    assert said in lines[0]
+
+
+def test_a_foreign_folder_is_not_wiped(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    told = perpetua("down", "--wipe", "--yes", "--state-dir", str(tmp_path))
+    assert told.returncode == 1
+    assert "no state folder of Perpetua" in told.stderr
+    assert (tmp_path / "thesis.txt").exists()

@@ -1,0 +1,252 @@
+"""The gateway against real servers, with a program on the bus that answers requests; the ledger keeps the history."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import nats
+import pytest
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.runtime.mongo import client, provision
+from libs.runtime.provision import provision_nats
+from libs.runtime.worker import Worker
+from libs.schemas import subjects
+from libs.schemas.account import Account
+from libs.schemas.base import Message
+from libs.schemas.context import DecisionRequest
+from services.gateway.adapters.mongo import create_admin_key, revoke_key, store_key
+from services.gateway.app import create_app
+from services.gateway.domain.keys import Scope, new_key, token_of
+from services.gateway.settings import Settings
+from services.ledger.app import create_app as create_ledger
+from services.ledger.handlers import STORED
+from services.ledger.settings import Settings as LedgerSettings
+from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
+
+pytestmark = pytest.mark.integration
+
+GENERATE = "/api/v1/decisions/generate"
+HISTORY = "/api/v1/decisions/history"
+Script = Callable[[Chain], list[tuple[str, Message]]]
+
+
+@dataclass
+class Running:
+    """A gateway and a ledger that run, and what a test needs to talk to them."""
+
+    api: httpx.AsyncClient
+    js: JetStreamContext
+    db: AsyncDatabase[dict[str, Any]]
+    admin: str
+
+    async def answer_with(self, script: Script) -> None:
+        """From now on, each request is followed on the bus by what the script says."""
+
+        async def respond(msg: Msg) -> None:
+            request = DecisionRequest.model_validate_json(msg.data)
+            chain = Chain(account=request.account_id, request_id=request.request_id, start=request.requested_at)
+            for subject, body in script(chain):
+                headers = {"Nats-Msg-Id": f"{subject}:{body.message_id()}"}
+                await self.js.publish(subject, body.model_dump_json().encode(), headers=headers)
+
+        await self.js._nc.subscribe("decision.requested.*", cb=respond)
+        await self.js._nc.flush()
+
+    async def stored(self) -> None:
+        """Returns when the ledger has stored all that is in the log."""
+        async with asyncio.timeout(20):
+            while await self._behind():  # noqa: ASYNC110 - the ledger's progress is only seen by looking
+                await asyncio.sleep(0.02)
+
+    async def _behind(self) -> bool:
+        infos = [await self.js.consumer_info(durable.stream, durable.name) for durable in STORED]
+        return any(info.num_pending or info.num_ack_pending for info in infos)
+
+
+def account(account_id: str) -> Account:
+    return Account(
+        account_id=account_id,
+        name=account_id,
+        initial_balance=Decimal(10_000),
+        symbols=("BTCUSDT",),
+        strategy_id="steady",
+        max_position_size=Decimal(5_000),
+        leverage=Decimal(2),
+    )
+
+
+@pytest.fixture
+async def running(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[Running]:
+    mongo = client(mongo_url)
+    db = mongo[mongo_db_name]
+    await provision(db)
+    connection = await nats.connect(nats_url)
+    js = connection.jetstream()
+    await provision_nats(js)
+    for name in ("alpha", "beta"):
+        await js.publish(f"$KV.config.{subjects.account_key(name)}", account(name).model_dump_json().encode())
+    token = token_of(secrets.token_bytes(32))
+    await create_admin_key(db, token, "test", datetime.now(UTC))
+    places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
+    ledger = create_ledger(LedgerSettings.model_validate(places))
+    gateway = create_app(Settings.model_validate(places))
+    await ledger.start()
+    await gateway.start()
+    transport = httpx.ASGITransport(app=served(gateway))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=30) as api:
+        yield Running(api, js, db, token)
+    await gateway.stop()
+    await ledger.stop()
+    await connection.close()
+    await mongo.close()
+
+
+def served(worker: Worker) -> Any:
+    """The application as the worker serves it."""
+    ((app, _, _),) = worker._http
+    return app
+
+
+def whole(chain: Chain) -> list[tuple[str, Message]]:
+    return chain.messages()[1:]
+
+
+async def test_a_request_is_answered_by_its_decision(running: Running) -> None:
+    await running.answer_with(whole)
+    response = await running.api.post(GENERATE, json={"account_id": "alpha"})
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert (body["status"], body["model_used"], body["account_id"]) == ("accepted", "builtin/rules-2", "alpha")
+    (order,) = body["orders"]
+    assert (order["state"], order["filled"]) == ("filled", "0.020")
+
+    await running.stored()
+    record = (await running.api.get(f"/api/v1/decisions/{body['decision_id']}")).json()
+    assert record["status"] == "accepted"
+    assert record["request"]["trigger"]["kind"] == "api"
+    assert record["context"]["account_id"] == "alpha"
+    assert [call["system_prompt"] for call in record["calls"]] == [SYSTEM_PROMPT] * 2
+    assert record["verdicts"][0]["receipts"][0]["reason"] == "stop_defaulted"
+    assert record["orders"][0]["average_price"] == order["average_price"] == "60007.5"
+    assert [fill["price"] for fill in record["fills"]] == ["60000", "60010"]
+    equity = (await running.api.get("/api/v1/accounts/alpha/equity")).json()
+    assert [point["equity"] for point in equity["items"]] == ["9998.2", "10000.5"]
+    orders = (await running.api.get("/api/v1/accounts/alpha/orders")).json()
+    assert [entry["decision_id"] for entry in orders["items"]] == [body["decision_id"]]
+
+
+async def test_no_answer_in_time_gives_a_place_where_the_decision_appears(running: Running) -> None:
+    response = await running.api.post(GENERATE, json={"account_id": "alpha", "timeout": 0.3})
+    assert response.status_code == 503
+    assert response.json()["type"] == "urn:perpetua:problem:no-answer-in-time"
+    place = response.headers["location"]
+    await running.stored()
+    record = (await running.api.get(place)).json()
+    assert (record["status"], record["request"]["account_id"]) == ("pending", "alpha")
+
+    asked = DecisionRequest.model_validate(record["request"])
+    chain = Chain(request_id=asked.request_id, start=asked.requested_at)
+    for subject, body in whole(chain):
+        await running.js.publish(subject, body.model_dump_json().encode())
+    await running.stored()
+    assert (await running.api.get(place)).json()["status"] == "accepted"
+
+
+async def test_a_repeated_idempotency_key_gives_the_same_decision_and_asks_once(running: Running) -> None:
+    await running.answer_with(whole)
+    headers = {"Idempotency-Key": "only-once"}
+    answers = [await running.api.post(GENERATE, json={"account_id": "alpha"}, headers=headers) for _ in range(2)]
+    await running.stored()
+    answers.append(await running.api.post(GENERATE, json={"account_id": "alpha"}, headers=headers))
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len({answer.json()["decision_id"] for answer in answers}) == 1
+    assert (await running.js.stream_info("REQUESTS")).state.messages == 1
+    other = await running.api.post(GENERATE, json={"account_id": "beta"}, headers=headers)
+    assert other.status_code == 422
+
+
+async def test_keys_open_what_they_say_and_end_at_once(running: Running) -> None:
+    token, now = token_of(secrets.token_bytes(32)), datetime.now(UTC)
+    key = new_key(token, "beta only", [Scope.READ], now, accounts=["beta"], expires_at=now + timedelta(hours=1))
+    await store_key(running.db, key)
+    mine = {"Authorization": f"Bearer {token}"}
+
+    async def status(path: str, headers: dict[str, str]) -> int:
+        return (await running.api.get(path, headers=headers)).status_code
+
+    assert await status(HISTORY, {"Authorization": "Bearer perp_wrong"}) == 401
+    assert await status(HISTORY, mine) == 200
+    assert await status("/api/v1/accounts/beta", mine) == 200
+    assert await status("/api/v1/accounts/alpha", mine) == 404
+    assert await status("/api/v1/accounts/gamma", mine) == 404
+    assert (await running.api.post(GENERATE, json={"account_id": "beta"}, headers=mine)).status_code == 403
+    assert await revoke_key(running.db, key.key_id, now)
+    assert await status(HISTORY, mine) == 401
+    used = await running.db["api_keys"].find_one({"_id": key.key_id})
+    assert used is not None
+    assert used["last_used_at"] is not None
+    assert token not in str(await running.db["api_keys"].find().to_list())
+
+
+async def test_history_pages_and_filters(running: Running) -> None:
+    start = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    chains = [
+        Chain(
+            account="alpha" if n % 3 else "beta",
+            request_id=f"r{n}",
+            symbol="ETHUSDT" if n % 2 else "BTCUSDT",
+            start=start + timedelta(minutes=n // 2),
+        )
+        for n in range(9)
+    ]
+    for chain in chains:
+        for subject, body in chain.messages()[: 4 if chain.symbol == "ETHUSDT" else 3]:
+            await running.js.publish(subject, body.model_dump_json().encode())
+    await running.stored()
+
+    seen, cursor = [], ""
+    for _ in range(9):
+        page = (await running.api.get(f"{HISTORY}?limit=2{cursor}")).json()
+        seen += [(entry["created_at"], entry["decision_id"]) for entry in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert len(set(seen)) == len(seen) == 9
+    assert seen == sorted(seen, reverse=True)
+
+    async def count(query: str) -> int:
+        return len((await running.api.get(f"{HISTORY}?{query}")).json()["items"])
+
+    assert await count("account_id=beta") == 3
+    assert await count("symbol=ETHUSDT") == 4
+    assert await count("symbol=ETHUSDT&account_id=alpha&status=accepted") == 3
+    assert await count("status=proposed") == 5
+    assert await count("action=buy&strategy_id=steady&model=builtin/rules-2") == 9
+    assert await count("action=sell") == 0
+    assert await count("from=2026-11-20T12:01:00Z&to=2026-11-20T12:02:00Z") == 2
+
+
+async def test_accepted_requests_go_on_without_their_client(running: Running) -> None:
+    await running.answer_with(whole)
+    response = await running.api.post(GENERATE, json={"account_id": "alpha"}, headers={"Prefer": "respond-async"})
+    assert response.status_code == 202
+    await running.stored()
+    async with asyncio.timeout(10):
+        while (await running.api.get(response.headers["location"])).json().get("status") != "accepted":
+            await running.stored()
+
+
+async def test_many_clients_wait_at_once_and_each_gets_its_own(running: Running) -> None:
+    await running.answer_with(whole)
+    answers = await asyncio.gather(*(running.api.post(GENERATE, json={"account_id": "alpha"}) for _ in range(20)))
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert len({answer.json()["decision_id"] for answer in answers}) == 20

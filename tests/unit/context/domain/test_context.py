@@ -1,0 +1,219 @@
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from libs.schemas import ids
+from libs.schemas.account import TradeHistory
+from libs.schemas.context import TradingContext
+from libs.schemas.market import FundingUpdate
+from libs.schemas.reasons import ContextErrorCode, RejectReason
+from services.context.domain.assets import Studies
+from services.context.domain.context import Refusal, Subject, build, rejected
+from services.context.domain.market import Bounds, Market
+from services.context.domain.series import Source
+from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
+
+NOW = at(1_500 * 60 + 5)
+
+
+def market(**ages: float) -> Market:
+    """A day of candles of each symbol, and a tick that is so many seconds old at NOW."""
+    made = Market(Bounds())
+    made.use(["5m"])
+    for symbol, age in ages.items():
+        for minute in range(1_500):
+            made.on_candle(candle(minute, 100 + minute % 7, symbol=symbol), Source.FEED)
+        made.on_tick(tick(1_500 * 60 + 5 - age, 110, symbol=symbol, mark_price=111), 1)
+    return made
+
+
+def context(made: Market, **more: Any) -> TradingContext | Refusal:
+    subject = Subject(
+        more.pop("account", account(symbols=("BTCUSDT", "ETHUSDT"))),
+        more.pop("strategy", strategy("5m", "1m")),
+        more.pop("state", state()),
+    )
+    return build(request(NOW, **more), subject, made, Studies(made), NOW)
+
+
+def built(made: Market, **more: Any) -> TradingContext:
+    found = context(made, **more)
+    assert isinstance(found, TradingContext), found
+    return found
+
+
+def test_a_context_tells_everything_of_fresh_assets() -> None:
+    found = built(market(BTCUSDT=1, ETHUSDT=44))
+    assert found.context_id == ids.context_id("acc1", "request:r1")
+    assert found.correlation_id == "r1"
+    assert found.timeframes == ("1m", "5m")
+    assert (found.errors, found.missing_symbols, found.degraded) == ((), (), ())
+    asset = found.market_data.assets["BTCUSDT"]
+    assert (asset.current_price, asset.mark_price, asset.age_seconds) == (110, 111, 1)
+    assert asset.price_change_24h == pytest.approx((110 / (100 + 59 % 7) - 1) * 100)
+    assert len(asset.price_history) == 50
+    assert asset.price_history[-1].timestamp == at(1_500 * 60)
+    assert asset.technical_indicators.interval.timeframe == "1m"
+    assert asset.technical_indicators.long_interval.timeframe == "5m"
+    assert asset.technical_indicators.long_interval.as_of == at(1_500 * 60)
+    assert asset.atr_percent == pytest.approx(asset.technical_indicators.interval.atr_14[-1] / 110 * 100)  # type: ignore[index]
+    assert found.market_data.breadth == 1.0
+
+
+def test_with_one_timeframe_both_intervals_are_it_and_with_three_the_middle_one_is_kept() -> None:
+    one = built(market(BTCUSDT=1), strategy=strategy("5m")).market_data.assets["BTCUSDT"].technical_indicators
+    assert one.interval == one.long_interval and one.others == ()
+    made = market(BTCUSDT=1)
+    made.use(["15m"])
+    three = built(made, strategy=strategy("15m", "1m", "5m")).market_data.assets["BTCUSDT"].technical_indicators
+    assert [s.timeframe for s in (three.interval, *three.others, three.long_interval)] == ["1m", "5m", "15m"]
+
+
+def test_a_stale_asset_is_left_out_and_named() -> None:
+    found = built(market(BTCUSDT=1, ETHUSDT=46))
+    assert list(found.market_data.assets) == ["BTCUSDT"]
+    assert found.missing_symbols == ("ETHUSDT",)
+    assert [(e.scope, e.code) for e in found.errors] == [("ETHUSDT", ContextErrorCode.STALE)]
+
+
+def test_a_stale_asset_that_is_held_is_degraded() -> None:
+    found = built(market(BTCUSDT=1, ETHUSDT=46), state=state(positions=(position("ETHUSDT"),)))
+    assert found.degraded == ("ETHUSDT",)
+    assert found.missing_symbols == ()
+    assert found.account_state.open_positions[0].mark_price == 111
+
+
+def test_a_position_without_any_market_stands_at_its_entry_price() -> None:
+    found = built(market(BTCUSDT=1), state=state(positions=(position("DOGEUSDT"),)))
+    assert found.account_state.open_positions[0].unrealized_pnl == 0
+    assert "DOGEUSDT" in found.degraded and "DOGEUSDT" not in found.market_data.assets
+
+
+@pytest.mark.parametrize(
+    ("name", "ages", "held"),
+    [
+        ("all stale", {"BTCUSDT": 60, "ETHUSDT": 70}, ()),
+        ("all stale, one held", {"BTCUSDT": 60, "ETHUSDT": 70}, ("BTCUSDT",)),
+        ("nothing known", {}, ()),
+    ],
+)
+def test_without_a_fresh_asset_there_is_no_context(name: str, ages: dict[str, float], held: tuple[str, ...]) -> None:
+    found = context(market(**ages), state=state(positions=tuple(position(s) for s in held)))
+    assert isinstance(found, Refusal)
+    assert found.reason is RejectReason.NO_MARKET
+    event = rejected(request(NOW), found, NOW)
+    assert event.decision_id == ids.decision_id(ids.context_id("acc1", "request:r1"), "live")
+
+
+def test_an_asset_whose_newest_candle_is_missing_is_left_out() -> None:
+    made = Market(Bounds(), since=None)
+    for minute in range(1_498):
+        made.on_candle(candle(minute), Source.FEED)
+    made.on_candle(candle(1_499, symbol="ETHUSDT"), Source.FEED)
+    made.on_tick(tick(1_500 * 60 + 20, 110, symbol="ETHUSDT"), 1)
+    made.on_tick(tick(1_500 * 60 + 20, 110), 1)
+    later = NOW + timedelta(seconds=15)
+    subject = Subject(account(symbols=("BTCUSDT", "ETHUSDT")), strategy("1m"), state())
+    found = build(request(NOW), subject, made, Studies(made), later)
+    assert isinstance(found, TradingContext)
+    assert list(found.market_data.assets) == ["ETHUSDT"]
+    assert ContextErrorCode.NO_CANDLES in {e.code for e in found.errors if e.scope == "BTCUSDT 1m"}
+
+
+def test_a_short_warm_up_and_a_short_history_are_named() -> None:
+    made = Market(Bounds())
+    made.use(["5m"])
+    for minute in range(1_460, 1_500):
+        made.on_candle(candle(minute), Source.FEED)
+    made.on_tick(tick(1_500 * 60 + 4, 110), 1)
+    found = built(made, account=account())
+    asset = found.market_data.assets["BTCUSDT"]
+    assert asset.technical_indicators.interval.ema_50 is None
+    assert asset.technical_indicators.interval.ema_20 is not None
+    assert (asset.price_change_24h, asset.volume_24h) == (None, None)
+    assert {(e.scope, e.code) for e in found.errors} == {
+        ("BTCUSDT 1m", ContextErrorCode.WARM_UP),
+        ("BTCUSDT 5m", ContextErrorCode.WARM_UP),
+        ("BTCUSDT", ContextErrorCode.SHORT_HISTORY),
+    }
+
+
+def test_the_venues_own_24_hours_stand_in_for_missing_candles() -> None:
+    made = Market(Bounds())
+    made.on_candle(candle(1_499), Source.FEED)
+    made.on_tick(tick(1_500 * 60 + 4, 110, price_24h_ago=100.0, volume_24h_quote=5e6), 1)
+    asset = built(made, account=account(), strategy=strategy("1m")).market_data.assets["BTCUSDT"]
+    assert asset.price_change_24h == pytest.approx(10)
+    assert asset.volume_24h == 5e6
+
+
+def test_a_gap_in_the_candles_is_named() -> None:
+    made = market(BTCUSDT=1)
+    gapped = Market(Bounds())
+    for minute in range(1_500):
+        if minute != 1_400:
+            gapped.on_candle(candle(minute), Source.FEED)
+    gapped.on_tick(tick(1_500 * 60 + 4, 110), 1)
+    found = built(gapped, account=account(), strategy=strategy("1m"))
+    assert any("candles are missing before" in e.message for e in found.errors if e.scope == "BTCUSDT 1m")
+    assert not any("missing before" in e.message for e in built(made).errors)
+
+
+def test_funding_comes_from_updates_where_ticks_say_nothing() -> None:
+    made = market(BTCUSDT=1)
+    made.on_funding(FundingUpdate(symbol="BTCUSDT", funding_time=NOW + timedelta(hours=1), rate=0.0002), 1)
+    asset = built(made).market_data.assets["BTCUSDT"]
+    assert (asset.funding_rate, asset.next_funding_time) == (0.0002, NOW + timedelta(hours=1))
+
+
+def test_the_account_section_stands_at_the_newest_marks() -> None:
+    trades = tuple(
+        TradeHistory(symbol="BTCUSDT", side="buy", size=1, price=n + 1, fee=0, timestamp=at(n)) for n in range(30)
+    )
+    short = position("ETHUSDT", side="short", quantity=Decimal(1), entry_price=Decimal(120), margin=Decimal(60))
+    held = state(positions=(position(), short), recent_trades={"BTCUSDT": trades, "XRPUSDT": trades}, version=7)
+    found = built(market(BTCUSDT=1, ETHUSDT=1), state=held)
+    section = found.account_state
+    assert found.account_version == section.version == 7
+    assert section.equity == 10_000 + 22 + 9
+    assert section.total_pnl == 31
+    assert section.available_balance == 10_000 - 160
+    assert section.open_positions[0].percentage_pnl == pytest.approx(22.0)
+    assert section.risk_exposure == pytest.approx(333 / 10_031 * 100)
+    assert found.risk_metrics.gross_exposure == 333
+    assert found.risk_metrics.net_exposure == 111
+    assert found.risk_metrics.concentration_risk == pytest.approx(222 / 333 * 100)
+    volatility = found.market_data.assets["BTCUSDT"].volatility
+    assert found.risk_metrics.var_95 == pytest.approx(333 * volatility / 100 * 1.645)
+    assert found.recent_trades == {"BTCUSDT": trades[-20:]}
+
+
+def test_without_positions_nothing_is_at_risk() -> None:
+    found = built(market(BTCUSDT=1)).risk_metrics
+    assert (found.var_95, found.correlation_risk, found.concentration_risk, found.margin_ratio) == (0, 0, 0, 0)
+
+
+def test_an_account_that_lost_everything_still_has_a_context() -> None:
+    assert built(market(BTCUSDT=1), state=state(wallet_balance=Decimal(-5))).account_state.equity == -5
+
+
+def test_symbols_that_were_asked_for_are_the_only_ones() -> None:
+    found = built(market(BTCUSDT=1, ETHUSDT=1, SOLUSDT=1), symbols=("SOLUSDT", "SOLUSDT"))
+    assert found.symbols == ("SOLUSDT",)
+
+
+def test_what_is_held_is_decided_on_even_when_the_account_no_longer_lists_it() -> None:
+    found = built(market(BTCUSDT=1, SOLUSDT=1), state=state(positions=(position("SOLUSDT"),)))
+    assert found.symbols == ("SOLUSDT", "BTCUSDT", "ETHUSDT")
+
+
+def test_studies_are_shared_until_a_candle_closes() -> None:
+    made = market(BTCUSDT=1)
+    studies = Studies(made)
+    first = studies.of("BTCUSDT", ("1m", "5m"))
+    made.on_tick(tick(1_500 * 60 + 5, 120), 2)
+    assert studies.of("BTCUSDT", ("1m", "5m")) is first
+    made.on_candle(candle(1_500), Source.FEED)
+    assert studies.of("BTCUSDT", ("1m", "5m")) is not first

@@ -1,0 +1,265 @@
+"""Asking for a decision: who waits for what, and what they get."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from libs.runtime.emit import Emit
+from libs.schemas.base import Message
+from libs.schemas.context import DecisionRequest
+from libs.schemas.decision import DecisionAnswered, DecisionEvaluated
+from libs.schemas.reasons import AbstainReason, RejectReason
+from services.gateway.domain.records import DecisionRecord
+from tests.fakes.gateway_ports import Gateway
+from tests.fakes.ledger_chain import Chain, later
+
+PATH = "/api/v1/decisions/generate"
+WISH = {"account_id": "alpha"}
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+Script = Callable[[Chain], Iterable[Message]]
+
+
+def chain_of(emit: Emit) -> Chain:
+    assert isinstance(emit.body, DecisionRequest)
+    return Chain(account=emit.body.account_id, request_id=emit.body.request_id, dry_run=emit.body.dry_run)
+
+
+def gateway_with(script: Script) -> Gateway:
+    gateway = Gateway()
+    gateway.log.respond = lambda emit: script(chain_of(emit))
+    return gateway
+
+
+def request_in(gateway: Gateway, n: int = 0) -> DecisionRequest:
+    body = gateway.log.published[n].body
+    assert isinstance(body, DecisionRequest)
+    return body
+
+
+def whole(chain: Chain) -> Iterable[Message]:
+    return (chain.request(), chain.proposed(), chain.validated(), *chain.orders())
+
+
+async def test_the_end_of_a_decision_is_the_answer() -> None:
+    gateway = gateway_with(whole)
+    response = await gateway.call("POST", PATH, json=WISH)
+    assert response.status_code == 200, response.text
+    body = response.json()
+    chain = chain_of(gateway.log.published[0])
+    assert (body["decision_id"], body["request_id"]) == (chain.decision_id, chain.request_id)
+    assert (body["status"], body["model_used"], body["api_cost"]) == ("accepted", "builtin/rules-2", 0.004)
+    assert body["warnings"] == ["BTCUSDT: the stop was set by rule"]
+    assert body["errors"] == []
+    (order,) = body["orders"]
+    assert (order["state"], order["filled"], order["average_price"], order["fee"]) == (
+        "filled",
+        "0.020",
+        "60007.5",
+        "0.6",
+    )
+    times = body["processing_time_ms"]
+    assert (times["context"], times["model"], times["engine"]) == (3.5, 40, 0.7)
+
+
+async def test_orders_that_do_not_come_hold_the_answer_for_half_a_second_only() -> None:
+    gateway = gateway_with(lambda chain: (chain.proposed(), chain.validated()))
+    body = (await gateway.call("POST", PATH, json=WISH)).json()
+    assert (body["status"], body["orders"]) == ("accepted", [])
+    assert gateway.clock.elapsed == pytest.approx(0.5)
+
+
+def abstained(chain: Chain) -> Iterable[Message]:
+    return (
+        chain.rejected(RejectReason.ABSTAINED).model_copy(
+            update={"abstain_reason": AbstainReason.BUDGET, "detail": ""}
+        ),
+    )
+
+
+def evaluated(chain: Chain) -> Iterable[Message]:
+    return (DecisionEvaluated.model_validate(chain.validated().model_dump()),)
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "errors"),
+    [
+        (abstained, "abstained", ["budget"]),
+        (lambda chain: (chain.rejected(RejectReason.NO_MARKET),), "rejected", ["no_market: eight deliveries"]),
+        (lambda chain: (chain.rejected(RejectReason.NOTHING_PASSED),), "denied", ["nothing_passed: eight deliveries"]),
+        (evaluated, "evaluated", []),
+    ],
+    ids=["abstained", "rejected", "denied", "evaluated"],
+)
+async def test_every_end_is_an_answer(script: Script, status: str, errors: list[str]) -> None:
+    body = (await gateway_with(script).call("POST", PATH, json=WISH)).json()
+    assert (body["status"], body["errors"]) == (status, errors)
+
+
+async def test_ends_of_other_decisions_are_not_taken() -> None:
+    gateway = gateway_with(lambda chain: (Chain(request_id="other").validated(),))
+    assert (await gateway.call("POST", f"{PATH}?timeout=2", json=WISH)).status_code == 503
+
+
+async def test_no_answer_in_time_gives_503_with_the_place_to_look() -> None:
+    gateway = Gateway()
+    response = await gateway.call("POST", PATH, json=WISH | {"timeout": 3})
+    assert response.status_code == 503
+    assert response.json()["type"] == "urn:perpetua:problem:no-answer-in-time"
+    chain = chain_of(gateway.log.published[0])
+    assert response.headers["location"] == f"/api/v1/decisions/{chain.decision_id}"
+    assert gateway.clock.elapsed == pytest.approx(3)
+
+
+async def test_the_history_helps_out_when_the_subscription_missed_the_end() -> None:
+    gateway = Gateway()
+
+    def store(chain: Chain) -> Iterable[Message]:
+        gateway.records.decisions[chain.decision_id] = record(chain)
+        return ()
+
+    gateway.log.respond = lambda emit: store(chain_of(emit))
+    body = (await gateway.call("POST", PATH, json=WISH)).json()
+    assert (body["status"], body["cached"]) == ("accepted", False)
+    assert gateway.clock.elapsed == pytest.approx(1)
+
+
+async def test_a_joined_request_is_answered_by_the_decision_that_it_joined() -> None:
+    other = Chain(request_id="other")
+
+    def joined(chain: Chain) -> Iterable[Message]:
+        answer = DecisionAnswered(
+            request_id=chain.request_id,
+            account_id="alpha",
+            answered_by=other.decision_id,
+            why="joined",
+            correlation_id="c",
+            answered_at=later(0),
+        )
+        return (answer, other.proposed(), other.validated(), *other.orders())
+
+    body = (await gateway_with(joined).call("POST", PATH, json=WISH)).json()
+    assert (body["decision_id"], body["cached"], len(body["orders"])) == (other.decision_id, True, 1)
+    assert body["request_id"] != other.request_id
+
+
+async def test_respond_async_answers_at_once() -> None:
+    gateway = Gateway()
+    response = await gateway.call("POST", PATH, json=WISH, headers={"Prefer": "wait=5, respond-async"})
+    assert response.status_code == 202
+    body = response.json()
+    assert response.headers["location"] == body["location"] == f"/api/v1/decisions/{body['decision_id']}"
+    assert gateway.clock.elapsed == 0
+    assert len(gateway.log.published) == 1
+
+
+async def test_an_account_that_the_key_does_not_see_is_not_there() -> None:
+    gateway = Gateway()
+    for account in ("alpha", "gamma"):
+        response = await gateway.call("POST", PATH, key="beta", json={"account_id": account})
+        assert response.status_code == 404
+    assert gateway.log.published == []
+
+
+async def test_a_repeated_idempotency_key_asks_for_the_same_decision() -> None:
+    gateway = gateway_with(whole)
+    headers = {"Idempotency-Key": "k1"}
+    first = (await gateway.call("POST", PATH, json=WISH, headers=headers)).json()
+    gateway.clock.advance(100)
+    second = (await gateway.call("POST", PATH, json=WISH | {"timeout": 9}, headers=headers)).json()
+    third = (await gateway.call("POST", PATH, json=WISH, headers={"Idempotency-Key": "k2"})).json()
+    assert first["decision_id"] == second["decision_id"] != third["decision_id"]
+
+
+async def test_a_repeated_request_that_ended_is_not_published_again() -> None:
+    gateway = gateway_with(whole)
+    headers = {"Idempotency-Key": "k1"}
+    await gateway.call("POST", PATH, json=WISH, headers=headers)
+    chain = chain_of(gateway.log.published[0])
+    gateway.records.decisions[chain.decision_id] = record(chain)
+    again = await gateway.call("POST", PATH, json=WISH, headers=headers)
+    assert (again.status_code, again.json()["decision_id"]) == (200, chain.decision_id)
+    assert len(gateway.log.published) == 1
+
+
+async def test_an_idempotency_key_with_another_content_is_refused() -> None:
+    gateway = gateway_with(whole)
+    headers = {"Idempotency-Key": "k1"}
+    await gateway.call("POST", PATH, json=WISH, headers=headers)
+    response = await gateway.call("POST", PATH, json=WISH | {"dry_run": True}, headers=headers)
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:perpetua:problem:idempotency-key-reused"
+
+
+async def test_an_idempotency_key_belongs_to_the_api_key() -> None:
+    gateway = gateway_with(whole)
+    wish, headers = {"account_id": "beta"}, {"Idempotency-Key": "k1"}
+    mine = (await gateway.call("POST", PATH, json=wish, headers=headers, key="beta")).json()
+    theirs = (await gateway.call("POST", PATH, json=wish, headers=headers)).json()
+    assert mine["decision_id"] != theirs["decision_id"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"X-Request-Id": "r1"}, {"X-Request-Id": "r1"}, True),
+        ({"X-Request-Id": "r1"}, {"X-Request-Id": "r2"}, False),
+        ({}, {}, False),
+    ],
+    ids=["same id", "other id", "none"],
+)
+async def test_a_named_request_is_the_same_request(one: dict[str, str], other: dict[str, str], same: bool) -> None:
+    gateway = gateway_with(whole)
+    for headers in (one, other):
+        await gateway.call("POST", PATH, json=WISH, headers=headers)
+    first, second = (chain_of(emit).decision_id for emit in gateway.log.published)
+    assert (first == second) is same
+
+
+@pytest.mark.parametrize(("speed", "timeout", "life"), [(1, 30, 60), (1, 120, 120), (60, 30, 1800)])
+async def test_a_request_lives_as_long_as_its_client_waits_in_market_time(
+    speed: float, timeout: float, life: float
+) -> None:
+    gateway = gateway_with(whole)
+    gateway.clock.speed = speed
+    await gateway.call("POST", f"{PATH}?timeout={timeout}", json=WISH)
+    request = request_in(gateway)
+    assert request.expires_at - request.requested_at == timedelta(seconds=life)
+    assert request.requested_at == later(0)
+
+
+async def test_the_wish_reaches_the_bus() -> None:
+    gateway = gateway_with(whole)
+    wish: dict[str, Any] = WISH | {
+        "symbols": ["ETHUSDT"],
+        "model": "m",
+        "strategy_override": "steady",
+        "force_refresh": True,
+    }
+    await gateway.call("POST", PATH, json=wish | {"dry_run": True}, headers={"traceparent": TRACEPARENT})
+    emit, request = gateway.log.published[0], request_in(gateway)
+    assert emit.subject == "decision.requested.alpha"
+    assert (request.symbols, request.model, request.strategy_override) == (("ETHUSDT",), "m", "steady")
+    assert (request.force_refresh, request.dry_run, request.trigger.kind) == (True, True, "api")
+    assert request.requested_by.startswith("key-")
+    assert gateway.log.headers == [{"traceparent": TRACEPARENT}]
+
+
+@pytest.mark.parametrize("given", ["nonsense", TRACEPARENT.upper(), f"00-{'0' * 32}-b7ad6b7169203331-01"])
+async def test_a_bad_traceparent_is_left_out(given: str) -> None:
+    gateway = gateway_with(whole)
+    await gateway.call("POST", PATH, json=WISH, headers={"traceparent": given})
+    assert gateway.log.headers == [{}]
+
+
+def record(chain: Chain) -> DecisionRecord:
+    return DecisionRecord(
+        decision_id=chain.decision_id,
+        request_id=chain.request_id,
+        account_id=chain.account,
+        status="accepted",
+        decision=chain.decision(),
+        verdicts=(chain.verdict(),),
+        created_at=chain.at(0),
+    )

@@ -1,0 +1,109 @@
+"""From stored state to what the rules see."""
+
+from datetime import timedelta
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from libs.risk import account_view
+from libs.schemas.account import (
+    AccountState,
+    OpenOrder,
+    PerformanceMetrics,
+    Position,
+    Reservation,
+    TradingDay,
+)
+from tests.unit.risk.samples import BTC, ETH, NOW, SOL, limits
+
+CONFIG = limits(leverage=5).account
+
+
+def held(symbol: str = BTC, side: str = "long") -> Position:
+    return Position(
+        symbol=symbol,
+        side=side,
+        quantity=D(10),
+        entry_price=D(100),
+        leverage=D(5),
+        margin=D(200),
+        stop_loss=D(95),
+        opened_at=NOW,
+        decision_id="d",
+    )
+
+
+def order(symbol: str = BTC, **fields: Any) -> OpenOrder:
+    filled: dict[str, Any] = {
+        "client_order_id": "0" * 32,
+        "symbol": symbol,
+        "side": "buy",
+        "type": "limit",
+        "price": D(50),
+        "quantity": D(4),
+        "reduce_only": False,
+        "leg": "entry",
+        "created_at": NOW,
+    }
+    return OpenOrder(**(filled | fields))
+
+
+def state(**fields: Any) -> AccountState:
+    filled: dict[str, Any] = {
+        "account_id": "main",
+        "version": 7,
+        "mode": "paper",
+        "venue": "paper",
+        "margin_mode": "isolated",
+        "trading_state": "reducing",
+        "wallet_balance": D(1_000),
+        "performance": PerformanceMetrics(
+            total_pnl=D(0), win_rate=0, avg_win=D(0), avg_loss=D(0), max_drawdown=0, trades=0
+        ),
+        "day": TradingDay(start=NOW, open_equity=D(900), transfers=D(5)),
+        "maker_fee_bps": 2,
+        "taker_fee_bps": 5,
+        "as_of": NOW,
+    }
+    return AccountState(**(filled | fields))
+
+
+def test_the_view_carries_what_the_rules_ask_for() -> None:
+    last = NOW - timedelta(minutes=1)
+    view = account_view(state(positions=(held(),), last_entry_at={BTC: last}), CONFIG, {BTC: D(110)})
+    assert (view.account_id, view.status, view.trading_state, view.version) == ("main", "active", "reducing", 7)
+    assert (view.day_open_equity, view.transfers, view.last_entry_at) == (D(900), D(5), {BTC: last})
+    assert (view.positions[BTC].margin, view.positions[BTC].stop, view.positions[BTC].target) == (D(200), D(95), None)
+
+
+@pytest.mark.parametrize(
+    ("mode", "mark", "equity", "available"),
+    [
+        pytest.param("isolated", "110", "1100", "800", id="an open profit cannot be spent"),
+        pytest.param("isolated", "90", "900", "800", id="an isolated loss is the position's own"),
+        pytest.param("cross", "110", "1100", "800", id="nor with cross margin"),
+        pytest.param("cross", "90", "900", "700", id="a loss with cross margin is everyone's"),
+    ],
+)
+def test_equity_and_available_balance(mode: str, mark: str, equity: str, available: str) -> None:
+    view = account_view(state(positions=(held(),), margin_mode=mode), CONFIG, {BTC: D(mark)})
+    assert (view.equity, view.available) == (D(equity), D(available))
+
+
+def test_a_position_without_a_mark_stands_at_its_entry() -> None:
+    assert account_view(state(positions=(held(side="short"),)), CONFIG, {}).equity == 1_000
+
+
+def test_reservations_and_resting_entries_count_once() -> None:
+    stored = state(
+        reservations={BTC: Reservation(margin=D(30), notional=D(150)), ETH: Reservation(margin=D(7), notional=D(70))},
+        open_orders=(
+            order(BTC),
+            order(SOL, filled=D(1)),
+            order(SOL, leg="stop", type="stop_market", price=None, stop_price=D(9), reduce_only=True),
+        ),
+    )
+    view = account_view(stored, CONFIG, {})
+    assert view.resting == {BTC: D(200), ETH: D(70), SOL: D(150)}
+    assert view.available == D(1_000) - 30 - 7 - 30  # SOL has no reservation: 150 at the account's leverage of 5
