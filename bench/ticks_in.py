@@ -32,9 +32,11 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
 
 def run() -> list[dict[str, Any]]:
     """One row: the median of three readings of 200 000 stored ticks."""
-    with tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder:
-        with Servers(Path(folder), use_urls=False) as servers:
-            return uvloop.run(_measure(servers.start()["nats"].url))
+    with (
+        tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder,
+        Servers(Path(folder), use_urls=False) as servers,
+    ):
+        return uvloop.run(_measure(servers.start()["nats"].url))
 
 
 async def _measure(url: str) -> list[dict[str, Any]]:
@@ -79,7 +81,7 @@ async def _publish(worker: Worker) -> None:
         if n % 5_000 == 0:
             await worker.bus.nc.flush()
     await worker.bus.nc.flush()
-    while (await worker.bus.js.stream_info(subjects.MARKET.name)).state.messages < TICKS:
+    while (await worker.bus.js.stream_info(subjects.MARKET.name)).state.messages < TICKS:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

@@ -101,5 +101,5 @@ class MarketClockMirror(WallClock):
 
 async def sleep_until_market(clock: Clock, when: datetime, *, step: float = 0.5) -> None:
     """Sleep in wall time until market time reaches `when`; the clock may pause or change speed meanwhile."""
-    while (left := (when - clock.now()) / timedelta(seconds=1)) > 0:
+    while (left := (when - clock.now()) / timedelta(seconds=1)) > 0:  # noqa: ASYNC110 - no event tells the time
         await asyncio.sleep(min(step, max(left / clock.speed, 0.001)))

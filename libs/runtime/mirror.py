@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from libs.runtime.bus import Bus
 from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.validation import explain
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_STATE
@@ -66,7 +67,7 @@ class KvMirror(Generic[M]):
                 value = self._parse(key, record.data)
             except ValidationError as error:
                 self.invalid += 1
-                log.error("the value of %s is not valid and is ignored: %s", record.subject, error.errors()[:3])
+                log.error("the value of %s is not valid and is ignored: %s", record.subject, explain(error)[2])  # noqa: TRY400 - one line
         if value is None:
             self._values.pop(key, None)
         else:

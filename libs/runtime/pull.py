@@ -3,15 +3,15 @@
 It stands in for FastStream's own loop, which strands what the server sent while it stops (nobody handles it until its
 ack_wait is over), goes on asking while the connection is away (all of it is answered at once afterwards), makes a
 missing durable anew with settings of its own, and spins without a pause once a durable is gone.
-Trap: private methods of FastStream are overridden here; its version is pinned, and tests/integration/runtime/test_stop.py
-and test_pulls.py fail when they no longer mean what they meant.
+Trap: private methods of FastStream are overridden here; its version is pinned, and test_stop.py and test_pulls.py of
+tests/integration/runtime fail when they no longer mean what they meant.
 """
 
 import asyncio
 import json
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import nats.errors
 from faststream.nats.subscriber.usecases import PullStreamSubscriber
@@ -28,6 +28,7 @@ PAUSES_S = (0.05, 0.2, 0.5, 1.0)
 LEAVE_S = 2.0
 ACK_PREFIX = "$JS.ACK."
 ORDINARY = frozenset({"404", "408"})  # nothing there; time is over
+GIVEN_UP: tuple[type[Exception], ...] = (TimeoutError, *NATS_AWAY)
 _REQUEST = json.dumps({"batch": 1, "expires": int(PULL_S * 1e9)}).encode()
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ class Pull(PullStreamSubscriber):
         """Turn the subscriber that FastStream made for `durable` into one of ours."""
         subscriber.__class__ = cls
         subscriber.durable, subscriber._wanted, subscriber._requests = durable, None, 0
-        assert isinstance(subscriber, Pull)
-        return subscriber
+        return cast("Pull", subscriber)
 
     async def _create_subscription(self) -> None:
         """Subscribe and begin to ask. The durable is not looked up and never created: provisioning owns it."""
@@ -71,7 +71,7 @@ class Pull(PullStreamSubscriber):
         """End the subscription; all that was sent before the server knows of it still reaches `_arrived`."""
         try:
             if self.connection.is_connected:
-                await asyncio.wait_for(subscription.drain(), LEAVE_S)
+                await asyncio.wait_for(subscription.drain(), LEAVE_S)  # type: ignore[no-untyped-call]
             else:
                 await subscription.unsubscribe()
         except (TimeoutError, nats.errors.Error) as error:
@@ -119,7 +119,7 @@ class Pull(PullStreamSubscriber):
         try:
             await self.connection.publish(self._next, _REQUEST, reply=f"{self._inbox}.{self._requests}")
             return await asyncio.wait_for(self._wanted, ANSWER_S)
-        except (TimeoutError, *NATS_AWAY):
+        except GIVEN_UP:
             return None
         finally:
             self._wanted = None

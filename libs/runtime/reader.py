@@ -6,6 +6,7 @@ last sequence + 1 at every reconnect, gap or missed heartbeat.
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,9 @@ class OrderedReader:
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0
         self._consumer = ""
+        self._inbox = ""
+        self._created = ""
+        self._behind = 0
         self._heard = 0.0
         self._broken = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -112,61 +116,86 @@ class OrderedReader:
         await self._caught_up.wait()
 
     async def _drop(self) -> None:
+        """Leave the consumer, without waiting: one that this does not reach ends by itself."""
         subscription, self._subscription = self._subscription, None
         if subscription is None:
             return
         try:
             await subscription.unsubscribe()
-            await self._bus.js.delete_consumer(self._stream, self._consumer)
+            if self._bus.nc.is_connected:
+                delete = f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}"
+                await self._bus.nc.publish(delete, reply=self._bus.nc.new_inbox())
         except GONE:
             log.debug("the consumer of %s is gone already", self._stream)
 
     async def _create(self) -> None:
+        start = await self._resume_point()
         inbox = self._bus.nc.new_inbox()
         self._consumer_sequence = 0
+        self._behind = sys.maxsize
         self._heard = time.monotonic()
-        subscription = await self._bus.nc.subscribe(inbox, cb=self._receiver())
-        self._subscription = subscription
-        start = await self._resume_point()
+        self._subscription = await self._bus.nc.subscribe(inbox, cb=self._receiver(inbox))
+        self._inbox = inbox
         try:
-            info = await self._bus.js.add_consumer(
-                self._stream,
-                config=ConsumerConfig(
-                    deliver_subject=inbox,
-                    deliver_policy=start.policy,
-                    opt_start_seq=start.sequence,
-                    opt_start_time=start.time,
-                    ack_policy=AckPolicy.NONE,
-                    max_deliver=1,
-                    filter_subjects=self._filters,
-                    flow_control=True,
-                    idle_heartbeat=HEARTBEAT_S,
-                    inactive_threshold=30,
-                    mem_storage=True,
-                    num_replicas=1,
-                ),
-            )
+            info = await self._bus.js.add_consumer(self._stream, config=self._config(inbox, start))
         except BaseException:
+            subscription, self._subscription = self._subscription, None
             await subscription.unsubscribe()
-            self._subscription = None
             raise
         self._consumer = info.name
-        if not info.num_pending and not self._consumer_sequence:
-            self._caught_up.set()
+        delivered = info.delivered.consumer_seq if info.delivered else 0
+        self._behind = (info.num_pending or 0) + delivered
+        self._check_caught_up()
+
+    def _config(self, inbox: str, start: Start) -> ConsumerConfig:
+        return ConsumerConfig(
+            deliver_subject=inbox,
+            deliver_policy=start.policy,
+            opt_start_seq=start.sequence,
+            opt_start_time=start.time,
+            ack_policy=AckPolicy.NONE,
+            max_deliver=1,
+            filter_subjects=self._filters,
+            flow_control=True,
+            idle_heartbeat=HEARTBEAT_S,
+            inactive_threshold=30,
+            mem_storage=True,
+            num_replicas=1,
+        )
 
     async def _resume_point(self) -> Start:
-        if not self.last_sequence:
+        """Where to go on: behind the last record, in the same stream.
+
+        A stream that was made anew begins again. One that lost its end in a crash (MARKET may) goes on from there.
+        "New" is made a sequence at once, so that what comes while the connection is away counts as new, too.
+        """
+        info = await self._bus.js.stream_info(self._stream)
+        stored, created = info.state.last_seq, str(info.created)
+        before, self._created = self._created, created
+        if not before:
+            if self._start.policy is DeliverPolicy.NEW:
+                self._start = Start.at(stored + 1)
             return self._start
-        stored = (await self._bus.js.stream_info(self._stream)).state.last_seq
-        if stored < self.last_sequence:  # another stream of the same name: the position means nothing there
+        if created != before:
             log.warning("the stream %s was made anew; reading it from its beginning", self._stream)
             self.last_sequence = 0
-            return Start.all()
+            return self._start if self._start.policy is DeliverPolicy.LAST_PER_SUBJECT else Start.all()
+        if stored < self.last_sequence:
+            log.warning("the stream %s lost %d records", self._stream, self.last_sequence - stored)
+            self.last_sequence = stored
+        if not self.last_sequence:
+            return self._lowered(stored)
         return Start.at(self.last_sequence + 1)
 
-    def _receiver(self) -> Callable[[Msg], Awaitable[None]]:
+    def _lowered(self, stored: int) -> Start:
+        """The start again, for a reader that got nothing yet from a stream that may have lost its end."""
+        if self._start.policy is DeliverPolicy.BY_START_SEQUENCE:
+            self._start = Start.at(min(self._start.sequence or 1, stored + 1))
+        return self._start
+
+    def _receiver(self, inbox: str) -> Callable[[Msg], Awaitable[None]]:
         async def receive(msg: Msg) -> None:
-            if self._subscription is not None and msg._sid != self._subscription._id:
+            if inbox != self._inbox:
                 return
             self._heard = time.monotonic()
             reply = msg.reply
@@ -185,7 +214,7 @@ class OrderedReader:
             if sequence > self.last_sequence:
                 self.last_sequence = sequence
                 self._on_record(Record(msg.subject, msg.data, sequence, msg.headers, int(tokens[7])))
-            if tokens[8] == "0":
+            if tokens[8] == "0" or consumer_sequence >= self._behind:
                 self._caught_up.set()
 
         return receive

@@ -3,12 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 
 log = logging.getLogger(__name__)
+
+
+class CannotListen(Exception):
+    """The address is taken or is none of this machine."""
 
 
 class HttpServer(uvicorn.Server):
@@ -33,14 +38,20 @@ class HttpServer(uvicorn.Server):
         yield
 
     async def begin(self) -> None:
-        self._task = asyncio.create_task(self.serve())
+        """Return when it answers. Raises CannotListen."""
+        host, port = self.config.host, self.config.port
+        try:  # uvicorn itself would end the process without a word of ours
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listening = socket.create_server((host, port), family=family, backlog=self.config.backlog)
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}; set another one") from error
+        self._task = asyncio.create_task(self.serve([listening]))
         while not self.started:
             if self._task.done():
                 self._task.result()
-                raise OSError(f"cannot listen on {self.config.host}:{self.config.port}")
+                raise CannotListen(f"the server on {host}:{port} ended before it began")
             await asyncio.sleep(0.01)
-        sockets = [s for server in self.servers for s in server.sockets]
-        log.info("listening", extra={"port": sockets[0].getsockname()[1] if sockets else self.config.port})
+        log.info("listening", extra={"port": listening.getsockname()[1]})
 
     async def end(self) -> None:
         self.should_exit = True

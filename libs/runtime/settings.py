@@ -2,9 +2,16 @@
 
 import os
 import socket
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+PREFIX = "PERPETUA_"
+
+
+# Trap: the configuration of the last base class wins, so that each mixin has to carry the same one.
+CONFIG = SettingsConfigDict(env_prefix="PERPETUA_", frozen=True, populate_by_name=True, extra="ignore")
 
 
 def _instance() -> str:
@@ -14,7 +21,7 @@ def _instance() -> str:
 class RuntimeSettings(BaseSettings):
     """Variables are `PERPETUA_<FIELD>`, except those that users of such systems already have."""
 
-    model_config = SettingsConfigDict(env_prefix="PERPETUA_", frozen=True, populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, extra="ignore")
 
     nats_url: str = Field(default="nats://127.0.0.1:4222", validation_alias=AliasChoices("NATS_URL", "nats_url"))
     ops_host: str = "127.0.0.1"
@@ -23,9 +30,36 @@ class RuntimeSettings(BaseSettings):
     instance: str = Field(default_factory=_instance, min_length=1, max_length=100)
     graceful_timeout: float = Field(default=20, gt=0, le=600, description="seconds for work in flight at a stop")
 
+    @field_validator("nats_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname or parts.port == 0:
+            raise ValueError("must be like nats://127.0.0.1:4222")
+        return url
+
+
+def settings_error(error: ValidationError | SettingsError) -> str:
+    """One line: which variables are wrong, and how."""
+    if isinstance(error, SettingsError):
+        return f"a setting is not valid: {error}".replace("\n", " ")
+    lines = [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+    return f"a setting is not valid: {'; '.join(lines)}".replace("\n", " ")
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    """The environment variable of a field; fields with a foreign name are reported under it."""
+    if not loc:
+        return "settings"
+    name = str(loc[0])
+    variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
+    return ".".join([variable, *map(str, loc[1:])])
+
 
 class MongoSettings(BaseSettings):
     """Mixin of services that use MongoDB."""
+
+    model_config = CONFIG
 
     mongodb_url: str = Field(
         default="mongodb://127.0.0.1:27017/?replicaSet=perpetua",
@@ -36,5 +70,7 @@ class MongoSettings(BaseSettings):
 
 class RedisSettings(BaseSettings):
     """Mixin of services that use Redis."""
+
+    model_config = CONFIG
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("REDIS_URL", "redis_url"))

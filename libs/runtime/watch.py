@@ -19,16 +19,14 @@ log = logging.getLogger(__name__)
 
 
 async def watch_durables(bus: Bus, durables: Callable[[], Iterable[Durable]]) -> None:
-    """End the process when one of its durables was deleted: pulling from it gives nothing, for ever, without an error."""
+    """End the process when one of its durables was deleted: pulling from it gives nothing for ever, and no error."""
     while True:
         await asyncio.sleep(CHECK_EVERY_S)
         for durable in durables():
             try:
                 await bus.js.consumer_info(durable.stream, durable.name)
             except nats.js.errors.NotFoundError:
-                log.critical(
-                    "the durable %s of %s is gone; provision with `perpetua up`", durable.name, durable.stream
-                )
+                log.critical("the durable %s of %s is gone; provision with `perpetua up`", durable.name, durable.stream)
                 os._exit(exits.DURABLE_GONE)
             except NATS_RETRY as error:
                 log.warning("cannot look at %s: %r", durable.name, error)

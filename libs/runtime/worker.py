@@ -1,32 +1,32 @@
 """One process: connection, topology check, services, handlers, operations port, and a stop that loses nothing."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
-import nats.errors
 import uvloop
 from faststream import FastStream
-from faststream.nats import NatsBroker, NatsRouter
+from faststream.nats import NatsRouter
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from libs.runtime import exits, log
 from libs.runtime.bus import NATS_AWAY, NATS_RETRY, Bus
 from libs.runtime.clock import MarketClockMirror
+from libs.runtime.connection import Connection
 from libs.runtime.delivery import Decode, Delivery, Handler
 from libs.runtime.health import OpsApp
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
 from libs.runtime.pull import Pull
-from libs.runtime.server import HttpServer
-from libs.runtime.settings import RuntimeSettings
+from libs.runtime.server import CannotListen, HttpServer
+from libs.runtime.settings import RuntimeSettings, settings_error
 from libs.runtime.watch import watch_durables, watch_loop
 from libs.schemas.subjects import MAX_DELIVER, Durable
 
@@ -34,15 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 class Service(Protocol):
-    """Something that lives as long as the process works."""
+    """Something that lives as long as the process works. `stop` may follow a `start` that failed or was cancelled."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-
-
-async def _die() -> None:
-    logger.critical("the connection to NATS is closed for good; ending, so that the supervisor starts me again")
-    os._exit(exits.NATS_CLOSED)
 
 
 class Worker:
@@ -55,25 +50,16 @@ class Worker:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self.metrics = DeliveryMetrics(self.registry)
-        self.broker = NatsBroker(
-            settings.nats_url,
-            name=settings.instance,
-            graceful_timeout=settings.graceful_timeout,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=1,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            pending_size=8 * 1024 * 1024,
-            closed_cb=self._closed,
-            reconnected_cb=self._reconnected,
-            logger=None,
-        )
+        self.connection = Connection(settings, self.metrics, lambda: self.bus.reconnected())
+        self.broker = self.connection.broker
         self.bus = Bus(self.broker, name)
         self.clock = MarketClockMirror(self.bus)
         self._delivery = Delivery(self.bus, self.clock, self.metrics, self._max_deliver, away)
         self.broker.add_middleware(self._delivery)
         self.app = FastStream(self.broker, logger=None)
         self._services: list[Service] = [self.clock]
+        self._started: list[Service] = []
+        self._partitions: set[Durable] = set()
         self._background: dict[str, Callable[[], Awaitable[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._http: list[tuple[Any, str, int]] = []
@@ -100,7 +86,8 @@ class Worker:
 
     def partition_consumer(
         self, durable: Durable, handler: Handler, *, decode: Decode | None = None
-    ) -> "PartitionConsumer":
+    ) -> PartitionConsumer:
+        self._partitions.add(durable)
         return PartitionConsumer(self.broker, durable, handler, decode)
 
     def checks(self) -> Mapping[str, bool]:
@@ -110,30 +97,23 @@ class Worker:
 
     @property
     def durables(self) -> tuple[Durable, ...]:
-        """The durables that this process pulls from."""
-        names = {getattr(sub, "extra_options", {}).get("durable") for sub in self.broker.subscribers}
-        return tuple(d for d in DURABLES if d.name in names)
+        """The durables that this process pulls from, or may pull from later."""
+        pulling = {sub.durable for sub in self.broker.subscribers if isinstance(sub, Pull)}
+        return tuple(sorted(pulling | self._partitions, key=lambda durable: durable.name))
 
-    def _max_deliver(self, durable: str) -> int:
-        return next((d.max_deliver for d in DURABLES if d.name == durable), MAX_DELIVER)
-
-    async def _closed(self) -> None:
-        if not self._stopping:
-            await _die()
-
-    async def _reconnected(self) -> None:
-        self.metrics.reconnects.inc()
-        await self.bus.reconnected()
+    def _max_deliver(self, name: str) -> int:
+        return next((durable.max_deliver for durable in self.durables if durable.name == name), MAX_DELIVER)
 
     async def start(self) -> None:
         """Connect (waiting for the server), check the topology, start services, then pull."""
         await self.broker.connect()
         await self._assert_topology()
         for service in self._services:
+            self._started.append(service)
             await service.start()
         self._tasks += [asyncio.create_task(self._guard(n, run), name=n) for n, run in self._background.items()]
         await self.broker.start()
-        self._tasks.append(asyncio.create_task(self._guard("durables", self._watch_durables)))
+        self._tasks.append(asyncio.create_task(self._guard("durables", self._watch)))
         self._pulling = True
         self.metrics.ready.set(1)
         logger.info("%s is ready", self.name)
@@ -152,20 +132,23 @@ class Worker:
             os._exit(exits.TOPOLOGY_MISMATCH)
 
     async def stop(self) -> None:
-        """Stop pulling, finish what is in flight within the grace, hand back the rest, close."""
-        self._stopping = True
+        """Stop pulling, finish what is in flight within the grace, hand back the rest, close. Once; then nothing."""
+        if self._stopping:
+            return
+        self._stopping = self.connection.ending = True
         self._pulling = False
         self.metrics.ready.set(0)
         self._delivery.stopping.set()
-        await asyncio.gather(*(sub.stop() for sub in self.broker.subscribers), return_exceptions=True)
+        await _all(sub.stop() for sub in self.broker.subscribers)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for service in reversed(self._services):
-            with contextlib.suppress(*NATS_AWAY):
-                await service.stop()
-        with contextlib.suppress(*NATS_AWAY):
-            await self.broker.stop()
+        for service in reversed(self._started):
+            await _all([service.stop()])
+        await _all([self.connection.close()])
+
+    async def _watch(self) -> None:
+        await watch_durables(self.bus, lambda: self.durables)
 
     async def _guard(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -177,7 +160,7 @@ class Worker:
             os._exit(exits.BACKGROUND_FAILED)
 
     async def serve(self) -> None:
-        """Run until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT. Raises CannotListen."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
@@ -196,9 +179,8 @@ class Worker:
         await asyncio.gather(starting, return_exceptions=True)
         for server in servers[1:]:
             await server.end()
-        try:
-            await asyncio.wait_for(self.stop(), self.settings.graceful_timeout + 5)
-        except TimeoutError:
+        _, late = await asyncio.wait({asyncio.create_task(self.stop())}, timeout=self.settings.graceful_timeout + 5)
+        if late:
             logger.error("work in flight did not end within the grace; it will be delivered again")
         await servers[0].end()
 
@@ -210,14 +192,27 @@ class Worker:
             servers.append(server)
 
 
+async def _all(endings: Iterable[Awaitable[None]]) -> None:
+    """Wait for all; what goes wrong at the end of one must not keep the others from ending."""
+    for result in await asyncio.gather(*endings, return_exceptions=True):
+        if isinstance(result, Exception) and not isinstance(result, NATS_AWAY):
+            logger.error("could not end in order", exc_info=result)
+
+
 def run(create_app: Callable[[], Worker]) -> NoReturn:
     """Run a service until it is told to stop. Bad settings give one line and exit code 6."""
     try:
         worker = create_app()
-    except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        sys.stderr.write(f"a setting is not valid: {lines}\n")
-        sys.exit(exits.BAD_SETTINGS)
+    except (ValidationError, SettingsError) as error:
+        _end_for_settings(settings_error(error))
     log.configure(worker.name, worker.settings.instance, worker.settings.log_level)
-    uvloop.run(worker.serve())
+    try:
+        uvloop.run(worker.serve())
+    except CannotListen as error:
+        _end_for_settings(str(error))
     sys.exit(0)
+
+
+def _end_for_settings(line: str) -> NoReturn:
+    sys.stderr.write(f"{line}\n")
+    sys.exit(exits.BAD_SETTINGS)

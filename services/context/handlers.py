@@ -106,6 +106,7 @@ async def cycle(deps: Deps) -> None:
         except Unavailable as error:
             log.warning("the trigger %s of %s waits for NATS: %r", fired.cycle, fired.account_id, error)
             return
+        hit("context.after_trigger")
         deps.requests.note(fired.account_id, fired.cycle, fired.planned)
         deps.meter.triggered()
 

@@ -209,8 +209,8 @@ def _leverage(rules: Rules, stop: float) -> float:
 
 
 def _allocation(rules: Rules, confidence: float, leverage: float, entries: int) -> float:
-    """Margin: 4 % of equity at confidence 50 up to 12 % at 90, within what is available and the largest position."""
-    wanted = rules.equity * (0.04 + 0.08 * max(0.0, confidence - 50) / 40)
+    """Margin: of a place's share of equity 20 % at confidence 50 up to 60 % at 90, as far as margin and limits allow."""
+    wanted = rules.equity / rules.max_positions * (0.2 + 0.4 * max(0.0, confidence - 50) / 40)
     return round(max(0.0, min(wanted, 0.9 * rules.available / entries, rules.max_notional / leverage)), 2)
 
 

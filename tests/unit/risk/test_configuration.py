@@ -1,5 +1,6 @@
 """The strategies and the paper venue that we ship: config/strategies/*.yaml, config/venues/paper.yaml."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_there_is_no_other_strategy() -> None:
 def test_the_paper_venue_lists_the_five_symbols_and_a_default() -> None:
     assert [entry.symbol for entry in listed()] == ["BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT", "default"]
     for entry in listed():
-        assert (entry.maker_fee_bps, entry.taker_fee_bps) == (2, 5)
+        assert (entry.maker_fee_bps, entry.taker_fee_bps) == (Decimal(2), Decimal(5))
         built = build_tiers(entry.tiers)
         assert [tier.mmr for tier in built] == sorted(tier.mmr for tier in built)
         assert [tier.max_leverage for tier in built] == sorted((tier.max_leverage for tier in built), reverse=True)

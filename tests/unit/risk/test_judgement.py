@@ -5,7 +5,7 @@ from decimal import Decimal as D
 import pytest
 
 from libs.risk import Judgement, judge
-from libs.schemas.decision import AssetDecision, AssetVerdict
+from libs.schemas.decision import Action, AssetDecision, AssetVerdict
 from libs.schemas.decision import Receipt as WireReceipt
 from libs.schemas.strategy import Ladder
 from tests.unit.risk.samples import (
@@ -109,7 +109,7 @@ LADDER = {
     ],
 )
 def test_a_ladder_is_five_equal_rungs_with_levels_from_their_average(
-    action: str, prices: list[str], stop: str, target: str
+    action: Action, prices: list[str], stop: str, target: str
 ) -> None:
     asked = row(action=action, allocation_usd=2_500, leverage=None, sl_price=None, tp_price=None)
     final = one(asked, bounds=limits(strategy(**LADDER))).final

@@ -1,6 +1,5 @@
 """What holds of any judgement: no limit is exceeded, no exit is in the way of anything, nothing is cut twice."""
 
-from collections.abc import Callable
 from decimal import Decimal as D
 
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +15,7 @@ from libs.risk.entry import Entry, make_entry
 from libs.risk.gates import side_of
 from libs.risk.leverage import liquidation_buffer, venue_tier
 from libs.schemas.account import PositionSide
-from libs.schemas.decision import AssetDecision, Facts
+from libs.schemas.decision import Action, AssetDecision, Facts
 from libs.schemas.venue import MarginTier
 from tests.unit.risk.samples import LATER, NOW, SYMBOLS, account, decision, facts, limits, row, seen, strategy, venue
 
@@ -27,6 +26,7 @@ TIERS = tuple(
 )
 CAPS = (risk_per_trade, position_size, exposure, concentration, venue_tier, liquidation_buffer, margin)
 SIDES: st.SearchStrategy[PositionSide] = st.sampled_from(["long", "short"])
+ACTIONS: st.SearchStrategy[Action] = st.sampled_from(["buy", "sell"])
 MARKS = st.floats(50, 150).map(lambda price: round(price, 2))
 
 
@@ -36,25 +36,25 @@ def number(low: float, high: float, places: int = 1) -> st.SearchStrategy[float]
 
 @st.composite
 def entries(draw: st.DrawFn, asset: str, mark: float) -> AssetDecision:
-    action = draw(st.sampled_from(["buy", "sell"]))
+    action = draw(ACTIONS)
     away = 1 if action == "buy" else -1
     stop = draw(st.none() | number(0.2, 20))
     target = draw(st.none() | number(1, 45))
     return row(
         asset,
-        action,  # type: ignore[arg-type]
-        allocation_usd=draw(number(0.1, 8_000)),
+        action,
+        allocation_usd=draw(number(5, 8_000) | number(50, 500)),
         leverage=draw(st.none() | number(1, 60)),
         sl_price=None if stop is None else mark * (1 - away * stop / 100),
         tp_price=None if target is None else mark * (1 + away * target / 100),
-        limit_price=draw(st.none() | number(50, 150)),
+        limit_price=draw(st.none() | st.none() | number(50, 150)),
         confidence=draw(st.integers(0, 100)),
     )
 
 
 @st.composite
 def positions(draw: st.DrawFn, symbol: str, mark: float) -> PositionView:
-    side, quantity = draw(SIDES), D(draw(st.integers(1, 4_000))) / 100
+    side, quantity = draw(SIDES), D(draw(st.integers(1, 500))) / 100
     entry, leverage = D(repr(mark)) * D(draw(st.integers(90, 110))) / 100, D(draw(st.integers(1, 20)))
     away = D(draw(st.integers(1, 15))) / 100 * (1 if side == "long" else -1)
     stop = round(D(repr(mark)) * (1 - away), 2)
@@ -64,24 +64,24 @@ def positions(draw: st.DrawFn, symbol: str, mark: float) -> PositionView:
 @st.composite
 def limit_sets(draw: st.DrawFn) -> Limits:
     sizing = draw(st.sampled_from(["fixed", "percentage", "volatility_adjusted", "kelly"]))
-    risk = draw(number(0.1, 5))
+    risk = draw(st.sampled_from([0.25, 1, 3, 6]))
     plan = strategy(
         max_risk_per_trade=risk,
-        max_daily_loss=draw(number(risk, 20)),
+        max_daily_loss=20,
         stop_loss_percentage=draw(number(0.2, 6)),
-        take_profit_ratio=draw(st.none() | number(1, 2)),
+        take_profit_ratio=draw(st.none() | st.just(1.5)),
         max_leverage=draw(st.integers(1, 50)),
         liquidation_buffer=draw(number(0, 0.6, 2)),
-        max_positions=draw(st.integers(1, 4)),
+        max_positions=draw(st.integers(2, 5)),
         position_sizing=sizing,
         fixed_margin_usd=draw(number(10, 2_000)),
         margin_pct=draw(number(1, 40)),
         order_preference=draw(st.sampled_from(["maker_only", "maker_preferred", "taker_accepted", "any"])),
-        max_exposure_pct=draw(number(10, 600)),
+        max_exposure_pct=draw(st.sampled_from([20, 100, 300, 600])),
         max_asset_share_pct=draw(number(20, 100)),
     )
     listed = venue(half_spread_bps="2", slippage_bps="3", tiers=TIERS)
-    return limits(plan, listed, leverage=draw(st.integers(1, 50)), size=draw(st.integers(100, 30_000)))
+    return limits(plan, listed, leverage=draw(st.integers(1, 50)), size=draw(st.sampled_from([500, 3_000, 30_000])))
 
 
 Scene = tuple[list[AssetDecision], Facts, AccountView, Limits]
@@ -91,21 +91,19 @@ Scene = tuple[list[AssetDecision], Facts, AccountView, Limits]
 def scenes(draw: st.DrawFn) -> Scene:
     """One row per symbol: an entry, a close, or a hold; some symbols have a position, some rest."""
     marks = {symbol: draw(MARKS) for symbol in SYMBOLS}
-    held = [draw(positions(symbol, marks[symbol])) for symbol in SYMBOLS if draw(st.booleans())]
+    held = [draw(positions(symbol, marks[symbol])) for symbol in SYMBOLS if draw(st.sampled_from([False, False, True]))]
     rows: list[AssetDecision] = []
     for symbol in draw(st.permutations(SYMBOLS)):
         open_here = any(each.symbol == symbol for each in held)
         kind = draw(st.sampled_from(["entry", "entry", "close" if open_here else "hold"]))
-        actions: dict[str, Callable[[], AssetDecision]] = {
-            "entry": lambda symbol=symbol: draw(entries(symbol, marks[symbol])),
-            "close": lambda symbol=symbol: row(symbol, "close_position"),
-            "hold": lambda symbol=symbol: row(symbol, "hold"),
-        }
-        rows.append(actions[kind]())
+        if kind == "entry":
+            rows.append(draw(entries(symbol, marks[symbol])))
+        else:
+            rows.append(row(symbol, "close_position" if kind == "close" else "hold"))
     view = account(
         *held,
-        equity=D(draw(st.integers(100, 20_000))),
-        available=D(draw(st.integers(-100, 15_000))),
+        equity=D(draw(st.sampled_from([500, 5_000, 10_000, 20_000]))),
+        available=D(draw(st.sampled_from([-100, 50, 300, 1_500, 15_000]))),
         resting={symbol: D(draw(st.integers(1, 3_000))) for symbol in SYMBOLS if draw(st.integers(0, 4)) == 0},
         day_open_equity=D(1),
     )

@@ -81,13 +81,8 @@ def test_volatility_sizing_divides_the_risk_budget_by_twice_the_atr() -> None:
 def test_an_instruction_is_whole() -> None:
     final = one(row()).final
     assert final is not None
-    assert (final.side, final.quantity, final.notional, final.margin, final.leverage) == (
-        "buy",
-        D(5),
-        D(500),
-        D(100),
-        D(5),
-    )
+    assert (final.side, final.leverage) == ("buy", D(5))
+    assert (final.quantity, final.notional, final.margin) == (D(5), D(500), D(100))
     assert (final.type, final.time_in_force, final.limit_price, final.entry) == ("market", "ioc", None, D(100))
     assert (final.stop, final.target, final.reduce_only) == (D(98), D(110), False)
     assert final.exit_plan == "stop or target"

@@ -16,7 +16,14 @@ from libs.schemas.venue import VenueSymbol
 NOW = "2025-05-15T00:00:00Z"
 CANDLE = {"symbol": "BTCUSDT", "timeframe": "1m", "open_time": NOW, "close_time": "2025-05-15T00:01:00Z"}
 PRICES = {"open": 2.0, "high": 3.0, "low": 1.0, "close": 2.5, "volume": 1.0}
-ASSET = {"asset": "BTCUSDT", "action": "hold", "exit_plan": "x", "rationale": "y", "confidence": 50, "risk_level": "low"}
+ASSET = {
+    "asset": "BTCUSDT",
+    "action": "hold",
+    "exit_plan": "x",
+    "rationale": "y",
+    "confidence": 50,
+    "risk_level": "low",
+}
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,13 @@ async def test_an_exit_passes_after_the_expiry() -> None:
 )
 async def test_missing_configuration_is_a_rejection(missing: str, reason: RejectReason, detail: str) -> None:
     world = World()
-    {"account": world.configuration.accounts, "strategy": world.configuration.strategies, "state": world.states.states}[
-        missing
-    ].clear()
+    match missing:
+        case "account":
+            world.configuration.accounts.clear()
+        case "strategy":
+            world.configuration.strategies.clear()
+        case _:
+            world.states.states.clear()
     ended = await end(world, proposal())
     assert isinstance(ended, DecisionRejected)
     assert (ended.reason, ended.detail, ended.abstain_reason) == (reason, detail, None)

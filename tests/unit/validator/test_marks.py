@@ -1,5 +1,7 @@
 """The newest tick of a symbol."""
 
+from typing import Any
+
 import pytest
 
 from libs.schemas.market import MarketTick
@@ -16,7 +18,7 @@ from tests.fakes.validator_values import seconds, tick
     ],
     ids=["price", "index before price", "mark before index"],
 )
-def test_the_mark_is_the_best_that_a_tick_has(prices: dict[str, float], mark: float) -> None:
+def test_the_mark_is_the_best_that_a_tick_has(prices: dict[str, Any], mark: float) -> None:
     found = after_tick(None, tick(price=100, **prices))
     assert found is not None
     assert (found.mark, found.last) == (mark, 100.0)

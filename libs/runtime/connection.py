@@ -1,0 +1,75 @@
+"""The connection to NATS of one process: it reconnects for ever, and a process that lost it for good ends."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+import nats.errors
+from faststream.nats import NatsBroker
+from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
+
+from libs.runtime import exits
+from libs.runtime.metrics import DeliveryMetrics
+from libs.runtime.settings import RuntimeSettings
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Makes the broker and listens to what happens to its connection."""
+
+    def __init__(
+        self, settings: RuntimeSettings, metrics: DeliveryMetrics, reconnected: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.ending = False
+        self._metrics = metrics
+        self._tell = reconnected
+        self._said = ""
+        self.broker = NatsBroker(
+            settings.nats_url,
+            name=settings.instance,
+            graceful_timeout=settings.graceful_timeout,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            pending_size=8 * 1024 * 1024,
+            closed_cb=self._closed,
+            reconnected_cb=self._reconnected,
+            error_cb=self._error,
+            logger=None,
+        )
+
+    async def close(self) -> None:
+        """Send what is left and close; at once when the server is away."""
+        connection = self.broker._connection
+        if connection is None:
+            return
+        if connection.is_connected:
+            await self.broker.stop()
+        else:
+            await connection.close()
+
+    async def _closed(self) -> None:
+        if not self.ending:
+            log.critical("the connection to NATS is closed for good; ending, so that the supervisor starts me again")
+            os._exit(exits.NATS_CLOSED)
+
+    async def _reconnected(self) -> None:
+        self._said = ""
+        self._metrics.reconnects.inc()
+        await self._tell()
+
+    async def _error(self, error: Exception) -> None:
+        """Errors of the connection, each said once, and of callbacks on it, which nobody else would see."""
+        if not isinstance(error, OSError | TimeoutError | nats.errors.Error):
+            log.error("a callback of the NATS connection failed", exc_info=error)
+            return
+        reason = str(error).removeprefix("nats: ").strip("'").lower()
+        if reason in UNRECOVERABLE_CONNECT_ERRORS and not self.ending:
+            # FastStream raises these out of this callback, and nats-py then never tries again, without a word.
+            log.critical("NATS refuses this process: %s; check NATS_URL and its user", reason)
+            os._exit(exits.NATS_CLOSED)
+        if repr(error) != self._said:
+            self._said = repr(error)
+            log.warning("NATS: %s", self._said)
