@@ -1,10 +1,10 @@
 """Ticks per second that one context worker takes in: reading in order, checking, folding into candles.
 
-Reference: a bare nats-py callback over the same stored ticks, measured in the same run on the same server.
+Reference: nats-py's own ordered consumer with a callback that only counts, over the same stored ticks, in the same run
+on the same server. Readings alternate; of each kind the least disturbed one counts.
 """
 
 import asyncio
-import statistics
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from typing import Any
 
 import uvloop
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from cli.embedded import Servers
 from libs.runtime.provision import provision_nats
@@ -21,17 +20,18 @@ from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
+from libs.schemas.market import MarketTick
 from services.context.domain.market import Bounds, Market
 from services.context.settings import Settings
 
 TICKS = 200_000
-ROUNDS = 3
+ROUNDS = 5
 SHARE = 0.5
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
 
 
 def run() -> list[dict[str, Any]]:
-    """One row: the median of three readings of 200 000 stored ticks."""
+    """One row: the best of five readings of 200 000 stored ticks."""
     with (
         tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder,
         Servers(Path(folder), use_urls=False) as servers,
@@ -53,7 +53,7 @@ async def _measure(url: str) -> list[dict[str, Any]]:
         await worker.clock.stop()
     finally:
         await worker.stop()
-    value, reference = statistics.median(taken), statistics.median(bare)
+    value, reference = max(taken), max(bare)
     return [
         {
             "name": "ticks_in",
@@ -61,24 +61,28 @@ async def _measure(url: str) -> list[dict[str, Any]]:
             "unit": "ticks/s",
             "goal": round(reference * SHARE),
             "met": value >= reference * SHARE,
-            "reference": f"bare callback {reference:,.0f}/s, so {value / reference:.0%} of it (goal {SHARE:.0%})",
+            "reference": f"bare ordered callback {reference:,.0f}/s, so {value / reference:.0%} (goal {SHARE:.0%})",
         }
     ]
 
 
 async def _publish(worker: Worker) -> None:
-    """An hour of ticks of five symbols, as any client may publish them."""
+    """An hour of ticks of five symbols, as the feed publishes them: with their ids as headers."""
     begin = datetime.now(UTC) - timedelta(hours=1)
     for n in range(TICKS):
-        symbol = SYMBOLS[n % len(SYMBOLS)]
-        ts = (begin + timedelta(seconds=n * 3_600 / TICKS)).isoformat()
-        price = 100 + n % 97 / 10
-        body = (
-            f'{{"symbol":"{symbol}","ts":"{ts}","price":{price},"size":0.5,"bid":{price - 0.1},"ask":{price + 0.1},'
-            f'"mark_price":{price},"tick_id":"bench-{n}","source":"bench"}}'
+        tick = MarketTick(
+            symbol=SYMBOLS[n % len(SYMBOLS)],
+            price=100 + n % 97 / 10,
+            tick_id=f"bench:{n}",
+            ts=begin + timedelta(seconds=n * 3_600 / TICKS),
+            size=0.5,
+            funding_rate=0.0001,
+            next_funding_time=begin + timedelta(hours=8),
+            source="bench",
         )
-        await worker.bus.publish_fast(subjects.tick(symbol), body.encode())
-        if n % 5_000 == 0:
+        body = tick.model_dump_json(exclude_none=True).encode()
+        await worker.bus.publish_fast(subjects.tick(tick.symbol), body, tick.tick_id)
+        if n % 1_000 == 0:
             await worker.bus.nc.flush()
     await worker.bus.nc.flush()
     while (await worker.bus.js.stream_info(subjects.MARKET.name)).state.messages < TICKS:  # noqa: ASYNC110
@@ -95,18 +99,15 @@ async def _bare(worker: Worker) -> float:
         if seen == TICKS:
             done.set()
 
-    inbox = worker.bus.nc.new_inbox()
-    subscription = await worker.bus.nc.subscribe(inbox, cb=count)
-    config = ConsumerConfig(
-        deliver_subject=inbox,
-        deliver_policy=DeliverPolicy.ALL,
-        ack_policy=AckPolicy.NONE,
-        mem_storage=True,
-        num_replicas=1,
-        inactive_threshold=30,
-    )
     began = time.perf_counter()
-    await worker.bus.js.add_consumer(subjects.MARKET.name, config=config)
+    subscription = await worker.bus.js.subscribe(
+        "market.tick.*",
+        stream=subjects.MARKET.name,
+        ordered_consumer=True,
+        cb=count,
+        pending_msgs_limit=2 * TICKS,
+        pending_bytes_limit=TICKS * 4096,
+    )
     await done.wait()
     took = time.perf_counter() - began
     await subscription.unsubscribe()

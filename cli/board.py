@@ -1,8 +1,8 @@
 """What the live view shows: plain values that the observer fills and the view draws."""
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -48,7 +48,10 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One asset of a decision, or a whole decision where nothing concerns one asset. `at` is market time."""
+    """One asset of a decision, or a whole decision where nothing concerns one asset.
+
+    `at` is market time; `times` counts decisions in a row that said the same (holds).
+    """
 
     at: datetime
     account: str
@@ -56,6 +59,7 @@ class DecisionRow:
     action: str
     verdict: str
     text: str = ""
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,18 @@ class Board:
     elapsed_s: float = 0.0
     left_s: float | None = None
     notice: str = ""
+
+    def decided(self, rows: Sequence[DecisionRow]) -> None:
+        """Take in the rows of a decision. A hold takes the place of the account's hold before it: actions stay seen."""
+        for row in rows:
+            times = 1
+            if row.verdict == "hold" and (before := self._newest(row.account)) and before.verdict == "hold":
+                self.decisions.remove(before)
+                times += before.times
+            self.decisions.append(replace(row, times=times))
+
+    def _newest(self, account: str) -> DecisionRow | None:
+        return next((row for row in reversed(self.decisions) if row.account == account), None)
 
 
 def decision_rows(subject: str, body: Mapping[str, Any]) -> list[DecisionRow]:

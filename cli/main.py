@@ -295,7 +295,7 @@ def run() -> NoReturn:
 
     sys.excepthook = _crashed
     try:
-        result: Any = app(standalone_mode=False)
+        result: Any = typer.main.get_command(app)(standalone_mode=False)  # `app()` would set an excepthook of its own
     except (CliError, ServerError) as error:
         _fail(error.message, error.hint, getattr(error, "code", 1))
     except _UsageError as error:

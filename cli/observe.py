@@ -117,7 +117,7 @@ class Observer:
         self._board.counts.add(record.subject, body)
         if record.subject.startswith("decision.") and is_live(body):
             rows = decision_rows(record.subject, body)
-            self._board.decisions.extend(rows)
+            self._board.decided(rows)
             self._on_decision(rows)
 
     async def _poll(self) -> None:

@@ -122,7 +122,7 @@ class Session:
             self.board.restarts,
             self.board.gateway_url,
             str(self._plan.state.api_key),
-            {row.name: {"version": row.version, "url": row.url} for row in self.board.servers},
+            {name: {"version": one.version, "url": _public_url(one)} for name, one in self._infos.items()},
             {name: {"replicas": len(sizes), "rss_mib": round(max(sizes), 1)} for name, sizes in rss.items()},
             self._plan.market,
         )
@@ -178,6 +178,11 @@ async def session(
         finally:
             await made.stop()
             await database.stop()
+
+
+def _public_url(info: ServerInfo) -> str:
+    """Ours hold no credentials; somebody else's may."""
+    return without_credentials(info.url) if info.source == "url" else info.url
 
 
 def _row(worker: Worker, lags: Mapping[str, int]) -> WorkerRow:

@@ -21,6 +21,7 @@ START_TIMEOUT_S = 75.0
 STOP_S = 6.0
 FEED_FIRST_S = 1.0
 HOPELESS_DEATHS = 3
+LAST = "feed"
 
 
 def make_workers(plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *, gateway_port: int) -> list[Worker]:
@@ -57,12 +58,23 @@ class Supervisor:
         return all(worker.state == "ready" for worker in self.workers)
 
     def start(self) -> None:
-        """Start every worker and watch over them from now on."""
+        """Start all workers and watch over them from now on.
+
+        The feed comes last: the market would run ahead of workers that are still loading, and their first decisions
+        would be expired.
+        """
         for worker, port in zip(self.workers, pick(len(self.workers)), strict=True):
             worker.log.parent.mkdir(parents=True, exist_ok=True)
             worker.port = port
-            worker.start(time.monotonic())
+            if worker.name != LAST:
+                worker.start(time.monotonic())
         self._task = asyncio.create_task(self._watch(), name="supervisor")
+
+    def _start_last(self, now: float) -> None:
+        if all(worker.was_ready for worker in self.workers if worker.name != LAST):
+            for worker in self.workers:
+                if worker.state == "new":
+                    worker.start(now)
 
     async def until_ready(self, timeout: float = START_TIMEOUT_S) -> None:
         """Return when all are ready. CliError when one keeps dying, or the time is over."""
@@ -85,7 +97,7 @@ class Supervisor:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         deadline = time.monotonic() + STOP_S
-        feeds = [worker for worker in self.workers if worker.name == "feed"]
+        feeds = [worker for worker in self.workers if worker.name == LAST]
         await _end(feeds, time.monotonic() + FEED_FIRST_S)
         await _end(self.workers, deadline)
         for worker in self.workers:
@@ -99,6 +111,7 @@ class Supervisor:
             now = time.monotonic()
             for worker in self.workers:
                 self._look_after(worker, now)
+            self._start_last(now)
             await asyncio.gather(*(self._ask(worker) for worker in self.workers if _is_to_be_asked(worker, now)))
             await asyncio.sleep(TICK_S)
 

@@ -24,6 +24,7 @@ _VERDICTS = {
 }
 _STATES = {
     "ready": ("●", "green"),
+    "new": ("○", "dim"),
     "starting": ("◌", "yellow"),
     "unready": ("●", "yellow"),
     "waiting": ("○", "red"),
@@ -96,7 +97,7 @@ def footer(board: Board) -> RenderableType:
     places.append(f" {board.gateway_url}/docs", "cyan")
     places.append(f"  key {board.api_key_file} ", "dim")
     for server in board.servers:
-        places.append(f" · {server.name} {server.version} {_host(server.url)}", "dim")
+        places.append(f" · {server.name} {server.version} {_place(server.url)}", "dim")
     return Group(counts, places)
 
 
@@ -153,7 +154,7 @@ def decision_table(decisions: Sequence[DecisionRow], height: int) -> Table:
             row.account,
             row.asset,
             row.action.replace("_", " "),
-            Text(row.verdict, _VERDICTS.get(row.verdict, "")),
+            Text(row.verdict + (f" ×{row.times}" if row.times > 1 else ""), _VERDICTS.get(row.verdict, "")),
             Text(row.text, "dim"),
         )
     if not decisions:
@@ -231,5 +232,6 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _host(url: str) -> str:
-    return url.partition("://")[2].rpartition("@")[2].partition("/")[0]
+def _place(url: str) -> str:
+    """Host and port; only the port of a server on this machine."""
+    return url.partition("://")[2].rpartition("@")[2].partition("/")[0].removeprefix("127.0.0.1")

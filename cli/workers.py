@@ -14,7 +14,7 @@ from cli.embedded.process import Child
 from libs.runtime import exits
 
 KEPT_LOGS = 3
-WorkerState = Literal["starting", "ready", "unready", "waiting", "stopped"]
+WorkerState = Literal["new", "starting", "ready", "unready", "waiting", "stopped"]
 
 
 def exit_words(code: int) -> str:
@@ -39,7 +39,7 @@ class Worker:
     argv: Sequence[str]
     child: Child | None = None
     port: int = 0
-    state: WorkerState = "waiting"
+    state: WorkerState = "new"
     started: float = 0.0
     due: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)

@@ -10,7 +10,12 @@ from libs.schemas import ids
 MSG_ID = "Nats-Msg-Id"
 CORRELATION = "correlation-id"
 CAUSATION = "causation-id"
+# The ways a decision can end share one id, so that the log takes the first end alone: a step that is repeated after a
+# crash or an outage may come to another result (the market has moved on, the decision has expired).
+ENDS = frozenset({"decision.validated", "decision.rejected", "decision.evaluated"})
+END = "decision.ended"
 _ID = re.compile(r"[!-~]{1,250}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def kind_of(subject: str) -> str:
@@ -19,9 +24,10 @@ def kind_of(subject: str) -> str:
 
 
 def message_id(emit: Emit) -> str | None:
-    """`<noun>.<verb>:<body id>`, or None for a body without identity."""
+    """`<noun>.<verb>:<body id>`, `decision.ended:<id>` for every end of a decision, None for a body without identity."""
     body_id = emit.body.message_id()
-    return f"{kind_of(emit.subject)}:{body_id}" if body_id else None
+    kind = kind_of(emit.subject)
+    return f"{END if kind in ENDS else kind}:{body_id}" if body_id else None
 
 
 def _of_cause(cause: Mapping[str, str], name: str) -> str | None:
@@ -47,6 +53,8 @@ def headers(emit: Emit, source: str, wall: datetime, cause: Mapping[str, str] | 
         CORRELATION: correlation,
         "traceparent": ids.traceparent(correlation, msg_id or kind),
     }
+    if trace := _TRACEPARENT.fullmatch(cause.get("traceparent", "")):  # the chain stays in the trace that it began in
+        made["traceparent"] = f"00-{trace[1]}{made['traceparent'][35:]}"
     if msg_id:
         made[MSG_ID] = msg_id
     if caused := _of_cause(cause, MSG_ID):

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 
 _SECRETS = re.compile(
-    r"(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]{8,}|(Bearer )[A-Za-z0-9._~+/=-]{8,}|(://[^:/@\s]+:)[^@\s]+(?=@)"
+    r"(sk-[A-Za-z0-9_-]{4})[A-Za-z0-9_-]{8,}"
+    r"|(Bearer )[A-Za-z0-9._~+/=-]{8,}"
+    r"|(://(?:[^:/@\s\"]*:)?)[^/?#\s\"]+(?=@)"  # a password in a URL, with or without a user; a token alone
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -18,7 +18,7 @@ from nats.js.api import (
     SubjectTransform,
 )
 
-from libs.schemas.subjects import BUCKETS, DUPLICATE_WINDOW_S, DURABLES, STREAMS, Bucket, Durable, Stream
+from libs.schemas.subjects import BUCKETS, DURABLES, STREAMS, Bucket, Durable, Stream
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
@@ -32,7 +32,7 @@ def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
         max_age=stream.max_age_s,
         max_bytes=stream.max_bytes or -1,
         max_msgs_per_subject=stream.max_per_subject or -1,
-        duplicate_window=min(DUPLICATE_WINDOW_S, stream.max_age_s or DUPLICATE_WINDOW_S),
+        duplicate_window=min(stream.duplicate_window_s, stream.max_age_s or stream.duplicate_window_s),
         allow_direct=True,
         num_replicas=replicas,
         persist_mode=PersistMode.ASYNC if stream.persist_async and replicas == 1 else None,
@@ -128,8 +128,20 @@ async def check_nats(js: JetStreamContext, durables: tuple[Durable, ...] = DURAB
     return found
 
 
-_STREAM_FIELDS = ("subjects", "retention", "storage", "discard", "max_age", "max_bytes", "max_msgs_per_subject")
-_CONSUMER_FIELDS = ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "filter_subject", "filter_subjects")
+_STREAM_FIELDS = (
+    "subjects",
+    "retention",
+    "storage",
+    "discard",
+    "max_age",
+    "max_bytes",
+    "max_msgs",
+    "max_msg_size",
+    "max_msgs_per_subject",
+    "duplicate_window",
+    "allow_direct",
+)
+_CONSUMER_FIELDS = ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "backoff", "headers_only")
 
 
 def differences(kind: str, name: str, wanted: Any, found: Any) -> list[str]:
@@ -140,6 +152,8 @@ def differences(kind: str, name: str, wanted: Any, found: Any) -> list[str]:
         want, have = _plain(getattr(wanted, field)), _plain(getattr(found, field))
         if want != have:
             lines.append(f"the {kind} {name} has {field}={have!r}, the code expects {want!r}")
+    if kind == "consumer" and _filters(wanted) != _filters(found):
+        lines.append(f"the consumer {name} has filters {_filters(found)!r}, the code expects {_filters(wanted)!r}")
     if kind == "stream" and _sources(wanted) != _sources(found):
         lines.append(f"the {kind} {name} has sources {_sources(found)!r}, the code expects {_sources(wanted)!r}")
     return lines
@@ -149,6 +163,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return sorted(value) or None
     return value if value not in (0, 0.0, "", -1) else None
+
+
+def _filters(config: Any) -> list[str]:
+    return sorted(config.filter_subjects or [config.filter_subject or ">"])
 
 
 def _sources(config: Any) -> list[tuple[str, str, str]]:

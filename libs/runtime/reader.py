@@ -10,14 +10,16 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from libs.runtime.bus import NATS_RETRY, Bus
+from libs.runtime.position import Position, Start
+
+__all__ = ["OrderedReader", "Record", "Start"]
 
 HEARTBEAT_S = 1.0
 SILENCE_S = 3 * HEARTBEAT_S
@@ -37,36 +39,6 @@ class Record:
     timestamp_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where reading begins."""
-
-    policy: DeliverPolicy
-    sequence: int | None = None
-    time: datetime | None = None
-
-    @classmethod
-    def new(cls) -> "Start":
-        return cls(DeliverPolicy.NEW)
-
-    @classmethod
-    def all(cls) -> "Start":
-        return cls(DeliverPolicy.ALL)
-
-    @classmethod
-    def last_per_subject(cls) -> "Start":
-        return cls(DeliverPolicy.LAST_PER_SUBJECT)
-
-    @classmethod
-    def at(cls, sequence: int) -> "Start":
-        return cls(DeliverPolicy.BY_START_SEQUENCE, sequence=max(1, sequence))
-
-    @classmethod
-    def since(cls, when: datetime) -> "Start":
-        """Messages stored from wall time `when` on."""
-        return cls(DeliverPolicy.BY_START_TIME, time=when)
-
-
 class OrderedReader:
     """Calls `on_record` for every message of `filters` in order, each once. The callback must not block."""
 
@@ -83,19 +55,22 @@ class OrderedReader:
         self._stream = stream
         self._filters = list(filters)
         self._on_record = on_record
-        self._start = start or Start.new()
-        self.last_sequence = 0
+        self._position = Position(stream, start or Start.new())
         self.recreated = 0
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0
         self._consumer = ""
         self._inbox = ""
-        self._created = ""
         self._behind = 0
         self._heard = 0.0
         self._broken = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last record; before the first one, of the last that was stored when "new" began, else 0."""
+        return self._position.sequence
 
     async def start(self) -> None:
         await self._create()
@@ -129,7 +104,7 @@ class OrderedReader:
             log.debug("the consumer of %s is gone already", self._stream)
 
     async def _create(self) -> None:
-        start = await self._resume_point()
+        start = await self._position.find(self._bus.js)
         inbox = self._bus.nc.new_inbox()
         self._consumer_sequence = 0
         self._behind = sys.maxsize
@@ -145,7 +120,13 @@ class OrderedReader:
         self._consumer = info.name
         delivered = info.delivered.consumer_seq if info.delivered else 0
         self._behind = (info.num_pending or 0) + delivered
+        if info.delivered and not delivered and not self._position.sequence and start.time:
+            self._position.sequence = info.delivered.stream_seq
         self._check_caught_up()
+
+    def _check_caught_up(self) -> None:
+        if self._consumer_sequence >= self._behind:
+            self._caught_up.set()
 
     def _config(self, inbox: str, start: Start) -> ConsumerConfig:
         return ConsumerConfig(
@@ -163,37 +144,9 @@ class OrderedReader:
             num_replicas=1,
         )
 
-    async def _resume_point(self) -> Start:
-        """Where to go on: behind the last record, in the same stream.
-
-        A stream that was made anew begins again. One that lost its end in a crash (MARKET may) goes on from there.
-        "New" is made a sequence at once, so that what comes while the connection is away counts as new, too.
-        """
-        info = await self._bus.js.stream_info(self._stream)
-        stored, created = info.state.last_seq, str(info.created)
-        before, self._created = self._created, created
-        if not before:
-            if self._start.policy is DeliverPolicy.NEW:
-                self._start = Start.at(stored + 1)
-            return self._start
-        if created != before:
-            log.warning("the stream %s was made anew; reading it from its beginning", self._stream)
-            self.last_sequence = 0
-            return self._start if self._start.policy is DeliverPolicy.LAST_PER_SUBJECT else Start.all()
-        if stored < self.last_sequence:
-            log.warning("the stream %s lost %d records", self._stream, self.last_sequence - stored)
-            self.last_sequence = stored
-        if not self.last_sequence:
-            return self._lowered(stored)
-        return Start.at(self.last_sequence + 1)
-
-    def _lowered(self, stored: int) -> Start:
-        """The start again, for a reader that got nothing yet from a stream that may have lost its end."""
-        if self._start.policy is DeliverPolicy.BY_START_SEQUENCE:
-            self._start = Start.at(min(self._start.sequence or 1, stored + 1))
-        return self._start
-
     def _receiver(self, inbox: str) -> Callable[[Msg], Awaitable[None]]:
+        position = self._position
+
         async def receive(msg: Msg) -> None:
             if inbox != self._inbox:
                 return
@@ -211,9 +164,9 @@ class OrderedReader:
                 return
             self._consumer_sequence = consumer_sequence
             sequence = int(tokens[5])
-            if sequence > self.last_sequence:
-                self.last_sequence = sequence
-                self._on_record(Record(msg.subject, msg.data, sequence, msg.headers, int(tokens[7])))
+            if sequence > position.sequence:
+                position.sequence, position.time_ns = sequence, int(tokens[7])
+                self._on_record(Record(msg.subject, msg.data, sequence, msg.headers, position.time_ns))
             if tokens[8] == "0" or consumer_sequence >= self._behind:
                 self._caught_up.set()
 
@@ -242,11 +195,14 @@ class OrderedReader:
     async def _recreate(self) -> None:
         self.recreated += 1
         await self._drop()
+        said = ""
         while True:
             try:
                 await self._create()
             except NATS_RETRY as error:
-                log.warning("cannot read %s yet: %r", self._stream, error)
+                if repr(error) != said:
+                    said = repr(error)
+                    log.warning("cannot read %s yet: %s", self._stream, said)
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +45,8 @@ class HttpServer(uvicorn.Server):
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             listening = socket.create_server((host, port), family=family, backlog=self.config.backlog)
         except OSError as error:
-            raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}; set another one") from error
+            why = os.strerror(error.errno) if error.errno else error
+            raise CannotListen(f"cannot listen on {host}:{port}: {why}; set another one") from error
         self._task = asyncio.create_task(self.serve([listening]))
         while not self.started:
             if self._task.done():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -15,7 +15,10 @@ from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.subjects import MARKET, MAX_TICK_BYTES, TICK_ANY
 
 MAX_CLOCK_SKEW_S = 5.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WALL_JITTER_S = 0.25  # at replay speed this much wall time is worth `speed` times as much market time
+
+_parse_tick = MarketTick.__pydantic_validator__.validate_json  # model_validate_json costs 0.4 µs more per tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class TickIntake:
         kind, _, key = record.subject.removeprefix("market.").partition(".")
         try:
             if kind == "tick":
-                self._tick(MarketTick.model_validate_json(record.data), key, record)
+                self._tick(_parse_tick(record.data), key, record)
             elif kind == "funding" and self._on_funding:
                 update = FundingUpdate.model_validate_json(record.data)
                 if self._same_symbol(update.symbol, key, record):
@@ -106,7 +109,7 @@ class TickIntake:
             return
         now = self._clock.now()
         if tick.ts is None:
-            tick = tick.model_copy(update={"ts": now})
+            tick = tick.model_copy(update={"ts": self._arrival(record, now)})
         elif tick.ts > now and tick.ts > now + timedelta(seconds=self._skew_s + WALL_JITTER_S * self._clock.speed):
             message = (
                 f"ts {tick.ts.isoformat()} is ahead of market time {now.isoformat()}; leave ts out to use arrival time"
@@ -114,6 +117,13 @@ class TickIntake:
             self._refuse(record, DeadLetterCode.FUTURE, "ts", message)
             return
         self._on_tick(tick, record.sequence)
+
+    def _arrival(self, record: Record, now: datetime) -> datetime:
+        """Market time when the record was stored: the same for every reader, and for one that reads it again later."""
+        if self._clock.paused:
+            return now
+        stored = _EPOCH + timedelta(microseconds=record.timestamp_ns // 1_000)
+        return min(now, now - (self._clock.wall() - stored) * self._clock.speed)
 
     def _same_symbol(self, symbol: str, key: str, record: Record) -> bool:
         if symbol == key:

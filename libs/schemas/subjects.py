@@ -13,6 +13,7 @@ TICK_ANY = "market.tick"
 MAX_TICK_BYTES = 16 * 1024
 MAX_MESSAGE_BYTES = 1024 * 1024
 DUPLICATE_WINDOW_S = 600
+LONG_WINDOW_S = 7_200  # where a repetition after an outage would be a second decision or a second order
 ACK_WAIT_S = 3
 MAX_DELIVER = 8
 
@@ -122,6 +123,7 @@ class Stream:
     max_per_subject: int = 0
     discard: Literal["old", "new"] = "new"
     persist_async: bool = False
+    duplicate_window_s: int = DUPLICATE_WINDOW_S
     sources: tuple[Source, ...] = ()
 
 
@@ -156,7 +158,13 @@ MARKET = Stream(
     persist_async=True,
 )
 CANDLES = Stream("CANDLES", ("market.candle.*.*",), max_per_subject=1_500, discard="old", persist_async=True)
-REQUESTS = Stream("REQUESTS", ("decision.requested.*",), max_age_s=7 * DAY, max_bytes=1 * GIB)
+REQUESTS = Stream(
+    "REQUESTS",
+    ("decision.requested.*",),
+    max_age_s=7 * DAY,
+    max_bytes=1 * GIB,
+    duplicate_window_s=LONG_WINDOW_S,
+)
 CONTEXTS = Stream("CONTEXTS", ("context.built.*",), max_age_s=DAY, max_bytes=2 * GIB, discard="old")
 DECISIONS = Stream(
     "DECISIONS",
@@ -169,6 +177,7 @@ DECISIONS = Stream(
     ),
     max_age_s=30 * DAY,
     max_bytes=8 * GIB,
+    duplicate_window_s=LONG_WINDOW_S,
 )
 EXECUTION = Stream(
     "EXECUTION",
@@ -185,7 +194,13 @@ EXECUTION = Stream(
         ),
     ),
 )
-ORDERS = Stream("ORDERS", ("order.*.*", "position.*.*"), max_age_s=90 * DAY, max_bytes=8 * GIB)
+ORDERS = Stream(
+    "ORDERS",
+    ("order.*.*", "position.*.*"),
+    max_age_s=90 * DAY,
+    max_bytes=8 * GIB,
+    duplicate_window_s=LONG_WINDOW_S,
+)
 AUDIT = Stream(
     "AUDIT",
     ("account.changed.*", "control.requested.*", "strategy.changed.*", "config.changed.>", "alert.raised.*"),
@@ -263,10 +278,10 @@ def venue_key(venue: str, symbol: str) -> str:
 def matches(pattern: str, subject: str) -> bool:
     """Whether a NATS subject matches a pattern with `*` and a final `>`."""
     wanted, given = pattern.split("."), subject.split(".")
-    for i, token in enumerate(wanted):
-        if token == ">":
+    for i, part in enumerate(wanted):
+        if part == ">":
             return len(given) > i
-        if i >= len(given) or token not in ("*", given[i]):
+        if i >= len(given) or part not in ("*", given[i]):
             return False
     return len(wanted) == len(given)
 

@@ -61,6 +61,8 @@ def _tell_model(catalogue: Catalogue, settings: Settings) -> None:
         log.error("LLM_MODEL: %s; until then every such decision abstains", entry)
     elif entry.provider == "openrouter" and settings.openrouter_api_key is None:
         log.error("LLM_MODEL is %s, but OPENROUTER_API_KEY is not set: such decisions abstain (auth)", entry.id)
+    elif entry.provider == "openai-compatible" and settings.llm_base_url is None:
+        log.error("LLM_MODEL is %s, but LLM_BASE_URL is not set: such decisions abstain (auth)", entry.id)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The publishing loop: whoever holds the lease plays the market from where the last run stopped."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,11 +24,12 @@ class WrongMarket(Exception):
 
 @dataclass(slots=True)
 class Playback:
-    """The clock as it was last set, and how far the ticks are published."""
+    """The clock as it was last set; how far the ticks are published, and how far they surely are stored."""
 
     clock: MarketClock | None = None
     series: str | None = None
-    position: datetime | None = None
+    published: datetime | None = None
+    stored: datetime | None = None
 
 
 async def publish(deps: Deps) -> None:
@@ -43,7 +45,9 @@ async def publish(deps: Deps) -> None:
             log.warning("publishing is interrupted: %s", error)
         finally:
             deps.metrics.holder.set(0)
-            await deps.lease.release(playback.series, playback.position)
+            with contextlib.suppress(Unavailable):
+                await _settle(deps, playback)
+            await deps.lease.release(playback.series, playback.stored)
 
 
 async def _hold(deps: Deps, market: Market | None, reached: Reached | None, playback: Playback) -> None:
@@ -66,12 +70,21 @@ async def _keep(deps: Deps, playback: Playback) -> None:
     """Each second: renew the lease, and show that the clock is alive. Outlives an outage shorter than the lease."""
     while True:
         await asyncio.sleep(BEAT_S)
+        _check(deps)
         try:
-            await deps.lease.renew(playback.series, playback.position)
+            await _settle(deps, playback)
+            await deps.lease.renew(playback.series, playback.stored)
             if playback.clock is not None:
                 await deps.desk.clock(pacing.refreshed(playback.clock, deps.clock.wall()))
         except Unavailable as error:
             log.warning("the lease is not renewed yet: %s", error)
+
+
+async def _settle(deps: Deps, playback: Playback) -> None:
+    published = playback.published
+    if published is not None:
+        await deps.desk.settle()
+        playback.stored = published
 
 
 async def _wall_time(deps: Deps) -> None:
@@ -82,16 +95,17 @@ async def _wall_time(deps: Deps) -> None:
 async def play(deps: Deps, market: Market, reached: Reached | None, playback: Playback) -> None:
     """Publish everything from where the last run stopped; at the end of the data stop the clock and return."""
     done = await _progress(deps, market, reached)
-    playback.series, playback.position = market.series, None if reached is None else reached.position
+    playback.series = market.series
     await asyncio.to_thread(market.prepare, done.position)
     log.info("playing %s from %s at %g times", market.series, done.position.isoformat(), deps.speed)
     await _set(deps, playback, pacing.paused(done.position, deps.clock.wall(), deps.speed))
     await deps.desk.store(backlog(market, done))
     await _set(deps, playback, pacing.running(done.position, deps.clock.wall(), deps.speed))
     for moment in moments(market, done):
-        await _wait(deps, playback, moment.at)
+        if moment.at > done.position:
+            await _wait(deps, playback, moment.at)
         await _publish(deps, moment)
-        playback.position = moment.at
+        playback.published = moment.at
     await _set(deps, playback, pacing.paused(market.ends or done.position, deps.clock.wall(), deps.speed))
     deps.metrics.ended.set(1)
     log.warning("the data ended at %s and the market stands still; %s", market.ends, WIPE)
@@ -100,7 +114,7 @@ async def play(deps: Deps, market: Market, reached: Reached | None, playback: Pl
 async def _progress(deps: Deps, market: Market, reached: Reached | None) -> Progress:
     if reached is not None and reached.series != market.series:
         raise WrongMarket(f"the stored market is {reached.series}, this feed plays {market.series}; {WIPE}")
-    stored = await deps.desk.stored(market)
+    stored = await deps.desk.stored(market, reached)
     position = None if reached is None else reached.position
     done = resumed(market, position, stored.ticks, stored.candles, stored.funding)
     if market.ends is not None and done.position > market.ends:

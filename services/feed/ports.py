@@ -17,15 +17,16 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far the market got: every tick of `series` up to market time `position` is stored."""
+    """How far the market got: every tick of `series` up to `position` (market time) is stored, noted at `at` (wall)."""
 
     series: str
     position: datetime | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Times of the newest stored tick, candle (its close) and funding, where there are any."""
+    """Ticks that were stored lately, by id, and times of the newest stored candle (its close) and funding."""
 
     ticks: Mapping[str, datetime]
     candles: Mapping[tuple[str, str], datetime]
@@ -36,7 +37,10 @@ class Desk(Protocol):
     """The bus. Every method raises Unavailable while it is away."""
 
     async def tick(self, tick: MarketTick) -> None:
-        """Publish without waiting; a repeated `tick_id` is stored once."""
+        """Publish without waiting. A repeated `tick_id` is stored once."""
+
+    async def settle(self) -> None:
+        """Return when all ticks published since `stored` have arrived. Raises Unavailable where some may be lost."""
 
     async def store(self, events: Iterable[Candle | FundingUpdate]) -> None:
         """Publish and wait until all are stored."""
@@ -47,8 +51,8 @@ class Desk(Protocol):
     async def clear_clock(self) -> None:
         """Take the market clock away: market time is wall time."""
 
-    async def stored(self, market: Market) -> Stored:
-        """What is stored of a market."""
+    async def stored(self, market: Market, reached: Reached | None) -> Stored:
+        """What is stored of a market; of its ticks at least those later than `reached`."""
 
 
 class Lease(Protocol):

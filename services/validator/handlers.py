@@ -8,7 +8,8 @@ from faststream.nats import NatsRouter
 from libs.risk.accounts import account_view
 from libs.risk.case import exact
 from libs.risk.values import Limits
-from libs.runtime.delivery import consume, delivered
+from libs.runtime.delivered import delivered
+from libs.runtime.delivery import consume
 from libs.runtime.emit import Emit
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects

@@ -23,10 +23,12 @@ class Log:
 
     def take(self, record: Record) -> None:
         kind = ".".join(record.subject.split(".", 2)[:2])
-        self.messages.setdefault(kind, []).append(orjson.loads(record.data))
+        self.messages.setdefault(kind, []).append({**orjson.loads(record.data), "sequence": record.sequence})
 
     def of(self, *kinds: str) -> list[dict[str, Any]]:
-        return [message for kind in kinds for message in self.messages.get(kind, [])]
+        """Messages of these kinds in the order of their stream."""
+        found = [message for kind in kinds for message in self.messages.get(kind, [])]
+        return sorted(found, key=lambda message: int(message["sequence"]))
 
 
 async def read_log(bus: Bus) -> Log:
@@ -49,7 +51,8 @@ def check_log(log: Log) -> None:
     requests = [m["request_id"] for m in log.of("decision.requested")]
     assert twice(requests) == []
     ended = Counter(m["request_id"] for m in log.of(*TERMINAL))
-    assert {r: ended[r] for r in requests if ended[r] != 1} == {}, "requests without exactly one terminal event"
+    wrong = {r: ended[r] for r in requests if ended[r] != 1}
+    assert wrong == {}, f"of {len(requests)} requests these have no single terminal event: {wrong}"
     assert twice([m["context_id"] for m in log.of("context.built")]) == []
     assert twice([m["decision_id"] for m in log.of("decision.proposed")]) == []
     placed = [m["intent"]["client_order_id"] for m in log.of("order.placed")]

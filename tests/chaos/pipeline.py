@@ -71,10 +71,9 @@ class Pipeline:
     async def quiet(self) -> None:
         """End the feed and return when nothing is waiting or in hand any more."""
         for worker in self.workers("feed"):
-            assert worker.child is not None
-            os.kill(worker.child.pid, signal.SIGTERM)
-            await asyncio.to_thread(worker.child.ended_within, 5)
-            worker.child, worker.state = None, "stopped"
+            child, worker.child, worker.state = worker.child, None, "stopped"  # so that nobody restarts it
+            assert child is not None
+            await asyncio.to_thread(child.stop)
         async with asyncio.timeout(WAIT_S):
             still = 0
             while still < 5:

@@ -81,7 +81,7 @@ def run_demo(state: Path, seconds: int, *more: str) -> tuple[dict[str, Any], str
 
 def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    first, said = run_demo(state, 30)
+    first, said = run_demo(state, 15)
     for name in ("ticks", "contexts", "decisions", "accepted", "orders", "fills"):
         assert first[name] > 0, f"{name}: {first}\n{said}"
     assert first["dead_letters"] == 0
@@ -96,7 +96,7 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Pat
     token = key.read_text()
     assert key.stat().st_mode & 0o777 == 0o600
 
-    second, said = run_demo(state, 15)
+    second, said = run_demo(state, 6)
     assert key.read_text() == token
     assert "as they were" in said
     assert second["gateway_url"] == first["gateway_url"]
@@ -104,8 +104,9 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Pat
     assert second["ticks"] < first["ticks"]
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.5, 1.0, 2.5])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("delay", "number"), [(0.15, signal.SIGINT), (0.6, signal.SIGTERM), (1.2, signal.SIGINT), (3.0, signal.SIGTERM)]
+)
 def test_a_signal_during_the_start_leaves_no_process(tmp_path: Path, delay: float, number: int) -> None:
     state = tmp_path / "state"
     with started("demo", "--no-ui", "--state-dir", str(state), *SYNTHETIC) as process:

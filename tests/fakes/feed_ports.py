@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from libs.runtime.errors import Unavailable
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
@@ -49,9 +49,12 @@ class FakeDesk:
         self._check()
         self.clocks.append(None)
 
-    async def stored(self, market: Market) -> Stored:
+    async def settle(self) -> None:
         self._check()
-        ticks: dict[str, datetime] = {t.symbol: t.ts for t in self.ticks.values() if t.ts}
+
+    async def stored(self, market: Market, reached: Reached | None) -> Stored:
+        self._check()
+        ticks = {name: t.ts for name, t in self.ticks.items() if t.ts is not None}
         candles = {(str(e.symbol), str(e.timeframe)): e.close_time for e in self.events if isinstance(e, Candle)}
         funding = {e.symbol: e.funding_time for e in self.events if isinstance(e, FundingUpdate)}
         return Stored(ticks, candles, funding)
@@ -103,4 +106,4 @@ class FakeLease:
     def _note(self, series: str | None, position: datetime | None) -> None:
         if series is not None:
             known = self.reached.position if self.reached else None
-            self.reached = Reached(series, position or known)
+            self.reached = Reached(series, position or known, datetime.now(UTC))

@@ -28,7 +28,7 @@ from services.gateway.domain.records import (
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Claim, Deps
-from tests.fakes.ledger_chain import STRATEGY, T0
+from tests.fakes.ledger_chain import STRATEGY, T0, Chain
 
 Responder = Callable[[Emit], Iterable[Message]]
 TOKENS = {name: token_of(name.encode().ljust(32, b"."))[:60] for name in ("admin", "reader", "beta", "old")}
@@ -43,6 +43,19 @@ def account(account_id: str) -> Account:
         strategy_id="steady",
         max_position_size=Decimal(5_000),
         leverage=Decimal(2),
+    )
+
+
+def record(chain: Chain) -> DecisionRecord:
+    """The record of an accepted decision."""
+    return DecisionRecord(
+        decision_id=chain.decision_id,
+        request_id=chain.request_id,
+        account_id=chain.account,
+        status="accepted",
+        decision=chain.decision(),
+        verdicts=(chain.verdict(),),
+        created_at=chain.at(0),
     )
 
 

@@ -214,6 +214,31 @@ async def test_a_failure_is_an_abstention_with_its_reason(
     assert all(call.error and call.prompt_sha256 for call in proposal.calls)
 
 
+ODD = [
+    {"choices": []},
+    {"choices": None},
+    {"choices": [{"message": {"role": "assistant", "content": "\ud800"}}]},
+    {"choices": [{"message": {"role": "assistant", "content": "x"}}], "usage": {"prompt_tokens": -5}},
+    {"choices": [{"message": {"role": "assistant", "content": "x"}}], "usage": {"prompt_tokens": 1, "cost": -1}},
+    {"choices": [{"message": {"role": "assistant", "content": "x"}}], "usage": {"prompt_tokens": "many"}},
+    {"choices": [{"message": None}]},
+    [],
+]
+
+
+@pytest.mark.parametrize("body", ODD, ids=[str(n) for n in range(len(ODD))])
+@pytest.mark.parametrize("model", [GPT, "openai-compatible/x"])
+async def test_an_answer_of_odd_shape_is_the_providers_failure_and_never_ours(
+    server: ModelServer, body: Any, model: str
+) -> None:
+    server.then(*[Raw(json.dumps(body))] * 2)
+    async with asking(server) as real:
+        proposal = await decide(real, context(model=model))
+    assert proposal.status == "abstained"
+    assert proposal.abstain_reason in ("unavailable", "invalid")
+    assert proposal.model_dump_json()
+
+
 async def test_a_429_with_retry_after_waits_that_long_and_goes_on(server: ModelServer) -> None:
     server.then(Status(429, headers={"retry-after": "0.2"}), Answer(decision()))
     async with asking(server) as real:

@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +17,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from pymongo.asynchronous.database import AsyncDatabase
 
+from cli.embedded import Servers
 from libs.runtime.mongo import client, provision
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
@@ -85,6 +88,12 @@ def account(account_id: str) -> Account:
 
 @pytest.fixture
 async def running(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[Running]:
+    async with started(nats_url, mongo_url, mongo_db_name) as found:
+        yield found
+
+
+@asynccontextmanager
+async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[Running]:
     mongo = client(mongo_url)
     db = mongo[mongo_db_name]
     await provision(db)
@@ -250,3 +259,34 @@ async def test_many_clients_wait_at_once_and_each_gets_its_own(running: Running)
     answers = await asyncio.gather(*(running.api.post(GENERATE, json={"account_id": "alpha"}) for _ in range(20)))
     assert [answer.status_code for answer in answers] == [200] * 20
     assert len({answer.json()["decision_id"] for answer in answers}) == 20
+
+
+@pytest.mark.slow
+async def test_an_outage_is_named_and_over_when_it_is_over(own_servers: Servers, mongo_db_name: str) -> None:
+    bus, database = own_servers.restart("nats").url, own_servers.restart("mongodb").url
+    async with started(bus, database, mongo_db_name) as running:
+        await running.answer_with(whole)
+        own_servers.signal("mongodb", signal.SIGSTOP)
+        response = await running.api.get(HISTORY)
+        own_servers.signal("mongodb", signal.SIGCONT)
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "2"
+        assert "MongoDB" in response.json()["detail"]
+        assert await becomes(running, 200) == 200
+
+        await asyncio.to_thread(own_servers.signal, "nats", signal.SIGKILL)
+        response = await running.api.post(GENERATE, json={"account_id": "alpha", "timeout": 1})
+        assert response.status_code == 503
+        assert (await running.api.get(HISTORY)).status_code == 200
+        await asyncio.to_thread(own_servers.restart, "nats")
+        assert await becomes(running, 200) == 200
+
+
+async def becomes(running: Running, status: int) -> int:
+    """The status of a decision asked for again and again, until it is this one."""
+    async with asyncio.timeout(20):
+        while True:
+            response = await running.api.post(GENERATE, json={"account_id": "alpha", "timeout": 2})
+            if response.status_code == status:
+                return status
+            await asyncio.sleep(0.1)

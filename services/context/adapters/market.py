@@ -48,6 +48,7 @@ class NatsMarketLog:
         self._metrics = metrics
         self._replay = replay_ticks
         self._candles: list[OrderedReader] = []
+        self._followed: frozenset[Timeframe] = frozenset()
         self._following = asyncio.Lock()
         self._intake = TickIntake(
             bus, clock, on_tick=market.on_tick, on_funding=market.on_funding, on_note=market.on_note, on_bad=dead.take
@@ -55,8 +56,7 @@ class NatsMarketLog:
         self.ready = False
 
     async def start(self) -> None:
-        self._market.use(self._wanted())
-        await self._read_candles(self._market.timeframes)
+        await self.follow(self._wanted() | self._market.timeframes)
         state = (await self._bus.js.stream_info(subjects.MARKET.name)).state
         await self._dead.skip_known(state.last_seq)
         first = max(state.first_seq, state.last_seq - self._replay + 1, 1)
@@ -88,7 +88,7 @@ class NatsMarketLog:
     async def follow(self, timeframes: Iterable[Timeframe]) -> None:
         """Keep candles of these timeframes as well; returns when their history is there."""
         async with self._following:
-            if new := frozenset(timeframes) - self._market.timeframes:
+            if new := frozenset(timeframes) - self._followed:
                 self._market.use(new)
                 await self._read_candles(new)
 
@@ -104,11 +104,12 @@ class NatsMarketLog:
     def _wanted(self) -> frozenset[Timeframe]:
         return timeframes_in_use(self._config.accounts, self._config.strategies)
 
-    async def _read_candles(self, timeframes: Iterable[Timeframe]) -> None:
+    async def _read_candles(self, timeframes: frozenset[Timeframe]) -> None:
         filters = sorted(subjects.candle("*", timeframe) for timeframe in timeframes)
         reader = OrderedReader(self._bus, subjects.CANDLES.name, filters, self._on_candle, start=Start.all())
         await reader.start()
         self._candles.append(reader)
+        self._followed |= frozenset(timeframes)
         await reader.caught_up()
 
     def _on_candle(self, record: Record) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openai import APIConnectionError, APITimeoutError, OpenAIError
+from pydantic import ValidationError
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters.builtin import register
@@ -74,7 +75,7 @@ class LiteLLM:
         except OpenAIError as error:
             reply = self._failed(entry, endpoint, error)
         else:
-            reply = _answered(entry, response)
+            reply = _understood(entry, response)
         return reply.model_copy(update={"latency_ms": round((time.perf_counter() - begun) * 1000, 3)})
 
     def _failed(self, entry: CatalogueEntry, endpoint: Endpoint | None, error: OpenAIError) -> Reply:
@@ -155,6 +156,17 @@ def _retry_after(error: OpenAIError) -> float | None:
         return min(max(0.0, float(headers.get("retry-after", ""))), 86_400.0)
     except ValueError:  # absent, or a date: then our own back-off
         return None
+
+
+def _understood(entry: CatalogueEntry, response: Any) -> Reply:
+    """What a provider sends is foreign: a body of another shape is its failure, not ours."""
+    try:
+        return _answered(entry, response)
+    except (ValidationError, LookupError, TypeError, AttributeError) as error:
+        said = " ".join(str(error).split())
+        return Reply(
+            model=entry.id, outcome=Outcome.UNAVAILABLE, error=f"{entry.id}: an answer of odd shape: {said[:200]}"
+        )
 
 
 def _answered(entry: CatalogueEntry, response: Any) -> Reply:

@@ -40,12 +40,8 @@ class RedisAnswers:
         found = await self._run(("HGETALL", _key(decision_id)))
         raw = {int(attempt): body for attempt, body in dict(found[0]).items()}
         replies: list[Reply] = []
-        while body := raw.get(len(replies) + 1):
-            try:
-                replies.append(Reply.model_validate_json(body))
-            except ValidationError:
-                log.warning("a kept reply of %s cannot be read and is ignored", decision_id)
-                break
+        while reply := _read(raw.get(len(replies) + 1)):
+            replies.append(reply)
         return replies
 
     async def keep(self, decision_id: str, attempt: int, reply: Reply) -> Reply:
@@ -53,7 +49,7 @@ class RedisAnswers:
         first, present, _ = await self._run(
             ("HSETNX", key, attempt, reply.model_dump_json()), ("HGET", key, attempt), ("EXPIRE", key, KEPT_S)
         )
-        return reply if first else Reply.model_validate_json(present)
+        return reply if first else _read(present) or reply
 
     async def _run(self, *commands: tuple[Any, ...]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
@@ -73,6 +69,14 @@ class RedisAnswers:
         if not self.away:
             self.away = True
             log.warning("Redis is away (%s): free models go on, answers are not kept, paid models abstain", error)
+
+
+def _read(body: bytes | None) -> Reply | None:
+    try:
+        return None if body is None else Reply.model_validate_json(body)
+    except ValidationError:
+        log.warning("a kept reply cannot be read and is ignored: %s", body[:200] if body else body)
+        return None
 
 
 def _key(decision_id: str) -> str:

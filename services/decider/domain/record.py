@@ -11,6 +11,7 @@ from services.decider.domain.reading import Reading
 from services.decider.domain.replies import TEXT_LIMIT, Reply
 
 ERROR_LIMIT = 4_000
+REASONING_LIMIT = 10_000  # four calls with prompts and answers stay below the bus's limit for a message
 
 
 def as_call(
@@ -32,7 +33,7 @@ def as_call(
         system_prompt=prompt.system,
         user_prompt=messages[-1]["content"],
         raw_response=None if reply.text is None else reply.text[:TEXT_LIMIT],
-        reasoning=None if reply.reasoning is None else reply.reasoning[:TEXT_LIMIT],
+        reasoning=None if reply.reasoning is None else reply.reasoning[:REASONING_LIMIT],
         params={**entry.params, "structured_output": entry.structured, "timeout_s": entry.timeout_s},
         usage=reply.usage,
         cost_usd=dollars,

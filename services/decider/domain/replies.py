@@ -1,11 +1,22 @@
 """What came of one call of a model: an answer, or a failure as a value."""
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from libs.schemas.base import Name, NonNegative, Wire
 from libs.schemas.decision import TokenUsage
 
 TEXT_LIMIT = 50_000
+
+
+def _writable(text: str) -> str:
+    """Half of a surrogate pair is legal in JSON but in no file, message or hash: it becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+Foreign = Annotated[str, AfterValidator(_writable)]
 
 
 class Outcome(StrEnum):
@@ -29,11 +40,11 @@ class Reply(Wire):
 
     model: Name
     outcome: Outcome
-    text: str | None = None
-    reasoning: str | None = None
-    model_answered: Name | None = None
+    text: Foreign | None = None
+    reasoning: Foreign | None = None
+    model_answered: Annotated[Name, AfterValidator(_writable)] | None = None
     usage: TokenUsage | None = None
     reported_cost: NonNegative | None = None
     latency_ms: NonNegative = 0.0
     retry_after_s: NonNegative | None = None
-    error: str | None = None
+    error: Foreign | None = None

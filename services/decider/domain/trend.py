@@ -79,9 +79,10 @@ def _signal(view: Snapshot, symbol: str) -> Signal | NoSignal:
         return NoSignal(symbol, why)
     aligned = _alignment(asset, side)
     stop = max(rules.default_stop_pct / 100, STOP_ATRS * frame.atr14[-1] / asset.price)
-    return Signal(
-        symbol, side, _confidence(abs(strength), aligned), stop, _target(rules, stop), _factors(asset, side, aligned)
-    )
+    target = _target(rules, stop)
+    if max(stop, 0.0 if side == "long" else target or 0.0) >= 1:
+        return NoSignal(symbol, "its stop or target would lie below a price of 0")
+    return Signal(symbol, side, _confidence(abs(strength), aligned), stop, target, _factors(asset, side, aligned))
 
 
 def _objection(view: Snapshot, asset: Asset, side: Side, strength: float) -> str | None:
@@ -90,6 +91,8 @@ def _objection(view: Snapshot, asset: Asset, side: Side, strength: float) -> str
     low, high = RSI_LONG if side == "long" else RSI_SHORT
     if rules.state != "active":
         return f"trading state is {rules.state}: no entries"
+    if rules.available <= 0:
+        return "no margin is available"
     if strength < FLAT:
         return f"{frame.tf} EMA 20 and 50 are {strength:.2f} ATR apart: flat"
     if not low <= frame.rsi14[-1] <= high:
@@ -209,7 +212,7 @@ def _leverage(rules: Rules, stop: float) -> float:
 
 
 def _allocation(rules: Rules, confidence: float, leverage: float, entries: int) -> float:
-    """Margin: of a place's share of equity 20 % at confidence 50 up to 60 % at 90, as far as margin and limits allow."""
+    """Margin: of a place's share of equity 20 % at confidence 50 up to 60 % at 90, within margin and limits."""
     wanted = rules.equity / rules.max_positions * (0.2 + 0.4 * max(0.0, confidence - 50) / 40)
     return round(max(0.0, min(wanted, 0.9 * rules.available / entries, rules.max_notional / leverage)), 2)
 

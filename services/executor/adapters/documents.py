@@ -15,6 +15,7 @@ from services.executor.domain.changes import Event, Outgoing
 FIELDS: dict[str, TypeAdapter[Any]] = {
     name: TypeAdapter(hint) for name, hint in get_type_hints(AccountBook).items() if name != "account_id"
 }
+ALWAYS = frozenset(("market_sequence", "market_created"))  # a take-over may have changed them in memory alone
 _EVENTS: dict[str, type[OrderEvent] | type[PositionEvent] | type[AuditEvent]] = {
     "order": OrderEvent,
     "position": PositionEvent,
@@ -38,7 +39,9 @@ def book_of(found: Document) -> AccountBook:
 def changed(before: AccountBook, after: AccountBook) -> Document:
     """The fields that differ, so that a write carries 500 closed trades only when one was added."""
     names = [
-        n for n in FIELDS if getattr(before, n) is not getattr(after, n) and getattr(before, n) != getattr(after, n)
+        n
+        for n in FIELDS
+        if n in ALWAYS or (getattr(before, n) is not getattr(after, n) and getattr(before, n) != getattr(after, n))
     ]
     return {n: FIELDS[n].dump_python(getattr(after, n), mode="json") for n in names}
 

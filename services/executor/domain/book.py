@@ -24,8 +24,6 @@ from libs.schemas.orders import OrderIntent
 
 ZERO = Decimal(0)
 CENTS = Decimal("1e-8")
-KEEP_CLOSED = 500
-KEEP_TRADES = 20
 KEEP_ORIGINS = 64
 
 

@@ -8,13 +8,12 @@ from libs.perps.entry import add_to, reduce
 from libs.perps.fees import fee
 from libs.perps.margin import initial_margin, liquidation_price
 from libs.perps.sides import opened_by
+from libs.perps.tiers import Tier
 from libs.schemas import ids
-from libs.schemas.account import ClosedTrade, Position, TradeHistory, TradingDay
-from libs.schemas.orders import Fill, OrderIntent
+from libs.schemas.account import Position, TradeHistory, TradingDay
+from libs.schemas.orders import Fill, IntentState, OrderIntent, PositionKind
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import (
-    KEEP_CLOSED,
-    KEEP_TRADES,
     ZERO,
     AccountBook,
     Holding,
@@ -25,7 +24,7 @@ from services.executor.domain.book import (
     without,
 )
 from services.executor.domain.changes import Change, OrderChange, PositionChange, Turn
-from services.executor.domain.performance import performance
+from services.executor.domain.history import archived, traded
 from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
 
@@ -42,6 +41,18 @@ class Execution:
     maker: bool
     cause: OrderReason
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What a match did: the book after it, the position before and after, the fee and the profit."""
+
+    book: AccountBook
+    kind: PositionKind
+    before: Position | None
+    after: Position | None
+    paid: Decimal
+    realised: Decimal = ZERO
 
 
 def fill(turn: Turn, match: Execution, market: Market) -> Turn:
@@ -84,11 +95,11 @@ def _as_protected(change: Change, final: Holding | None) -> Change:
 def filled(order: WorkingOrder, quantity: Decimal, at: datetime) -> WorkingOrder:
     """The order after `quantity` more of it was filled, with its state."""
     done = order.filled + quantity
-    state = "filled" if done == order.intent.quantity else "partially_filled"
+    state: IntentState = "filled" if done == order.intent.quantity else "partially_filled"
     return replace(order, filled=done, fills=order.fills + 1, intent=stated(order.intent, state, at))
 
 
-def stated(intent: OrderIntent, state: str, at: datetime) -> OrderIntent:
+def stated(intent: OrderIntent, state: IntentState, at: datetime) -> OrderIntent:
     return intent.model_copy(update={"state": state, "state_times": {**intent.state_times, state: at}})
 
 
@@ -98,14 +109,7 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
     held = book.positions.get(symbol)
     paid = _affordable(book, cents(fee(match.quantity, match.price, _bps(match, market))))
     before = held.position if held else None
-    after = _entered(before, match, paid)
-    after = after.model_copy(
-        update={
-            "liquidation_price": _positive(
-                liquidation_price(after.side, after.quantity, after.entry_price, after.margin, rules.tiers)
-            )
-        }
-    )
+    after = repriced(_entered(before, match, paid), rules.tiers)
     holding = Holding(
         position=after,
         correlation_id=order.correlation_id,
@@ -122,7 +126,8 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
         positions={**book.positions, symbol: holding},
         last_entry_at={**book.last_entry_at, symbol: match.at},
     )
-    return _told(turn, now_book, match, paid, ZERO, before, after, "changed" if held else "opened", market)
+    effect = _Effect(now_book, "changed" if held else "opened", before, after, paid)
+    return _told(turn, match, effect, market)
 
 
 def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
@@ -141,10 +146,11 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
         positions={**book.positions, symbol: holding},
     )
     if holding.exited < holding.entered:
-        return _told(turn, now_book, match, paid, realised, before, holding.position, "changed", market)
-    now_book = _archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at)
-    kind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
-    return _told(turn, now_book, match, paid, realised, before, None, kind, market)
+        effect = _Effect(now_book, "changed", before, holding.position, paid, realised)
+        return _told(turn, match, effect, market)
+    now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at)
+    kind: PositionKind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
+    return _told(turn, match, _Effect(now_book, kind, before, None, paid, realised), market)
 
 
 def _entered(before: Position | None, match: Execution, paid: Decimal) -> Position:
@@ -185,93 +191,60 @@ def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, mar
     rest = before.quantity - match.quantity
     update: dict[str, object] = {"realized_pnl": before.realized_pnl + realised, "fees": before.fees + paid}
     if rest > 0:
-        margin = cents(before.margin * rest / before.quantity)
-        tiers = market.rules[before.symbol].tiers
-        lp = liquidation_price(before.side, rest, before.entry_price, margin, tiers)
-        update |= {"quantity": rest, "margin": margin, "liquidation_price": _positive(lp)}
+        update |= {"quantity": rest, "margin": cents(before.margin * rest / before.quantity)}
+    after = before.model_copy(update=update)
     return replace(
         held,
-        position=before.model_copy(update=update),
+        position=repriced(after, market.rules[after.symbol].tiers) if rest > 0 else after,
         exited=held.exited + match.quantity,
         exit_value=held.exit_value + match.quantity * match.price,
     )
 
 
-def _told(
-    turn: Turn,
-    book: AccountBook,
-    match: Execution,
-    paid: Decimal,
-    realised: Decimal,
-    before: Position | None,
-    after: Position | None,
-    kind: str,
-    market: Market,
-) -> Turn:
+def _told(turn: Turn, match: Execution, effect: _Effect, market: Market) -> Turn:
     """The turn with the order filled further, the trade in the history, and both events."""
     order = filled(match.order, match.quantity, match.at)
-    intent, symbol = order.intent, order.intent.symbol
-    reduces = before is not None and opened_by(intent.side) != before.side
-    orders = without(book.orders, intent.client_order_id)
-    trade = TradeHistory(
-        symbol=symbol,
-        side=intent.side,
-        size=match.quantity,
-        price=match.price,
-        fee=paid,
-        pnl=realised if reduces else None,
-        timestamp=match.at,
-    )
-    trades = (*book.recent_trades.get(symbol, ()), trade)[-KEEP_TRADES:]
-    book = replace(book, orders=orders, recent_trades={**book.recent_trades, symbol: trades})
+    orders = without(effect.book.orders, order.intent.client_order_id)
+    book = traded(replace(effect.book, orders=orders), _trade(match, effect))
     if order.left > 0:
         book = with_order(book, order)
     made = Fill(
-        fill_id=ids.fill_id(intent.client_order_id, match.order.fills),
+        fill_id=ids.fill_id(order.intent.client_order_id, match.order.fills),
         price=match.price,
         quantity=match.quantity,
-        fee=paid,
+        fee=effect.paid,
         liquidity="maker" if match.maker else "taker",
-        realized_pnl=realised,
+        realized_pnl=effect.realised,
     )
-    marks = {s: market.mark(s) for s in book.positions}
-    return turn.then(
-        book,
-        OrderChange("filled", intent, order.correlation_id, match.cause, fill=made),
-        PositionChange(
-            kind=kind,  # type: ignore[arg-type]
-            symbol=symbol,
-            before=before,
-            after=after,
-            cause=match.cause,
-            correlation_id=order.correlation_id,
-            wallet=book.wallet,
-            equity=equity(book, marks),
-            realized_pnl=realised,
-            fee=paid,
-            client_order_id=intent.client_order_id,
-        ),
+    position = PositionChange(
+        kind=effect.kind,
+        symbol=order.intent.symbol,
+        before=effect.before,
+        after=effect.after,
+        cause=match.cause,
+        correlation_id=order.correlation_id,
+        wallet=book.wallet,
+        equity=equity(book, {s: market.mark(s) for s in book.positions}),
+        realized_pnl=effect.realised,
+        fee=effect.paid,
+        client_order_id=order.intent.client_order_id,
     )
+    return turn.then(book, OrderChange("filled", order.intent, order.correlation_id, match.cause, fill=made), position)
 
 
-def _archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
-    last = holding.position
-    trade = ClosedTrade(
-        symbol=last.symbol,
-        side=last.side,
-        quantity=holding.exited,
-        entry_price=last.entry_price,
-        exit_price=(holding.exit_value / holding.exited).quantize(ENTRY_DIGITS),
-        margin=holding.peak_margin,
-        pnl=last.realized_pnl - last.fees + last.funding,
-        fees=last.fees,
-        funding=last.funding,
-        opened_at=last.opened_at,
-        closed_at=at,
-        decision_id=last.decision_id,
+def _trade(match: Execution, effect: _Effect) -> TradeHistory:
+    """The fill as a trade; `pnl` only where it reduced a position."""
+    side = match.order.intent.side
+    reduces = effect.before is not None and opened_by(side) != effect.before.side
+    return TradeHistory(
+        symbol=match.order.intent.symbol,
+        side=side,
+        size=match.quantity,
+        price=match.price,
+        fee=effect.paid,
+        pnl=effect.realised if reduces else None,
+        timestamp=match.at,
     )
-    closed = (*book.closed_trades, trade)[-KEEP_CLOSED:]
-    return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))
 
 
 def _earned(book: AccountBook, amount: Decimal) -> TradingDay:
@@ -288,5 +261,7 @@ def _affordable(book: AccountBook, amount: Decimal) -> Decimal:
     return min(amount, book.wallet)
 
 
-def _positive(price: Decimal | None) -> Decimal | None:
-    return price.quantize(ENTRY_DIGITS) if price is not None and price > 0 else None
+def repriced(at: Position, tiers: tuple[Tier, ...]) -> Position:
+    """The position with the liquidation price of its present quantity, entry and margin."""
+    price = liquidation_price(at.side, at.quantity, at.entry_price, at.margin, tiers)
+    return at.model_copy(update={"liquidation_price": price.quantize(ENTRY_DIGITS) if price else None})

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from libs.perps.funding import payment
-from libs.perps.margin import bankruptcy_price, liquidatable, liquidation_price
+from libs.perps.margin import bankruptcy_price, liquidatable
 from libs.perps.sides import closing
 from libs.schemas import ids
 from libs.schemas.account import Position
@@ -14,7 +14,7 @@ from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, available, cents, equity, with_order
 from services.executor.domain.changes import OrderChange, PositionChange, Turn
-from services.executor.domain.fills import Execution, fill
+from services.executor.domain.fills import Execution, fill, repriced
 from services.executor.domain.protection import cancel
 from services.executor.domain.quote import Market, Quote, taker_price
 
@@ -72,13 +72,11 @@ def fund(turn: Turn, update: FundingUpdate, market: Market) -> Turn:
 def _charged(book: AccountBook, before: Position, paid: Decimal, market: Market) -> Position:
     """Funding comes from what is free; what that lacks, from the position's own margin."""
     lacking = max(ZERO, min(before.margin, -(available(book) + paid)))
-    update: dict[str, object] = {"funding": before.funding + paid}
-    if lacking > 0:
-        margin = cents(before.margin - lacking)
-        tiers = market.rules[before.symbol].tiers
-        lp = liquidation_price(before.side, before.quantity, before.entry_price, margin, tiers)
-        update |= {"margin": margin, "liquidation_price": lp}
-    return before.model_copy(update=update)
+    after = before.model_copy(update={"funding": before.funding + paid})
+    if lacking == 0:
+        return after
+    after = after.model_copy(update={"margin": cents(before.margin - lacking)})
+    return repriced(after, market.rules[before.symbol].tiers)
 
 
 def _funded(book: AccountBook, holding: Holding, after: Position, paid: Decimal, market: Market) -> PositionChange:

@@ -11,7 +11,7 @@ from datetime import datetime
 from libs.runtime.errors import Conflict
 from libs.schemas.account import ControlRequested
 from libs.schemas.decision import DecisionValidated
-from libs.schemas.market import MarketTick
+from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderPlan
 from services.executor.domain import paper
 from services.executor.domain.bands import ALWAYS, Band, band
@@ -142,13 +142,16 @@ class Desk:
             self._stale = True
             raise
         self._hold(after)
-        self._relay.push(after, outbox)
+        if outbox or write is None:  # a reservation alone travels with what is submitted next
+            self._relay.push(after, outbox)
 
     async def close(self, *, patience: float) -> None:
         """Finish what is in hand, send what waits, let go."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience), self._lock:
                 await self._relay.idle()
+        self.seen = self.position.market_sequence
+        self.lost = True
         self._board.watch(self.book.account_id, {})
         self._relay.abandon()
         if self._work is not None:
@@ -157,7 +160,8 @@ class Desk:
     @property
     def position(self) -> AccountBook:
         """The book with the place in the market that it has seen."""
-        return replace(self.book, market_sequence=max(self.seen, self._board.sequence))
+        live = self.settled and not self.lost
+        return replace(self.book, market_sequence=max(self.seen, self._board.sequence) if live else self.seen)
 
     @property
     def settled(self) -> bool:
@@ -236,24 +240,23 @@ class Desk:
         self._bands = self._bands_now()
 
     async def _handle(self, event: MarketEvent, sequence: int) -> None:
-        if sequence <= self.seen:
-            return
         market = self.market()
         if event.symbol not in market.rules:
             return
-        if isinstance(event, MarketTick):
-            mark = event.mark_price or event.index_price or event.price
-            limits = self._bands.get(event.symbol)
-            if limits is None or not limits.hit(event.price, mark):
-                self.seen = max(self.seen, sequence)
-                return
+        if isinstance(event, FundingUpdate):  # its own time says whether it was paid, whenever it comes
+            due = event.funding_time <= market.now
+            await self._commit_if_changed(fund(Turn(self.book), event, market) if due else Turn(self.book), sequence)
+        elif sequence > self.seen:
+            await self._tick(event, sequence, market)
+        self.seen = max(self.seen, sequence)
+
+    async def _tick(self, event: MarketTick, sequence: int, market: Market) -> None:
+        mark = event.mark_price or event.index_price or event.price
+        limits = self._bands.get(event.symbol)
+        if limits is not None and limits.hit(event.price, mark):
             quote = quote_of(event, sequence, market.now)
             seen = Market({**market.quotes, event.symbol: quote}, market.rules, quote.at)
-            turn = paper.on_tick(Turn(self.book), quote, seen)
-        else:
-            turn = fund(Turn(self.book), event, market)
-        await self._commit_if_changed(turn, sequence)
-        self.seen = max(self.seen, sequence)
+            await self._commit_if_changed(paper.on_tick(Turn(self.book), quote, seen), sequence)
 
     async def _commit_if_changed(self, turn: Turn, sequence: int = 0) -> None:
         if turn.book is not self.book:

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import datetime
 
 from libs.runtime.emit import Emit
-from libs.runtime.errors import Conflict
+from libs.runtime.errors import Conflict, Poison
 from libs.runtime.failpoints import hit
 from libs.schemas import ids, subjects
 from libs.schemas.account import Account, ControlRequested
 from libs.schemas.analytics import Alert
 from libs.schemas.decision import DecisionValidated
+from libs.schemas.reasons import DeadLetterCode
 from services.executor.domain.book import new_book
 from services.executor.domain.performance import performance
 from services.executor.handlers.board import Board
@@ -33,6 +35,7 @@ class Desks:
         self._board = board
         self._desks: dict[str, Desk] = {}
         self._fences: dict[int, int] = {}
+        self._creating: set[str] = set()
         self._opening: set[asyncio.Task[None]] = set()
         board.offer = self._offer
 
@@ -66,7 +69,8 @@ class Desks:
         for plan in await self._deps.plans.unfinished([desk.book.account_id for desk in desks]):
             await self._desks[plan.value.account_id].resume(plan)
         for config in tuple(self._deps.config.accounts.values()):
-            await self.configure(config)
+            if ids.partition(config.account_id) == partition:
+                await self.configure(config)
 
     async def close(self, partition: int, *, patience: float) -> None:
         """Let go of a partition's accounts."""
@@ -88,20 +92,34 @@ class Desks:
     async def configure(self, config: Account) -> None:
         """Open the account that the configuration names, if its partition is held here and it is on paper."""
         fence = self._fences.get(ids.partition(config.account_id))
-        if fence is None or config.account_id in self._desks:
+        if fence is None:
             return
         if config.mode != "paper" or config.margin_mode != "isolated":
             await self._refuse(config)
             return
+        if config.account_id in self._desks or config.account_id in self._creating:
+            return
+        self._creating.add(config.account_id)
+        try:
+            account = await self._created(config, fence)
+        finally:
+            self._creating.discard(config.account_id)
+        if self._fences.get(ids.partition(config.account_id)) == fence:
+            self._desks[config.account_id] = Desk(self._deps, self._board, account, fence)
+            log.info("account %s is open", config.account_id)
+
+    async def _created(self, config: Account, fence: int) -> StoredAccount:
+        """The new account's document. Its versions go on from the last one that was published under its name."""
         created, sequence = await self._deps.log.created()
         book = new_book(config, performance((), config.initial_balance), self._deps.clock.now())
         version = await self._deps.states.version(config.account_id) + 1
         book = replace(book, version=version, market_created=created, market_sequence=sequence)
-        if not await self._deps.accounts.create(book, fence):
-            raise Conflict(f"{config.account_id} exists under another partition")
-        if config.account_id not in self._desks:
-            self._desks[config.account_id] = Desk(self._deps, self._board, StoredAccount(book, fence), fence)
-            log.info("account %s opened with %s", config.account_id, config.initial_balance)
+        if await self._deps.accounts.create(book, fence):
+            return StoredAccount(book, fence)
+        found = await self._deps.accounts.load(config.account_id)
+        if found is None or found.fence > fence:
+            raise Fenced(f"{config.account_id} is held by another process")
+        return found
 
     async def sweep(self) -> None:
         """Timers: expiries and the day's end in market time, funding that was announced ahead, checkpoints."""
@@ -149,11 +167,12 @@ class Desks:
 
     def _desk(self, account_id: str) -> Desk:
         desk = self._desks.get(account_id)
-        if desk is None:
-            raise Conflict(
-                f"account {account_id} is not open here: its configuration is missing or its partition moved"
-            )
-        return desk
+        if desk is not None:
+            return desk
+        if self._deps.config.account(account_id) is None:
+            message = f"there is no account {account_id}: create it first (KV config, key account.{account_id})"
+            raise Poison(DeadLetterCode.INVALID, message, "account_id")
+        raise Conflict(f"account {account_id} is not open here yet, or not any more")
 
     def _offer(self, account_id: str, event: MarketEvent, sequence: int) -> None:
         desk = self._desks.get(account_id)
@@ -187,8 +206,8 @@ class Desks:
         await self._deps.publisher.publish(Emit(subjects.alert_raised(config.account_id), alert))
 
 
-def _placed(account: StoredAccount, created: object, board: Board) -> StoredAccount:
+def _placed(account: StoredAccount, created: datetime, board: Board) -> StoredAccount:
     """The account with a market sequence that means something: a stream that was made anew counts from 1 again."""
     if account.book.market_created == created:
         return account
-    return replace(account, book=replace(account.book, market_sequence=board.sequence))
+    return replace(account, book=replace(account.book, market_sequence=board.sequence, market_created=created))

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from libs.risk.accounts import account_view
 from libs.risk.judge import judge
 from libs.risk.values import Limits
-from libs.runtime.errors import Poison, Unavailable
+from libs.runtime.errors import Poison
 from libs.runtime.failpoints import hit
 from libs.schemas.account import Account
 from libs.schemas.decision import AssetVerdict, DecisionValidated
 from libs.schemas.orders import OrderPlan
 from libs.schemas.reasons import DeadLetterCode, OrderReason
+from libs.schemas.strategy import TradingStrategy
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.final import final_verdicts
@@ -40,6 +41,8 @@ class Execution:
 
     async def finish(self, stored: Stored[OrderPlan]) -> None:
         """Cancel, submit, close. What was done before is not done again."""
+        if stored.value.state == "done":
+            return
         gone = cancels(stored.value, self._seat.book)
         if gone:
             await self._venue.cancel(gone, OrderReason.DECISION)
@@ -73,14 +76,21 @@ class Execution:
 
     def _judged(self, body: DecisionValidated, market: Market) -> tuple[AssetVerdict, ...]:
         config = self._config(body)
-        strategy = self._deps.config.strategy(body.strategy.id, body.strategy.version)
-        if strategy is None:
-            raise Unavailable(f"strategy {body.strategy.id} version {body.strategy.version} is not in KV config")
+        strategy = self._strategy(body)
         marks = {s: q.mark for s, q in market.quotes.items()}
         view = account_view(account_state(self._seat.book, None), config, marks)
         limits = Limits(strategy, config, {s: r.filters for s, r in market.rules.items()})
         judged = judge(body.decision, body.facts, view, limits, market.now, expires_at=body.expires_at)
         return final_verdicts(body.verdicts, judged.to_wire(), expired=market.now > body.expires_at)
+
+    def _strategy(self, body: DecisionValidated) -> TradingStrategy:
+        """The version that the decision was made under; the active one where that version is gone."""
+        found = self._deps.config.strategy(body.strategy.id, body.strategy.version)
+        found = found or self._deps.config.strategy(body.strategy.id)
+        if found is None:
+            message = f"there is no strategy {body.strategy.id}: restore it in KV config, then replay this message"
+            raise Poison(DeadLetterCode.INVALID, message, "strategy.id")
+        return found
 
     def _config(self, body: DecisionValidated) -> Account:
         config = self._deps.config.account(body.account_id)

@@ -17,12 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class LeaseRecord(Wire):
-    """Who drives the market until when, in which series, and how far its ticks are stored (market time)."""
+    """Who drives the market until when, in which series; its ticks are stored up to `position`, noted at `noted` (wall)."""
 
     holder: str
     until: Utc
     series: str | None = None
     position: Utc | None = None
+    noted: Utc | None = None
+
+
+def _reached(record: LeaseRecord | None) -> Reached | None:
+    if record is None or record.series is None or record.noted is None:
+        return None
+    return Reached(record.series, record.position, record.noted)
 
 
 class KvLease:
@@ -46,9 +53,9 @@ class KvLease:
         while True:
             try:
                 if await self._free():
-                    record = self._record or LeaseRecord(holder=self._holder, until=self._clock.wall())
-                    await self._write(record.series, record.position, HELD_S)
-                    return None if record.series is None else Reached(record.series, record.position)
+                    before = self._record
+                    await self._write(None, None, HELD_S)
+                    return _reached(before)
             except Conflict:
                 log.debug("another copy took the lease")
             except Unavailable as error:
@@ -79,13 +86,15 @@ class KvLease:
         return self._record is None or self._record.until <= self._clock.wall()
 
     async def _write(self, series: str | None, position: datetime | None, seconds: float) -> None:
-        asked = self._clock.monotonic()
-        record = LeaseRecord(
-            holder=self._holder,
-            until=self._clock.wall() + timedelta(seconds=seconds),
-            series=series or (self._record.series if self._record else None),
-            position=position or (self._record.position if self._record else None),
-        )
+        asked, wall = self._clock.monotonic(), self._clock.wall()
+        record = LeaseRecord(holder=self._holder, until=wall + timedelta(seconds=seconds))
+        before = self._record
+        if before is not None:
+            record = record.model_copy(
+                update={"series": before.series, "position": before.position, "noted": before.noted}
+            )
+        if series is not None and (record.noted is None or position not in (None, record.position)):
+            record = record.model_copy(update={"series": series, "position": position, "noted": wall})
         body = record.model_dump_json().encode()
         self._revision = await self._bus.kv_put(KV_LEASE.name, self._key, body, last=self._revision)
         self._record, self._until = record, asked + seconds

@@ -1,23 +1,29 @@
 """The feed's side of the bus: what it publishes, and what it published before."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import nats.js.errors
 from pydantic import ValidationError
 
-from libs.runtime.bus import NATS_AWAY, Bus
+from libs.runtime.bus import NATS_AWAY, NATS_RETRY, Bus
 from libs.runtime.emit import Emit
+from libs.runtime.envelope import MSG_ID
 from libs.runtime.errors import Unavailable
+from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import Market
-from services.feed.ports import Stored
+from services.feed.ports import Reached, Stored
 
+SETTLE_S = 2
+LOOK_S = 60.0
+LOOK_BACK = timedelta(seconds=10)  # clocks of this machine and of the server may differ
 M = TypeVar("M", bound=Message)
 
 
@@ -28,14 +34,36 @@ def _emit(event: Candle | FundingUpdate) -> Emit:
 
 
 class NatsDesk:
-    """Publishes and looks up. Raises Unavailable while NATS is away."""
+    """Publishes and looks up. Raises Unavailable while NATS is away.
+
+    Ticks are not confirmed one by one: what was on its way when a connection ended may be lost, while what the client
+    still held is sent by the next one. So after a reconnect no tick goes out before `stored` was asked again.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._intact = False
+        bus.on_reconnect(self._reconnected)
+
+    def _reconnected(self) -> None:
+        self._intact = False
+
+    def _check(self) -> None:
+        if not (self._intact and self._bus.nc.is_connected):
+            raise Unavailable("the connection was lost, and ticks with it")
 
     async def tick(self, tick: MarketTick) -> None:
+        self._check()
         body = tick.model_dump_json(exclude_none=True).encode()
         await self._bus.publish_fast(subjects.tick(tick.symbol), body, tick.tick_id)
+
+    async def settle(self) -> None:
+        self._check()
+        try:
+            await self._bus.nc.flush(SETTLE_S)
+        except NATS_AWAY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error
+        self._check()
 
     async def store(self, events: Iterable[Candle | FundingUpdate]) -> None:
         await self._bus.publish_many(map(_emit, events))
@@ -46,10 +74,9 @@ class NatsDesk:
     async def clear_clock(self) -> None:
         await self._bus.kv_delete(subjects.KV_CLOCK.name, subjects.CLOCK_KEY)
 
-    async def stored(self, market: Market) -> Stored:
-        """The newest stored events of each symbol; ticks of another source on the same subject say nothing."""
+    async def stored(self, market: Market, reached: Reached | None) -> Stored:
+        self._intact = True
         keys = [(symbol, timeframe) for symbol in market.symbols for timeframe in TIMEFRAMES]
-        ticks = await asyncio.gather(*(self._last_tick(symbol, market.source) for symbol in market.symbols))
         candles = await asyncio.gather(
             *(self._last(subjects.CANDLES.name, subjects.candle(*key), Candle) for key in keys)
         )
@@ -57,15 +84,33 @@ class NatsDesk:
             *(self._last(subjects.MARKET.name, subjects.funding(symbol), FundingUpdate) for symbol in market.symbols)
         )
         return Stored(
-            ticks={symbol: at for symbol, at in zip(market.symbols, ticks, strict=True) if at},
+            ticks=await self._ticks(market, reached),
             candles={key: last.close_time for key, last in zip(keys, candles, strict=True) if last},
             funding={symbol: last.funding_time for symbol, last in zip(market.symbols, funding, strict=True) if last},
         )
 
-    async def _last_tick(self, symbol: str, source: str) -> datetime | None:
-        tick = await self._last(subjects.MARKET.name, subjects.tick(symbol), MarketTick)
-        ours = tick is not None and (tick.tick_id or "").startswith(f"{source}:{symbol}:")
-        return tick.ts if tick is not None and ours else None
+    async def _ticks(self, market: Market, reached: Reached | None) -> dict[str, datetime]:
+        """Our ticks among those stored since `reached` was noted; anybody may publish others on the same subjects."""
+        found: dict[str, datetime] = {}
+
+        def look(record: Record) -> None:
+            name = (record.headers or {}).get(MSG_ID, "")
+            if name.startswith(f"{market.source}:{record.subject.rpartition('.')[2]}:"):
+                with contextlib.suppress(ValidationError):
+                    tick = MarketTick.model_validate_json(record.data)
+                    found[name] = tick.ts or market.begins
+
+        start = Start.all() if reached is None else Start.since(reached.at - LOOK_BACK)
+        filters = [subjects.tick(symbol) for symbol in market.symbols]
+        reader = OrderedReader(self._bus, subjects.MARKET.name, filters, look, start=start)
+        try:
+            await reader.start()
+            await asyncio.wait_for(reader.caught_up(), LOOK_S)
+        except (TimeoutError, *NATS_RETRY) as error:
+            raise Unavailable(f"the stored ticks could not be read: {error!r}") from error
+        finally:
+            await reader.stop()
+        return found
 
     async def _last(self, stream: str, subject: str, model: type[M]) -> M | None:
         try:

@@ -48,10 +48,15 @@ class Market(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is published already: market time reached, and the newest tick, candle (its close) and funding of each."""
+    """What is published already.
 
+    Every tick up to `through`, and of the later ones those in `ticks`; `position` is the time of the newest. The newest
+    candle (its close) by symbol and timeframe, the newest funding by symbol.
+    """
+
+    through: datetime
     position: datetime
-    ticks: Mapping[str, datetime]
+    ticks: frozenset[str]
     candles: Mapping[tuple[str, str], datetime]
     funding: Mapping[str, datetime]
 
@@ -67,18 +72,18 @@ class Moment:
 
 def resumed(
     market: Market,
-    reached: datetime | None,
+    through: datetime | None,
     ticks: Mapping[str, datetime],
     candles: Mapping[tuple[str, str], datetime],
     funding: Mapping[str, datetime],
 ) -> Progress:
-    """Progress of a run that reached market time `reached` and whose newest stored events are these.
+    """Progress of a run that stored every tick up to `through`, later ones by id as in `ticks`, and these newest events.
 
-    Every tick up to `reached` is stored; some later ones may be, of some symbols. Without either it is a first run.
+    A run whose server was killed may have lost some ticks and stored later ones. Without `through` it is a first run.
     """
-    before = market.starts - STEP if reached is None else reached
-    known = {symbol: max(before, ticks.get(symbol, NEVER)) for symbol in market.symbols}
-    return Progress(max(market.starts, *known.values()), known, candles, funding)
+    through = market.starts - STEP if through is None else through
+    position = max(market.starts, through, *ticks.values())
+    return Progress(through, position, frozenset(ticks), candles, funding)
 
 
 def backlog(market: Market, done: Progress) -> Iterator[Candle]:
@@ -96,7 +101,7 @@ def backlog(market: Market, done: Progress) -> Iterator[Candle]:
 
 def moments(market: Market, done: Progress) -> Iterator[Moment]:
     """Everything from `done` on. Lazy, and endless where the market is."""
-    at = floor(min(done.ticks.values()), MINUTE)
+    at = floor(done.through, MINUTE)
     while market.ends is None or at <= market.ends:
         yield from _minute(market, done, at)
         at += MINUTE
@@ -106,7 +111,8 @@ def _minute(market: Market, done: Progress, at: datetime) -> Iterator[Moment]:
     ticks = _ticks(market, at)
     events: tuple[Candle | FundingUpdate, ...] = (*_closed(market, done, at), *_funded(market, done, at))
     for n in range(TICKS_PER_BAR):
-        due = tuple(four[n] for four in ticks if at + n * STEP > done.ticks[four[n].symbol])
+        later = at + n * STEP > done.through
+        due = tuple(four[n] for four in ticks if later and four[n].tick_id not in done.ticks)
         if events or due:
             yield Moment(at + n * STEP, events, due)
         events = ()
@@ -135,5 +141,5 @@ def _funded(market: Market, done: Progress, at: datetime) -> Iterator[FundingUpd
     """Funding goes out before the tick of its time: where that tick is stored, so is the funding."""
     for symbol in market.symbols:
         rate = market.funding(symbol, at)
-        if rate is not None and rate.time == at and at > max(done.ticks[symbol], done.funding.get(symbol, NEVER)):
+        if rate is not None and rate.time == at and at > max(done.through, done.funding.get(symbol, NEVER)):
             yield rate.update(symbol)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import pymongo
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -14,13 +15,15 @@ from services.gateway.domain.problems import Away
 from services.gateway.ports import Claim
 
 Document = dict[str, Any]
+TIMEOUT_S = 4.0
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turns an outage of MongoDB into Away."""
+    """Turns an outage of MongoDB into Away; a server that hangs is away too."""
     try:
-        yield
+        with pymongo.timeout(TIMEOUT_S):
+            yield
     except MONGO_AWAY as error:
         raise Away("MongoDB") from error
 

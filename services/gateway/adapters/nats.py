@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
 from libs.runtime.bus import NATS_AWAY, Bus
@@ -29,16 +30,32 @@ class NatsEvents:
         except TimeoutError:
             return None
 
+    def hear(self, event: Message) -> None:
+        self._queue.put_nowait(event)
+
+
+class _Channel:
+    """One account's events, read once for all that listen."""
+
+    def __init__(self) -> None:
+        self.listeners: set[NatsEvents] = set()
+        self.subscriptions: list[Subscription] = []
+
     async def take(self, msg: Msg) -> None:
         try:
-            self._queue.put_nowait(decode_event(msg.subject, msg.data))
+            event = decode_event(msg.subject, msg.data)
         except (ValidationError, KeyError) as error:
             log.warning("an event on %s cannot be read and is skipped: %s", msg.subject, error)
+            return
+        for listener in self.listeners:
+            listener.hear(event)
 
 
 class NatsLog:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._channels: dict[str, _Channel] = {}
+        self._changing = asyncio.Lock()
 
     async def publish(self, emit: Emit, headers: Mapping[str, str]) -> None:
         self._require_connection()
@@ -52,15 +69,32 @@ class NatsLog:
         """On the connection that publishes too: the server takes both in order, so that no answer is missed."""
         self._require_connection()
         events = NatsEvents()
-        wanted = (subjects.decisions_of(account_id), subjects.order_event("*", account_id))
-        try:
-            subscriptions = [await self._bus.nc.subscribe(subject, cb=events.take) for subject in wanted]
-        except NATS_AWAY as error:
-            raise Away("NATS") from error
+        await self._join(account_id, events)
         try:
             yield events
         finally:
-            for subscription in subscriptions:
+            await self._leave(account_id, events)
+
+    async def _join(self, account_id: str, events: NatsEvents) -> None:
+        async with self._changing:
+            channel = self._channels.get(account_id) or _Channel()
+            if not channel.subscriptions:
+                wanted = (subjects.decisions_of(account_id), subjects.order_event("*", account_id))
+                try:
+                    channel.subscriptions = [await self._bus.nc.subscribe(name, cb=channel.take) for name in wanted]
+                except NATS_AWAY as error:
+                    raise Away("NATS") from error
+            channel.listeners.add(events)
+            self._channels[account_id] = channel
+
+    async def _leave(self, account_id: str, events: NatsEvents) -> None:
+        async with self._changing:
+            channel = self._channels[account_id]
+            channel.listeners.discard(events)
+            if channel.listeners:
+                return
+            del self._channels[account_id]
+            for subscription in channel.subscriptions:
                 try:
                     await subscription.unsubscribe()
                 except NATS_AWAY as error:

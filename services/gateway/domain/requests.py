@@ -52,11 +52,12 @@ class GenerateAccepted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Ids of everything that follows from one request in the live arm."""
+    """Ids of everything that follows from one request in the live arm. `fresh` ones were never used before."""
 
     request_id: str
     context_id: str
     decision_id: str
+    fresh: bool
 
 
 def idempotent_request_id(key_id: str, idempotency_key: str, first_seen: datetime) -> str:
@@ -70,6 +71,7 @@ def traced_request_id(key_id: str, x_request_id: str, fingerprint: str) -> str:
 
 
 def random_request_id(random: str) -> str:
+    """An id that nobody has used before."""
     return _request_id("random", random)
 
 
@@ -77,9 +79,9 @@ def _request_id(*parts: str) -> str:
     return "api-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
-def ids_of(account_id: str, request_id: str) -> Ids:
+def ids_of(account_id: str, request_id: str, *, fresh: bool = False) -> Ids:
     context = ids.context_id(account_id, ids.request_cycle(request_id))
-    return Ids(request_id, context, ids.decision_id(context, LIVE.name))
+    return Ids(request_id, context, ids.decision_id(context, LIVE.name), fresh)
 
 
 def request_of(wish: GenerateRequest, request_id: str, by: str, now: datetime, life: timedelta) -> DecisionRequest:

@@ -27,6 +27,7 @@ from services.gateway.domain.requests import (
     DEFAULT_TIMEOUT_S,
     GenerateAccepted,
     GenerateRequest,
+    Ids,
     Timeout,
     idempotent_request_id,
     ids_of,
@@ -68,7 +69,7 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         seen_account(deps, key, wish.account_id)
         if wish.strategy_override is not None and deps.accounts.strategy(wish.strategy_override) is None:
             raise invalid("body.strategy_override", f"there is no strategy {wish.strategy_override}")
-        ids = ids_of(wish.account_id, await _request_id(deps, request, key, wish, idempotency_key))
+        ids = await _ids(deps, request, key, wish, idempotency_key)
         wait_s = timeout or wish.timeout or DEFAULT_TIMEOUT_S
         location, cause = f"{base}/decisions/{ids.decision_id}", _cause(request)
         if "respond-async" in {part.strip().lower() for part in prefer.split(",")}:
@@ -122,18 +123,17 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
     return router
 
 
-async def _request_id(
-    deps: Deps, request: Request, key: ApiKey, wish: GenerateRequest, idempotency_key: str | None
-) -> str:
+async def _ids(deps: Deps, request: Request, key: ApiKey, wish: GenerateRequest, idempotency_key: str | None) -> Ids:
     if idempotency_key is not None:
         claim = await deps.claims.claim(key.key_id, idempotency_key, wish.fingerprint, deps.clock.wall())
         if claim.fingerprint != wish.fingerprint:
             detail = "this Idempotency-Key was used with another content; take a new one"
             raise Refused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
-        return idempotent_request_id(key.key_id, idempotency_key, claim.first_seen)
+        return ids_of(wish.account_id, idempotent_request_id(key.key_id, idempotency_key, claim.first_seen))
     if request.state.request_id_given:
-        return traced_request_id(key.key_id, request.state.request_id, wish.fingerprint)
-    return random_request_id(deps.new_id())
+        named = traced_request_id(key.key_id, request.state.request_id, wish.fingerprint)
+        return ids_of(wish.account_id, named)
+    return ids_of(wish.account_id, random_request_id(deps.new_id()), fresh=True)
 
 
 def _cause(request: Request) -> dict[str, str]:

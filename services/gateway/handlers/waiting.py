@@ -14,7 +14,7 @@ from services.gateway.ports import Deps, Events
 
 POLL_S = 1.0  # the history covers what a core subscription misses while its connection is away
 SETTLE_S = 0.5
-QUIET_S = 0.05
+QUIET_S = 0.02
 
 
 async def ask(deps: Deps, wish: GenerateRequest, ids: Ids, by: str, life: timedelta, cause: Mapping[str, str]) -> None:
@@ -31,7 +31,7 @@ async def ask_and_wait(
     began = deps.clock.monotonic()
     heard = listen_for(ids, deps.clock.now())
     async with deps.log.listen(wish.account_id) as events:
-        known = await deps.records.status(ids.decision_id)
+        known = None if ids.fresh else await deps.records.status(ids.decision_id)
         if known in TERMINAL:
             return await _from_history(deps, heard)
         if known is None:

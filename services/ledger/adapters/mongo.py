@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+import pymongo
 from bson.codec_options import CodecOptions, TypeEncoder, TypeRegistry
 from bson.decimal128 import Decimal128, create_decimal128_context
 from pymongo import UpdateOne
@@ -12,6 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from services.ledger.domain.upserts import RANK, Advance, Guard, Upsert, Upserts
 
+TIMEOUT_S = 10.0  # a server that hangs counts as away
 _CONTEXT = create_decimal128_context()
 
 
@@ -36,9 +38,10 @@ class MongoStore:
         self._db = db
 
     async def apply(self, upserts: Upserts) -> None:
-        for name, group in groupby(upserts, key=lambda upsert: upsert.collection):
-            operations = [operation for upsert in group for operation in _operations(upsert)]
-            await self._db.get_collection(name, codec_options=CODEC).bulk_write(operations, ordered=True)
+        with pymongo.timeout(TIMEOUT_S):
+            for name, group in groupby(upserts, key=lambda upsert: upsert.collection):
+                operations = [operation for upsert in group for operation in _operations(upsert)]
+                await self._db.get_collection(name, codec_options=CODEC).bulk_write(operations, ordered=True)
 
 
 def _operations(upsert: Upsert) -> Iterator[UpdateOne]:

@@ -1,8 +1,9 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from cli.board import DecisionRow, PriceRow, decision_line, decision_rows
+from cli.board import Board, DecisionRow, PriceRow, decision_line, decision_rows
 
 AT = "2025-05-15T03:12:00Z"
 
@@ -78,3 +79,27 @@ def test_a_price_knows_its_change_since_the_run_began() -> None:
 def test_rows_are_values() -> None:
     (row,) = decision_rows("decision.answered.a", {"answered_at": AT, "why": "joined"})
     assert row == DecisionRow(row.at, "a", "", "", "answered", "joined")
+
+
+def test_holds_in_a_row_become_one_so_that_actions_stay_in_sight() -> None:
+    def row(account: str, verdict: str, text: str = "") -> DecisionRow:
+        return DecisionRow(datetime(2025, 5, 15, tzinfo=UTC), account, "X", verdict, verdict, text)
+
+    board = Board("real", "http://x", "key", 60)
+    for rows in (
+        [row("a", "hold")],
+        [row("b", "accepted"), row("b", "denied")],
+        [row("a", "hold", "newer")],
+        [row("b", "hold")],
+        [row("a", "accepted")],
+        [row("a", "hold")],
+    ):
+        board.decided(rows)
+    assert [(one.account, one.verdict, one.text, one.times) for one in board.decisions] == [
+        ("b", "accepted", "", 1),
+        ("b", "denied", "", 1),
+        ("a", "hold", "newer", 2),
+        ("b", "hold", "", 1),
+        ("a", "accepted", "", 1),
+        ("a", "hold", "", 1),
+    ]

@@ -115,3 +115,23 @@ async def test_one_that_never_gets_ready_is_named_with_its_reason(tmp_path: Path
             await supervisor.until_ready(timeout=0.1)
     finally:
         await supervisor.stop()
+
+
+async def test_the_feed_starts_when_all_others_are_ready(tmp_path: Path) -> None:
+    ready: set[int] = set()
+
+    async def probe(port: int, path: str) -> tuple[int, str] | None:
+        return (200, "{}") if port in ready else None
+
+    feed, context = worker(tmp_path, "feed", SLEEPS), worker(tmp_path, "context", SLEEPS)
+    supervisor = Supervisor([feed, context], probe=probe)
+    supervisor.start()
+    try:
+        assert (feed.child, feed.state) == (None, "new")
+        ready.add(context.port)
+        await until(lambda: feed.child is not None)
+        ready.add(feed.port)
+        await supervisor.until_ready()
+    finally:
+        await supervisor.stop()
+    assert supervisor.restarts == 0

@@ -17,7 +17,7 @@ BOUNDARY = NOW + timedelta(hours=4)
 def holding(side: str, margin: D = D(6_000)) -> AccountBook:
     position = Position(
         symbol=SYMBOL,
-        side=side,  # type: ignore[arg-type]
+        side=side,
         quantity=D("0.5"),
         entry_price=D(60_000),
         leverage=D(5),

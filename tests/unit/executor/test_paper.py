@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def kinds(turn: Turn) -> list[str]:
     ]
 
 
-def long(held: AccountBook | None = None, **over: object) -> Turn:
+def long(held: AccountBook | None = None, **over: Any) -> Turn:
     return submitted(held or book(), instruction(**over), quote(50_000))
 
 
@@ -84,7 +85,7 @@ def test_without_a_fresh_tick_a_market_order_waits_for_the_next_one() -> None:
     assert filled.book.positions[SYMBOL].position.entry_price > 51_000
 
 
-LIMIT = {"type": "limit", "time_in_force": "post_only", "limit_price": D(49_900)}
+LIMIT: dict[str, Any] = {"type": "limit", "time_in_force": "post_only", "limit_price": D(49_900)}
 
 
 def test_a_resting_limit_fills_only_when_the_price_trades_through_it() -> None:
@@ -122,7 +123,7 @@ def test_a_post_only_order_that_would_match_is_rejected() -> None:
     ],
     ids=["lot", "max quantity", "tick", "margin"],
 )
-def test_the_venue_rejects(over: dict[str, object], reason: str) -> None:
+def test_the_venue_rejects(over: dict[str, Any], reason: str) -> None:
     turn = submitted(book(), instruction(**over), quote(50_000))
     assert [(c.kind, c.reason) for c in turn.changes if isinstance(c, OrderChange)] == [("rejected", reason)]
     assert turn.book.wallet == 10_000

@@ -10,7 +10,7 @@ from libs.schemas.market import MarketTick
 from services.feed.adapters.csv import read_candles
 from services.feed.domain.bars import Bar, bar_ticks, sizes
 from services.feed.domain.funding import FundingRate
-from tests.unit.feed.markets import MIDNIGHT, REAL, bars, rate
+from tests.fakes.feed_markets import MIDNIGHT, REAL, bars, rate
 
 PRICES = st.floats(min_value=1e-6, max_value=1e9)
 VOLUMES = st.floats(min_value=0, max_value=1e12)

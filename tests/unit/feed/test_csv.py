@@ -9,7 +9,7 @@ import pytest
 
 from services.feed.adapters.csv import DataError, open_replay, read_candles, read_funding
 from services.feed.domain.timeline import backlog, resumed
-from tests.unit.feed.markets import REAL
+from tests.fakes.feed_markets import REAL
 
 HEADER = "open_time,open,high,low,close,volume"
 FUNDING_HEADER = "funding_time,funding_rate,mark_price"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.feed.domain import pacing
-from tests.unit.feed.markets import MIDNIGHT
+from tests.fakes.feed_markets import MIDNIGHT
 
 WALL = MIDNIGHT + timedelta(days=400)
 

@@ -10,14 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from libs.runtime.clock import WallClock
-from libs.schemas.market import Candle, FundingUpdate
 from services.feed.domain.recorded import RecordedMarket
-from services.feed.domain.timeline import Market, backlog, moments, resumed
+from services.feed.domain.timeline import Market
 from services.feed.handlers import WrongMarket, publish
 from services.feed.metrics import FeedMetrics
 from services.feed.ports import Deps, Reached
+from tests.fakes.feed_markets import MIDNIGHT, everything, names, quarter_day
 from tests.fakes.feed_ports import FakeDesk, FakeLease
-from tests.unit.feed.markets import small_market
 
 SPEED = 100_000.0
 
@@ -55,28 +54,6 @@ class Stage:
         return self.registry.get_sample_value(name, labels) or 0.0
 
 
-def quarter_day() -> RecordedMarket:
-    """Six hours to play, with three before them."""
-    whole = small_market(days=1, start_day=1)
-    starts = whole.begins + timedelta(hours=3)
-    return RecordedMarket(whole.columns, whole.rates, whole.begins, starts, ends=starts + timedelta(hours=6))
-
-
-def everything(market: RecordedMarket) -> tuple[set[str], list[str]]:
-    """Ids of all ticks, and of all other events in order of id, that one undisturbed run publishes."""
-    fresh = resumed(market, None, {}, {}, {})
-    events: list[Candle | FundingUpdate] = [*backlog(market, fresh)]
-    ticks: set[str] = set()
-    for moment in moments(market, fresh):
-        ticks |= {tick.tick_id or "" for tick in moment.ticks}
-        events += moment.events
-    return ticks, names(events)
-
-
-def names(events: list[Candle | FundingUpdate]) -> list[str]:
-    return sorted(f"{type(event).__name__}:{event.message_id()}" for event in events)
-
-
 async def test_a_run_publishes_the_history_and_then_everything_to_the_end_and_stops_the_clock() -> None:
     market = quarter_day()
     stage = Stage(market)
@@ -90,7 +67,7 @@ async def test_a_run_publishes_the_history_and_then_everything_to_the_end_and_st
     assert first is not None and first.paused and first.origin == market.starts
     assert running is not None and not running.paused and running.speed == SPEED
     assert last is not None and last.paused and last.origin == market.ends
-    assert stage.lease.reached == Reached("replay", market.ends)
+    assert stage.lease.reached is not None and stage.lease.reached.position == market.ends
     assert stage.value("perpetua_feed_events_total", kind="tick") == len(ticks)
 
 
@@ -172,7 +149,7 @@ async def test_the_market_clock_runs_at_the_speed_and_is_near_each_tick_when_it_
 
 
 async def test_another_market_than_the_stored_one_is_refused_with_what_to_do() -> None:
-    stage = Stage(quarter_day(), lease=FakeLease(reached=Reached("synthetic:1", None)))
+    stage = Stage(quarter_day(), lease=FakeLease(reached=Reached("synthetic:1", None, MIDNIGHT)))
     async with stage.running() as task:
         with pytest.raises(WrongMarket, match=r"the stored market is synthetic:1, this feed plays replay; .*--wipe"):
             await asyncio.wait_for(asyncio.shield(task), 5)
@@ -181,7 +158,7 @@ async def test_another_market_than_the_stored_one_is_refused_with_what_to_do() -
 
 async def test_a_position_behind_the_end_of_the_data_is_refused() -> None:
     market = quarter_day()
-    stage = Stage(market, lease=FakeLease(reached=Reached("replay", market.ends + timedelta(seconds=1))))
+    stage = Stage(market, lease=FakeLease(reached=Reached("replay", market.ends + timedelta(seconds=1), MIDNIGHT)))
     async with stage.running() as task:
         with pytest.raises(WrongMarket, match="the data ends at"):
             await asyncio.wait_for(asyncio.shield(task), 5)

@@ -6,7 +6,7 @@ import pytest
 
 from libs.schemas.base import TIMEFRAME_SECONDS
 from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
-from tests.unit.feed.markets import MIDNIGHT, bars
+from tests.fakes.feed_markets import MIDNIGHT, bars
 
 
 def test_a_candle_sums_up_its_minutes() -> None:

@@ -13,7 +13,7 @@ from libs.schemas.market import Candle, FundingUpdate
 from services.feed.domain.bars import STEP
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import HISTORY, HISTORY_1M, Moment, Progress, backlog, moments, resumed
-from tests.unit.feed.markets import MIDNIGHT, small_market
+from tests.fakes.feed_markets import MIDNIGHT, small_market
 
 MARKET = small_market(days=2, start_day=2)
 FRESH = resumed(MARKET, None, {}, {}, {})
@@ -92,17 +92,16 @@ def stopped_after(count: int, ticks_of_last: int) -> tuple[Progress, list[str]]:
     """Progress of a run that was killed after `count` moments and some ticks of the next one, and what it published."""
     whole = [*WHOLE[:count], Moment(WHOLE[count].at, WHOLE[count].events, WHOLE[count].ticks[:ticks_of_last])]
     ticks: dict[str, datetime] = {}
+    reached = WHOLE[max(0, count - 4)].at - STEP  # what was noted is up to a second of wall time old
     candles = dict(BACKLOG)
     funding: dict[str, datetime] = {}
     for moment in whole:
-        ticks |= {tick.symbol: moment.at for tick in moment.ticks}
+        ticks |= {tick.tick_id or "": moment.at for tick in moment.ticks if moment.at > reached}
         for event in moment.events:
             if isinstance(event, Candle):
                 candles[event.symbol, event.timeframe] = event.close_time
             else:
                 funding[event.symbol] = event.funding_time
-    # the record of the lease is up to a second of wall time old
-    reached = WHOLE[max(0, count - 4)].at - STEP
     return resumed(MARKET, reached, ticks, candles, funding), keys(whole)
 
 
@@ -122,18 +121,22 @@ def test_a_gap_of_candles_is_filled_where_the_run_goes_on() -> None:
     assert missing == [("BBB", MARKET.starts - timedelta(minutes=m)) for m in (4, 3, 2, 1, 0)]
 
 
-def test_a_symbol_that_is_new_begins_where_the_others_are() -> None:
+def test_ticks_that_a_killed_server_lost_are_published_late_and_those_after_them_not_again() -> None:
     reached = MARKET.starts + timedelta(minutes=7)
-    done = resumed(MARKET, reached, {"AAA": reached + STEP}, {}, {})
-    assert done.position == reached + STEP
-    first = next(iter(moments(MARKET, done)))
-    assert [(tick.symbol, tick.ts) for tick in first.ticks] == [("BBB", reached + STEP)]
+    stored = {f"replay:AAA:{_ms(reached)}:{n}": reached + n * STEP for n in (1, 3)}
+    done = resumed(MARKET, reached, stored, BACKLOG, {})
+    assert (done.through, done.position) == (reached, reached + 3 * STEP)
+    found = {moment.at: [tick.symbol for tick in moment.ticks] for moment in islice(moments(MARKET, done), 4)}
+    assert found == {
+        reached + STEP: ["BBB"],
+        reached + 2 * STEP: ["AAA", "BBB"],
+        reached + 3 * STEP: ["BBB"],
+        reached + 4 * STEP: ["AAA", "BBB"],
+    }
 
 
-def test_a_symbol_whose_last_tick_is_old_does_not_pull_the_market_back() -> None:
-    reached = MARKET.starts + timedelta(hours=7)
-    done = resumed(MARKET, reached, {"AAA": MARKET.starts, "BBB": reached}, {}, {})
-    assert [moment.at for moment in islice(moments(MARKET, done), 1)] == [reached + STEP]
+def _ms(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000
 
 
 def test_a_run_at_the_end_has_nothing_left() -> None:

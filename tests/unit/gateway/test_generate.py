@@ -11,8 +11,7 @@ from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
 from libs.schemas.decision import DecisionAnswered, DecisionEvaluated
 from libs.schemas.reasons import AbstainReason, RejectReason
-from services.gateway.domain.records import DecisionRecord
-from tests.fakes.gateway_ports import Gateway
+from tests.fakes.gateway_ports import Gateway, record
 from tests.fakes.ledger_chain import Chain, later
 
 PATH = "/api/v1/decisions/generate"
@@ -251,15 +250,3 @@ async def test_a_bad_traceparent_is_left_out(given: str) -> None:
     gateway = gateway_with(whole)
     await gateway.call("POST", PATH, json=WISH, headers={"traceparent": given})
     assert gateway.log.headers == [{}]
-
-
-def record(chain: Chain) -> DecisionRecord:
-    return DecisionRecord(
-        decision_id=chain.decision_id,
-        request_id=chain.request_id,
-        account_id=chain.account,
-        status="accepted",
-        decision=chain.decision(),
-        verdicts=(chain.verdict(),),
-        created_at=chain.at(0),
-    )

@@ -1,8 +1,7 @@
 """Lists and records, and who sees them."""
 
-from tests.fakes.gateway_ports import Gateway
+from tests.fakes.gateway_ports import Gateway, record
 from tests.fakes.ledger_chain import Chain
-from tests.unit.gateway.test_generate import record
 
 HISTORY = "/api/v1/decisions/history"
 

@@ -9,29 +9,17 @@ from libs.schemas.reasons import DeadLetterCode, RejectReason
 from services.ledger.domain.advisories import MaxDeliveries, StoredMessage
 from services.ledger.handlers import abandoned, decode
 from services.ledger.ports import Deps
-from tests.fakes.ledger_chain import T0, Chain
+from tests.fakes.gateway_ports import StoppableClock
+from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_store import FakeLog, FakeStore
 
 CHAIN = Chain()
 PROPOSED = StoredMessage("decision.proposed.alpha", {"x": "y"}, CHAIN.proposed().model_dump_json().encode())
 
 
-class StoppedClock:
-    speed = 1.0
-    paused = False
-
-    def now(self):  # type: ignore[no-untyped-def]
-        return T0
-
-    wall = now
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 def deps(**messages: StoredMessage) -> Deps:
     found = {(stream, 7): message for stream, message in messages.items()}
-    return Deps(store=FakeStore(), log=FakeLog(found), clock=StoppedClock())
+    return Deps(store=FakeStore(), log=FakeLog(found), clock=StoppableClock())
 
 
 def advisory(stream: str, consumer: str) -> MaxDeliveries:

@@ -16,7 +16,7 @@ from libs.perps.margin import (
     margin_balance,
     unrealized_pnl,
 )
-from libs.perps.tiers import Tier, build_tiers, tier_for
+from libs.perps.tiers import Tier, build_tiers, tier_at, tier_for
 from libs.schemas.account import PositionSide
 from libs.schemas.venue import MarginTier
 
@@ -28,15 +28,22 @@ SIDES: st.SearchStrategy[PositionSide] = st.sampled_from(["long", "short"])
 
 
 @st.composite
-def tier_tables(draw: st.DrawFn) -> tuple[Tier, ...]:
+def wire_tiers(draw: st.DrawFn) -> tuple[MarginTier, ...]:
     floors = sorted(draw(st.sets(st.integers(1, 10**8), max_size=8)))
     rates = sorted(draw(st.lists(st.integers(1, 400), min_size=len(floors) + 1, max_size=len(floors) + 1)))
-    return build_tiers(
-        tuple(
-            MarginTier(floor=D(floor), mmr=D(rate) / 1000, max_leverage=D(10))
-            for floor, rate in zip([0, *floors], rates, strict=True)
-        )
+    return tuple(
+        MarginTier(floor=D(floor), mmr=D(rate) / 1000, max_leverage=D(10))
+        for floor, rate in zip([0, *floors], rates, strict=True)
     )
+
+
+def tier_tables() -> st.SearchStrategy[tuple[Tier, ...]]:
+    return wire_tiers().map(build_tiers)
+
+
+@given(wire_tiers(), st.decimals(min_value=0, max_value=10**9, places=2))
+def test_the_tier_at_a_notional_is_the_same_built_alone(tiers: tuple[MarginTier, ...], notional: D) -> None:
+    assert tier_at(tiers, notional) == tier_for(build_tiers(tiers), notional)
 
 
 @given(tier_tables())

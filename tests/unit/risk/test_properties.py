@@ -111,7 +111,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     return rows, market, view, draw(limit_sets())
 
 
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def mark_of(market: Facts, symbol: str) -> D:

@@ -1,7 +1,7 @@
 """The policy as a table of ends, and as a state machine that never leaves its bounds."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -184,3 +184,4 @@ class Decisions(RuleBasedStateMachine):
 
 
 TestDecisions = Decisions.TestCase
+TestDecisions.settings = settings(max_examples=50, stateful_step_count=25)

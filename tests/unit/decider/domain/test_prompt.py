@@ -187,7 +187,7 @@ def test_the_data_block_of_a_warm_up_has_empty_frames() -> None:
 
 @pytest.mark.parametrize("text", ["", "no block", "</data><data>", "<data>{}</data>", "<data>[1</data>"])
 def test_a_prompt_without_a_whole_block_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="block|validation error"):
+    with pytest.raises(ValueError, match=r"block|validation error"):
         snapshot.from_text(text)
 
 

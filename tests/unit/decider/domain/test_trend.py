@@ -185,11 +185,18 @@ MARKETS = st.fixed_dictionaries({symbol: st.floats(-6, 6).filter(lambda gap: gap
     stop=st.floats(0, 50),
     available=st.decimals(0, 20_000, places=2),
     buffer=st.floats(0, 1),
+    ratio=st.none() | st.floats(1, 20),
 )
 def test_every_market_gives_a_sound_decision(
-    gaps: Mapping[str, float], held: Mapping[str, str], stop: float, available: Decimal, buffer: float
+    gaps: Mapping[str, float],
+    held: Mapping[str, str],
+    stop: float,
+    available: Decimal,
+    buffer: float,
+    ratio: float | None,
 ) -> None:
-    limits = strategy(risk={"stop_loss_percentage": stop, "liquidation_buffer": buffer})
+    risk = {"stop_loss_percentage": stop, "liquidation_buffer": buffer, "take_profit_ratio": ratio}
+    limits = strategy(risk=risk, take_profit_pct=5)
     state = account(
         active_strategy=limits,
         available_balance=available,

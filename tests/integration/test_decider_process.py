@@ -1,0 +1,136 @@
+"""The decider as a process on a real bus: one proposal per context, also when it is killed in between."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import nats
+import pytest
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from libs.runtime.provision import provision_nats
+from libs.schemas import ids, subjects
+from libs.schemas.context import TradingContext
+from libs.schemas.decision import DecisionProposed
+from services.decider.app import create_app
+from services.decider.settings import Settings
+from tests.fakes.decider_contexts import context
+from tests.fakes.model_server import Answer, ModelServer, model_server
+from tests.integration.test_decider import decision
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+OWN_MODEL = "openai-compatible/scripted"
+
+
+@pytest.fixture
+async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
+    connection = await nats.connect(nats_url)
+    stream = connection.jetstream()
+    await provision_nats(stream)
+    yield stream
+    await connection.close()
+
+
+def fresh(name: str) -> TradingContext:
+    now = datetime.now(UTC)
+    return context(name=name, timestamp=now, expires_at=now + timedelta(seconds=100))
+
+
+async def publish(js: JetStreamContext, *made: TradingContext) -> None:
+    for each in made:
+        await js.publish(subjects.context_built(each.account_id), each.model_dump_json().encode())
+
+
+async def proposals(js: JetStreamContext, count: int, seconds: float = 30) -> list[DecisionProposed]:
+    """The first `count` proposals on the bus, in their order."""
+    found: list[DecisionProposed] = []
+    async with asyncio.timeout(seconds):
+        while len(found) < count:
+            try:
+                message = await js.get_msg("DECISIONS", len(found) + 1)
+            except NotFoundError:
+                await asyncio.sleep(0.02)
+                continue
+            found.append(DecisionProposed.model_validate_json(message.data or b""))
+    return found
+
+
+@asynccontextmanager
+async def process(
+    nats_url: str, redis_url: str, server: ModelServer, **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    environment = {
+        **os.environ, "NATS_URL": nats_url, "REDIS_URL": redis_url, "LLM_MODEL": OWN_MODEL, "LLM_BASE_URL": server.url,
+        **more,
+    }  # fmt: skip
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.decider.app", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.send_signal(signal.SIGTERM)
+        await running.wait()
+
+
+async def test_every_context_gets_one_proposal_under_its_own_id(
+    js: JetStreamContext, nats_url: str, redis_url: str
+) -> None:
+    worker = create_app(Settings(nats_url=nats_url, redis_url=redis_url, llm_model="builtin/trend"))
+    await worker.start()
+    try:
+        await publish(js, *(fresh(str(n)) for n in range(20)))
+        found = await proposals(js, 20)
+        last = await js.get_last_msg("DECISIONS", subjects.decision_proposed("scalper"))
+    finally:
+        await worker.stop()
+    assert {p.decision_id for p in found} == {ids.decision_id(f"ctx-{n}", "live") for n in range(20)}
+    assert {p.status for p in found} == {"proposed"}
+    assert (await js.stream_info("DECISIONS")).state.messages == 20
+    assert last.headers is not None
+    assert last.headers["Nats-Msg-Id"].endswith(found[-1].decision_id)
+    assert worker.registry.get_sample_value(
+        "perpetua_decider_decisions_total", {"status": "proposed", "reason": ""}
+    ) == 20  # fmt: skip
+
+
+async def test_decisions_run_side_by_side(js: JetStreamContext, nats_url: str, redis_url: str) -> None:
+    async with model_server() as server:
+        server.then(*[Answer(decision(), delay_s=0.5)] * 8)
+        settings = Settings(nats_url=nats_url, redis_url=redis_url, llm_model=OWN_MODEL, llm_base_url=server.url)
+        worker = create_app(settings)
+        await worker.start()
+        try:
+            await publish(js, *(fresh(str(n)) for n in range(8)))
+            found = await proposals(js, 8)
+        finally:
+            await worker.stop()
+    asked = [p.proposed_at for p in found]
+    assert {p.status for p in found} == {"proposed"}
+    assert max(asked) - min(asked) < timedelta(seconds=2)  # one after the other would take 3.5 s
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failpoint", ["decider.after_answer", "decider.before_emit"])
+async def test_killed_after_the_answer_it_decides_the_same_and_pays_once(
+    js: JetStreamContext, nats_url: str, redis_url: str, failpoint: str
+) -> None:
+    async with model_server() as server:
+        server.then(Answer(decision(confidence=61)), Answer(decision(confidence=99)))
+        async with process(nats_url, redis_url, server, PERPETUA_FAILPOINT=failpoint) as first:
+            await publish(js, fresh("1"))
+            assert await asyncio.wait_for(first.wait(), 40) == -signal.SIGKILL
+        async with process(nats_url, redis_url, server):
+            (found,) = await proposals(js, 1)
+        paid = len(server.requests)
+    assert found.decision is not None
+    assert found.decision.decisions[0].confidence == 61
+    assert paid == 1

@@ -1,0 +1,19 @@
+from faststream.nats import NatsBroker
+from prometheus_client import CollectorRegistry
+
+from libs.runtime.bus import Bus
+from libs.runtime.reader import Record
+from libs.runtime.ticks import BadTick
+from libs.schemas.reasons import DeadLetterCode
+from services.context.adapters.deadletters import DeadTicks
+from services.context.metrics import Metrics
+from tests.fakes.context_ports import FakeClock
+
+
+def test_a_flood_of_bad_ticks_fills_the_queue_and_the_rest_is_counted_as_dropped() -> None:
+    registry = CollectorRegistry()
+    dead = DeadTicks(Bus(NatsBroker(), "context"), FakeClock(), Metrics(registry), size=3)
+    for sequence in range(1, 11):
+        record = Record("market.tick.BTCUSDT", b"{", sequence, None, 0)
+        dead.take(BadTick(record, DeadLetterCode.MALFORMED, None, "no JSON"))
+    assert registry.get_sample_value("perpetua_context_dead_letters_total", {"outcome": "dropped"}) == 7

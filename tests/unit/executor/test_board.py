@@ -1,0 +1,98 @@
+"""The board hands a tick to exactly the accounts that it matters to, and funding at its boundary."""
+
+import math
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.schemas.market import FundingUpdate
+from services.executor.domain.bands import ALWAYS, Band
+from services.executor.handlers.board import Board, Watch
+from services.executor.ports import MarketEvent
+from tests.fakes.executor_values import NOW, SYMBOL, tick
+
+LOW = st.one_of(st.just(-math.inf), st.floats(1, 100))
+HIGH = st.one_of(st.just(math.inf), st.floats(1, 100))
+BANDS = st.builds(Band, mark_low=LOW, mark_high=HIGH, price_low=LOW, price_high=HIGH)
+CHANGES = st.lists(st.tuples(st.sampled_from("abcdef"), st.one_of(st.none(), BANDS)), max_size=20)
+
+
+class StoppedClock:
+    """A clock that the test moves."""
+
+    speed = 1.0
+    paused = False
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    wall = now
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@given(CHANGES, st.floats(1, 100), st.floats(1, 100))
+def test_sorted_bounds_find_what_a_scan_of_all_bands_finds(
+    changes: list[tuple[str, Band | None]], price: float, mark: float
+) -> None:
+    watch, bands = Watch(), dict[str, Band]()
+    for account, band in changes:
+        watch.put(account, band)
+        bands.pop(account, None)
+        if band is not None:
+            bands[account] = band
+    assert watch.hits(price, mark) == {account for account, band in bands.items() if band.hit(price, mark)}
+
+
+def board() -> tuple[Board, StoppedClock, list[tuple[str, MarketEvent, int]]]:
+    clock = StoppedClock()
+    made, offered = Board(clock), list[tuple[str, MarketEvent, int]]()
+    made.offer = lambda account, event, sequence: offered.append((account, event, sequence))
+    return made, clock, offered
+
+
+def test_an_account_gets_only_ticks_of_what_it_watches() -> None:
+    made, _, offered = board()
+    made.watch("a", {SYMBOL: Band(mark_low=90.0)})
+    made.on_tick(tick(95), 1)
+    made.on_tick(tick(90), 2)
+    made.on_tick(tick(80, symbol="ETHUSDT"), 3)
+    made.watch("a", {})
+    made.on_tick(tick(80), 4)
+    assert [(account, sequence) for account, _, sequence in offered] == [("a", 2)]
+    assert made.sequence == 4
+
+
+def test_an_account_that_attends_gets_every_tick() -> None:
+    made, _, offered = board()
+    made.watch("a", {SYMBOL: ALWAYS})
+    made.on_tick(tick(1), 1)
+    made.on_tick(tick(1_000_000), 2)
+    assert [sequence for _, _, sequence in offered] == [1, 2]
+
+
+def test_funding_that_is_announced_ahead_waits_for_its_boundary() -> None:
+    made, clock, offered = board()
+    made.watch("a", {SYMBOL: Band()})
+    made.on_funding(FundingUpdate(symbol=SYMBOL, funding_time=NOW + timedelta(minutes=5), rate=0.0001), 7)
+    made.pay_due()
+    assert not offered
+    clock.time = NOW + timedelta(minutes=5)
+    made.pay_due()
+    made.pay_due()
+    assert [(account, sequence) for account, _, sequence in offered] == [("a", 7)]
+
+
+def test_the_newest_tick_is_the_quote() -> None:
+    made, _, _ = board()
+    assert made.quote(SYMBOL) is None
+    made.on_tick(tick(95.5), 1)
+    made.on_tick(tick(96.25, mark_price=96.0), 2)
+    quote = made.quote(SYMBOL)
+    assert quote is not None
+    assert (str(quote.price), str(quote.mark), quote.sequence) == ("96.25", "96.0", 2)
