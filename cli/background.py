@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from cli.errors import CliError
+from cli.phases import READY
 from cli.project import ROOT, State, shown
 from cli.runfile import RunFile, load, running
 from cli.workers import rotate
@@ -57,18 +58,24 @@ def start_detached(state: State, arguments: Sequence[str], say: Callable[[str], 
 def _wait(process: "subprocess.Popen[bytes]", state: State, log: Path, say: Callable[[str], None]) -> RunFile:
     deadline, told = time.monotonic() + START_TIMEOUT_S, 0
     while True:
+        found = load(state.run_file)
+        ended = process.poll() is not None
         lines = log.read_text(errors="replace").splitlines()
-        if process.poll() is not None:
+        if ended:
             raise _failure(lines, log)
         for line in lines[told:]:
             say(line)
         told = len(lines)
-        found = load(state.run_file)
-        if found is not None and found.pid == process.pid and found.phase == "ready":
+        if found is not None and found.pid == process.pid and found.phase == "ready" and _told_all(lines):
             return found
         if time.monotonic() > deadline:
             raise CliError(f"not ready after {START_TIMEOUT_S:g} s", f"see {shown(log)}")
         time.sleep(POLL_S)
+
+
+def _told_all(lines: Sequence[str]) -> bool:
+    """The run file is written just before the last line of the start."""
+    return any(line.startswith(READY) for line in lines)
 
 
 def _failure(lines: Sequence[str], log: Path) -> CliError:

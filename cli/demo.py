@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -12,8 +13,8 @@ from pathlib import Path
 from cli.board import DecisionRow, decision_line
 from cli.embedded import ServerInfo, Servers
 from cli.errors import CliError
-from cli.phases import Phases
-from cli.plan import Plan
+from cli.phases import READY, Phases
+from cli.plan import Plan, check_market
 from cli.project import shown
 from cli.runfile import running
 from cli.session import Session, session
@@ -38,8 +39,13 @@ class Wishes:
 
 
 def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Print a line. When whoever reads our output has gone (`| head`), the run ends as by Ctrl-C."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run_here(plan: Plan, wishes: Wishes, env: Mapping[str, str] = os.environ) -> None:
@@ -71,6 +77,7 @@ def _check(plan: Plan, wishes: Wishes, env: Mapping[str, str]) -> None:
             f"`perpetua {found.command}` runs here already (process {found.pid})",
             "`perpetua status` shows it, `perpetua down` ends it; or take another --state-dir",
         )
+    check_market(plan)
 
 
 async def _run(
@@ -98,8 +105,8 @@ async def _run(
 
 def _ready_line(plan: Plan, run: Session, phases: Phases) -> str:
     market = {"real": f"real candles from {plan.data}", "synthetic": "synthetic market (made up, seeded)"}
-    where = market.get(plan.market, "no feed: wall time, publish ticks yourself")
-    return f"ready after {phases.total:.1f} s; {where}; API {run.board.gateway_url}, key in {run.board.api_key_file}"
+    where = market.get(plan.market, "no market of its own: wall time, publish ticks yourself")
+    return f"{READY} {phases.total:.1f} s; {where}; API {run.board.gateway_url}, key in {run.board.api_key_file}"
 
 
 async def _until_end(run: Session, wishes: Wishes) -> None:

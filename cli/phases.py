@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+READY = "ready after"
+"""How the line begins that ends a start."""
+
 
 @dataclass
 class Step:

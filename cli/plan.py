@@ -20,7 +20,7 @@ MAX_REPLICAS = 32
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run. `data` is the folder of candles, None unless the feed replays."""
+    """A run. `data` is the folder of candles, None unless the feed replays; `seed` of the synthetic market."""
 
     state: State
     feed: Feed
@@ -36,9 +36,15 @@ class Plan:
 
     @property
     def workers(self) -> tuple[tuple[str, int], ...]:
-        """(name, number from 1) of each process, feed first."""
-        names = [name for name in WORKERS if not (name == "feed" and self.feed == "none")]
-        return tuple((name, n) for name in names for n in range(1, self.replicas.get(name, 1) + 1))
+        """(name, number from 1) of each process. Without a feed its worker sets the market's clock to wall time."""
+        return tuple((name, n) for name in WORKERS for n in range(1, self.replicas.get(name, 1) + 1))
+
+    @property
+    def series(self) -> str:
+        """What one state folder can hold only one of: times of two markets would run into each other."""
+        return (
+            f"synthetic market {self.seed if self.seed is not None else 1}" if self.feed == "synthetic" else self.feed
+        )
 
 
 def make_plan(
@@ -66,6 +72,19 @@ def make_plan(
         parse_replicas(replicas),
         seed,
     )
+
+
+def check_market(plan: Plan) -> None:
+    """CliError when the folder holds another market than the one that is to be played."""
+    try:
+        before = plan.state.market.read_text().strip()
+    except OSError:
+        return
+    if before != plan.series:
+        raise CliError(
+            f"{shown(plan.state.folder)} holds the {before}, this would be the {plan.series}",
+            "take another --state-dir, or start over by `perpetua down --wipe`",
+        )
 
 
 def parse_replicas(text: str) -> dict[str, int]:

@@ -28,6 +28,10 @@ class State:
         return self.folder / "seeded.json"
 
     @property
+    def market(self) -> Path:
+        return self.folder / "market"
+
+    @property
     def logs(self) -> Path:
         return self.folder / "logs"
 

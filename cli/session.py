@@ -168,6 +168,7 @@ async def session(
             with phases.step("accounts, strategies") as step:
                 written = await seed(bus, read_all(plan.symbols), plan.state.seeded)
                 await ensure_api_key(database.db, plan.state.api_key)
+                _remember_market(plan)
                 step.detail = f"{len(written)} of them new or changed" if written else "as they were"
             with phases.step("workers") as step:
                 made.prepare(env)
@@ -178,6 +179,10 @@ async def session(
         finally:
             await made.stop()
             await database.stop()
+
+
+def _remember_market(plan: Plan) -> None:
+    plan.state.market.write_text(f"{plan.series}\n")
 
 
 def _public_url(info: ServerInfo) -> str:

@@ -56,7 +56,7 @@ def header(board: Board, *, live: bool = True) -> RenderableType:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(" Perpetua ", "bold black on bright_cyan")
     color = "cyan" if board.market == "real" else "yellow"
-    line.append(f"  {board.market} market", color)
+    line.append("  no feed" if board.market == "none" else f"  {board.market} market", color)
     if board.market_time is not None:
         line.append(f"  {board.market_time:%Y-%m-%d %H:%M:%S} UTC", "bold")
         line.append(f"  ×{board.speed:g}" + ("  paused" if board.paused else ""), "yellow" if board.paused else "dim")

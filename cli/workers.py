@@ -1,5 +1,6 @@
 """A worker as a child process: started, asked for its readiness, ended; and what its exit code means."""
 
+import json
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,16 @@ class Worker:
                 lines = log.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+        return said(next((line.strip() for line in reversed(lines) if line.strip()), ""))[:300]
+
+
+def said(line: str) -> str:
+    """What a log line says: of a JSON line the message, with the last line of its exception."""
+    try:
+        entry = json.loads(line)
+        return ": ".join(filter(None, (entry["msg"], entry.get("exception", "").strip().rpartition("\n")[2])))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
 
 
 def rotate(log: Path, kept: int = KEPT_LOGS) -> None:

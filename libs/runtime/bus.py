@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from libs.schemas.base import Message
 from libs.schemas.subjects import MAX_MESSAGE_BYTES, stream_of
 
 PUBLISH_TIMEOUT_S = 5.0
+AFTER_RECONNECT_S = 0.5  # what was sent before a reconnect may have lost its answer: no use in waiting out the timeout
 WRONG_LAST_SEQUENCE = 10071
 RESOURCES_EXCEEDED = 10002  # a full account is answered as a bad request, a full stream as 503
 
@@ -36,6 +38,7 @@ NATS_AWAY: tuple[type[Exception], ...] = (
     nats.js.errors.ServiceUnavailableError,
     ConnectionError,
 )
+NATS_SILENT: tuple[type[Exception], ...] = (TimeoutError, *NATS_AWAY)
 # The same, and what JetStream answers while it is still starting.
 NATS_RETRY: tuple[type[Exception], ...] = (*NATS_AWAY, nats.js.errors.APIError)
 log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Bus:
         self._source = source
         self._js: JetStreamContext | None = None
         self._reconnected: list[Callable[[], None]] = []
+        self._waits: set[asyncio.Timeout] = set()
 
     @property
     def nc(self) -> Client:
@@ -75,6 +79,10 @@ class Bus:
 
     async def reconnected(self) -> None:
         log.warning("connected to NATS again")
+        soon = asyncio.get_running_loop().time() + AFTER_RECONNECT_S
+        for wait in self._waits:
+            if not wait.expired():
+                wait.reschedule(min(soon, wait.when() or soon))
         for callback in tuple(self._reconnected):
             callback()
 
@@ -125,7 +133,8 @@ class Bus:
 
     async def _store(self, subject: str, body: bytes, made: dict[str, str], stream: str) -> PubAck:
         try:
-            return await self.js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, stream=stream, headers=made)
+            async with self._patience():
+                return await self.js.publish(subject, body, timeout=PUBLISH_TIMEOUT_S, stream=stream, headers=made)
         except nats.js.errors.APIError as error:
             if error.err_code == WRONG_LAST_SEQUENCE:
                 raise Conflict(f"{subject}: written by somebody else") from error
@@ -133,5 +142,15 @@ class Bus:
             if full or isinstance(error, nats.js.errors.ServiceUnavailableError | nats.js.errors.ServerError):
                 raise Unavailable(f"JetStream cannot store {subject}: {error.description}") from error
             raise
-        except NATS_AWAY as error:
+        except NATS_SILENT as error:
             raise Unavailable(f"NATS is away: {error!r}") from error
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """Wait for an answer, but not for one that a reconnect has made impossible. Raises TimeoutError."""
+        async with asyncio.timeout(PUBLISH_TIMEOUT_S) as wait:
+            self._waits.add(wait)
+            try:
+                yield
+            finally:
+                self._waits.discard(wait)

@@ -10,13 +10,13 @@ tests/integration/runtime fail when they no longer mean what they meant.
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 import nats.errors
 from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from libs.runtime.bus import NATS_AWAY
 from libs.schemas.subjects import Durable
@@ -25,7 +25,6 @@ PULL_S = 1.0  # how long a request stays at the server
 ANSWER_S = PULL_S + 0.5  # the server answers by then, unless it or the connection is gone
 POLL_S = 0.05
 PAUSES_S = (0.05, 0.2, 0.5, 1.0)
-LEAVE_S = 2.0
 ACK_PREFIX = "$JS.ACK."
 ORDINARY = frozenset({"404", "408"})  # nothing there; time is over
 GIVEN_UP: tuple[type[Exception], ...] = (TimeoutError, *NATS_AWAY)
@@ -58,31 +57,34 @@ class Pull(PullStreamSubscriber):
         self.add_task(self._loop)
 
     async def stop(self) -> None:
-        """Return when the message in hand is finished. Whatever the server sends until it knows is handed back."""
+        """Return when the message in hand is finished, or cancelled after the grace; up to a second when idle.
+
+        Trap: to unsubscribe does not take back a request. A message that the server has already chosen for it would be
+        sent to nobody, so the subscription stays until the request has its answer.
+        """
         self.running = False
-        if self._wanted is not None and not self._wanted.done():
+        if self._wanted is not None and not self._wanted.done() and not self.connection.is_connected:
             self._wanted.set_result(None)
+        if self.tasks:
+            await self._end(self.tasks)
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
-            await self._leave(subscription)
+            with suppress(nats.errors.Error):  # the connection is gone, and the subscription with it
+                await subscription.unsubscribe()
         await super().stop()
 
-    async def _leave(self, subscription: Subscription) -> None:
-        """End the subscription; all that was sent before the server knows of it still reaches `_arrived`."""
-        try:
-            if self.connection.is_connected:
-                await asyncio.wait_for(subscription.drain(), LEAVE_S)  # type: ignore[no-untyped-call]
-            else:
-                await subscription.unsubscribe()
-        except (TimeoutError, nats.errors.Error) as error:
-            log.warning("cannot leave %s in order: %r", self.durable.name, error)
+    async def _end(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        _, late = await asyncio.wait(tasks, timeout=self._outer_config.graceful_timeout)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _arrived(self, msg: Msg) -> None:
         """Give an answer to the request that waits for it; a message that nobody waits for goes back at once."""
         wanted, message = self._wanted, msg.reply.startswith(ACK_PREFIX)
         if not message and msg.subject != f"{self._inbox}.{self._requests}":
             return  # the end of a former request
-        if wanted is not None and not wanted.done() and self.running:
+        if wanted is not None and not wanted.done():
             wanted.set_result(msg)
         elif message:
             await self._hand_back(msg)

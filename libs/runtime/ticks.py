@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from libs.runtime.bus import Bus
-from libs.runtime.clock import Clock
+from libs.runtime.clock import STALE_AFTER_S, Clock
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.runtime.validation import explain
 from libs.schemas.market import FundingUpdate, MarketNote, MarketTick
@@ -110,13 +110,22 @@ class TickIntake:
         now = self._clock.now()
         if tick.ts is None:
             tick = tick.model_copy(update={"ts": self._arrival(record, now)})
-        elif tick.ts > now and tick.ts > now + timedelta(seconds=self._skew_s + WALL_JITTER_S * self._clock.speed):
+        elif tick.ts > now and tick.ts > now + self._allowed():
             message = (
                 f"ts {tick.ts.isoformat()} is ahead of market time {now.isoformat()}; leave ts out to use arrival time"
             )
             self._refuse(record, DeadLetterCode.FUTURE, "ts", message)
             return
         self._on_tick(tick, record.sequence)
+
+    def _allowed(self) -> timedelta:
+        """How far ahead of the clock a tick may be.
+
+        A clock that stands still may have run on for as long as it takes to be called stale: ticks of that time are in
+        the log, and whoever reads it again must accept what was accepted then.
+        """
+        wall = STALE_AFTER_S if self._clock.paused else WALL_JITTER_S
+        return timedelta(seconds=self._skew_s + wall * self._clock.speed)
 
     def _arrival(self, record: Record, now: datetime) -> datetime:
         """Market time when the record was stored: the same for every reader, and for one that reads it again later."""

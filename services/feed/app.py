@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         desk=NatsDesk(worker.bus),
         lease=KvLease(worker.bus, worker.clock, LEASE_KEY, settings.instance),
         clock=worker.clock,
-        metrics=FeedMetrics(worker.registry),
+        meter=FeedMetrics(worker.registry),
         speed=settings.speed,
     )
     worker.background("publishing", partial(publish, deps))

@@ -38,13 +38,13 @@ async def publish(deps: Deps) -> None:
     while True:
         reached = await deps.lease.acquire()
         playback = Playback()
-        deps.metrics.holder.set(1)
+        deps.meter.holding(True)
         try:
             await _hold(deps, market, reached, playback)
         except (LeaseLost, Unavailable) as error:
             log.warning("publishing is interrupted: %s", error)
         finally:
-            deps.metrics.holder.set(0)
+            deps.meter.holding(False)
             with contextlib.suppress(Unavailable):
                 await _settle(deps, playback)
             await deps.lease.release(playback.series, playback.stored)
@@ -96,6 +96,7 @@ async def play(deps: Deps, market: Market, reached: Reached | None, playback: Pl
     """Publish everything from where the last run stopped; at the end of the data stop the clock and return."""
     done = await _progress(deps, market, reached)
     playback.series = market.series
+    deps.meter.ended(False)
     await asyncio.to_thread(market.prepare, done.position)
     log.info("playing %s from %s at %g times", market.series, done.position.isoformat(), deps.speed)
     await _set(deps, playback, pacing.paused(done.position, deps.clock.wall(), deps.speed))
@@ -107,7 +108,7 @@ async def play(deps: Deps, market: Market, reached: Reached | None, playback: Pl
         await _publish(deps, moment)
         playback.published = moment.at
     await _set(deps, playback, pacing.paused(market.ends or done.position, deps.clock.wall(), deps.speed))
-    deps.metrics.ended.set(1)
+    deps.meter.ended(True)
     log.warning("the data ended at %s and the market stands still; %s", market.ends, WIPE)
 
 
@@ -135,10 +136,10 @@ async def _wait(deps: Deps, playback: Playback, at: datetime) -> None:
         if pacing.off_schedule(playback.clock, at, deps.clock.wall()):
             break
         await asyncio.sleep(left)
-    deps.metrics.lag.set(max(0.0, -left))
+    deps.meter.late(max(0.0, -left))
     if pacing.off_schedule(playback.clock, at, deps.clock.wall()):
         log.warning("the schedule is off by %.1f s at %s; setting the market clock to it", -left, at.isoformat())
-        deps.metrics.reanchored.inc()
+        deps.meter.clock_reset()
         await _set(deps, playback, pacing.running(at, deps.clock.wall(), deps.speed))
 
 
@@ -147,13 +148,13 @@ async def _publish(deps: Deps, moment: Moment) -> None:
     if moment.events:
         await deps.desk.store(moment.events)
         candles = sum(isinstance(event, Candle) for event in moment.events)
-        deps.metrics.events.labels("candle").inc(candles)
-        deps.metrics.events.labels("funding").inc(len(moment.events) - candles)
+        deps.meter.published("candle", candles)
+        deps.meter.published("funding", len(moment.events) - candles)
     for tick in moment.ticks:
         hit("feed.before_tick")
         _check(deps)
         await deps.desk.tick(tick)
-    deps.metrics.events.labels("tick").inc(len(moment.ticks))
+    deps.meter.published("tick", len(moment.ticks))
 
 
 def _check(deps: Deps) -> None:

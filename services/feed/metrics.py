@@ -1,5 +1,7 @@
 """The feed's own metrics."""
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
@@ -7,14 +9,29 @@ class FeedMetrics:
     """What was published, by whom, and how well the schedule is kept."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.events = Counter("perpetua_feed_events", "Events published", ["kind"], registry=registry)
-        self.lag = Gauge(
+        self._events = Counter("perpetua_feed_events", "Events published", ["kind"], registry=registry)
+        self._lag = Gauge(
             "perpetua_feed_lag_seconds", "Wall seconds that publishing is behind the market clock", registry=registry
         )
-        self.reanchored = Counter(
+        self._resets = Counter(
             "perpetua_feed_clock_resets", "Times the market clock was set because of a lag", registry=registry
         )
-        self.holder = Gauge("perpetua_feed_holder", "1 while this copy publishes", registry=registry)
-        self.ended = Gauge(
+        self._holder = Gauge("perpetua_feed_holder", "1 while this copy publishes", registry=registry)
+        self._ended = Gauge(
             "perpetua_feed_ended", "1 when the data ended and the market stands still", registry=registry
         )
+
+    def published(self, kind: Literal["tick", "candle", "funding"], count: int) -> None:
+        self._events.labels(kind).inc(count)
+
+    def late(self, seconds: float) -> None:
+        self._lag.set(seconds)
+
+    def clock_reset(self) -> None:
+        self._resets.inc()
+
+    def holding(self, holds: bool) -> None:
+        self._holder.set(holds)
+
+    def ended(self, ended: bool) -> None:
+        self._ended.set(ended)

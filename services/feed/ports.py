@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from libs.runtime.clock import Clock
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain.timeline import Market
-from services.feed.metrics import FeedMetrics
 
 
 class LeaseLost(Exception):
@@ -71,6 +70,18 @@ class Lease(Protocol):
         """Hand it back, so that another copy need not wait for its deadline. Raises nothing."""
 
 
+class Meter(Protocol):
+    """What operators see."""
+
+    def published(self, kind: Literal["tick", "candle", "funding"], count: int) -> None: ...
+    def late(self, seconds: float) -> None:
+        """Wall seconds by which the newest moment went out late."""
+
+    def clock_reset(self) -> None: ...
+    def holding(self, holds: bool) -> None: ...
+    def ended(self, ended: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """`open_market` reads the files or seeds the generator; it returns None when market time is wall time."""
@@ -79,5 +90,5 @@ class Deps:
     desk: Desk
     lease: Lease
     clock: Clock
-    metrics: FeedMetrics
+    meter: Meter
     speed: float

@@ -63,7 +63,7 @@ async def conclude(deps: Deps, proposal: DecisionProposed) -> Terminal:
     else:
         ended = await _judged(deps, proposal, proposal.decision)
     outcome = ended.reason.value if isinstance(ended, DecisionRejected) else ended.status
-    deps.metrics.endings.labels(_kind(ended), outcome).inc()
+    deps.meter.ended(_kind(ended), outcome)
     return ended
 
 
@@ -80,7 +80,7 @@ async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecis
     view = account_view(state, account, {symbol: exact(mark.mark) for symbol, mark in marks.items()})
     judgement = judged(proposal, decision, facts, view, Limits(strategy, account, venue))
     seconds = deps.clock.monotonic() - began
-    deps.metrics.judged(judgement, seconds)
+    deps.meter.judged(judgement, seconds)
     return terminal(proposal, Judged(decision, facts, judgement, seconds))
 
 

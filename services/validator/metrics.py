@@ -23,6 +23,9 @@ class ValidatorMetrics:
         )
         self.bad_ticks = Gauge("perpetua_validator_bad_ticks", "Market events that were refused", registry=registry)
 
+    def ended(self, event: str, outcome: str) -> None:
+        self.endings.labels(event, outcome).inc()
+
     def judged(self, judgement: Judgement, seconds: float) -> None:
         self.judge_seconds.observe(seconds)
         for verdict in judgement.verdicts:

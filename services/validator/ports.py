@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from libs.risk.values import Judgement
 from libs.runtime.clock import Clock
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 from services.validator.domain.marks import Mark
-from services.validator.metrics import ValidatorMetrics
 
 
 class Configuration(Protocol):
@@ -38,6 +38,14 @@ class Endings(Protocol):
         """Whether a terminal event of this decision is stored after sequence `after`. Raises Unavailable."""
 
 
+class Meter(Protocol):
+    """What operators see."""
+
+    def judged(self, judgement: Judgement, seconds: float) -> None: ...
+    def ended(self, event: str, outcome: str) -> None:
+        """A proposal ended: which terminal event, and its status or reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """`max_tick_age` is in market seconds, `mirror_wait` in wall seconds."""
@@ -47,7 +55,7 @@ class Deps:
     marks: Marks
     endings: Endings
     clock: Clock
-    metrics: ValidatorMetrics
+    meter: Meter
     max_tick_age: float = 45.0
     mirror_wait: float = 2.0
     concurrency: int = 8

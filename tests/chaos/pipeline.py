@@ -92,9 +92,11 @@ async def until(condition: Callable[[], bool], what: str, timeout: float = WAIT_
 
 
 @contextlib.asynccontextmanager
-async def pipeline(folder: Path, *, replicas: str = "", speed: float = 60.0) -> AsyncIterator[Pipeline]:
-    """All workers over a synthetic market, ready."""
-    plan = make_plan(state=folder, env={}, feed="synthetic", replicas=replicas, speed=speed, seed=7)
+async def pipeline(
+    folder: Path, *, replicas: str = "", speed: float = 60.0, feed: str = "synthetic"
+) -> AsyncIterator[Pipeline]:
+    """All workers, ready: over a synthetic market, or over whatever the test publishes (`feed="none"`)."""
+    plan = make_plan(state=folder, env={}, feed=feed, replicas=replicas, speed=speed, seed=7)
     said: list[str] = []
     servers = Servers(folder, use_urls=False, use_path=False)
     try:

@@ -121,7 +121,7 @@ class World:
             marks=self.marks,
             endings=self.endings,
             clock=self.clock,
-            metrics=self.metrics,
+            meter=self.metrics,
             mirror_wait=self.mirror_wait,
         )
 

@@ -88,15 +88,15 @@ def state(account_id: str = "acc1", **more: Any) -> AccountState:
     return AccountState(**(values | more))
 
 
-def long_position(symbol: str = "BTCUSDT") -> Position:
+def long_position(symbol: str = "BTCUSDT", entry: Decimal = Decimal(99_000)) -> Position:
     return Position(
         symbol=symbol,
         side="long",
         quantity=Decimal("0.01"),
-        entry_price=Decimal(99_000),
+        entry_price=entry,
         leverage=Decimal(3),
-        margin=Decimal(330),
-        stop_loss=Decimal(98_000),
+        margin=entry / 300,
+        stop_loss=entry * Decimal("0.99"),
         opened_at=seconds(-3_600),
         decision_id="dec-before",
     )

@@ -18,7 +18,9 @@ from cli.access import ensure_api_key, read_token
 from cli.board import Board
 from cli.connection import connected
 from cli.dead import dead_letters, list_line, pick_letter, show_lines
+from cli.embedded import Servers
 from cli.errors import CliError
+from cli.keeper import Keeper
 from cli.observe import Observer, lag_of, lags
 from cli.seed import read_all, seed
 from libs.runtime.bus import Bus
@@ -256,3 +258,25 @@ def test_a_foreign_folder_is_not_wiped(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert "no state folder of Perpetua" in told.stderr
     assert (tmp_path / "thesis.txt").exists()
+
+
+async def test_a_server_that_was_killed_is_started_again_and_said(own_servers: Servers) -> None:
+    said: list[str] = []
+    keeper = Keeper(own_servers, said.append)
+    keeper.start()
+    try:
+        own_servers.signal("redis", 9)
+        async with asyncio.timeout(20):
+            while keeper.restarts != {"redis": 1}:  # noqa: ASYNC110 - a server's life has no event
+                await asyncio.sleep(0.05)
+    finally:
+        await keeper.stop()
+    assert said == ["redis ended with code -9; starting it again", "redis is back"]
+    assert own_servers.poll()["redis"] is None
+
+
+def test_a_state_folder_keeps_to_its_market(tmp_path: Path) -> None:
+    (tmp_path / "market").write_text("replay\n")
+    told = perpetua("demo", "--feed", "synthetic", "--state-dir", str(tmp_path))
+    assert told.returncode == 1
+    assert "holds the replay, this would be the synthetic market 1" in told.stderr

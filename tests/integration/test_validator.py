@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ class Bench:
         await self.put("config", subjects.strategy_key("trend", 3), strategy())
         for symbol in ("BTCUSDT", "ETHUSDT"):
             await self.put("config", subjects.venue_key("paper", symbol), venue(symbol))
-        held = state(
-            positions=(long_position("ETHUSDT").model_copy(update={"entry_price": 2_400, "stop_loss": 2_300}),)
-        )
+        held = state(positions=(long_position("ETHUSDT", Decimal(2_400)),))
         await self.put("state", "acc1", held)
         await self.tick("BTCUSDT", 100_000)
         await self.tick("ETHUSDT", 2_500)
@@ -97,7 +96,8 @@ class Bench:
         return found
 
     async def consumer(self) -> ConsumerInfo:
-        return await self.js.consumer_info("DECISIONS", subjects.VALIDATOR_PROPOSALS.name)
+        info: ConsumerInfo = await self.js.consumer_info("DECISIONS", subjects.VALIDATOR_PROPOSALS.name)
+        return info
 
     async def worked_off(self, proposals: int) -> None:
         """Return when every proposal has been acknowledged."""
@@ -105,9 +105,9 @@ class Bench:
             while True:
                 info = await self.consumer()
                 floor = info.ack_floor.stream_seq if info.ack_floor else 0
-                if not info.num_pending and not info.num_ack_pending and floor and info.delivered:
-                    if info.delivered.consumer_seq >= proposals:
-                        return
+                seen = info.delivered.consumer_seq if info.delivered else 0
+                if floor and seen >= proposals and not info.num_pending and not info.num_ack_pending:
+                    return
                 await asyncio.sleep(0.02)
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class LeaseRecord(Wire):
-    """Who drives the market until when, in which series; its ticks are stored up to `position`, noted at `noted` (wall)."""
+    """Who drives the market, until when; ticks of `series` are stored up to `position`, as noted at `noted` (wall)."""
 
     holder: str
     until: Utc

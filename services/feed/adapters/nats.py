@@ -22,6 +22,7 @@ from services.feed.domain.timeline import Market
 from services.feed.ports import Reached, Stored
 
 SETTLE_S = 2
+UNREADABLE: tuple[type[Exception], ...] = (TimeoutError, *NATS_RETRY)
 LOOK_S = 60.0
 LOOK_BACK = timedelta(seconds=10)  # clocks of this machine and of the server may differ
 M = TypeVar("M", bound=Message)
@@ -106,7 +107,7 @@ class NatsDesk:
         try:
             await reader.start()
             await asyncio.wait_for(reader.caught_up(), LOOK_S)
-        except (TimeoutError, *NATS_RETRY) as error:
+        except UNREADABLE as error:
             raise Unavailable(f"the stored ticks could not be read: {error!r}") from error
         finally:
             await reader.stop()

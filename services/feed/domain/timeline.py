@@ -77,7 +77,7 @@ def resumed(
     candles: Mapping[tuple[str, str], datetime],
     funding: Mapping[str, datetime],
 ) -> Progress:
-    """Progress of a run that stored every tick up to `through`, later ones by id as in `ticks`, and these newest events.
+    """Progress of a run that stored all ticks up to `through`, later ones by id as in `ticks`, and these newest events.
 
     A run whose server was killed may have lost some ticks and stored later ones. Without `through` it is a first run.
     """

@@ -9,7 +9,8 @@ from libs.schemas.subjects import Durable
 STREAM = "AUDIT"
 INBOX = Durable("test-in", STREAM, ("alert.raised.in",), max_deliver=3, ack_wait_s=2)
 ORDERED = Durable("test-ordered", STREAM, ("alert.raised.ordered",), max_ack_pending=1, ack_wait_s=2)
-DURABLES = (INBOX, ORDERED)
+RESTLESS = Durable("test-restless", STREAM, ("alert.raised.restless",), max_deliver=1_000, ack_wait_s=2)
+DURABLES = (INBOX, ORDERED, RESTLESS)
 OUT = "alert.raised.out"
 DEAD = f"dead.{STREAM}.{INBOX.name}"
 _RUN = [0]

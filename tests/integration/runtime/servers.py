@@ -25,19 +25,22 @@ from tests.servers import Urls
 class Nats:
     """A NATS server that a test may kill."""
 
-    def __init__(self, servers: Servers, url: str) -> None:
+    def __init__(self, servers: Servers, url: str, folder: Path) -> None:
         self._servers = servers
+        self._folder = folder
         self.url = url
 
-    @property
-    def monitor(self) -> str:
-        assert self._servers.nats_monitor_url
-        return self._servers.nats_monitor_url
+    def streams(self) -> Path:
+        """Where the server keeps its streams, a folder each."""
+        return self._folder / "nats" / "jetstream" / "jetstream" / "$G" / "streams"
 
-    async def restart(self, *, away_s: float = 0) -> None:
-        """SIGKILL, and up again on the same port and data."""
+    async def restart(self, *, away_s: float = 0, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """SIGKILL, and up again on the same port and data; `meanwhile` is called when it has ended."""
         self.kill()
         await asyncio.sleep(away_s)
+        while self._servers.poll()["nats"] is None:
+            await asyncio.sleep(0.01)
+        meanwhile()
         await asyncio.to_thread(self._servers.restart, "nats", kill=True)
 
     def kill(self) -> None:
@@ -53,7 +56,7 @@ def own_nats(other: Urls) -> Iterator[Nats]:
         with Servers(folder, env=env, use_path=False) as servers:
             url = servers.start()["nats"].url
             asyncio.run(_with_streams(url, provision))
-            yield Nats(servers, url)
+            yield Nats(servers, url, folder)
             servers.signal("nats", 9)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -186,7 +186,12 @@ async def test_bytes_that_are_no_text_are_kept_in_base64(bus: Bus, start: Start)
 
 async def test_headers_that_anybody_wrote_do_not_keep_a_message_from_being_put_aside(bus: Bus, start: Start) -> None:
     await start(lambda_of(result))
-    odd = {"correlation-id": "ä\x00 b", "Nats-Msg-Id": "x" * 4_000, "Status": "404", **{f"h{n}": "v" for n in range(99)}}
+    odd = {
+        "correlation-id": "ä\x00 b",
+        "Nats-Msg-Id": "x" * 4_000,
+        "Status": "404",
+        **{f"h{n}": "v" for n in range(99)},
+    }
     await bus.js.publish("alert.raised.in", b"{", headers=odd)
     (letter,) = await letters(bus)
     assert letter.headers["Status"] == "404"

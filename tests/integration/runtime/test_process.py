@@ -159,7 +159,9 @@ async def test_a_port_that_is_taken_is_said_in_one_line(url: str, start_process:
     port = server.sockets[0].getsockname()[1]
     process = start_process("echo", url, PERPETUA_OPS_PORT=str(port))
     assert await process.ended() == exits.BAD_SETTINGS
-    assert process.output.splitlines() == [f"cannot listen on 127.0.0.1:{port}: Address already in use; set another one"]
+    assert process.output.splitlines() == [
+        f"cannot listen on 127.0.0.1:{port}: Address already in use; set another one"
+    ]
     server.close()
 
 
@@ -194,9 +196,7 @@ async def test_ready_is_503_until_the_worker_pulls_and_when_nats_is_away(
     assert "Traceback" not in process.output
 
 
-async def test_a_worker_that_still_waits_for_nats_stops_in_order(
-    mortal: Nats, start_process: StartProcess
-) -> None:
+async def test_a_worker_that_still_waits_for_nats_stops_in_order(mortal: Nats, start_process: StartProcess) -> None:
     mortal.kill()
     process = start_process("echo", mortal.url)
     await process.said("NATS:", timeout=20)

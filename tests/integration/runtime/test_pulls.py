@@ -16,9 +16,7 @@ from tests.integration.runtime.messages import INBOX, ORDERED, STREAM, name_of, 
 from tests.integration.runtime.servers import Nats
 
 
-async def test_messages_that_trickle_in_are_taken_without_a_stall(
-    url: str, bus: Bus, make_worker: MakeWorker
-) -> None:
+async def test_messages_that_trickle_in_are_taken_without_a_stall(url: str, bus: Bus, make_worker: MakeWorker) -> None:
     taken: dict[str, float] = {}
 
     async def take(body: Alert) -> None:

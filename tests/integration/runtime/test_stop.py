@@ -19,7 +19,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.worker import Worker
 from libs.schemas.analytics import Alert
 from tests.integration.runtime.conftest import MakeWorker, StartProcess, until
-from tests.integration.runtime.messages import INBOX, OUT, STREAM, name_of, order, result
+from tests.integration.runtime.messages import INBOX, OUT, RESTLESS, STREAM, name_of, order, result
 
 Deliveries = dict[str, list[int]]
 
@@ -78,12 +78,12 @@ async def test_row_8_what_the_server_sends_while_a_consumer_stops_is_handed_back
         seen.setdefault(name_of(body), []).append(delivered().deliveries)
 
     worker = make_worker(url)
-    consumers = [worker.partition_consumer(INBOX, handle) for _ in range(4)]
+    consumers = [worker.partition_consumer(RESTLESS, handle) for _ in range(4)]
     await worker.start()
 
     async def publish() -> None:
         for n in range(600):
-            await bus.publish(order(f"{n}"))
+            await bus.publish(order(f"{n}", to="restless"))
 
     publishing = asyncio.create_task(publish())
     stops = 0

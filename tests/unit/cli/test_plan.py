@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import CliError
-from cli.plan import WORKERS, Plan, known_symbols, make_plan, parse_replicas
+from cli.plan import WORKERS, Feed, Plan, known_symbols, make_plan, parse_replicas
 from cli.project import State
 
 
@@ -57,9 +57,12 @@ def test_a_plan_lists_each_copy_with_the_feed_first() -> None:
     assert len(plan.workers) == len(WORKERS) + 2
 
 
-def test_without_a_feed_there_is_no_feed_worker() -> None:
-    plan = Plan(State(Path("x")), "none", None, 60, ("BTCUSDT",))
-    assert [name for name, _ in plan.workers] == list(WORKERS[1:])
+def test_a_folder_belongs_to_one_market() -> None:
+    def series(feed: Feed, seed: int | None = None) -> str:
+        return Plan(State(Path("x")), feed, None, 60, ("BTCUSDT",), {}, seed).series
+
+    assert len({series("replay"), series("none"), series("synthetic"), series("synthetic", 2)}) == 4
+    assert series("synthetic") == series("synthetic", 1)
 
 
 def test_candles_are_replayed_where_there_are_some(tmp_path: Path) -> None:

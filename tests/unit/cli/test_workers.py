@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.workers import Worker, exit_words, rotate
+from cli.workers import Worker, exit_words, rotate, said
 from libs.runtime import exits
 
 
@@ -48,6 +48,20 @@ def test_a_worker_that_ended_is_due_after_its_delay_and_tells_its_last_words(tmp
     assert (worker.state, worker.due, worker.last_exit) == ("waiting", 102.0, 3)
     assert worker.last_words() == "no such stream"
     assert worker.reap(now=102.0) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("plain words", "plain words"),
+        ('{"msg": "the task failed", "level": "CRITICAL"}', "the task failed"),
+        ('{"msg": "it failed", "exception": "Traceback:\\n  x\\nWrongMarket: no"}', "it failed: WrongMarket: no"),
+        ("[1, 2]", "[1, 2]"),
+        ('{"other": 1}', '{"other": 1}'),
+    ],
+)
+def test_a_log_line_is_told_as_its_message(line: str, wanted: str) -> None:
+    assert said(line) == wanted
 
 
 def test_a_worker_whose_port_was_taken_meanwhile_gets_another(tmp_path: Path) -> None:

@@ -1,0 +1,264 @@
+"""The commands. Each imports what it needs when it runs: `perpetua --version` shall be quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import CliError
+from cli.project import STATE, State, shown
+
+PIPED_WIDTH = 120
+
+app = typer.Typer(
+    help="Event-driven decision engine for perpetual futures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+dead_app = typer.Typer(help="Messages that were put aside, and why.", no_args_is_help=True)
+app.add_typer(dead_app, name="dead")
+
+StateDir = Annotated[
+    Path,
+    typer.Option("--state-dir", help="Where servers, logs and keys are kept.", show_default=".perpetua of the project"),
+]
+Symbols = Annotated[str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT; default all of the venue.")]
+Speed = Annotated[
+    float, typer.Option(envvar="PERPETUA_SPEED", show_envvar=False, help="Market seconds per second of wall time.")
+]
+Data = Annotated[Path | None, typer.Option(help="Folder of <symbol>-1m.csv.gz candles.", show_default=False)]
+Feed = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PERPETUA_FEED",
+        show_envvar=False,
+        help="replay, synthetic or none.",
+        show_default="replay where there are candles",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(envvar="PERPETUA_SEED", show_envvar=False, help="Seed of the synthetic market.", show_default=False),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"perpetua {version('perpetua')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    return
+
+
+@app.command()
+def demo(
+    speed: Speed = 60.0,
+    data: Data = None,
+    symbols: Symbols = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--for", help="Seconds to run, from all workers ready on.", show_default="until Ctrl-C"),
+    ] = None,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Plain lines instead of the live view.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the summary to this file.", show_default=False)
+    ] = None,
+    state_dir: StateDir = STATE,
+    feed: Feed = None,
+    seed: Seed = None,
+) -> None:
+    """Trade a replayed or made-up market on paper, with servers of its own, and watch it."""
+    import os
+
+    from cli.demo import Wishes, run_here
+    from cli.plan import make_plan
+
+    plan = make_plan(state=state_dir, env=os.environ, feed=feed, data=data, speed=speed, symbols=symbols, seed=seed)
+    view = not no_ui and sys.stdout.isatty()
+    run_here(plan, Wishes("demo", seconds, view, json_file=json_file))
+
+
+@app.command()
+def up(
+    replicas: Annotated[
+        str, typer.Option(help="Copies of workers, e.g. decider=3,context=2.", show_default=False)
+    ] = "",
+    feed: Feed = None,
+    speed: Speed = 60.0,
+    symbols: Symbols = None,
+    data: Data = None,
+    seed: Seed = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and end by Ctrl-C.")] = False,
+    state_dir: StateDir = STATE,
+) -> None:
+    """Start everything in the background; returns when all workers are ready."""
+    import os
+
+    from cli.plan import check_market, make_plan
+
+    plan = make_plan(
+        state=state_dir,
+        env=os.environ,
+        feed=feed,
+        data=data,
+        speed=speed,
+        symbols=symbols,
+        replicas=replicas,
+        seed=seed,
+    )
+    if foreground:
+        from cli.demo import Wishes, run_here
+
+        run_here(plan, Wishes("up", decisions=False))
+        return
+    from cli.background import start_detached
+    from cli.variables import check_environment
+
+    check_environment(os.environ)
+    check_market(plan)
+    arguments = ["--state-dir", str(plan.state.folder), "--speed", f"{speed:g}", "--feed", plan.feed]
+    arguments += ["--symbols", ",".join(plan.symbols)]
+    arguments += [
+        part
+        for name, value in (("--data", plan.data if data else None), ("--replicas", replicas or None), ("--seed", seed))
+        if value is not None
+        for part in (name, str(value))
+    ]
+    start_detached(plan.state, arguments, typer.echo)
+    typer.echo("running in the background; `perpetua status` shows it, `perpetua down` ends it")
+
+
+@app.command()
+def down(
+    wipe: Annotated[bool, typer.Option("--wipe", help="Remove all data, logs and keys too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    state_dir: StateDir = STATE,
+) -> None:
+    """End what runs in the background."""
+    from cli import background
+
+    state = State(state_dir.resolve())
+    if wipe and not yes:
+        if not sys.stdin.isatty():
+            raise CliError("--wipe removes all data and asks before", "add --yes")
+        typer.confirm(f"remove everything in {shown(state.folder)}?", abort=True)
+    found = background.stop(state)
+    typer.echo(f"ended (process {found.pid})" if found else "nothing was running")
+    if wipe:
+        background.wipe(state)
+        typer.echo(f"removed {shown(state.folder)}")
+
+
+@app.command()
+def status(state_dir: StateDir = STATE) -> None:
+    """What runs, and how it is doing. Exit code 1 when something is not well."""
+    import asyncio
+
+    from rich.console import Console
+
+    from cli.status import look, render
+
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    found = asyncio.run(look(State(state_dir.resolve())))
+    console.print(render(found, console.width))
+    if not found.healthy:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    data: Data = None,
+    state_dir: StateDir = STATE,
+) -> None:
+    """Check this machine and the configuration, and say what to do. Exit code 1 when something would not work."""
+    import os
+
+    from cli.doctor import examine
+
+    failed = False
+    for finding in examine(State(state_dir.resolve()), os.environ, data):
+        typer.echo(finding.line())
+        failed |= finding.level == "fail"
+    if failed:
+        raise typer.Exit(1)
+
+
+@dead_app.command("list")
+def dead_list(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, counted from the newest.")] = 100,
+    state_dir: StateDir = STATE,
+) -> None:
+    """The dead letters, newest last."""
+    import asyncio
+
+    from cli.dead import dead_letters, list_line
+
+    found = asyncio.run(dead_letters(_nats_url(state_dir), limit))
+    for one in found:
+        typer.echo(list_line(one))
+    if not found:
+        typer.echo("no dead letters")
+
+
+@dead_app.command("show")
+def dead_show(
+    which: Annotated[str, typer.Argument(metavar="ID", help="Number or id from `dead list`.")],
+    state_dir: StateDir = STATE,
+) -> None:
+    """One dead letter whole: the error, and the message as it came."""
+    import asyncio
+
+    from cli.dead import dead_letters, pick_letter, show_lines
+
+    found = asyncio.run(dead_letters(_nats_url(state_dir)))
+    for line in show_lines(pick_letter(found, which)):
+        typer.echo(line)
+
+
+@app.command()
+def schemas(
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the files to.", show_default="list their names")
+    ] = None,
+) -> None:
+    """The JSON Schemas of all messages."""
+    from libs.schemas.export import documents
+
+    made = documents()
+    if out is None:
+        for name in made:
+            typer.echo(name)
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in made.items():
+            (out / name).write_text(text)
+    except OSError as error:
+        raise CliError(f"cannot write to {out}: {error.strerror}", "name another folder") from error
+    typer.echo(f"{len(made)} schemas in {shown(out)}")
+
+
+def _nats_url(state_dir: Path) -> str:
+    """Of the run in `state_dir`, else NATS_URL."""
+    import os
+
+    from cli.runfile import running
+
+    found = running(State(state_dir.resolve()).run_file)
+    if found is not None and "nats" in found.servers:
+        return str(found.servers["nats"]["url"])
+    if url := os.environ.get("NATS_URL"):
+        return url
+    raise CliError("nothing runs here", "start it by `perpetua up`, or set NATS_URL")
