@@ -15,6 +15,7 @@ from cli.errors import CliError
 from cli.phases import READY
 from cli.project import ROOT, State, shown
 from cli.runfile import RunFile, load, running
+from cli.signals import Interrupts
 from cli.workers import rotate
 
 START_TIMEOUT_S = 150.0
@@ -47,12 +48,14 @@ def start_detached(state: State, arguments: Sequence[str], say: Callable[[str], 
             )
     except OSError as error:
         raise CliError(f"cannot use {state.folder}: {error.strerror}", "check that the folder is writable") from error
-    try:
-        return _wait(process, state, log, say)
-    except BaseException:
-        process.terminate()
-        process.wait(STOP_TIMEOUT_S)
-        raise
+    with Interrupts() as interrupts:
+        try:
+            return _wait(process, state, log, say)
+        except BaseException:
+            interrupts.close()
+            process.terminate()
+            process.wait(STOP_TIMEOUT_S)
+            raise
 
 
 def _wait(process: "subprocess.Popen[bytes]", state: State, log: Path, say: Callable[[str], None]) -> RunFile:

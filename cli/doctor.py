@@ -48,7 +48,7 @@ def examine(state: State, env: Mapping[str, str], data: Path | None = None) -> I
     yield _instance(state, run)
     yield from _ports(state, env, run)
     yield from _settings(env)
-    yield from _config()
+    yield from _config(env)
     yield _data(state, env, data)
     yield from _keys(env)
     yield _disk(state)
@@ -115,15 +115,23 @@ def _settings(env: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def _config() -> Iterator[Finding]:
+def _config(env: Mapping[str, str]) -> Iterator[Finding]:
     from cli.seed import read_all
+    from services.decider.adapters.models_file import load as load_models
+    from services.decider.domain.catalogue import CatalogueError
 
     try:
         count = len(read_all(known_symbols()))
     except CliError as error:
         yield Finding("fail", "config", error.message, error.hint)
     else:
-        yield Finding("ok", "config", f"{count} entries in {shown(CONFIG)} are valid")
+        yield Finding("ok", "config", f"{count} accounts, strategies and symbols in {shown(CONFIG)} are valid")
+    try:
+        load_models(Path(env.get("PERPETUA_CONFIG_DIR", CONFIG)))
+    except CatalogueError as error:
+        yield Finding("fail", "models", str(error), "correct models.yaml, or restore it from git")
+    else:
+        yield Finding("ok", "models", "the catalogue of models is valid")
 
 
 def _data(state: State, env: Mapping[str, str], data: Path | None) -> Finding:

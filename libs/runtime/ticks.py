@@ -88,7 +88,8 @@ class TickIntake:
         """Check one record and hand it on; the hot path of every worker that reads ticks."""
         self.received += 1
         if len(record.data) > MAX_TICK_BYTES:
-            self._refuse(record, DeadLetterCode.OVERSIZED, None, f"a market event has at most {MAX_TICK_BYTES} bytes")
+            message = f"the body has {len(record.data)} bytes, a market event has at most {MAX_TICK_BYTES}"
+            self._refuse(record, DeadLetterCode.OVERSIZED, None, message)
             return
         kind, _, key = record.subject.removeprefix("market.").partition(".")
         try:

@@ -25,7 +25,7 @@ class Settings(RuntimeSettings):
     candle_wait: float = Field(default=10, ge=0, description="wall seconds the feed's candle is waited for")
     state_wait: float = Field(default=2, ge=0, le=10, description="wall seconds an account's state is waited for")
     context_concurrency: int = Field(default=8, ge=1, le=256, description="requests in hand at once")
-    dead_letter_queue: int = Field(default=1_000, ge=1, description="bad ticks that wait to be put aside")
+    dead_letter_queue: int = Field(default=10_000, ge=1, description="bad ticks that wait to be put aside")
 
     def bounds(self) -> Bounds:
         return Bounds(

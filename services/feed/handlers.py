@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
 from libs.schemas.market import Candle, MarketClock
@@ -59,9 +60,7 @@ async def _hold(deps: Deps, market: Market | None, reached: Reached | None, play
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
     for task in done:
         task.result()
 

@@ -145,6 +145,18 @@ def test_a_killed_command_takes_its_processes_with_it(tmp_path: Path) -> None:
         until(lambda: below(state) == [], 10)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_up_ends_what_it_began(tmp_path: Path, number: int) -> None:
+    state = tmp_path / "state"
+    with started("up", "--state-dir", str(state), *SYNTHETIC) as process:
+        until(lambda: (run := load(state / "run.json")) is not None and len(run.workers) == 7)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert below(state) == []
+
+
 def test_up_runs_in_the_background_with_replicas_until_down(tmp_path: Path) -> None:
     options = ("--state-dir", str(tmp_path / "state"))
     try:

@@ -54,7 +54,7 @@ async def test_a_value_that_is_not_valid_counts_as_absent_and_is_said(
     await until(lambda: mirror.invalid == 1)
     assert mirror.get("x.a") is None
     assert "$KV.config.x.a is not valid and is ignored: alert_id" in caplog.text
-    await bus.kv_put(BUCKET, "x.a", alert("good again"))
+    await bus.kv_put(BUCKET, "x.a", alert("better"))
     await until(lambda: mirror.get("x.a") is not None)
     await mirror.stop()
 

@@ -1,0 +1,18 @@
+"""Ending tasks for certain."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], *, again_after: float = 0.2) -> None:
+    """Cancel tasks and return when all have ended, whatever they raised.
+
+    Until Python 3.12 `asyncio.wait_for` may swallow a cancellation that meets the result (python/cpython#86296), and
+    every request of nats-py goes through it: a task that went on after being cancelled is cancelled again.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=again_after)
