@@ -10,7 +10,6 @@ tests/integration/runtime fail when they no longer mean what they meant.
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
 
 from libs.runtime.bus import NATS_AWAY
+from libs.runtime.tasks import end
 from libs.schemas.subjects import Durable
 
 PULL_S = 1.0  # how long a request stays at the server
@@ -66,18 +66,13 @@ class Pull(PullStreamSubscriber):
         if self._wanted is not None and not self._wanted.done() and not self.connection.is_connected:
             self._wanted.set_result(None)
         if self.tasks:
-            await self._end(self.tasks)
+            _, late = await asyncio.wait(self.tasks, timeout=self._outer_config.graceful_timeout)
+            await end(late)
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
             with suppress(nats.errors.Error):  # the connection is gone, and the subscription with it
                 await subscription.unsubscribe()
         await super().stop()
-
-    async def _end(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
-        _, late = await asyncio.wait(tasks, timeout=self._outer_config.graceful_timeout)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
 
     async def _arrived(self, msg: Msg) -> None:
         """Give an answer to the request that waits for it; a message that nobody waits for goes back at once."""

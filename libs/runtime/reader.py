@@ -17,7 +17,9 @@ from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from libs.runtime.bus import NATS_RETRY, Bus
+from libs.runtime.ending import end
 from libs.runtime.position import Position, Start
+from libs.runtime.tasks import end
 
 __all__ = ["OrderedReader", "Record", "Start"]
 
@@ -81,8 +83,7 @@ class OrderedReader:
         if self._watch is None:
             return
         self._bus.off_reconnect(self._broken.set)
-        self._watch.cancel()
-        await asyncio.gather(self._watch, return_exceptions=True)
+        await end([self._watch])
         self._watch = None
         await self._drop()
 

@@ -20,6 +20,7 @@ from libs.runtime.bus import NATS_AWAY, NATS_RETRY, Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.connection import Connection
 from libs.runtime.delivery import Decode, Delivery, Handler
+from libs.runtime.ending import end
 from libs.runtime.health import OpsApp
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
@@ -27,6 +28,7 @@ from libs.runtime.provision import check_nats
 from libs.runtime.pull import Pull
 from libs.runtime.server import CannotListen, HttpServer
 from libs.runtime.settings import RuntimeSettings, settings_error
+from libs.runtime.tasks import end
 from libs.runtime.watch import watch_durables, watch_loop
 from libs.schemas.subjects import MAX_DELIVER, Durable
 
@@ -140,9 +142,7 @@ class Worker:
         self.metrics.ready.set(0)
         self._delivery.stopping.set()
         await _all(sub.stop() for sub in self.broker.subscribers)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks, again_after=2.0)
         for service in reversed(self._started):
             await _all([service.stop()])
         await _all([self.connection.close()])
@@ -175,8 +175,7 @@ class Worker:
         if starting in done:
             starting.result()
             await stopping
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
+        await end([starting])
         for server in servers[1:]:
             await server.end()
         _, late = await asyncio.wait({asyncio.create_task(self.stop())}, timeout=self.settings.graceful_timeout + 5)

@@ -2,7 +2,6 @@
 
 from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.worker import Worker, run
-from services.validator.adapters.nats import NatsEndings
 from services.validator.adapters.ticks import LatestMarks
 from services.validator.handlers import routes
 from services.validator.metrics import ValidatorMetrics
@@ -22,7 +21,6 @@ def create_app(settings: Settings | None = None) -> Worker:
         configuration=configuration,
         states=states,
         marks=marks,
-        endings=NatsEndings(worker.bus),
         clock=worker.clock,
         meter=metrics,
         max_tick_age=settings.tick_age,

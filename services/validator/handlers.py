@@ -1,14 +1,12 @@
 """Proposals in, one terminal event each out."""
 
 import asyncio
-import logging
 
 from faststream.nats import NatsRouter
 
 from libs.risk.accounts import account_view
 from libs.risk.case import exact
 from libs.risk.values import Limits
-from libs.runtime.delivered import delivered
 from libs.runtime.delivery import consume
 from libs.runtime.emit import Emit
 from libs.runtime.failpoints import hit
@@ -29,28 +27,16 @@ from services.validator.domain.verdict import Judged, Terminal, judged, rejected
 from services.validator.ports import Deps
 
 ASK_AGAIN_S = 0.05
-REMEMBERED = 8  # times the proposals that may be in hand
-log = logging.getLogger(__name__)
 
 
 def routes(deps: Deps) -> NatsRouter:
     router = NatsRouter()
-    made: dict[str, Emit] = {}
 
-    async def on_proposal(proposal: DecisionProposed) -> Emit | None:
-        """A repeated delivery publishes what the first one did: judged again, it might end differently."""
-        if proposal.decision_id not in made:
-            info = delivered()
-            if info.deliveries > 1 and await deps.endings.ended(
-                proposal.account_id, proposal.decision_id, info.sequence
-            ):
-                log.info("%s has ended already", proposal.decision_id)
-                return None
-            made[proposal.decision_id] = _emit(await conclude(deps, proposal))
-            if len(made) > REMEMBERED * deps.concurrency:
-                del made[next(iter(made))]
+    async def on_proposal(proposal: DecisionProposed) -> Emit:
+        """A repeated delivery is judged again and may end otherwise; the log takes the first end of a decision alone."""
+        ended = await conclude(deps, proposal)
         hit("validator.before_emit")
-        return made[proposal.decision_id]
+        return _emit(ended)
 
     consume(router, VALIDATOR_PROPOSALS, on_proposal, concurrency=deps.concurrency)
     return router

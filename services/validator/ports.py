@@ -31,13 +31,6 @@ class Marks(Protocol):
     def get(self, symbol: str) -> Mark | None: ...
 
 
-class Endings(Protocol):
-    """The log of decisions."""
-
-    async def ended(self, account_id: str, decision_id: str, after: int) -> bool:
-        """Whether a terminal event of this decision is stored after sequence `after`. Raises Unavailable."""
-
-
 class Meter(Protocol):
     """What operators see."""
 
@@ -53,7 +46,6 @@ class Deps:
     configuration: Configuration
     states: States
     marks: Marks
-    endings: Endings
     clock: Clock
     meter: Meter
     max_tick_age: float = 45.0

@@ -82,23 +82,12 @@ class FakeMarks:
 
 
 @dataclass
-class FakeEndings:
-    """Terminal events by account, with their sequences."""
-
-    stored: list[tuple[str, str, int]] = field(default_factory=list)
-
-    async def ended(self, account_id: str, decision_id: str, after: int) -> bool:
-        return any((a, d) == (account_id, decision_id) and n > after for a, d, n in self.stored)
-
-
-@dataclass
 class World:
     """A validator with one account, its strategy in version 3, and fresh prices of BTCUSDT and ETHUSDT."""
 
     configuration: FakeConfiguration = field(default_factory=FakeConfiguration)
     states: FakeStates = field(default_factory=FakeStates)
     marks: FakeMarks = field(default_factory=FakeMarks)
-    endings: FakeEndings = field(default_factory=FakeEndings)
     clock: FakeClock = field(default_factory=FakeClock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     mirror_wait: float = 0.05
@@ -119,7 +108,6 @@ class World:
             configuration=self.configuration,
             states=self.states,
             marks=self.marks,
-            endings=self.endings,
             clock=self.clock,
             meter=self.metrics,
             mirror_wait=self.mirror_wait,

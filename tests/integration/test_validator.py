@@ -229,8 +229,8 @@ async def test_a_copy_that_is_killed_before_it_emits_leaves_the_proposal_to_anot
 
 
 @pytest.mark.slow
-async def test_a_proposal_that_ended_is_not_judged_again_when_its_acknowledgement_was_lost(bench: Bench) -> None:
-    """The market moved meanwhile: judged again, the second delivery would end as a rejection beside the first event."""
+async def test_a_proposal_whose_acknowledgement_was_lost_keeps_its_first_end(bench: Bench) -> None:
+    """It was rejected first; judged again, it passes, and the log does not take that."""
     await bench.propose(proposal())
     taker = await bench.js.pull_subscribe_bind(subjects.VALIDATOR_PROPOSALS.name, "DECISIONS")
     (first,) = await taker.fetch(1, timeout=5)
@@ -244,7 +244,7 @@ async def test_a_proposal_that_ended_is_not_judged_again_when_its_acknowledgemen
         reason=RejectReason.NOTHING_PASSED,
         rejected_at=datetime.now(UTC),
     )
-    headers = {"Nats-Msg-Id": f"decision.rejected:{ended.decision_id}"}
+    headers = {"Nats-Msg-Id": f"decision.ended:{ended.decision_id}"}
     await bench.js.publish(subjects.decision_rejected("acc1"), body.model_dump_json().encode(), headers=headers)
     await first.nak()
     async with validator(bench.url):
