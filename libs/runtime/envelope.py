@@ -24,7 +24,7 @@ def kind_of(subject: str) -> str:
 
 
 def message_id(emit: Emit) -> str | None:
-    """`<noun>.<verb>:<body id>`, `decision.ended:<id>` for every end of a decision, None for a body without identity."""
+    """`<noun>.<verb>:<body id>`, `decision.ended:<id>` for each end of a decision, None for a body without identity."""
     body_id = emit.body.message_id()
     kind = kind_of(emit.subject)
     return f"{END if kind in ENDS else kind}:{body_id}" if body_id else None

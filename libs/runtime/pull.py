@@ -18,7 +18,7 @@ from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
 
 from libs.runtime.bus import NATS_AWAY
-from libs.runtime.tasks import end
+from libs.runtime.ending import end
 from libs.schemas.subjects import Durable
 
 PULL_S = 1.0  # how long a request stays at the server

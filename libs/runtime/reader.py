@@ -19,7 +19,6 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.ending import end
 from libs.runtime.position import Position, Start
-from libs.runtime.tasks import end
 
 __all__ = ["OrderedReader", "Record", "Start"]
 

@@ -28,7 +28,6 @@ from libs.runtime.provision import check_nats
 from libs.runtime.pull import Pull
 from libs.runtime.server import CannotListen, HttpServer
 from libs.runtime.settings import RuntimeSettings, settings_error
-from libs.runtime.tasks import end
 from libs.runtime.watch import watch_durables, watch_loop
 from libs.schemas.subjects import MAX_DELIVER, Durable
 

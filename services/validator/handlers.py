@@ -33,7 +33,7 @@ def routes(deps: Deps) -> NatsRouter:
     router = NatsRouter()
 
     async def on_proposal(proposal: DecisionProposed) -> Emit:
-        """A repeated delivery is judged again and may end otherwise; the log takes the first end of a decision alone."""
+        """A repeated delivery is judged again and may end otherwise; the log takes the first end alone."""
         ended = await conclude(deps, proposal)
         hit("validator.before_emit")
         return _emit(ended)

@@ -77,7 +77,8 @@ class Running:
         """A figure that the first copy of a worker shows on its operations port; 0 where it has none yet."""
         (first, *_) = self.pipeline.workers(worker)
         page = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{first.port}/metrics", timeout=5).read())
-        wanted = name + ("{%s}" % ",".join(f'{k}="{v}"' for k, v in labels.items()) if labels else "")
+        shown = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        wanted = f"{name}{{{shown}}}" if shown else name
         lines = [line.rpartition(" ") for line in page.decode().splitlines()]
         return sum(float(value) for key, _, value in lines if key == wanted)
 

@@ -186,7 +186,8 @@ async def test_a_flood_of_bad_ticks_is_put_aside_whole_while_decisions_go_on(
     assert not set(ids) & {letter.dead_letter_id for letter, _ in letters.values()}
     assert await run.metric("context", "perpetua_context_dead_letters_total", outcome="stored") == stored + FLOOD
     assert await run.metric("context", "perpetua_context_dead_letters_total", outcome="dropped") == 0
-    assert await run.metric("validator", "perpetua_validator_bad_ticks_total") >= FLOOD
+    assert await run.metric("validator", "perpetua_validator_bad_ticks") >= FLOOD
+    assert await run.metric("executor", "perpetua_executor_ticks_bad") >= FLOOD
     grown = {name: size - memory[name] for name, size in run.rss_mib().items()}
     assert max(grown.values()) < GROWTH_MIB, grown
     assert run.pids() == before
