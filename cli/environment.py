@@ -17,7 +17,7 @@ _OUTGOING = (
 _MONGODB = ("executor", "ledger", "gateway")
 _REDIS = ("context", "decider", "gateway")
 _SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
-SUPERVISED_GRACE_S = 4.0
+SUPERVISED_GRACE_S = 3.0
 
 
 def worker_argv(name: str) -> list[str]:

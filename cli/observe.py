@@ -21,7 +21,7 @@ from libs.schemas.account import AccountState, Position
 from libs.schemas.subjects import CONTEXTS, DEAD, DECISIONS, DURABLES, MARKET, ORDERS, tick
 
 POLL_S = 1.0
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 _COUNTED = {
     DECISIONS.name: ("decision.validated.*", "decision.rejected.*", "decision.answered.*", "decision.evaluated.*"),
     ORDERS.name: ("order.*.*",),
@@ -88,7 +88,7 @@ class Observer:
             await self._config.stop()
 
     async def settle(self) -> None:
-        """Take in what is on the bus by now, so that the counts are those of this moment; at most some seconds."""
+        """Take in what is on the bus by now, so that the counts are those of this moment; at most a second."""
         with contextlib.suppress(*_AWAY, TimeoutError):
             async with asyncio.timeout(SETTLE_S):
                 await self._count_sequences()

@@ -18,8 +18,8 @@ Probe = Callable[[int, str], Awaitable[tuple[int, str] | None]]
 TICK_S = 0.2
 PROBE_EVERY_S = 2.0
 START_TIMEOUT_S = 75.0
-STOP_S = 6.0
-FEED_FIRST_S = 1.0
+STOP_S = 5.0
+FEED_FIRST_S = 0.5
 HOPELESS_DEATHS = 3
 LAST = "feed"
 
@@ -90,7 +90,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        """SIGTERM to the feed, then to all others; SIGKILL to what is left after 6 s. Idempotent."""
+        """SIGTERM to the feed, then to all others; SIGKILL to what is left after 5 s. Idempotent."""
         self._stopping = True
         if self._task is not None:
             self._task.cancel()

@@ -84,9 +84,9 @@ def due(
     cycle = ids.interval_cycle(timeframe, close_time)
     if asked is not None and asked.cycle == cycle:
         return None
-    allowed = close_time
-    if asked is not None and asked.at <= now:  # market time may begin anew in the past, by another feed
-        allowed = max(close_time, asked.at + timedelta(seconds=account.min_seconds_between_decisions))
+    allowed, pause = close_time, timedelta(seconds=account.min_seconds_between_decisions)
+    if pause and asked is not None and _defers(asked.at, close_time, timeframe, now):
+        allowed = max(close_time, asked.at + pause)
     planned = max(allowed, close_time + timedelta(seconds=AFTER_CLOSE_S + spread(account.account_id, timeframe, share)))
     if now < planned or now - allowed > timedelta(seconds=max_age(timeframe)):
         return None
@@ -94,6 +94,12 @@ def due(
     if patient and not all(closed(s, timeframe, int(close_time.timestamp())) for s in account.symbols):
         return None
     return Due(account.account_id, timeframe, close_time, planned)
+
+
+def _defers(asked_at: datetime, close_time: datetime, timeframe: Timeframe, now: datetime) -> bool:
+    """Whether a request stands in a cycle's way. One that came when the cycle was too old already revives nothing, and
+    market time may begin anew in the past, by another feed."""
+    return asked_at <= now and asked_at - close_time <= timedelta(seconds=max_age(timeframe))
 
 
 def request(fired: Due) -> DecisionRequest:

@@ -54,10 +54,7 @@ class Process:
 
     async def ended(self, timeout: float = 20) -> int:
         """Its exit code; negative when a signal ended it."""
-        async with asyncio.timeout(timeout):
-            while (code := self._process.poll()) is None:
-                await asyncio.sleep(0.02)
-        return code
+        return await asyncio.to_thread(self._process.wait, timeout)
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -38,7 +38,7 @@ class Nats:
         """SIGKILL, and up again on the same port and data; `meanwhile` is called when it has ended."""
         self.kill()
         await asyncio.sleep(away_s)
-        while self._servers.poll()["nats"] is None:
+        while self._servers.poll()["nats"] is None:  # noqa: ASYNC110 - a process has no event
             await asyncio.sleep(0.01)
         meanwhile()
         await asyncio.to_thread(self._servers.restart, "nats", kill=True)
@@ -111,7 +111,7 @@ class Plain:
         self.stop()
         argv = [str(self._program), "-a", "127.0.0.1", "-p", str(self.port), *login]
         with (self._folder / "plain.log").open("ab") as output:
-            self._process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+            self._process = await asyncio.to_thread(subprocess.Popen, argv, stdout=output, stderr=subprocess.STDOUT)
         async with asyncio.timeout(10):
             while True:
                 try:

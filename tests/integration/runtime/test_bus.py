@@ -42,7 +42,7 @@ async def test_row_10_a_full_stream_is_a_dependency_that_is_away(bus: Bus) -> No
     await bus.js.update_stream(config)
     try:
         await bus.publish(Emit("decision.requested.a", alert("1")))
-        with pytest.raises(Unavailable, match="cannot store decision.requested.a: maximum messages exceeded"):
+        with pytest.raises(Unavailable, match=r"cannot store .* maximum messages exceeded"):
             await bus.publish(Emit("decision.requested.a", alert("2")))
     finally:
         config.max_msgs = -1
@@ -51,7 +51,7 @@ async def test_row_10_a_full_stream_is_a_dependency_that_is_away(bus: Bus) -> No
 
 
 async def test_a_subject_that_no_stream_takes_is_a_fault_of_ours(bus: Bus) -> None:
-    with pytest.raises(KeyError, match="no stream takes the subject 'weather.changed.a'"):
+    with pytest.raises(KeyError, match="no stream takes the subject"):
         await bus.publish(Emit("weather.changed.a", alert("1")))
 
 

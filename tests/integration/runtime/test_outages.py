@@ -175,8 +175,12 @@ async def test_a_reader_goes_on_where_a_stream_that_lost_its_newest_records_goes
     await ticks(feed, "lost", 50)
     await until(lambda: len(read) == 60)
 
+    def put_back() -> None:
+        shutil.rmtree(market)
+        shutil.copytree(copy, market)
+
     async def cut() -> None:
-        await mortal.restart(meanwhile=lambda: (shutil.rmtree(market), shutil.copytree(copy, market)))
+        await mortal.restart(meanwhile=put_back)
         await ticks(feed, "new", regrown)
 
     bus.nc.options["reconnect_time_wait"] = 2  # this one comes back later than the feed

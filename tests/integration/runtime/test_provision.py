@@ -1,6 +1,7 @@
 """Provisioning: creates, repairs, does nothing the second time; and the words for what differs."""
 
 import pytest
+from nats.js.api import StreamConfig, StreamInfo
 
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
@@ -12,7 +13,7 @@ from tests.integration.runtime.messages import alert
 
 
 async def test_provisioning_again_changes_nothing(bus: Bus) -> None:
-    def configs(infos):  # type: ignore[no-untyped-def]
+    def configs(infos: list[StreamInfo]) -> dict[str | None, StreamConfig]:
         return {info.config.name: info.config for info in infos}
 
     before = configs(await bus.js.streams_info())

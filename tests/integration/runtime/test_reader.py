@@ -1,9 +1,11 @@
 """The ordered reader: every record once, in order, from where it was told to begin."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from nats.js.api import ConsumerInfo
 
 from libs.runtime.bus import Bus
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -58,7 +60,7 @@ async def test_two_hundred_thousand_records_come_once_and_in_order(bus: Bus) -> 
     await reader.stop()
 
 
-STARTS = {
+STARTS: dict[str, tuple[Callable[[int], Start], list[int]]] = {
     "all": (lambda first: Start.all(), [0, 1, 2, 3, 4, 5]),
     "new": (lambda first: Start.new(), [5]),
     "a sequence": (lambda first: Start.at(first + 2), [2, 3, 4, 5]),
@@ -159,7 +161,7 @@ async def test_a_record_says_where_and_when_it_was_stored(bus: Bus) -> None:
     await reader.stop()
 
 
-async def only_consumer(bus: Bus):  # type: ignore[no-untyped-def]
+async def only_consumer(bus: Bus) -> ConsumerInfo:
     (info,) = [info for info in await bus.js.consumers_info(MARKET.name) if info.config.deliver_subject]
     return info
 
@@ -171,7 +173,9 @@ async def test_a_gap_is_noticed_and_read_again(bus: Bus) -> None:
     await ticks(bus, range(3))
     await until(lambda: read == [0, 1, 2])
     inbox = (await only_consumer(bus)).config.deliver_subject
-    await bus.nc.publish(inbox, b"", headers={"Nats-Last-Consumer": "5"})  # a heartbeat: two records were lost on the way
+    await bus.nc.publish(
+        inbox, b"", headers={"Nats-Last-Consumer": "5"}
+    )  # a heartbeat: two records were lost on the way
     await ticks(bus, range(3, 6))
     await until(lambda: len(read) >= 6 and reader.recreated == 1)
     await ticks(bus, range(6, 7))

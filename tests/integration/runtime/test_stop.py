@@ -152,7 +152,7 @@ async def test_row_9_work_that_outlasts_the_grace_is_not_acknowledged_and_is_del
     await bus.publish(order("a"))
 
     async def in_hand() -> bool:
-        return (await bus.js.consumer_info(STREAM, INBOX.name)).num_ack_pending == 1
+        return bool((await bus.js.consumer_info(STREAM, INBOX.name)).num_ack_pending == 1)
 
     await until(in_hand)
     await worker.stop()
@@ -200,7 +200,7 @@ async def test_a_worker_killed_with_a_message_in_hand_loses_nothing_and_gives_on
     await other.said("handled")
 
     async def done() -> bool:
-        return (await bus.js.consumer_info(STREAM, INBOX.name)).num_ack_pending == 0
+        return bool((await bus.js.consumer_info(STREAM, INBOX.name)).num_ack_pending == 0)
 
     await until(done)
     assert await results(bus) == 1

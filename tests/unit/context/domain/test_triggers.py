@@ -86,6 +86,15 @@ def test_a_request_from_another_time_defers_nothing() -> None:
     assert due(slow, FIVE, Asked(None, at(86_400 * 365)), closed, at(303)) is not None
 
 
+@pytest.mark.parametrize("pause", [0, 30])
+def test_a_client_that_asks_does_not_revive_a_cycle_that_was_too_old_to_fire(pause: int) -> None:
+    acc = account(min_seconds_between_decisions=pause)
+    assert due(acc, FIVE, None, closed, at(450)) is None
+    asked = Asked(None, at(450))
+    assert all(due(acc, FIVE, asked, closed, at(450 + after)) is None for after in range(120))
+    assert due(acc, FIVE, asked, closed, at(603)) is not None
+
+
 def test_accounts_are_spread_over_the_share_of_the_interval() -> None:
     delays = [spread(f"acc{n}", "5m", 0.05) for n in range(200)]
     assert 0 <= min(delays) < 2 and 13 < max(delays) <= 15
