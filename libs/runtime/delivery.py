@@ -59,8 +59,8 @@ class Refused:
 
 
 def _model_of(handler: Handler) -> type[Message]:
-    (parameter,) = inspect.signature(handler, eval_str=True).parameters.values()
-    model = parameter.annotation
+    models = [parameter.annotation for parameter in inspect.signature(handler, eval_str=True).parameters.values()]
+    model = models[0] if len(models) == 1 else None
     if not (isinstance(model, type) and issubclass(model, Message)):
         raise TypeError(f"{handler.__name__} must take one wire model, or consume() needs decode=")
     return model

@@ -21,7 +21,7 @@ from libs.runtime.bus import NATS_AWAY
 from libs.runtime.ending import end
 from libs.schemas.subjects import Durable
 
-PULL_S = 1.0  # how long a request stays at the server
+PULL_S = 0.5  # how long a request stays at the server, and so the longest that an idle stop takes
 ANSWER_S = PULL_S + 0.5  # the server answers by then, unless it or the connection is gone
 POLL_S = 0.05
 PAUSES_S = (0.05, 0.2, 0.5, 1.0)
@@ -57,7 +57,7 @@ class Pull(PullStreamSubscriber):
         self.add_task(self._loop)
 
     async def stop(self) -> None:
-        """Return when the message in hand is finished, or cancelled after the grace; up to a second when idle.
+        """Return when the message in hand is finished, or cancelled after the grace.
 
         Trap: to unsubscribe does not take back a request. A message that the server has already chosen for it would be
         sent to nobody, so the subscription stays until the request has its answer.

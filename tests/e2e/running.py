@@ -19,6 +19,7 @@ from tests.chaos.pipeline import Pipeline, pipeline
 from tests.e2e.wire import RawPublisher
 
 COMMAND_TIMEOUT_S = 60
+API_TIMEOUT_S = 40
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,11 @@ class Running:
     def publisher(self) -> RawPublisher:
         return RawPublisher(self.nats_url)
 
-    def api(self, key: str | None = None, timeout: float = 40) -> httpx.AsyncClient:
-        """A client with the key that lies in the state folder, or another one."""
+    def api(self, key: str | None = None) -> httpx.AsyncClient:
+        """A client with the key that lies in the state folder, with another one, or with none ("")."""
         token = (self.state / "api_key").read_text().strip() if key is None else key
-        return httpx.AsyncClient(
-            base_url=str(self._told["gateway_url"]), headers={"Authorization": f"Bearer {token}"}, timeout=timeout
-        )
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(base_url=str(self._told["gateway_url"]), headers=headers, timeout=API_TIMEOUT_S)
 
     async def perpetua(self, *arguments: str) -> str:
         """What the command prints about this run."""

@@ -14,7 +14,6 @@ import pytest
 from faststream.nats import NatsRouter
 from nats.js.api import ConsumerInfo
 
-from libs.runtime import delivery
 from libs.runtime.bus import Bus
 from libs.runtime.delivery import Delivered, consume, delivered
 from libs.runtime.emit import Emit
@@ -307,8 +306,19 @@ async def test_row_10_a_result_that_its_stream_refuses_waits_until_it_is_taken(b
     assert set(calls) == {1}
 
 
-async def test_the_delays_between_deliveries_grow_up_to_a_minute() -> None:
-    delays = [delivery.retry_delay(n) for n in range(1, 12)]
-    assert delays[:4] == [0.4, 0.8, 1.6, 3.2]
-    assert delays == sorted(delays)
-    assert delays[-1] == 60
+async def test_a_message_whose_workers_all_died_is_reported_by_the_server(bus: Bus) -> None:
+    pull = await bus.js.pull_subscribe_bind(durable=INBOX.name, stream=STREAM)
+    await bus.publish(order("a"))
+    for _ in range(INBOX.max_deliver):
+        (message,) = await pull.fetch(1, timeout=5)
+        await message.nak()  # as when nobody acknowledges in time
+    with pytest.raises(TimeoutError):
+        await pull.fetch(1, timeout=0.2)
+
+    async def reported() -> bool:
+        return (await bus.js.stream_info("ADVISORIES")).state.messages == 1
+
+    await until(reported)
+    state = (await bus.js.stream_info("ADVISORIES")).state
+    advisory = json.loads((await bus.js.get_msg("ADVISORIES", state.last_seq)).data or b"")
+    assert (advisory["stream"], advisory["consumer"], advisory["deliveries"]) == (STREAM, INBOX.name, 3)

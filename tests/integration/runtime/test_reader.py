@@ -172,7 +172,7 @@ async def test_a_gap_is_noticed_and_read_again(bus: Bus) -> None:
     await reader.start()
     await ticks(bus, range(3))
     await until(lambda: read == [0, 1, 2])
-    inbox = (await only_consumer(bus)).config.deliver_subject
+    inbox = str((await only_consumer(bus)).config.deliver_subject)
     await bus.nc.publish(
         inbox, b"", headers={"Nats-Last-Consumer": "5"}
     )  # a heartbeat: two records were lost on the way

@@ -1,0 +1,315 @@
+"""Decisions over HTTP on a running system: asked for, made over the bus, traded, looked at again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from libs.runtime.mongo import client
+from libs.runtime.reader import Record
+from libs.schemas import ids
+from libs.schemas.account import Account
+from libs.schemas.subjects import KV_CONFIG, account_key
+from tests.chaos.pipeline import until
+from tests.e2e.running import Running, running
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+DECISIONS = "/api/v1/decisions"
+GENERATE = f"{DECISIONS}/generate"
+MINE = "mine"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
+STREAMS = ("REQUESTS", "CONTEXTS", "DECISIONS", "ORDERS")
+PUBLISHERS = {  # of each message of the chain, in its order
+    "decision.requested": "gateway",
+    "context.built": "context",
+    "decision.proposed": "decider",
+    "decision.validated": "validator",
+    "order.placed": "executor",
+    "order.filled": "executor",
+    "position.opened": "executor",
+}
+Body = dict[str, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """With an account that decides only when it is asked: a day must pass between triggers of its own, and it is made
+    while none is due."""
+    async with running(tmp_path_factory.mktemp("api") / "state") as made:
+        await made.pipeline.progress(2)
+        bus, board = made.pipeline.bus, made.pipeline.run.board
+        entry = await bus.kv_get(KV_CONFIG.name, account_key("aggressive"))
+        assert entry is not None
+        changes = {"account_id": MINE, "min_seconds_between_decisions": 86_400}
+        account = Account.model_validate_json(entry.value).model_copy(update=changes)
+        await until(lambda: board.market_time is not None and 75 < board.market_time.timestamp() % 300 < 200, "a pause")
+        await bus.kv_put(KV_CONFIG.name, account_key(MINE), account)
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(run: Running) -> AsyncIterator[httpx.AsyncClient]:
+    async with run.api() as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Traded:
+    """The answer to a request whose decision was filled, and all messages of its chain by `<noun>.<verb>`."""
+
+    result: Body
+    log: dict[str, list[Record]]
+
+    def first(self, kind: str) -> Record:
+        return self.log[kind][0]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def traded(run: Running, api: httpx.AsyncClient) -> Traded:
+    """Asks until the rule sees a trend and an entry is filled."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = await api.post(GENERATE, json={"account_id": MINE}, headers={"traceparent": TRACEPARENT})
+            assert answer.status_code == 200, answer.text
+            result: Body = answer.json()
+            if any((order["leg"], order["state"]) == ("entry", "filled") for order in result["orders"]):
+                break
+            await asyncio.sleep(0.2)
+    log: dict[str, list[Record]] = {}
+    for stream in STREAMS:
+        for record in await run.stored(stream):
+            if json.loads(record.data).get("correlation_id", result["request_id"]) != result["request_id"]:
+                continue
+            if stream == "REQUESTS" and json.loads(record.data)["request_id"] != result["request_id"]:
+                continue
+            log.setdefault(".".join(record.subject.split(".")[:2]), []).append(record)
+    return Traded(result, log)
+
+
+async def record_of(api: httpx.AsyncClient, decision_id: str, *, orders: int = 0) -> Body:
+    """The record once the ledger has it: it follows the log, a moment behind."""
+    async with asyncio.timeout(10):
+        while True:
+            answer = await api.get(f"{DECISIONS}/{decision_id}")
+            if answer.status_code == 200 and answer.json()["terminal_at"] and len(answer.json()["orders"]) >= orders:
+                record: Body = answer.json()
+                return record
+            assert answer.status_code in (200, 404), answer.text
+            await asyncio.sleep(0.02)
+
+
+async def test_the_answer_is_a_decision_with_its_verdicts_orders_and_times(traded: Traded) -> None:
+    result = traded.result
+    assert (result["account_id"], result["status"] in ("accepted", "partial")) == (MINE, True)
+    assert (result["model_used"], result["api_cost"], result["cached"]) == ("builtin/trend", 0.0, False)
+    assert all(result["processing_time_ms"][step] > 0 for step in ("context", "model", "engine", "total"))
+    entries = {order["symbol"] for order in result["orders"] if order["leg"] == "entry"}
+    assert entries == {verdict["asset"] for verdict in result["verdicts"] if verdict["final"] is not None}
+    assert {"entry", "stop", "target"} <= {order["leg"] for order in result["orders"]}
+    assert {verdict["asset"] for verdict in result["verdicts"]} == {
+        row["asset"] for row in result["decision"]["decisions"]
+    }
+
+
+async def test_the_decision_is_on_the_bus_and_in_the_database(run: Running, traded: Traded) -> None:
+    for kind in ("decision.proposed", "decision.validated"):
+        (record,) = traded.log[kind]
+        assert record.subject == f"{kind}.{MINE}"
+        assert json.loads(record.data)["decision_id"] == traded.result["decision_id"]
+    mongo = client(run.pipeline.mongodb_url)
+    try:
+        stored = await mongo["perpetua"]["decisions"].find_one({"_id": traded.result["decision_id"]})
+        fills = await mongo["perpetua"]["fills"].count_documents({"decision_id": traded.result["decision_id"]})
+    finally:
+        await mongo.close()
+    assert stored is not None
+    assert stored["status"] == traded.result["status"]
+    assert fills == len(traded.log["order.filled"])
+
+
+async def test_every_message_of_the_chain_names_itself_its_cause_and_its_trace(traded: Traded) -> None:
+    request_id = traded.result["request_id"]
+    assert set(PUBLISHERS) <= set(traded.log)
+    known: set[str] = set()
+    for kind in PUBLISHERS:
+        for record in traded.log[kind]:
+            headers = record.headers or {}
+            body = json.loads(record.data)
+            assert headers["correlation-id"] == request_id == body.get("correlation_id", request_id)
+            assert headers["traceparent"].split("-")[1] == TRACE
+            assert (headers["ce-specversion"], headers["ce-type"]) == ("1.0", f"perpetua.{kind}.v1")
+            assert headers["ce-id"] == headers["Nats-Msg-Id"]
+            assert headers["ce-source"] == f"perpetua/{PUBLISHERS[kind]}"
+            assert headers["ce-time"]
+            assert headers["content-type"] == "application/json"
+            known.add(headers["Nats-Msg-Id"])
+    for kind in ("context.built", "decision.proposed", "decision.validated"):
+        assert (traded.first(kind).headers or {})["causation-id"] in known
+    assert len(known) == sum(len(traded.log[kind]) for kind in PUBLISHERS)
+
+
+async def test_message_ids_derive_from_the_request_alone(traded: Traded) -> None:
+    request_id = traded.result["request_id"]
+    context = ids.context_id(MINE, ids.request_cycle(request_id))
+    decision = ids.decision_id(context, "live")
+    assert traded.result["decision_id"] == decision
+    expected = {
+        "decision.requested": f"decision.requested:{request_id}",
+        "context.built": f"context.built:{context}",
+        "decision.proposed": f"decision.proposed:{decision}",
+        "decision.validated": f"decision.ended:{decision}",
+    }
+    assert {kind: (traded.first(kind).headers or {})["Nats-Msg-Id"] for kind in expected} == expected
+    entries = {
+        body["intent"]["client_order_id"]
+        for body in (json.loads(record.data) for record in traded.log["order.placed"])
+        if body["intent"]["leg"] == "entry"
+    }
+    symbols = [verdict["asset"] for verdict in traded.result["verdicts"] if verdict["final"]]
+    assert entries <= {ids.client_order_id(MINE, decision, symbol, "entry", 0) for symbol in symbols}
+
+
+async def test_the_record_holds_everything_that_led_to_the_orders(api: httpx.AsyncClient, traded: Traded) -> None:
+    result = traded.result
+    record = await record_of(api, result["decision_id"], orders=len(result["orders"]))
+    assert record["request"]["trigger"]["kind"] == record["trigger"]["kind"] == "api"
+    assert record["context"]["context_id"] == record["context_id"]
+    assert record["context"]["market_data"]["assets"]["BTCUSDT"]["technical_indicators"]["interval"]["ema_20"]
+    (call,) = record["calls"]
+    assert call["system_prompt"] and "<data>" in call["user_prompt"]
+    assert json.loads(call["raw_response"])["decisions"]
+    assert (call["model_requested"], call["outcome"]) == ("builtin/trend", "ok")
+    assert record["decision"] == result["decision"]
+    assert record["verdicts"] == result["verdicts"]
+    assert record["facts_at_proposal"]["assets"].keys() == record["facts_at_validation"]["assets"].keys()
+    assert {order["client_order_id"] for order in result["orders"]} <= {
+        order["client_order_id"] for order in record["orders"]
+    }
+    assert record["fills"]
+    assert {fill["client_order_id"] for fill in record["fills"]} <= {
+        order["client_order_id"] for order in record["orders"]
+    }
+
+
+async def test_the_history_pages_newest_first_and_holds_each_decision_once(
+    api: httpx.AsyncClient, traded: Traded
+) -> None:
+    for _ in range(3):
+        await record_of(api, (await api.post(GENERATE, json={"account_id": MINE})).json()["decision_id"])
+    seen: list[Body] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await api.get(f"{DECISIONS}/history", params={"account_id": MINE, "limit": "2", **cursor})).json()
+        assert len(page["items"]) == 2 or page["next"] is None
+        seen += page["items"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert len(seen) >= 4
+    assert len({entry["decision_id"] for entry in seen}) == len(seen)
+    assert [entry["created_at"] for entry in seen] == sorted((entry["created_at"] for entry in seen), reverse=True)
+    assert {entry["account_id"] for entry in seen} == {MINE}
+    assert traded.result["decision_id"] in {entry["decision_id"] for entry in seen}
+    accepted = await api.get(f"{DECISIONS}/history", params={"account_id": MINE, "status": traded.result["status"]})
+    assert {entry["status"] for entry in accepted.json()["items"]} == {traded.result["status"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "field"),
+    [
+        ("no account", {}, 422, "body.account_id"),
+        ("an account that is not an id", {"account_id": "my account"}, 422, "body.account_id"),
+        ("a field that does not exist", {"account_id": MINE, "symbol": "BTCUSDT"}, 422, "body.symbol"),
+        ("no symbols", {"account_id": MINE, "symbols": []}, 422, "body.symbols"),
+        ("a long wait", {"account_id": MINE, "timeout": 1_000}, 422, "body.timeout"),
+        (
+            "a strategy that does not exist",
+            {"account_id": MINE, "strategy_override": "x"},
+            422,
+            "body.strategy_override",
+        ),
+        ("an account that does not exist", {"account_id": "nobody"}, 404, None),
+        ("a list", [], 422, "body"),
+    ],
+)
+async def test_a_request_that_cannot_be_is_refused_with_the_field_that_is_wrong(
+    api: httpx.AsyncClient, name: str, body: Any, status: int, field: str | None
+) -> None:
+    answer = await api.post(GENERATE, json=body)
+    problem = answer.json()
+    assert (answer.status_code, problem["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["instance"] == GENERATE
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert [error["field"] for error in problem["errors"]] == ([field] if field else [])
+
+
+@pytest.mark.parametrize(("key", "code"), [("perp_wrong", "key-unknown"), ("", "key-missing")])
+async def test_without_a_known_key_nothing_is_told(run: Running, key: str, code: str) -> None:
+    async with run.api(key) as stranger:
+        for answer in (
+            await stranger.post(GENERATE, json={"account_id": MINE}),
+            await stranger.get(f"{DECISIONS}/history"),
+            await stranger.get("/api/v1/accounts/nobody"),
+        ):
+            assert answer.status_code == 401
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.json()["type"] == f"urn:perpetua:problem:{code}"
+
+
+async def test_a_client_that_does_not_wait_finds_the_decision_at_its_location(api: httpx.AsyncClient) -> None:
+    answer = await api.post(GENERATE, json={"account_id": MINE}, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 202
+    location = answer.headers["location"]
+    assert location == f"{DECISIONS}/{answer.json()['decision_id']}"
+    now = await api.get(location)
+    assert now.status_code == 200, "the location of a request that was taken is known from the first moment on"
+    record = await record_of(api, answer.json()["decision_id"])
+    assert record["request_id"] == answer.json()["request_id"]
+    assert record["status"] in ("accepted", "partial", "hold", "denied", "rejected", "abstained")
+
+
+async def test_a_decision_that_was_answered_can_be_looked_at_at_once(api: httpx.AsyncClient) -> None:
+    for _ in range(5):
+        result = (await api.post(GENERATE, json={"account_id": MINE})).json()
+        assert (await api.get(f"{DECISIONS}/{result['decision_id']}")).status_code == 200
+
+
+async def test_the_same_idempotency_key_gives_the_same_decision(run: Running, api: httpx.AsyncClient) -> None:
+    first, second = await asyncio.gather(
+        *(api.post(GENERATE, json={"account_id": MINE}, headers={"Idempotency-Key": "order 66"}) for _ in range(2))
+    )
+    third = await api.post(GENERATE, json={"account_id": MINE}, headers={"Idempotency-Key": "order 66"})
+    assert {answer.status_code for answer in (first, second, third)} == {200}
+    (decision_id,) = {answer.json()["decision_id"] for answer in (first, second, third)}
+    made = [json.loads(record.data) for record in await run.stored("DECISIONS", f"decision.*.{MINE}")]
+    ended = [body for body in made if body["decision_id"] == decision_id and "proposed_at" not in body]
+    assert len(ended) == 1
+    other = await api.post(
+        GENERATE, json={"account_id": MINE, "dry_run": True}, headers={"Idempotency-Key": "order 66"}
+    )
+    assert (other.status_code, other.json()["type"]) == (422, "urn:perpetua:problem:idempotency-key-reused")
+
+
+async def test_a_dry_run_is_judged_and_orders_nothing(run: Running, api: httpx.AsyncClient) -> None:
+    result = (await api.post(GENERATE, json={"account_id": MINE, "dry_run": True})).json()
+    assert (result["status"], result["orders"]) == ("evaluated", [])
+    assert result["decision"] is not None and result["verdicts"]
+    ends = [json.loads(one.data)["decision_id"] for one in await run.stored("DECISIONS", "decision.evaluated.*")]
+    assert ends.count(result["decision_id"]) == 1
+    record = await record_of(api, result["decision_id"])
+    assert (record["status"], record["dry_run"], record["orders"]) == ("evaluated", True, [])
+    orders = [json.loads(one.data)["decision_id"] for one in await run.stored("ORDERS")]
+    assert result["decision_id"] not in orders

@@ -1,0 +1,64 @@
+"""Settings: one line that says which variable is wrong, and exit code 6."""
+
+from collections.abc import Callable
+
+import pytest
+from pydantic import Field
+
+from libs.runtime import exits
+from libs.runtime.settings import MongoSettings, RuntimeSettings
+from libs.runtime.worker import Worker, run
+
+
+class Settings(RuntimeSettings, MongoSettings):
+    symbols: tuple[str, ...] = Field(default=("BTCUSDT",), validation_alias="ASSETS")
+    limits: dict[str, int] = Field(default_factory=dict)
+
+
+def create_app() -> Worker:
+    return Worker("test", Settings())
+
+
+BAD = {
+    "a port": ({"PERPETUA_OPS_PORT": "many"}, "PERPETUA_OPS_PORT: Input should be a valid integer"),
+    "a port beyond the last": ({"PERPETUA_OPS_PORT": "70000"}, "PERPETUA_OPS_PORT: Input should be less than"),
+    "a level": ({"PERPETUA_LOG_LEVEL": "LOUD"}, "PERPETUA_LOG_LEVEL: String should match pattern"),
+    "a grace": ({"PERPETUA_GRACEFUL_TIMEOUT": "0"}, "PERPETUA_GRACEFUL_TIMEOUT: Input should be greater than 0"),
+    "no address": ({"NATS_URL": "localhost:4222"}, "NATS_URL: Value error, must be like nats://127.0.0.1:4222"),
+    "an address without a port number": ({"NATS_URL": "nats://host:port"}, "NATS_URL: Value error"),
+    "a database": ({"PERPETUA_MONGODB_DB": "a b"}, "PERPETUA_MONGODB_DB: String should match pattern"),
+    "no JSON where JSON is": ({"PERPETUA_LIMITS": "many"}, "limits"),
+    "two at once": (
+        {"PERPETUA_OPS_PORT": "x", "PERPETUA_LOG_LEVEL": "x"},
+        "PERPETUA_OPS_PORT: Input should be a valid integer, unable to parse string as an integer; PERPETUA_LOG_LEVEL",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_setting_is_said_in_one_line(
+    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables, said = BAD[case]
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        run(create_app)
+    assert ended.value.code == exits.BAD_SETTINGS
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("a setting is not valid: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "tls://nats.example:4222", "nats://user:p@host"])
+def test_addresses_of_nats_are_taken(url: str) -> None:
+    assert RuntimeSettings(nats_url=url).nats_url == url
+
+
+def test_a_fault_in_the_making_of_an_app_is_not_called_a_setting() -> None:
+    def fail() -> Worker:
+        raise LookupError("a fault of ours")
+
+    maker: Callable[[], Worker] = fail
+    with pytest.raises(LookupError):
+        run(maker)
