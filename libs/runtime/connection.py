@@ -12,6 +12,7 @@ from libs.runtime import exits
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.settings import RuntimeSettings
 
+DRAIN_S = 5  # the client waits this long at a stop for answers that a pull subscription never took
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +35,7 @@ class Connection:
             ping_interval=10,
             max_outstanding_pings=2,
             pending_size=8 * 1024 * 1024,
+            drain_timeout=DRAIN_S,
             closed_cb=self._closed,
             reconnected_cb=self._reconnected,
             error_cb=self._error,

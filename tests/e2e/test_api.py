@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -80,7 +81,7 @@ async def traded(run: Running, api: httpx.AsyncClient) -> Traded:
     """Asks until the rule sees a trend and an entry is filled."""
     async with asyncio.timeout(60):
         while True:
-            answer = await api.post(GENERATE, json={"account_id": MINE}, headers={"traceparent": TRACEPARENT})
+            answer = await api.post(GENERATE, json={"account_id": MINE})
             assert answer.status_code == 200, answer.text
             result: Body = answer.json()
             if any((order["leg"], order["state"]) == ("entry", "filled") for order in result["orders"]):
@@ -97,15 +98,15 @@ async def traded(run: Running, api: httpx.AsyncClient) -> Traded:
     return Traded(result, log)
 
 
-async def record_of(api: httpx.AsyncClient, decision_id: str, *, orders: int = 0) -> Body:
-    """The record once the ledger has it: it follows the log, a moment behind."""
+async def record_of(api: httpx.AsyncClient, decision_id: str, *, orders: int = 0, fills: int = 0) -> Body:
+    """The whole record; the ledger follows the log, a moment behind."""
     async with asyncio.timeout(10):
         while True:
             answer = await api.get(f"{DECISIONS}/{decision_id}")
-            if answer.status_code == 200 and answer.json()["terminal_at"] and len(answer.json()["orders"]) >= orders:
-                record: Body = answer.json()
+            assert answer.status_code == 200, answer.text
+            record: Body = answer.json()
+            if record["terminal_at"] and len(record["orders"]) >= orders and len(record["fills"]) >= fills:
                 return record
-            assert answer.status_code in (200, 404), answer.text
             await asyncio.sleep(0.02)
 
 
@@ -122,32 +123,37 @@ async def test_the_answer_is_a_decision_with_its_verdicts_orders_and_times(trade
     }
 
 
-async def test_the_decision_is_on_the_bus_and_in_the_database(run: Running, traded: Traded) -> None:
+async def test_the_decision_is_on_the_bus_and_in_the_database(
+    run: Running, api: httpx.AsyncClient, traded: Traded
+) -> None:
     for kind in ("decision.proposed", "decision.validated"):
         (record,) = traded.log[kind]
         assert record.subject == f"{kind}.{MINE}"
         assert json.loads(record.data)["decision_id"] == traded.result["decision_id"]
+    filled = {json.loads(record.data)["fill"]["fill_id"] for record in traded.log["order.filled"]}
+    await record_of(api, traded.result["decision_id"], fills=len(filled))
     mongo = client(run.pipeline.mongodb_url)
     try:
         stored = await mongo["perpetua"]["decisions"].find_one({"_id": traded.result["decision_id"]})
-        fills = await mongo["perpetua"]["fills"].count_documents({"decision_id": traded.result["decision_id"]})
+        fills = await mongo["perpetua"]["fills"].find({"decision_id": traded.result["decision_id"]}).to_list()
     finally:
         await mongo.close()
     assert stored is not None
     assert stored["status"] == traded.result["status"]
-    assert fills == len(traded.log["order.filled"])
+    assert {fill["_id"] for fill in fills} >= filled
 
 
 async def test_every_message_of_the_chain_names_itself_its_cause_and_its_trace(traded: Traded) -> None:
     request_id = traded.result["request_id"]
     assert set(PUBLISHERS) <= set(traded.log)
     known: set[str] = set()
+    trace = ids.traceparent(request_id, "").split("-")[1]
     for kind in PUBLISHERS:
         for record in traded.log[kind]:
             headers = record.headers or {}
             body = json.loads(record.data)
             assert headers["correlation-id"] == request_id == body.get("correlation_id", request_id)
-            assert headers["traceparent"].split("-")[1] == TRACE
+            assert headers["traceparent"].split("-")[1] == trace
             assert (headers["ce-specversion"], headers["ce-type"]) == ("1.0", f"perpetua.{kind}.v1")
             assert headers["ce-id"] == headers["Nats-Msg-Id"]
             assert headers["ce-source"] == f"perpetua/{PUBLISHERS[kind]}"
@@ -157,6 +163,20 @@ async def test_every_message_of_the_chain_names_itself_its_cause_and_its_trace(t
     for kind in ("context.built", "decision.proposed", "decision.validated"):
         assert (traded.first(kind).headers or {})["causation-id"] in known
     assert len(known) == sum(len(traded.log[kind]) for kind in PUBLISHERS)
+
+
+async def test_the_trace_of_a_client_is_followed_to_the_verdict(run: Running, api: httpx.AsyncClient) -> None:
+    answer = await api.post(GENERATE, json={"account_id": MINE, "dry_run": True}, headers={"traceparent": TRACEPARENT})
+    request_id = answer.json()["request_id"]
+    spans: dict[str, str] = {}
+    for stream in ("REQUESTS", "CONTEXTS", "DECISIONS"):
+        for record in await run.stored(stream):
+            headers = record.headers or {}
+            if headers["correlation-id"] == request_id:
+                assert headers["traceparent"].startswith(f"00-{TRACE}-")
+                spans[".".join(record.subject.split(".")[:2])] = headers["traceparent"]
+    assert set(spans) == {"decision.requested", "context.built", "decision.proposed", "decision.evaluated"}
+    assert len({*spans.values(), TRACEPARENT}) == 5
 
 
 async def test_message_ids_derive_from_the_request_alone(traded: Traded) -> None:
@@ -223,6 +243,18 @@ async def test_the_history_pages_newest_first_and_holds_each_decision_once(
     assert traded.result["decision_id"] in {entry["decision_id"] for entry in seen}
     accepted = await api.get(f"{DECISIONS}/history", params={"account_id": MINE, "status": traded.result["status"]})
     assert {entry["status"] for entry in accepted.json()["items"]} == {traded.result["status"]}
+
+
+async def test_equity_is_known_over_time_not_only_where_it_traded(api: httpx.AsyncClient, traded: Traded) -> None:
+    for _ in range(2):
+        last = (await api.post(GENERATE, json={"account_id": MINE})).json()
+        await record_of(api, last["decision_id"])
+    points = (await api.get(f"/api/v1/accounts/{MINE}/equity")).json()["items"]
+    times = [datetime.fromisoformat(point["at"]) for point in points]
+    assert times == sorted(times, reverse=True)
+    assert abs(times[0] - datetime.fromisoformat(last["created_at"])) < timedelta(minutes=5)
+    assert {point["source"] for point in points} == {"context", "position"}
+    assert len({point["equity"] for point in points if point["source"] == "context"}) > 1
 
 
 @pytest.mark.parametrize(

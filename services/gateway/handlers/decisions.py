@@ -1,5 +1,6 @@
 """Decisions: ask for one, look at one, list them."""
 
+import asyncio
 import re
 from datetime import datetime
 from http import HTTPStatus
@@ -42,6 +43,8 @@ from services.gateway.handlers.waiting import ask, ask_and_wait
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
+_DECISION = re.compile(r"dec-[0-9a-f]{32}")
+LOOKS, LOOK_S = 10, 0.05
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=200, description="repeating it within 24 h gives the same decision")
@@ -115,12 +118,21 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
     @router.get("/{decision_id}")
     async def decision(decision_id: str, key: Annotated[ApiKey, may_read]) -> DecisionRecord:
         """The whole record. A request that another decision answered shows that one."""
-        record = await deps.records.decision(decision_id)
+        record = await _record(deps, decision_id)
         if record is None or not key.sees(record.account_id):
             raise not_found(f"decision {decision_id[:100]}")
         return record
 
     return router
+
+
+async def _record(deps: Deps, decision_id: str) -> DecisionRecord | None:
+    """The history follows the log: what a client was just told of may come into it a moment later."""
+    looks = LOOKS if _DECISION.fullmatch(decision_id) else 0
+    while (record := await deps.records.decision(decision_id)) is None and looks:
+        looks -= 1
+        await asyncio.sleep(LOOK_S)
+    return record
 
 
 async def _ids(deps: Deps, request: Request, key: ApiKey, wish: GenerateRequest, idempotency_key: str | None) -> Ids:

@@ -35,7 +35,7 @@ def install(app: FastAPI) -> None:
 
     async def bad_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        return answer(request, _invalid(error))
+        return answer(request, _invalid(error, request.headers.get("content-type", "none")))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
@@ -51,8 +51,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, fault)
 
 
-def _invalid(error: RequestValidationError) -> Refusal:
+def _invalid(error: RequestValidationError, content_type: str) -> Refusal:
     fields = tuple((".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors())
+    if fields and fields[0][0] == "body" and "json" not in content_type:
+        said = f"its Content-Type is {content_type[:100]}; send JSON with Content-Type: application/json"
+        fields = (("body", said),)
     detail = "; ".join(f"{where}: {what}" for where, what in fields[:5])
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, fields)
 

@@ -126,10 +126,10 @@ def position_changed(body: PositionEvent, received: datetime) -> Upserts:
 
 
 def equity_of(body: TradingContext) -> Upsert:
-    """Equity as a context saw it; at an equal time and version a position event knows better."""
+    """Equity at the marks of a context; at an equal time and version a position event knows better."""
     account = body.account_state
     rank = f"{account.version:018d}:0:{body.context_id}"
-    return _equity(body.account_id, account.as_of, rank, account.equity, account.balance_usd, "context")
+    return _equity(body.account_id, body.timestamp, rank, account.equity, account.balance_usd, "context")
 
 
 def _equity(account: str, at: datetime, rank: str, equity: Decimal, balance: Decimal, source: str) -> Upsert:

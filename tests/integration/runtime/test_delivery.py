@@ -314,6 +314,7 @@ async def test_a_message_whose_workers_all_died_is_reported_by_the_server(bus: B
         await message.nak()  # as when nobody acknowledges in time
     with pytest.raises(TimeoutError):
         await pull.fetch(1, timeout=0.2)
+    await pull.unsubscribe()
 
     async def reported() -> bool:
         return (await bus.js.stream_info("ADVISORIES")).state.messages == 1

@@ -64,6 +64,13 @@ async def test_errors_of_reading(method: str, path: str, status: int, slug: str)
     assert_problem(await Gateway().call(method, path), status, slug)
 
 
+async def test_a_body_that_is_not_said_to_be_json_is_refused_with_what_to_do() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}  # what curl sends by -d alone
+    response = await Gateway().call("POST", GENERATE, content=b'{"account_id": "alpha"}', headers=form)
+    problem = assert_problem(response, 422, "invalid-request")
+    assert "send JSON with Content-Type: application/json" in str(problem["detail"])
+
+
 async def test_405_says_what_is_allowed() -> None:
     response = await Gateway().call("DELETE", HISTORY)
     assert response.headers["allow"] == "GET"

@@ -1,5 +1,7 @@
 """Lists and records, and who sees them."""
 
+import asyncio
+
 from tests.fakes.gateway_ports import Gateway, record
 from tests.fakes.ledger_chain import Chain
 
@@ -63,3 +65,16 @@ async def test_the_last_use_of_a_key_is_remembered() -> None:
     await gateway.call("GET", HISTORY)
     admin = next(key for key in gateway.keys.by_hash.values() if key.name == "admin")
     assert admin.last_used_at == Chain().start
+
+
+async def test_a_record_that_the_ledger_brings_a_moment_later_is_waited_for() -> None:
+    gateway, chain = Gateway(), Chain(account="alpha", request_id="r1")
+    asked = asyncio.create_task(gateway.call("GET", f"/api/v1/decisions/{chain.decision_id}"))
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    gateway.records.decisions[chain.decision_id] = record(chain)
+    assert (await asked).json()["decision_id"] == chain.decision_id
+
+
+async def test_a_record_that_never_comes_is_not_there() -> None:
+    assert (await Gateway().call("GET", f"/api/v1/decisions/dec-{'0' * 32}")).status_code == 404

@@ -161,6 +161,13 @@ def test_equity_of_one_moment_is_that_of_the_newest_version() -> None:
     }
 
 
+def test_equity_belongs_to_the_time_of_its_marks_not_of_the_accounts_last_change() -> None:
+    context = CHAIN.context()
+    earlier = context.account_state.model_copy(update={"as_of": later(-600)})
+    (point,) = stored(context.model_copy(update={"account_state": earlier})).collections["equity"].values()
+    assert point["at"] == context.timestamp
+
+
 def test_a_position_event_knows_better_than_a_context_of_the_same_moment() -> None:
     event = CHAIN.position(0, 1, "0.01", "9000").model_copy(update={"at": later(0.1)})
     for events in ((event, CHAIN.context()), (CHAIN.context(), event)):
