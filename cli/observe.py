@@ -8,6 +8,7 @@ from typing import Any
 
 import nats.js.errors
 import orjson
+from pydantic import ValidationError
 
 from cli.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, decision_rows
 from cli.summary import is_live
@@ -18,6 +19,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas.account import AccountState, Position
+from libs.schemas.market import MarketTick
 from libs.schemas.subjects import CONTEXTS, DEAD, DECISIONS, DURABLES, MARKET, ORDERS, tick
 
 POLL_S = 1.0
@@ -152,8 +154,8 @@ class Observer:
         except nats.js.errors.NotFoundError:
             return
         try:
-            price = float(orjson.loads(message.data or b"")["price"])
-        except (ValueError, KeyError, TypeError):
+            price = MarketTick.model_validate_json(message.data or b"").price
+        except ValidationError:
             return  # somebody published what is no tick: the context worker dead-letters it
         row = self._board.prices.setdefault(symbol, PriceRow(price, price))
         row.price = price

@@ -29,14 +29,13 @@ from libs.runtime.mongo import Database, provision
 from libs.runtime.provision import provision_nats
 from libs.runtime.settings import MongoSettings
 
-PREFERRED_PORT = 8080
 REFRESH_S = 0.5
 MIB = 1024 * 1024
 Say = Callable[[str], None]
 
 
 def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
-    """The port asked for, else that of the last run, else 8080, else any that is free. CliError when it is taken."""
+    """The port asked for, else that of the last run, else any that is free. CliError when it is taken."""
     if asked := env.get("PERPETUA_GATEWAY_PORT"):
         if not asked.isdigit() or not 0 < int(asked) < 65_536:
             raise CliError("PERPETUA_GATEWAY_PORT is not a port", "take a number from 1 to 65535")
@@ -45,10 +44,7 @@ def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
         return int(asked)
     before = load(plan.state.run_file)
     last = before.gateway_url.rpartition(":")[2] if before else ""
-    for port in (int(last) if last.isdigit() else 0, PREFERRED_PORT):
-        if port and is_free(port):
-            return port
-    return pick(1)[0]
+    return int(last) if last.isdigit() and is_free(int(last)) else pick(1)[0]
 
 
 class Session:

@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Literal
 
 from libs.schemas.account import Account, AccountStatus, OrderType, PositionSide, Side, TimeInForce, TradingState
-from libs.schemas.decision import Action, AssetVerdict, Instruction, Rung
-from libs.schemas.decision import Receipt as WireReceipt
+from libs.schemas.decision import Action
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from libs.schemas.verdict import AssetVerdict, Instruction, Rung
+from libs.schemas.verdict import Receipt as WireReceipt
 
 Status = Literal["accepted", "partial", "hold", "denied"]
 Effect = Literal["deny", "clamp", "warn", "note"]

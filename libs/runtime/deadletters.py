@@ -13,8 +13,8 @@ from libs.runtime.emit import Emit
 from libs.runtime.ticks import BadTick
 from libs.schemas import ids, subjects
 from libs.schemas.dead import DeadLetter, DeadLetterError
-from libs.schemas.decision import DecisionRejected
 from libs.schemas.reasons import DeadLetterCode, RejectReason
+from libs.schemas.verdict import DecisionRejected
 
 CONTEXT_TICKS = "context-ticks"
 MAX_BODY = 100_000

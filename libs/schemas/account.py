@@ -9,6 +9,7 @@ from libs.schemas.base import (
     AccountId,
     ClientOrderId,
     DecimalPrice,
+    Id,
     Leverage,
     Message,
     Money,
@@ -196,12 +197,12 @@ class AccountState(Message):
 
 
 class ControlRequested(Message):
-    """A command about trading: for one account or `all`."""
+    """A command about trading, for one account or `all`. The orders of a `flatten` are named after its id."""
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("control_id",)
 
-    control_id: Name
-    scope: Name
+    control_id: Id
+    scope: AccountId
     state: Literal["active", "reducing", "halted", "flatten"]
     reason: ShortText
     by: Name

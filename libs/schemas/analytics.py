@@ -22,8 +22,9 @@ from libs.schemas.base import (
     Utc,
     Wire,
 )
-from libs.schemas.decision import Action, AssetVerdict, TradingDecision
+from libs.schemas.decision import Action, TradingDecision
 from libs.schemas.orders import IntentState
+from libs.schemas.verdict import AssetVerdict
 
 
 class ProcessingTime(Wire):

@@ -22,7 +22,10 @@ LongText = Annotated[str, StringConstraints(max_length=200_000)]
 
 
 def _utc(value: datetime) -> datetime:
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    try:
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    except OverflowError:  # pydantic takes only a ValueError for a refusal
+        raise ValueError("the time is out of range in UTC") from None
 
 
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]

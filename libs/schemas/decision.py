@@ -1,22 +1,17 @@
-"""Decisions: what a model proposes, what each call cost, what the rules say of it."""
+"""Decisions: what a model proposes and what each call cost. What the rules say of it: `verdict.py`."""
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from libs.schemas.account import OrderType, Side, TimeInForce
 from libs.schemas.base import (
     AccountId,
-    DecimalPrice,
     Id,
-    Leverage,
     LongText,
     Message,
     ModelOutput,
     Name,
     NonNegative,
-    NonNegativeMoney,
     Percent,
     Price,
     ShortText,
@@ -26,7 +21,7 @@ from libs.schemas.base import (
     Utc,
     Wire,
 )
-from libs.schemas.reasons import AbstainReason, Reason, RejectReason
+from libs.schemas.reasons import AbstainReason
 
 Action = Literal["buy", "sell", "hold", "adjust_position", "close_position", "adjust_orders"]
 RiskLevel = Literal["low", "medium", "high"]
@@ -213,131 +208,3 @@ class DecisionProposed(Message):
         if (self.status == "abstained") != (self.abstain_reason is not None):
             raise ValueError("an abstained status has a reason, a proposed one has none")
         return self
-
-
-class Receipt(Wire):
-    """What one rule did to one asset; sizes are notional in quote currency unless the rule says else."""
-
-    rule: Name
-    severity: Literal["info", "warning", "error"]
-    reason: Reason
-    message: ShortText
-    before: float | str | None = None
-    after: float | str | None = None
-
-
-class Rung(Wire):
-    price: DecimalPrice
-    quantity: Annotated[Decimal, Field(gt=0)]
-
-
-class Instruction(Wire):
-    """The sized instruction that a verdict ends in. Quantities in base units, notional and margin in quote currency."""
-
-    asset: Symbol
-    action: Action
-    side: Side | None = None
-    quantity: NonNegativeMoney | None = None
-    notional: NonNegativeMoney | None = None
-    margin: NonNegativeMoney | None = None
-    leverage: Leverage | None = None
-    type: OrderType | None = None
-    time_in_force: TimeInForce | None = None
-    limit_price: DecimalPrice | None = None
-    entry: DecimalPrice | None = None
-    stop: DecimalPrice | None = None
-    target: DecimalPrice | None = None
-    rungs: tuple[Rung, ...] = ()
-    cancel_stop: bool = False
-    cancel_target: bool = False
-    reduce_only: bool = False
-    exit_plan: Text | None = None
-    invalidation: Text | None = None
-
-
-class AssetVerdict(Wire):
-    """The verdict on one asset. `final` is null when it is denied or a hold."""
-
-    asset: Symbol
-    verdict: Literal["accepted", "clamped", "denied"]
-    action: Action
-    final: Instruction | None = None
-    receipts: tuple[Receipt, ...] = ()
-
-
-class Judged(Message):
-    """What the three terminal events of a judged decision share."""
-
-    ID_FIELDS: ClassVar[tuple[str, ...]] = ("decision_id",)
-
-    decision_id: Id
-    context_id: Id
-    request_id: Id
-    account_id: AccountId
-    arm: Arm = LIVE
-    dry_run: bool = False
-    account_version: int = Field(ge=0)
-    correlation_id: Id
-    expires_at: Utc
-    decision: TradingDecision
-    facts: Facts
-    strategy: StrategyRef
-    verdicts: tuple[AssetVerdict, ...]
-    portfolio_receipts: tuple[Receipt, ...] = ()
-    rules_checked: int = Field(ge=0)
-    validation_time_ms: NonNegative
-    prices_at_validation: dict[Symbol, float]
-    validated_at: Utc
-
-
-class DecisionValidated(Judged):
-    """At least one asset to act on, or a considered hold."""
-
-    status: Literal["accepted", "partial", "hold"]
-
-
-class DecisionEvaluated(Judged):
-    """Verdicts of a shadow arm or a dry run; never executed."""
-
-    status: Literal["accepted", "partial", "hold", "denied"]
-
-
-class DecisionRejected(Message):
-    """A request that ended with nothing to execute, at whichever step."""
-
-    ID_FIELDS: ClassVar[tuple[str, ...]] = ("decision_id",)
-
-    decision_id: Id
-    request_id: Id
-    account_id: AccountId
-    context_id: Id
-    arm: Arm = LIVE
-    dry_run: bool = False
-    correlation_id: Id
-    reason: RejectReason
-    abstain_reason: AbstainReason | None = None
-    detail: Text = ""
-    account_version: int | None = None
-    decision: TradingDecision | None = None
-    facts: Facts | None = None
-    strategy: StrategyRef | None = None
-    verdicts: tuple[AssetVerdict, ...] = ()
-    portfolio_receipts: tuple[Receipt, ...] = ()
-    rules_checked: int = Field(default=0, ge=0)
-    validation_time_ms: NonNegative = 0.0
-    prices_at_validation: dict[Symbol, float] = {}
-    rejected_at: Utc
-    expires_at: Utc | None = None
-
-
-class DecisionAnswered(Message):
-    """A request that an existing decision answers."""
-
-    ID_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
-
-    request_id: Id
-    account_id: AccountId
-    answered_by: Id
-    why: Literal["joined", "cached"]
-    correlation_id: Id
-    answered_at: Utc

@@ -7,15 +7,10 @@ from libs.schemas.analytics import Alert, DecisionStatus
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
-from libs.schemas.decision import (
-    DecisionAnswered,
-    DecisionEvaluated,
-    DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
-)
+from libs.schemas.decision import DecisionProposed
 from libs.schemas.orders import OrderEvent, PositionEvent
 from libs.schemas.reasons import RejectReason
+from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRejected, DecisionValidated
 
 Terminal = DecisionValidated | DecisionRejected | DecisionEvaluated
 

@@ -15,18 +15,12 @@ from libs.schemas.analytics import (
 )
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
-from libs.schemas.decision import (
-    DecisionAnswered,
-    DecisionEvaluated,
-    DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
-    TradingDecision,
-)
+from libs.schemas.decision import DecisionProposed, TradingDecision
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketNote, MarketTick
 from libs.schemas.orders import OrderEvent, OrderPlan, PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRejected, DecisionValidated
 
 MODELS: tuple[type[BaseModel], ...] = (
     MarketTick,

@@ -42,10 +42,6 @@ def fill_id(client_order: str, n: int) -> str:
     return f"{client_order}-{n}"
 
 
-def candle_id(symbol: str, timeframe: str, open_time: datetime) -> str:
-    return f"{symbol}|{timeframe}|{int(open_time.timestamp())}"
-
-
 def partition(account_id: str) -> int:
     """The account's partition: FNV-1a-32 of the account modulo 16, as nats-server's `partition(16,1)` computes it."""
     value = 0x811C9DC5

@@ -19,8 +19,9 @@ from libs.schemas.base import (
     Utc,
     Wire,
 )
-from libs.schemas.decision import AssetVerdict, TradingDecision
+from libs.schemas.decision import TradingDecision
 from libs.schemas.reasons import OrderReason
+from libs.schemas.verdict import AssetVerdict
 
 IntentState = Literal[
     "new", "submitting", "unknown", "open", "partially_filled", "filled", "rejected", "canceled", "expired"

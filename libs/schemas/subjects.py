@@ -254,6 +254,8 @@ KV_LEASE = Bucket("lease")
 BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE)
 
 CLOCK_KEY = "market"
+ALL_ACCOUNTS = "all"  # the scope of a control that is about every account
+CONTROL_ALL = "control.all"  # its key in KV `config`
 
 
 def account_key(account: str) -> str:

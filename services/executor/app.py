@@ -7,6 +7,7 @@ from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker, run
 from libs.schemas.subjects import EXECUTOR_PARTITIONS
 from services.executor.adapters.accounts import MongoAccounts
+from services.executor.adapters.controls import KvControls
 from services.executor.adapters.leases import MongoLeases
 from services.executor.adapters.market import MarketHistory
 from services.executor.adapters.paper import PaperVenue
@@ -32,7 +33,11 @@ def create_app(settings: Settings | None = None) -> Worker:
     def on_config(key: str, value: ConfigValue | None) -> None:
         desks.configured(key, value)
 
+    def on_control() -> None:
+        desks.control_all()
+
     config = ConfigMirror(worker.bus, on_change=on_config)
+    controls = KvControls(worker.bus, on_control)
     deps = Deps(
         accounts=accounts,
         plans=MongoPlans(database.client, database.db, accounts),
@@ -41,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         venue=PaperVenue,
         publisher=worker.bus,
         config=config,
+        controls=controls,
         log=MarketHistory(worker.bus, worker.clock),
         clock=worker.clock,
     )
@@ -57,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         worker.bus, worker.clock, on_tick=board.on_tick, on_funding=board.on_funding, start=Start.last_per_subject()
     )
     ExecutorMetrics(worker.registry, partitions, desks, intake)
-    for service in (database, config, intake, partitions):
+    for service in (database, config, controls, intake, partitions):
         worker.add(service)
     worker.background("partitions", partitions.run)
     worker.background("timers", desks.sweep)

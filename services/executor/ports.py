@@ -8,7 +8,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
-from libs.schemas.account import Account, AccountState
+from libs.schemas.account import Account, AccountState, ControlRequested
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.reasons import OrderReason
@@ -149,6 +149,13 @@ class Config(Protocol):
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
 
+class Controls(Protocol):
+    """KV `control.all`. An account that has not carried out the newest control yet does so once it is open."""
+
+    def newest(self) -> ControlRequested | None: ...
+    async def put(self, body: ControlRequested) -> None: ...
+
+
 class MarketLog(Protocol):
     """MARKET as it was stored: when the stream was created, and its events from a sequence on until now."""
 
@@ -182,5 +189,6 @@ class Deps:
     venue: Callable[[Seat], Venue]
     publisher: Publisher
     config: Config
+    controls: Controls
     log: MarketLog
     clock: Clock

@@ -29,14 +29,17 @@ def open_market(settings: Settings) -> Market | None:
 def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
     worker = Worker("feed", settings)
+    meter = FeedMetrics(worker.registry)
     deps = Deps(
         open_market=partial(open_market, settings),
         desk=NatsDesk(worker.bus),
         lease=KvLease(worker.bus, worker.clock, LEASE_KEY, settings.instance),
         clock=worker.clock,
-        meter=FeedMetrics(worker.registry),
+        meter=meter,
         speed=settings.speed,
     )
+    # Ready is whoever plays, or stands by while another one does: before that there is no market to decide about.
+    worker.readiness("market", lambda: meter.plays or (not meter.holds and worker.clock.present is not None))
     worker.background("publishing", partial(publish, deps))
     return worker
 

@@ -39,6 +39,7 @@ async def publish(deps: Deps) -> None:
     while True:
         reached = await deps.lease.acquire()
         playback = Playback()
+        deps.meter.playing(False)
         deps.meter.holding(True)
         try:
             await _hold(deps, market, reached, playback)
@@ -88,6 +89,7 @@ async def _settle(deps: Deps, playback: Playback) -> None:
 
 async def _wall_time(deps: Deps) -> None:
     await deps.desk.clear_clock()
+    deps.meter.playing(True)
     log.info("no market of its own: market time is wall time")
 
 
@@ -101,6 +103,7 @@ async def play(deps: Deps, market: Market, reached: Reached | None, playback: Pl
     await _set(deps, playback, pacing.paused(done.position, deps.clock.wall(), deps.speed))
     await deps.desk.store(backlog(market, done))
     await _set(deps, playback, pacing.running(done.position, deps.clock.wall(), deps.speed))
+    deps.meter.playing(True)
     for moment in moments(market, done):
         if moment.at > done.position:
             await _wait(deps, playback, moment.at)

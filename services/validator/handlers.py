@@ -12,16 +12,11 @@ from libs.runtime.emit import Emit
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
 from libs.schemas.account import Account, AccountState
-from libs.schemas.decision import (
-    DecisionEvaluated,
-    DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
-    TradingDecision,
-)
+from libs.schemas.decision import DecisionProposed, StrategyRef, TradingDecision
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import VALIDATOR_PROPOSALS
+from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.validator.domain.facts import facts_of, known, symbols_of
 from services.validator.domain.verdict import Judged, Terminal, judged, rejected, terminal
 from services.validator.ports import Deps
@@ -96,9 +91,15 @@ def _look_up(
 ) -> tuple[Account | None, TradingStrategy | None, AccountState | None]:
     return (
         deps.configuration.account(proposal.account_id),
-        deps.configuration.strategy(proposal.strategy.id, proposal.strategy.version),
+        _strategy(deps, proposal.strategy),
         deps.states.get(proposal.account_id),
     )
+
+
+def _strategy(deps: Deps, named: StrategyRef) -> TradingStrategy | None:
+    """The version that was decided with: under its own key, or as the active one where it was only stored as that."""
+    found = deps.configuration.strategy(named.id, named.version) or deps.configuration.strategy(named.id)
+    return found if found is not None and found.version == named.version else None
 
 
 def _missing(deps: Deps, proposal: DecisionProposed, reason: RejectReason, detail: str) -> DecisionRejected:

@@ -5,19 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from libs.schemas.account import Account
-from libs.schemas.decision import (
-    AssetDecision,
-    AssetFacts,
-    AssetVerdict,
-    DecisionValidated,
-    Facts,
-    Instruction,
-    StrategyRef,
-    TradingDecision,
-)
+from libs.schemas.decision import AssetDecision, AssetFacts, Facts, StrategyRef, TradingDecision
 from libs.schemas.market import MarketTick
 from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
 from libs.schemas.venue import MarginTier, VenueSymbol
+from libs.schemas.verdict import AssetVerdict, DecisionValidated, Instruction
 from services.executor.domain.book import AccountBook, WorkingOrder, new_book
 from services.executor.domain.performance import performance
 from services.executor.domain.plan import orders, plan

@@ -28,7 +28,8 @@ from services.gateway.domain.records import (
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Claim, Deps
-from tests.fakes.ledger_chain import STRATEGY, T0, Chain
+from tests.fakes.ledger_chain import T0, Chain
+from tests.fakes.ledger_context import STRATEGY
 
 Responder = Callable[[Emit], Iterable[Message]]
 TOKENS = {name: token_of(name.encode().ljust(32, b"."))[:60] for name in ("admin", "reader", "beta", "old")}

@@ -5,53 +5,29 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from libs.schemas import ids, subjects
-from libs.schemas.account import PerformanceMetrics, Position
+from libs.schemas.account import Position
 from libs.schemas.base import Message
 from libs.schemas.context import (
-    AccountContext,
     DecisionRequest,
-    MarketContext,
-    RequestOptions,
-    RiskMetrics,
     TradingContext,
     Trigger,
 )
 from libs.schemas.decision import (
     AssetDecision,
-    AssetVerdict,
     DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
     Facts,
-    Instruction,
     ModelCall,
-    Receipt,
     StrategyRef,
     Timing,
     TradingDecision,
 )
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, PositionEvent
 from libs.schemas.reasons import OrderReason, Reason, RejectReason
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from libs.schemas.verdict import AssetVerdict, DecisionRejected, DecisionValidated, Instruction, Receipt
+from tests.fakes.ledger_context import context_of
 
 T0 = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SYSTEM_PROMPT = "You manage a portfolio of perpetual futures."
-STRATEGY = TradingStrategy(
-    strategy_id="steady",
-    strategy_name="Steady",
-    strategy_type="conservative",
-    description="for tests",
-    prompt_template="{{ context }}",
-    risk_parameters=StrategyRiskParameters(
-        max_risk_per_trade=1, max_daily_loss=5, stop_loss_percentage=2, max_funding_rate_bps=10
-    ),
-    timeframe_preference=("5m", "1h"),
-    margin_pct=10,
-    funding_rate_threshold=0.1,
-    max_exposure_pct=200,
-    max_asset_share_pct=50,
-    max_cluster_pct=100,
-)
 
 
 def later(seconds: float) -> datetime:
@@ -100,59 +76,7 @@ class Chain:
         )
 
     def context(self) -> TradingContext:
-        return TradingContext(
-            context_id=self.context_id,
-            correlation_id=self.request_id,
-            account_id=self.account,
-            account_version=1,
-            request=RequestOptions(request_id=self.request_id, dry_run=self.dry_run),
-            cycle=self.cycle,
-            trigger=Trigger(kind="api", detail="a test"),
-            symbols=(self.symbol,),
-            timeframes=("5m", "1h"),
-            market_data=MarketContext(assets={}, timestamp=self.at(0.1)),
-            account_state=self._account_context(),
-            risk_metrics=RiskMetrics(
-                var_95=0,
-                max_drawdown=0,
-                correlation_risk=0,
-                concentration_risk=0,
-                gross_exposure=0,
-                net_exposure=0,
-                margin_ratio=0,
-            ),
-            timestamp=self.at(0.1),
-            expires_at=self.at(60),
-            build_ms=3.5,
-        )
-
-    def _account_context(self) -> AccountContext:
-        return AccountContext(
-            account_id=self.account,
-            equity=Decimal("10000.5"),
-            balance_usd=Decimal("10000"),
-            available_balance=Decimal("9000"),
-            total_pnl=Decimal(0),
-            realized_pnl_today=Decimal(0),
-            open_positions=(),
-            open_orders=(),
-            recent_performance=PerformanceMetrics(
-                total_pnl=Decimal(0), win_rate=0, avg_win=Decimal(0), avg_loss=Decimal(0), max_drawdown=0, trades=0
-            ),
-            risk_exposure=0,
-            max_position_size=Decimal(5000),
-            active_strategy=STRATEGY,
-            maker_fee_bps=2,
-            taker_fee_bps=5,
-            leverage=Decimal(2),
-            trading_state="active",
-            mode="paper",
-            venue="paper",
-            margin_mode="isolated",
-            version=1,
-            day_open_equity=Decimal(10000),
-            as_of=self.at(0.1),
-        )
+        return context_of(self)
 
     def decision(self) -> TradingDecision:
         asset = AssetDecision(

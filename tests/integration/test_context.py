@@ -21,9 +21,9 @@ from libs.schemas import ids, subjects
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.dead import DeadLetter
-from libs.schemas.decision import DecisionRejected
 from libs.schemas.market import Candle, MarketClock, MarketTick
 from libs.schemas.reasons import ContextErrorCode, DeadLetterCode, RejectReason
+from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
 from services.context.settings import Settings
 from tests.fakes.context_values import T0, account, candle, state, strategy

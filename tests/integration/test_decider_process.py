@@ -22,7 +22,7 @@ from services.decider.app import create_app
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import context
 from tests.fakes.model_server import Answer, ModelServer, model_server
-from tests.integration.test_decider import decision
+from tests.integration.deciding import decision
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]

@@ -23,9 +23,10 @@ from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.base import Message
-from libs.schemas.decision import DecisionEvaluated, DecisionProposed, DecisionRejected, DecisionValidated, StrategyRef
+from libs.schemas.decision import DecisionProposed, StrategyRef
 from libs.schemas.market import MarketTick
 from libs.schemas.reasons import RejectReason
+from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.validator.app import create_app
 from services.validator.settings import Settings
 from tests.fakes.validator_values import (

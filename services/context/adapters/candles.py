@@ -5,9 +5,12 @@ import logging
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
+
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
+from libs.runtime.validation import explain
 from libs.schemas import subjects
 from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.market import Candle
@@ -58,7 +61,11 @@ class OwnCandles:
         found = series.at(built.open_time) if series else None
         if found is None or found[1] is not Source.BUILT:
             return None
-        return Emit(subjects.candle(built.symbol, built.timeframe), wire(built, found[0]))
+        try:
+            return Emit(subjects.candle(built.symbol, built.timeframe), wire(built, found[0]))
+        except ValidationError as error:  # sizes of valid ticks may add up to more than a candle may say
+            log.warning("a candle of %s is not published: %s", built.symbol, explain(error)[2])
+            return None
 
 
 def wire(built: Built, bar: Bar) -> Candle:

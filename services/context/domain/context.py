@@ -7,10 +7,10 @@ from libs.schemas import ids
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, RequestOptions, TradingContext
-from libs.schemas.decision import DecisionRejected
 from libs.schemas.market import MarketNote
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
+from libs.schemas.verdict import DecisionRejected
 from services.context.domain.account import account_section, risk
 from services.context.domain.assets import Assets, Studies, read
 from services.context.domain.market import Market

@@ -1,9 +1,15 @@
 """KV `state`: the newest state of each account, never an older one over it."""
 
+import logging
+
+from pydantic import ValidationError
+
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Conflict
 from libs.schemas.account import AccountState
 from libs.schemas.subjects import KV_STATE
+
+log = logging.getLogger(__name__)
 
 
 class KvStates:
@@ -17,7 +23,7 @@ class KvStates:
         while True:
             if key not in self._revisions:
                 entry = await self._bus.kv_get(KV_STATE.name, key)
-                if entry is not None and AccountState.model_validate_json(entry.value).version >= state.version:
+                if entry is not None and _version(key, entry.value) >= state.version:
                     return
                 self._revisions[key] = entry.revision if entry else 0
             try:
@@ -30,4 +36,13 @@ class KvStates:
     async def version(self, account_id: str) -> int:
         """Version of the last state that was published, 0 where there is none."""
         entry = await self._bus.kv_get(KV_STATE.name, account_id)
-        return AccountState.model_validate_json(entry.value).version if entry else 0
+        return _version(account_id, entry.value) if entry else 0
+
+
+def _version(account_id: str, value: bytes) -> int:
+    """A value that nobody can read counts as none: the next state takes its place."""
+    try:
+        return AccountState.model_validate_json(value).version
+    except ValidationError:
+        log.error("KV state of %s cannot be read and is overwritten", account_id)  # noqa: TRY400 - one line
+        return 0

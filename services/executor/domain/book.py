@@ -70,7 +70,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class AccountBook:
-    """One account. `wallet` holds the margins of positions too; `executed` are origins whose orders were submitted."""
+    """One account. `wallet` holds the margins of positions too; `executed` are origins whose orders were submitted.
+
+    `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
+    """
 
     account_id: str
     version: int
@@ -91,6 +94,7 @@ class AccountBook:
     reservations: Mapping[str, Reservation]
     funded: Mapping[str, datetime]
     executed: tuple[str, ...]
+    control_all: str = ""
     realised_total: Decimal = ZERO
     fees_total: Decimal = ZERO
     funding_total: Decimal = ZERO

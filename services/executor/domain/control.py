@@ -5,6 +5,7 @@ from datetime import datetime
 
 from libs.schemas.account import ControlRequested, TradingState
 from libs.schemas.reasons import OrderReason
+from libs.schemas.subjects import ALL_ACCOUNTS
 from services.executor.domain.book import AccountBook, marked
 from services.executor.domain.changes import StateChange, Turn
 from services.executor.domain.liquidation import closing_order
@@ -19,14 +20,20 @@ def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
     A control that was done already does nothing. A close that finds no price waits for the next tick, and until then
     the position keeps its stop.
     """
-    if body.control_id in turn.book.executed:
+    if body.control_id in (*turn.book.executed, turn.book.control_all):
         return turn
     state: TradingState = "halted" if body.state == "flatten" else body.state
     turn = set_state(turn, state, who=body.by, why=body.reason)
-    turn = replace(turn, book=marked(turn.book, [body.control_id]))
+    turn = replace(turn, book=_done(turn.book, body))
     if state != "active":
         turn = without_entries(turn, market.now)
     return flatten(turn, body.control_id, market) if body.state == "flatten" else turn
+
+
+def _done(book: AccountBook, body: ControlRequested) -> AccountBook:
+    if body.scope == ALL_ACCOUNTS:
+        return replace(book, control_all=body.control_id)
+    return marked(book, [body.control_id])
 
 
 def set_state(turn: Turn, state: TradingState, *, who: str, why: str) -> Turn:
@@ -50,8 +57,3 @@ def flatten(turn: Turn, origin: str, market: Market) -> Turn:
         order = closing_order(turn.book, holding, origin, market.now, created=market.now)
         turn = submit(turn, order, market)
     return turn
-
-
-def is_exposed(book: AccountBook) -> bool:
-    """Whether ticks can change the account."""
-    return bool(book.positions or book.orders)

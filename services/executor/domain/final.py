@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from libs.schemas.decision import ENTRY_ACTIONS, AssetVerdict, Instruction, Receipt
+from libs.schemas.decision import ENTRY_ACTIONS
 from libs.schemas.reasons import Reason
+from libs.schemas.verdict import AssetVerdict, Instruction, Receipt
+from services.executor.domain.book import ZERO
 
 
 def final_verdicts(
@@ -34,7 +36,15 @@ def _shrunk(allowed: AssetVerdict, judged: AssetVerdict, expired: bool) -> Asset
         return judged.model_copy(update={"verdict": "denied", "final": None, "receipts": (*receipts, late)})
     final = judged.final
     if adds_risk(allowed.final) and (allowed.final.quantity or 0) < (final.quantity or 0):
-        final = allowed.final
+        final = _sized(final, allowed.final)
     clamped = "clamped" in (allowed.verdict, judged.verdict)
     verdict = "clamped" if clamped else "accepted"
     return judged.model_copy(update={"verdict": verdict, "final": final, "receipts": receipts})
+
+
+def _sized(final: Instruction, allowed: Instruction) -> Instruction:
+    """The instruction in the allowed size. Leverage, stop and target stay those of the account as it is now."""
+    notional = allowed.notional or ZERO
+    margin = notional / (final.leverage or 1)
+    size = {"quantity": allowed.quantity, "notional": notional, "margin": margin, "rungs": allowed.rungs}
+    return final.model_copy(update=size)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from libs.perps.sides import closing
 from libs.schemas import ids
 from libs.schemas.account import Leg, Reservation
-from libs.schemas.decision import AssetVerdict, DecisionValidated, Instruction
 from libs.schemas.orders import OrderIntent, OrderPlan
 from libs.schemas.reasons import OrderReason, Reason
+from libs.schemas.verdict import AssetVerdict, DecisionValidated, Instruction
 from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, cents
 from services.executor.domain.changes import OrderChange
 from services.executor.domain.final import adds_risk

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from libs.perps.sides import closing
+from libs.perps.sides import closing, sign
 from libs.schemas import ids
 from libs.schemas.account import Leg, Position
 from libs.schemas.orders import OrderIntent
@@ -67,7 +67,7 @@ def shown(book: AccountBook, symbol: str) -> AccountBook:
 
 def _place(turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal | None, at: datetime) -> Turn:
     old = turn.book.leg(position.symbol, leg)
-    if price is None or (old is not None and old.intent.stop_price == price):
+    if price is None or (old is not None and _stays(old, position, entry, leg, price)):
         return turn
     origin = entry.intent.origin
     seq = old.intent.seq + 1 if old is not None and old.intent.origin == origin else 0
@@ -91,6 +91,15 @@ def _place(turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price:
     )
     order = WorkingOrder(intent, entry.correlation_id, at, position.leverage, price)
     return replace_leg(turn, order, at)
+
+
+def _stays(old: WorkingOrder, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal) -> bool:
+    """Whether a fill of `entry` leaves the present stop or target alone. What an entry was sent with may be older than
+    that one: a late fill never moves a stop away from the price, nor takes back another decision's newer target."""
+    if leg == "target":
+        newer = old.intent.origin != entry.intent.origin and old.created_at >= entry.created_at
+        return old.intent.stop_price == price or newer
+    return old.intent.stop_price is not None and sign(position.side) * (price - old.intent.stop_price) <= 0
 
 
 def _resized(book: AccountBook, symbol: str) -> AccountBook:

@@ -3,19 +3,33 @@
 from collections.abc import Awaitable, Callable
 
 from libs.runtime.delivery import delivered
+from libs.runtime.errors import Poison
 from libs.schemas.account import ControlRequested
 from libs.schemas.base import Message
-from libs.schemas.decision import DecisionValidated
+from libs.schemas.reasons import DeadLetterCode
+from libs.schemas.verdict import DecisionValidated
 from services.executor.handlers.desks import Desks
 
 Execute = DecisionValidated | ControlRequested
 
 
 def decode(subject: str, body: bytes) -> Message:
-    """`execute.<partition>.validated.<account>` or `execute.<partition>.control.<account>`."""
-    if subject.split(".")[2] == "control":
-        return ControlRequested.model_validate_json(body)
-    return DecisionValidated.model_validate_json(body)
+    """`execute.<partition>.validated.<account>` or `execute.<partition>.control.<account or all>`.
+
+    The subject chose the partition: a body about another account would be nobody's here.
+    """
+    _, _, kind, account = subject.split(".")
+    if kind == "control":
+        control = ControlRequested.model_validate_json(body)
+        return _about(account, control.scope, "scope", control)
+    validated = DecisionValidated.model_validate_json(body)
+    return _about(account, validated.account_id, "account_id", validated)
+
+
+def _about(account: str, named: str, field: str, body: Message) -> Message:
+    if account == named:
+        return body
+    raise Poison(DeadLetterCode.SUBJECT_MISMATCH, f"the body is about {named}, the subject about {account}", field)
 
 
 def handler(desks: Desks) -> Callable[[Execute], Awaitable[None]]:

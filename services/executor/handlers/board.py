@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from libs.runtime.clock import Clock
 from libs.schemas.market import FundingUpdate, MarketTick
@@ -67,7 +68,7 @@ class Board:
         self._quotes: dict[str, Quote] = {}
         self._watches: dict[str, Watch] = {}
         self._symbols: dict[str, tuple[str, ...]] = {}
-        self._waiting: list[tuple[FundingUpdate, int]] = []
+        self._waiting: dict[tuple[str, datetime], tuple[FundingUpdate, int]] = {}
         self.offer: Callable[[str, MarketEvent, int], None] = lambda account, event, sequence: None
         self.sequence = 0
 
@@ -80,10 +81,10 @@ class Board:
         self.sequence = sequence
 
     def on_funding(self, update: FundingUpdate, sequence: int) -> None:
-        """Funding is paid at its boundary: one that is announced ahead waits for it."""
+        """Funding is paid at its boundary: what is announced ahead waits for it, and the last announcement counts."""
         self.sequence = max(self.sequence, sequence)
         if update.funding_time > self._clock.now():
-            self._waiting.append((update, sequence))
+            self._waiting[update.symbol, update.funding_time] = update, sequence
             return
         watch = self._watches.get(update.symbol)
         for account in tuple(watch.bands) if watch else ():
@@ -91,8 +92,8 @@ class Board:
 
     def pay_due(self) -> None:
         """Hand on the funding whose boundary has come."""
-        waiting, self._waiting = self._waiting, []
-        for update, sequence in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for update, sequence in waiting.values():
             self.on_funding(update, sequence)
 
     def watch(self, account: str, bands: Mapping[str, Band]) -> None:

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from libs.runtime.errors import Conflict
 from libs.schemas.account import ControlRequested
-from libs.schemas.decision import DecisionValidated
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderPlan
+from libs.schemas.verdict import DecisionValidated
 from services.executor.domain import paper
 from services.executor.domain.bands import ALWAYS, Band, band
 from services.executor.domain.book import AccountBook, next_expiry, rolled
@@ -27,6 +29,7 @@ from services.executor.ports import AlreadyPlanned, Deps, Fenced, MarketEvent, S
 
 RETRY_S = 0.5
 MAX_BUFFER = 100_000
+BEYOND = (ArithmeticError, ValidationError)  # money that no field can hold: an absurd price, not a fault to wait for
 log = logging.getLogger(__name__)
 
 
@@ -240,6 +243,14 @@ class Desk:
         self._bands = self._bands_now()
 
     async def _handle(self, event: MarketEvent, sequence: int) -> None:
+        """Let the event change the book. One that leads to impossible money is passed over: it must not block stops."""
+        try:
+            await self._apply(event, sequence)
+        except BEYOND as error:
+            log.critical("%s at MARKET:%d is passed over for %s: %s", event, sequence, self.book.account_id, error)
+        self.seen = max(self.seen, sequence)
+
+    async def _apply(self, event: MarketEvent, sequence: int) -> None:
         market = self.market()
         if event.symbol not in market.rules:
             return
@@ -248,7 +259,6 @@ class Desk:
             await self._commit_if_changed(fund(Turn(self.book), event, market) if due else Turn(self.book), sequence)
         elif sequence > self.seen:
             await self._tick(event, sequence, market)
-        self.seen = max(self.seen, sequence)
 
     async def _tick(self, event: MarketTick, sequence: int, market: Market) -> None:
         mark = event.mark_price or event.index_price or event.price

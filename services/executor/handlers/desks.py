@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,12 +12,12 @@ from libs.runtime.failpoints import hit
 from libs.schemas import ids, subjects
 from libs.schemas.account import Account, ControlRequested
 from libs.schemas.analytics import Alert
-from libs.schemas.decision import DecisionValidated
 from libs.schemas.reasons import DeadLetterCode
+from libs.schemas.verdict import DecisionValidated
 from services.executor.domain.book import new_book
 from services.executor.domain.performance import performance
 from services.executor.handlers.board import Board
-from services.executor.handlers.desk import Desk
+from services.executor.handlers.desk import BEYOND, Desk
 from services.executor.handlers.relay import AWAY
 from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
 
@@ -36,7 +37,7 @@ class Desks:
         self._desks: dict[str, Desk] = {}
         self._fences: dict[int, int] = {}
         self._creating: set[str] = set()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         board.offer = self._offer
 
     def __len__(self) -> int:
@@ -54,9 +55,17 @@ class Desks:
         hit("executor.before_ack")
 
     async def control(self, body: ControlRequested) -> None:
-        """Carry out a control of one account; those for all accounts do not come this way."""
-        await self._desk(body.scope).control(body)
+        """Carry out a control of one account. One of all accounts is put where every copy sees it."""
+        if body.scope == subjects.ALL_ACCOUNTS:
+            await self._deps.controls.put(body)
+        else:
+            await self._desk(body.scope).control(body)
         hit("executor.before_ack")
+
+    def control_all(self) -> None:
+        """KV `control.all` changed: every account that is open here carries it out, whatever others do."""
+        for desk in self._desks.values():
+            self._begin(self._control_later(desk), f"control-{desk.book.account_id}")
 
     async def open(self, partition: int, fence: int) -> None:
         """Take over a partition's accounts: fence them, see what happened meanwhile, finish what was begun."""
@@ -68,6 +77,7 @@ class Desks:
         await self._recover([desk for desk in desks if desk.book.exposed])
         for plan in await self._deps.plans.unfinished([desk.book.account_id for desk in desks]):
             await self._desks[plan.value.account_id].resume(plan)
+        await asyncio.gather(*(self._controlled(desk) for desk in desks))
         for config in tuple(self._deps.config.accounts.values()):
             if ids.partition(config.account_id) == partition:
                 await self.configure(config)
@@ -85,16 +95,14 @@ class Desks:
     def configured(self, key: str, config: object) -> None:
         """A value in KV config changed."""
         if isinstance(config, Account):
-            task = asyncio.create_task(self._configure_later(config), name=key)
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._begin(self._configure_later(config), key)
 
     async def configure(self, config: Account) -> None:
         """Open the account that the configuration names, if its partition is held here and it is on paper."""
         fence = self._fences.get(ids.partition(config.account_id))
         if fence is None:
             return
-        if config.mode != "paper" or config.margin_mode != "isolated":
+        if _refusal(config) is not None:
             await self._refuse(config)
             return
         if config.account_id in self._desks or config.account_id in self._creating:
@@ -105,7 +113,8 @@ class Desks:
         finally:
             self._creating.discard(config.account_id)
         if self._fences.get(ids.partition(config.account_id)) == fence:
-            self._desks[config.account_id] = Desk(self._deps, self._board, account, fence)
+            desk = self._desks[config.account_id] = Desk(self._deps, self._board, account, fence)
+            await self._controlled(desk)
             log.info("account %s is open", config.account_id)
 
     async def _created(self, config: Account, fence: int) -> StoredAccount:
@@ -137,7 +146,7 @@ class Desks:
     async def _tend(self, desk: Desk) -> None:
         try:
             await desk.tend(self._deps.clock.now())
-        except LATER as error:
+        except (*LATER, *BEYOND) as error:
             log.warning("timers of %s wait: %r", desk.book.account_id, error)
 
     async def _checkpoint(self) -> None:
@@ -169,9 +178,12 @@ class Desks:
         desk = self._desks.get(account_id)
         if desk is not None:
             return desk
-        if self._deps.config.account(account_id) is None:
+        config = self._deps.config.account(account_id)
+        if config is None:
             message = f"there is no account {account_id}: create it first (KV config, key account.{account_id})"
             raise Poison(DeadLetterCode.INVALID, message, "account_id")
+        if (why := _refusal(config)) is not None:
+            raise Poison(DeadLetterCode.INVALID, f"account {account_id} is closed: {why}", "account_id")
         raise Conflict(f"account {account_id} is not open here yet, or not any more")
 
     def _offer(self, account_id: str, event: MarketEvent, sequence: int) -> None:
@@ -192,18 +204,47 @@ class Desks:
             else:
                 return
 
+    def _begin(self, work: Coroutine[object, object, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _controlled(self, desk: Desk) -> None:
+        newest = self._deps.controls.newest()
+        if newest is not None:
+            await desk.control(newest)
+
+    async def _control_later(self, desk: Desk) -> None:
+        """The newest control, as soon as its account can be written."""
+        while not desk.lost:
+            try:
+                await self._controlled(desk)
+            except LATER as error:
+                log.warning("the control of all accounts waits for %s: %r", desk.book.account_id, error)
+                await asyncio.sleep(1)
+            else:
+                return
+
     async def _refuse(self, config: Account) -> None:
-        what = f"mode {config.mode}, {config.margin_mode} margin"
-        log.critical("account %s has %s: only isolated paper accounts trade; it stays closed", config.account_id, what)
+        why = _refusal(config)
+        log.critical("account %s stays closed: %s", config.account_id, why)
         alert = Alert(
             alert_id=f"refused:{config.account_id}:{config.version}",
             account_id=config.account_id,
             kind="venue",
             severity="critical",
-            message=f"{what} is not possible yet: set mode paper and margin_mode isolated; until then it stays closed",
+            message=f"the account stays closed: {why}",
             created_at=self._deps.clock.now(),
         )
         await self._deps.publisher.publish(Emit(subjects.alert_raised(config.account_id), alert))
+
+
+def _refusal(config: Account) -> str | None:
+    """Why an account cannot be traded for."""
+    if config.mode == "paper" and config.margin_mode == "isolated":
+        return None
+    what = f"mode {config.mode} with {config.margin_mode} margin"
+    return f"{what} is not possible yet; set mode paper and margin_mode isolated"
 
 
 def _placed(account: StoredAccount, created: datetime, board: Board) -> StoredAccount:

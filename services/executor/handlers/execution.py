@@ -8,10 +8,10 @@ from libs.risk.values import Limits
 from libs.runtime.errors import Poison
 from libs.runtime.failpoints import hit
 from libs.schemas.account import Account
-from libs.schemas.decision import AssetVerdict, DecisionValidated
 from libs.schemas.orders import OrderPlan
 from libs.schemas.reasons import DeadLetterCode, OrderReason
 from libs.schemas.strategy import TradingStrategy
+from libs.schemas.verdict import AssetVerdict, DecisionValidated
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.final import final_verdicts

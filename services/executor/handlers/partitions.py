@@ -91,6 +91,8 @@ class Partitions:
         del self._moving[partition]
         if not task.cancelled() and task.exception() is not None:
             log.error("partition %d could not be moved", partition, exc_info=task.exception())
+            if partition in self._fences:  # held without being served: let the lease run out, so that somebody tries
+                self._move(partition, self._lose(partition))
 
     async def _take(self, partition: int) -> None:
         fence = await self._leases.acquire(partition, self._holder)
@@ -109,7 +111,7 @@ class Partitions:
         self._running[partition] = consumer
 
     async def _lose(self, partition: int) -> None:
-        """Another copy has the lease: its fencing number keeps our writes out, all that is left is to stop."""
+        """The lease is another copy's, or runs out: fencing numbers keep our writes out, all that is left is to stop."""
         self._fences.pop(partition, None)
         await self._quit(partition, patience=0)
 

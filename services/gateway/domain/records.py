@@ -10,18 +10,8 @@ from pydantic import BaseModel, Field
 from libs.schemas.account import Account
 from libs.schemas.analytics import DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
-from libs.schemas.decision import (
-    LIVE,
-    Action,
-    Arm,
-    AssetVerdict,
-    Facts,
-    ModelCall,
-    Receipt,
-    StrategyRef,
-    Timing,
-    TradingDecision,
-)
+from libs.schemas.decision import LIVE, Action, Arm, Facts, ModelCall, StrategyRef, Timing, TradingDecision
+from libs.schemas.verdict import AssetVerdict, Receipt
 from services.gateway.domain.cursors import Position
 from services.gateway.domain.summaries import complaints
 

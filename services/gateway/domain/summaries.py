@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from libs.schemas.analytics import OrderSummary
 from libs.schemas.base import ShortText
-from libs.schemas.decision import AssetVerdict, ModelCall, Receipt
+from libs.schemas.decision import ModelCall
 from libs.schemas.orders import OrderEvent
+from libs.schemas.verdict import AssetVerdict, Receipt
 
 MAX_TEXT = 500
 

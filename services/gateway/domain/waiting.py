@@ -5,16 +5,10 @@ from datetime import datetime
 
 from libs.schemas.analytics import DecisionResult, ProcessingTime
 from libs.schemas.base import Message
-from libs.schemas.decision import (
-    DecisionAnswered,
-    DecisionEvaluated,
-    DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
-    Timing,
-)
+from libs.schemas.decision import DecisionProposed, Timing
 from libs.schemas.events import Terminal, terminal_at, terminal_status
 from libs.schemas.orders import OrderEvent
+from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.gateway.domain.requests import Ids
 from services.gateway.domain.summaries import complaints, cost, model_used, summary_of
 

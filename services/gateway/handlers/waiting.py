@@ -6,7 +6,7 @@ from datetime import timedelta
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.analytics import DecisionResult
-from libs.schemas.decision import DecisionAnswered
+from libs.schemas.verdict import DecisionAnswered
 from services.gateway.domain.records import TERMINAL, result_of_record
 from services.gateway.domain.requests import GenerateRequest, Ids, life_of, request_of
 from services.gateway.domain.waiting import Heard, hear, listen_for, result_of, settled

@@ -11,15 +11,9 @@ from typing import Any
 from libs.schemas import ids
 from libs.schemas.base import Wire
 from libs.schemas.context import DecisionRequest, TradingContext
-from libs.schemas.decision import (
-    LIVE,
-    DecisionAnswered,
-    DecisionProposed,
-    DecisionRejected,
-    ModelCall,
-    TradingDecision,
-)
+from libs.schemas.decision import LIVE, DecisionProposed, ModelCall, TradingDecision
 from libs.schemas.events import Terminal, terminal_at, terminal_status
+from libs.schemas.verdict import DecisionAnswered, DecisionRejected
 from services.ledger.domain.upserts import Advance, Upsert, Upserts, Value, known
 
 # An execution outranks a rejection: when a step was dead-lettered after its result was published, the result counts.

@@ -7,14 +7,9 @@ from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
-from libs.schemas.decision import (
-    DecisionAnswered,
-    DecisionEvaluated,
-    DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
-)
+from libs.schemas.decision import DecisionProposed
 from libs.schemas.orders import OrderEvent, PositionEvent
+from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.ledger.domain import audit, decisions, orders
 from services.ledger.domain.upserts import Upserts
 

@@ -7,15 +7,9 @@ from typing import Any
 
 from libs.risk.judge import judge
 from libs.risk.values import AccountView, Judgement, Limits
-from libs.schemas.decision import (
-    DecisionEvaluated,
-    DecisionProposed,
-    DecisionRejected,
-    DecisionValidated,
-    Facts,
-    TradingDecision,
-)
+from libs.schemas.decision import DecisionProposed, Facts, TradingDecision
 from libs.schemas.reasons import RejectReason
+from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 
 Terminal = DecisionValidated | DecisionRejected | DecisionEvaluated
 

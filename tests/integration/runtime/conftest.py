@@ -5,16 +5,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from faststream.nats import NatsRouter
 
 from libs.runtime.bus import Bus
+from libs.runtime.delivery import Handler, consume
 from libs.runtime.settings import RuntimeSettings
 from libs.runtime.worker import Worker
+from tests.integration.runtime.messages import INBOX
 from tests.integration.runtime.process import Process
 from tests.integration.runtime.servers import Nats, cleared, own_nats
 from tests.servers import Urls
 
 MakeWorker = Callable[..., Worker]
 StartProcess = Callable[..., Process]
+Start = Callable[..., Awaitable[Worker]]
 
 
 @pytest.fixture(scope="package")
@@ -56,6 +60,21 @@ async def make_worker() -> AsyncIterator[MakeWorker]:
 async def bus(url: str, make_worker: MakeWorker) -> Bus:
     """A connected bus on a provisioned server without messages."""
     return await connected(make_worker(url))
+
+
+@pytest.fixture
+def start(url: str, make_worker: MakeWorker) -> Start:
+    """Starts a worker that handles the test durable."""
+
+    async def begin(handler: Handler, *, away: tuple[type[Exception], ...] = (), concurrency: int = 1) -> Worker:
+        worker = make_worker(url, away=away)
+        router = NatsRouter()
+        consume(router, INBOX, handler, concurrency=concurrency)
+        worker.include(router)
+        await worker.start()
+        return worker
+
+    return begin
 
 
 async def connected(worker: Worker) -> Bus:

@@ -78,7 +78,10 @@ async def clear(js: JetStreamContext) -> None:
     for durable in DURABLES:
         with contextlib.suppress(nats.js.errors.NotFoundError):
             await js.delete_consumer(durable.stream, durable.name)
-        await js.add_consumer(durable.stream, consumer_config(durable))
+        try:
+            await js.add_consumer(durable.stream, consumer_config(durable))
+        except nats.js.errors.ServerError:  # the server was still writing the state of the one deleted
+            await js.add_consumer(durable.stream, consumer_config(durable))
 
 
 def cleared(url: str) -> None:

@@ -170,10 +170,11 @@ async def test_a_reader_goes_on_where_a_stream_that_lost_its_newest_records_goes
     reader = OrderedReader(bus, MARKET.name, [TICK], lambda record: read.append(record.data), start=Start.all())
     await reader.start()
     await ticks(feed, "kept", 10)
+    await until(lambda: len(read) == 10)
     await mortal.restart(meanwhile=lambda: shutil.copytree(market, copy))
     await until(lambda: feed.nc.is_connected and bus.nc.is_connected)
     await ticks(feed, "lost", 50)
-    await until(lambda: len(read) == 60)
+    await until(lambda: len(read) >= 60)
 
     def put_back() -> None:
         shutil.rmtree(market)
@@ -199,7 +200,7 @@ async def ticks(bus: Bus, name: str, count: int) -> None:
     for n in range(count):
         while True:
             try:
-                await bus.js.publish(TICK, f"{name} {n}".encode(), timeout=1)
+                await bus.js.publish(TICK, f"{name} {n}".encode(), timeout=1, headers={"Nats-Msg-Id": f"{name} {n}"})
                 break
             except NATS_RETRY:
                 await asyncio.sleep(0.02)

@@ -101,9 +101,13 @@ async def test_handlers_run_as_many_at_once_as_was_said_and_nothing_is_fetched_a
     await worker.start()
     for n in range(8):
         await bus.publish(order(f"{n}"))
-    await until(lambda: running == 3)
-    info = await bus.js.consumer_info(STREAM, INBOX.name)
-    assert (info.num_ack_pending, info.num_pending) == (3, 5)
+
+    async def three_are_out() -> bool:
+        info = await bus.js.consumer_info(STREAM, INBOX.name)
+        return (info.num_ack_pending, info.num_pending) == (3, 5)
+
+    await until(three_are_out)
+    assert running == 3
     go_on.set()
     await until(lambda: running == 8)
 

@@ -5,8 +5,8 @@ import pytest
 from libs.schemas import ids
 from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, TradingContext
-from libs.schemas.decision import DecisionRejected
 from libs.schemas.reasons import RejectReason
+from libs.schemas.verdict import DecisionRejected
 from services.context.domain.series import Source
 from services.context.handlers import answer, cycle
 from tests.fakes.context_ports import World

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.schemas.account import ControlRequested
-from libs.schemas.decision import Instruction
 from libs.schemas.market import FundingUpdate
+from libs.schemas.verdict import Instruction
 from services.executor.domain import paper
 from services.executor.domain.bands import band
 from services.executor.domain.book import AccountBook, rolled

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libs.schemas.decision import Instruction
+from libs.schemas.verdict import Instruction
 from services.executor.domain import paper
 from services.executor.domain.book import AccountBook, equity
 from services.executor.domain.changes import OrderChange, PositionChange, Turn

@@ -7,8 +7,8 @@ from decimal import Decimal as D
 import pytest
 
 from libs.schemas import ids
-from libs.schemas.decision import AssetVerdict, Receipt, Rung
 from libs.schemas.reasons import Reason
+from libs.schemas.verdict import AssetVerdict, Receipt, Rung
 from services.executor.domain import paper
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Turn

@@ -9,8 +9,8 @@ import pytest
 from libs.runtime.emit import Emit
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
-from libs.schemas.decision import DecisionAnswered, DecisionEvaluated
 from libs.schemas.reasons import AbstainReason, RejectReason
+from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated
 from tests.fakes.gateway_ports import Gateway, record
 from tests.fakes.ledger_chain import Chain, later
 

@@ -4,8 +4,8 @@ import pytest
 
 from libs.runtime.errors import Poison
 from libs.schemas.dead import DeadLetter
-from libs.schemas.decision import DecisionRejected
 from libs.schemas.reasons import DeadLetterCode, RejectReason
+from libs.schemas.verdict import DecisionRejected
 from services.ledger.domain.advisories import MaxDeliveries, StoredMessage
 from services.ledger.handlers import abandoned, decode
 from services.ledger.ports import Deps

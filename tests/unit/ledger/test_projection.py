@@ -13,9 +13,10 @@ from libs.schemas.account import AuditEvent, ControlRequested
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetter, DeadLetterError
-from libs.schemas.decision import Arm, DecisionAnswered, DecisionEvaluated
+from libs.schemas.decision import Arm
 from libs.schemas.market import MarketTick
 from libs.schemas.reasons import AbstainReason, DeadLetterCode, RejectReason
+from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated
 from services.ledger.domain.project import project
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, T0, Chain, later
 from tests.fakes.ledger_store import FakeStore

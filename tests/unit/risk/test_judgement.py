@@ -5,9 +5,10 @@ from decimal import Decimal as D
 import pytest
 
 from libs.risk import Judgement, judge
-from libs.schemas.decision import Action, AssetDecision, AssetVerdict
-from libs.schemas.decision import Receipt as WireReceipt
+from libs.schemas.decision import Action, AssetDecision
 from libs.schemas.strategy import Ladder
+from libs.schemas.verdict import AssetVerdict
+from libs.schemas.verdict import Receipt as WireReceipt
 from tests.unit.risk.samples import (
     BTC,
     ETH,

@@ -13,9 +13,9 @@ from libs.runtime.reader import Record
 from libs.runtime.ticks import BadTick
 from libs.schemas import ids
 from libs.schemas.dead import DeadLetter
-from libs.schemas.decision import DecisionRejected
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.subjects import MAX_MESSAGE_BYTES
+from libs.schemas.verdict import DecisionRejected
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

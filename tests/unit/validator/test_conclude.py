@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from libs.schemas.decision import DecisionEvaluated, DecisionProposed, DecisionRejected, DecisionValidated, StrategyRef
+from libs.schemas.decision import DecisionProposed, StrategyRef
 from libs.schemas.reasons import AbstainReason, Reason, RejectReason
+from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.validator.domain.verdict import Terminal
 from services.validator.handlers import conclude
 from tests.fakes.validator_ports import World

@@ -1,0 +1,132 @@
+"""Copies of the executor: a stop, a kill, a take-over and a lost database lose and double nothing."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cli.embedded import Servers
+from libs.schemas import ids, subjects
+from services.executor.adapters.accounts import MongoAccounts
+from services.executor.domain.changes import Turn, seal
+from services.executor.ports import Fenced
+from tests.integration.executing import ACCOUNT, ENTRY, World, delivered, has_events, now_validated, opened, until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def world(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[World]:
+    made = World(nats_url, mongo_url, mongo_db_name)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_graceful_stop_hands_the_account_to_the_next_copy(world: World) -> None:
+    async with world.executor("executor-a"):
+        await until(lambda: opened(world))
+        await world.tick(50_000)
+        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await until(lambda: has_events(world, "position.opened"))
+    await world.tick(48_900)
+    async with world.executor("executor-b"):
+        await until(lambda: has_events(world, "position.closed"))
+    assert (await world.events()).count("position.closed") == 1
+
+
+@pytest.mark.parametrize(
+    "step", ["executor.before_store", "executor.after_store", "executor.after_submit", "executor.before_ack"]
+)
+async def test_a_kill_at_any_step_loses_and_doubles_nothing(world: World, step: str) -> None:
+    async with world.executor("executor-a"):
+        await until(lambda: opened(world))
+    killed = await world.process("executor-k", PERPETUA_FAILPOINT=step)
+    await until(lambda: _held(world, "executor-k"))
+    await world.tick(50_000)
+    await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+    assert await asyncio.wait_for(killed.wait(), 15) == -signal.SIGKILL
+    async with world.executor("executor-b"):
+        await until(lambda: has_events(world, "position.opened"))
+        await until(lambda: delivered(world, 1))
+        assert await world.events() == [
+            "order.placed",
+            "order.filled",
+            "position.opened",
+            "order.placed",
+            "order.placed",
+        ]
+        assert await world.db["order_plans"].count_documents({"state": "done"}) == 1
+        assert (await world.state()).positions[0].quantity == ENTRY.quantity
+
+
+async def _held(world: World, holder: str) -> bool:
+    return await world.db["leases"].count_documents({"kind": "partition", "holder": holder}) == ids.PARTITIONS
+
+
+async def _sharing(world: World, *holders: str) -> bool:
+    each = [await world.db["leases"].count_documents({"kind": "partition", "holder": h}) for h in holders]
+    return each == [ids.PARTITIONS // len(holders)] * len(holders)
+
+
+async def test_copies_share_the_partitions_and_one_takes_over_what_a_killed_one_held(world: World) -> None:
+    first, second = await world.process("executor-a"), await world.process("executor-b")
+    await until(lambda: opened(world))
+    await until(lambda: _sharing(world, "executor-a", "executor-b"))
+    await world.tick(50_000)
+    await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+    await until(lambda: has_events(world, "position.opened"))
+    lease = await world.db["leases"].find_one({"partition": ids.partition(ACCOUNT)})
+    assert lease is not None
+    holder, other = (first, second) if lease["holder"] == "executor-a" else (second, first)
+    holder.kill()
+    await world.tick(48_900)
+    await until(lambda: has_events(world, "position.closed"))
+    assert (await world.events()).count("position.closed") == 1
+    other.terminate()
+    assert await asyncio.wait_for(other.wait(), 15) == 0
+
+
+@pytest.mark.slow
+async def test_a_stop_that_triggers_while_mongodb_is_away_is_not_lost(own_servers: Servers) -> None:
+    urls = {name: (await asyncio.to_thread(own_servers.restart, name)).url for name in ("nats", "mongodb")}
+    world = World(urls["nats"], urls["mongodb"], "perpetua")
+    await world.start()
+    try:
+        async with world.executor():
+            await until(lambda: opened(world))
+            await world.tick(50_000)
+            await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+            await until(lambda: _all_open(world))
+            own_servers.signal("mongodb", signal.SIGKILL)
+            await world.tick(48_900)
+            await world.tick(50_000)
+            await asyncio.to_thread(own_servers.restart, "mongodb")
+            await until(lambda: has_events(world, "position.closed"), seconds=30)
+            (trade,) = (await world.state()).closed_trades
+            assert trade.exit_price < 48_900
+    finally:
+        await world.stop()
+
+
+async def _all_open(world: World) -> bool:
+    found = await world.db["accounts"].find_one({"_id": ACCOUNT})
+    return bool(found and found["positions"] and not found["outbox"])
+
+
+async def test_a_stale_holder_cannot_write(world: World) -> None:
+    async with world.executor():
+        await until(lambda: opened(world))
+    store = MongoAccounts(world.db)
+    partition = ids.partition(ACCOUNT)
+    (old,) = await store.take(partition, 100)
+    (new,) = await store.take(partition, 101)
+    after, outbox = seal(Turn(old.book), datetime.now(UTC) + timedelta(seconds=1))
+    with pytest.raises(Fenced):
+        await store.write(old.book, after, 100, outbox)
+    await store.write(new.book, after, 101, outbox)
+    found = await store.load(ACCOUNT)
+    assert found is not None
+    assert found.book.version == old.book.version + 1
