@@ -87,7 +87,6 @@ class Session:
 
     async def until_ready(self) -> None:
         await self.supervisor.until_ready()
-        await self.observer.start()
         self._begin = time.monotonic()
         self._run.phase = "ready"
         self.refresh()
@@ -168,6 +167,7 @@ async def session(
                 step.detail = f"{len(written)} of them new or changed" if written else "as they were"
             with phases.step("workers") as step:
                 made.prepare(env)
+                await made.observer.start()  # before the workers: the whole chain of each decision is counted
                 made.start()
                 await made.until_ready()
                 step.detail = f"{len(made.supervisor.workers)} ready, {made.board.gateway_url}"

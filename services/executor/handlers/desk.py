@@ -29,7 +29,8 @@ from services.executor.ports import AlreadyPlanned, Deps, Fenced, MarketEvent, S
 
 RETRY_S = 0.5
 MAX_BUFFER = 100_000
-BEYOND = (ArithmeticError, ValidationError)  # money that no field can hold: an absurd price, not a fault to wait for
+# Money that no field can hold: an absurd price, nothing that is better a second time.
+BEYOND: tuple[type[Exception], ...] = (ArithmeticError, ValidationError)
 log = logging.getLogger(__name__)
 
 

@@ -25,6 +25,7 @@ SWEEP_S = 0.25
 CHECKPOINT_S = 5.0
 LOST: tuple[type[Exception], ...] = (Conflict, Fenced)
 LATER = (*AWAY, *LOST)
+SKIPPED = (*LATER, *BEYOND)
 log = logging.getLogger(__name__)
 
 
@@ -114,7 +115,7 @@ class Desks:
             self._creating.discard(config.account_id)
         if self._fences.get(ids.partition(config.account_id)) == fence:
             desk = self._desks[config.account_id] = Desk(self._deps, self._board, account, fence)
-            await self._controlled(desk)
+            self._begin(self._control_later(desk), f"control-{config.account_id}")
             log.info("account %s is open", config.account_id)
 
     async def _created(self, config: Account, fence: int) -> StoredAccount:
@@ -146,7 +147,7 @@ class Desks:
     async def _tend(self, desk: Desk) -> None:
         try:
             await desk.tend(self._deps.clock.now())
-        except (*LATER, *BEYOND) as error:
+        except SKIPPED as error:
             log.warning("timers of %s wait: %r", desk.book.account_id, error)
 
     async def _checkpoint(self) -> None:

@@ -111,7 +111,7 @@ class Partitions:
         self._running[partition] = consumer
 
     async def _lose(self, partition: int) -> None:
-        """The lease is another copy's, or runs out: fencing numbers keep our writes out, all that is left is to stop."""
+        """The lease is another's, or runs out. A fencing number keeps our writes out: all that is left is to stop."""
         self._fences.pop(partition, None)
         await self._quit(partition, patience=0)
 
