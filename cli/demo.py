@@ -24,7 +24,6 @@ from cli.variables import check_environment
 
 QUIET_S = 10.0
 DRAW_EVERY_S = 0.5
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)

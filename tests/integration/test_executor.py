@@ -108,3 +108,40 @@ async def test_a_control_flattens_and_halts(world: World) -> None:
         message = await world.js.get_last_msg("AUDIT", subjects.account_changed(ACCOUNT))
         change = AuditEvent.model_validate_json(message.data or b"")
         assert (change.before, change.after, change.who) == ("active", "halted", "me")
+
+
+async def test_a_control_of_all_accounts_reaches_every_account_once(world: World) -> None:
+    await world.config(subjects.account_key("paper-2"), values.account("paper-2"))
+
+    async def states() -> list[str]:
+        found = await world.db["accounts"].find({}, {"trading_state": 1}).sort("_id").to_list()
+        return [entry["trading_state"] for entry in found]
+
+    async def are(*wanted: str) -> bool:
+        return await states() == list(wanted)
+
+    def control(state: str, control_id: str, scope: str) -> ControlRequested:
+        return ControlRequested(
+            control_id=control_id, scope=scope, state=state, reason="t", by="me", requested_at=datetime.now(UTC)
+        )
+
+    async with world.executor():
+        await until(lambda: are("active", "active"))
+        await world.send(subjects.control_requested("all"), control("halted", "c-1", "all"))
+        await until(lambda: are("halted", "halted"))
+        await world.send(subjects.control_requested("paper-2"), control("active", "c-2", "paper-2"))
+        await until(lambda: are("halted", "active"))
+    async with world.executor("executor-b"):
+        await world.config(subjects.account_key("paper-3"), values.account("paper-3"))
+        await until(lambda: are("halted", "active", "halted"))
+        assert (await world.js.stream_info("DEAD")).state.messages == 0
+
+
+async def test_a_state_in_kv_that_nobody_can_read_is_overwritten(world: World) -> None:
+    await world.js.publish(f"$KV.state.{ACCOUNT}", b"not json")
+    async with world.executor():
+        await until(lambda: opened(world))
+        await world.tick(50_000)
+        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await until(lambda: has_events(world, "position.opened"))
+        assert (await world.state()).positions

@@ -248,7 +248,13 @@ class Desk:
         try:
             await self._apply(event, sequence)
         except BEYOND as error:
-            log.critical("%s at MARKET:%d is passed over for %s: %s", event, sequence, self.book.account_id, error)
+            log.critical(
+                "MARKET:%d, %s, is passed over for %s: what follows from it is no possible money (%s)",
+                sequence,
+                event.symbol,
+                self.book.account_id,
+                type(error).__name__,
+            )
         self.seen = max(self.seen, sequence)
 
     async def _apply(self, event: MarketEvent, sequence: int) -> None:

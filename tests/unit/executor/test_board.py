@@ -88,6 +88,18 @@ def test_funding_that_is_announced_ahead_waits_for_its_boundary() -> None:
     assert [(account, sequence) for account, _, sequence in offered] == [("a", 7)]
 
 
+def test_of_funding_announced_again_and_again_the_last_announcement_counts() -> None:
+    made, clock, offered = board()
+    made.watch("a", {SYMBOL: Band()})
+    boundary = NOW + timedelta(minutes=5)
+    for sequence, rate in ((7, 0.0001), (8, 0.0003), (9, 0.0002)):
+        made.on_funding(FundingUpdate(symbol=SYMBOL, funding_time=boundary, rate=rate), sequence)
+    clock.time = boundary
+    made.pay_due()
+    paid = [(event.rate, sequence) for _, event, sequence in offered if isinstance(event, FundingUpdate)]
+    assert paid == [(0.0002, 9)]
+
+
 def test_the_newest_tick_is_the_quote() -> None:
     made, _, _ = board()
     assert made.quote(SYMBOL) is None

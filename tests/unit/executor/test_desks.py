@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal as D
 
 import pytest
 
@@ -121,15 +122,15 @@ def test_a_body_about_another_account_than_its_subject_is_refused(kind: str) -> 
 
 async def test_a_tick_of_impossible_money_does_not_keep_a_stop_from_being_executed() -> None:
     async with opened() as made:
-        await made.tick(50_000, 1)
-        await made.desks.execute(values.validated(values.instruction(target=None)), redelivered=False)
-        assert made.desk.book.positions
-        target = made.desk.book.positions[values.SYMBOL].position.take_profit
-        assert target is not None
-        await made.tick(9.9e14 * 1.001, 2)
-        assert made.desk.book.positions or made.desk.book.closed_trades
-        await made.tick(48_900, 3)
-        assert not made.desk.book.positions
+        await made.tick(50, 1)
+        entry = values.instruction(quantity=D(200), notional=D(10_000), stop=D(49), target=D(52))
+        await made.desks.execute(values.validated(entry, price=50), redelivered=False)
+        await made.tick(
+            9e14, 2
+        )  # beyond the target: the units that are held are worth more there than any field of money holds
+        assert values.SYMBOL in made.desk.book.positions
+        await made.tick(48.9, 3)
+        assert [trade.exit_price < 49 for trade in made.desk.book.closed_trades] == [True]
 
 
 async def test_a_partition_that_cannot_be_opened_is_not_held() -> None:

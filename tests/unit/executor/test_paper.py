@@ -233,3 +233,33 @@ def test_the_wallet_never_goes_below_zero() -> None:
 def test_equity_is_the_wallet_and_what_is_not_realised() -> None:
     turn = long()
     assert equity(turn.book, {SYMBOL: D(51_000)}) == turn.book.wallet + D("98.99")
+
+
+@pytest.mark.parametrize(
+    ("side", "moved", "back"), [("buy", D(49_500), D(49_000)), ("sell", D(50_500), D(51_000))], ids=["long", "short"]
+)
+def test_a_late_fill_does_not_take_back_what_a_newer_decision_did_to_the_protection(
+    side: str, moved: D, back: D
+) -> None:
+    limit = {"type": "limit", "time_in_force": "post_only", "stop": back}
+    limit |= (
+        {"limit_price": D(49_900), "target": D(52_000)}
+        if side == "buy"
+        else {"limit_price": D(50_100), "target": D(48_000)}
+    )
+    market_entry = {k: limit[k] for k in ("stop", "target")}
+    resting = submitted(
+        submitted(book(), instruction(side, **market_entry), quote(50_000)).book,
+        instruction(side, **limit),
+        quote(50_000),
+        decision="dec-2",
+    )
+    target = D(51_500) if side == "buy" else D(48_500)
+    adjust = closing_instruction("sell" if side == "buy" else "buy", action="adjust_orders", stop=moved, target=target)
+    adjusted = submitted(resting.book, adjust, quote(50_000), decision="dec-3", seconds=1)
+    through = 49_899.0 if side == "buy" else 50_101.0
+    turn = ticked(adjusted, quote(through, seconds=2, sequence=2))
+    position = turn.book.positions[SYMBOL].position
+    assert "entry.filled" in kinds(turn)
+    assert (position.quantity, position.stop_loss, position.take_profit) == (D("0.2"), moved, target)
+    assert {o.quantity for o in (w.intent for w in turn.book.orders.values())} == {D("0.2")}

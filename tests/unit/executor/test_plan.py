@@ -123,6 +123,17 @@ def test_the_final_verdict_never_allows_more(
     assert (final.final.quantity if final.final else None) == quantity
 
 
+def test_a_smaller_allowed_size_takes_leverage_stop_and_target_from_the_account_as_it_is_now() -> None:
+    allowed = instruction(quantity=D("0.05"), notional=D(2_500), margin=D(250), leverage=D(10), stop=D(48_000))
+    now = instruction(quantity=D("0.1"), leverage=D(5), stop=D(49_500), target=D(51_000))
+    verdicts = [[AssetVerdict(asset=SYMBOL, verdict="accepted", action="buy", final=f)] for f in (allowed, now)]
+    (verdict,) = final_verdicts(*verdicts, expired=False)
+    final = verdict.final
+    assert final is not None
+    assert (final.quantity, final.notional, final.margin) == (D("0.05"), D(2_500), D(500))
+    assert (final.leverage, final.stop, final.target) == (D(5), D(49_500), D(51_000))
+
+
 def test_an_expired_decision_still_closes() -> None:
     closing = verdict("0.1", exit_=True)
     (final,) = final_verdicts([closing], [closing], expired=True)

@@ -82,6 +82,11 @@ def test_times_become_utc() -> None:
     assert tick.ts is not None and tick.ts.utcoffset() == timedelta(0)
 
 
+def test_a_time_that_utc_cannot_say_is_refused_like_any_bad_field() -> None:
+    with pytest.raises(ValidationError, match="out of range in UTC"):
+        MarketTick.model_validate({"symbol": "BTCUSDT", "price": 1, "ts": "0001-01-01T00:00:00+14:00"})
+
+
 def test_a_proposal_without_a_decision_must_be_an_abstention() -> None:
     fields = {name: None for name in ("decision", "abstain_reason")}
     with pytest.raises(ValidationError):

@@ -176,6 +176,14 @@ async def test_the_strategy_is_the_version_that_the_proposal_names() -> None:
     assert isinstance(ended, DecisionRejected) and ended.reason is RejectReason.NOTHING_PASSED
 
 
+async def test_a_strategy_that_is_stored_without_its_version_key_counts_as_the_version_that_it_says() -> None:
+    world = World()
+    world.configuration.strategies = {("trend", None): strategy(version=3)}
+    assert isinstance(await end(world, proposal()), DecisionValidated)
+    ended = await end(world, proposal(strategy=StrategyRef(id="trend", version=2)))
+    assert isinstance(ended, DecisionRejected) and ended.reason is RejectReason.NO_STRATEGY
+
+
 async def test_a_paused_account_opens_nothing() -> None:
     world = World()
     world.configuration.accounts["acc1"] = account(status="paused")
