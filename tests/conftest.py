@@ -74,6 +74,14 @@ def no_outside_connections() -> Iterator[None]:
     assert not guard.refused, f"tried to connect to {', '.join(guard.refused)}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist a file stays in one process, and one whole pipeline runs at a time: it fills two cores."""
+    for item in items:
+        parts = item.path.relative_to(item.config.rootpath).parts
+        item.add_marker(pytest.mark.xdist_group("pipeline" if parts[1] in ("chaos", "e2e") else "/".join(parts)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     guard.guard_connections()
     signal.signal(signal.SIGTERM, _interrupt)

@@ -5,6 +5,7 @@ and every service asserts at start that the server's live configuration is this 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from libs.schemas.ids import PARTITIONS
@@ -288,6 +289,7 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given)
 
 
+@lru_cache(maxsize=4096)  # subjects recur: there are a few for each account
 def stream_of(subject: str) -> str:
     """Name of the stream that stores a subject. Raises KeyError for one that no stream takes."""
     for stream in STREAMS:

@@ -122,7 +122,10 @@ class _Session:
         return step.parsed if isinstance(step, Done) else step
 
     async def _reply(self, entry: CatalogueEntry, messages: Messages, step: Call) -> Reply:
-        """The reply of this call: the one that an earlier delivery has paid for, or a new one, kept at once."""
+        """The reply of this call: the one that an earlier delivery has paid for, or a new one, kept at once.
+
+        A rule's is not: it costs nothing and comes out alike each time.
+        """
         attempt = len(self.calls) + 1
         if attempt <= len(self.kept):
             return self.kept[attempt - 1]
@@ -131,9 +134,14 @@ class _Session:
             await self.deps.sleep(step.wait_s)
         reply = await self.deps.models.call(entry, messages, step.timeout_s)
         self.away_s += self.deps.clock.monotonic() - begun
-        try:
-            reply = await self.deps.answers.keep(self.id, attempt, reply)
-        except StoreAway:
-            log.debug("the answer of %s is not kept", self.id)
+        if not entry.is_rule:
+            reply = await self._keep(attempt, reply)
         hit("decider.after_answer")
         return reply
+
+    async def _keep(self, attempt: int, reply: Reply) -> Reply:
+        try:
+            return await self.deps.answers.keep(self.id, attempt, reply)
+        except StoreAway:
+            log.debug("the answer of %s is not kept", self.id)
+            return reply

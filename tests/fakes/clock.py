@@ -1,5 +1,6 @@
-"""A clock that stands until it is told to go on."""
+"""Clocks that stand until they are told to go on."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -30,3 +31,27 @@ class FakeClock:
         self._monotonic += seconds
         if not self.paused:
             self._now += timedelta(seconds=seconds * self.speed)
+
+
+@dataclass
+class ReadClock:
+    """Market time stands still until it is moved; `monotonic` moves on by a hundredth of a second with each reading, so
+    that a loop with a deadline ends."""
+
+    time: datetime
+    speed: float = 1.0
+    paused: bool = False
+    read: float = 0.0
+
+    def now(self) -> datetime:
+        return self.time
+
+    def wall(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        self.read += 0.01
+        return self.read
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)

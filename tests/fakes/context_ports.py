@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
@@ -14,33 +14,8 @@ from services.context.domain.assets import Studies
 from services.context.domain.market import Bounds, Market
 from services.context.domain.triggers import Asked
 from services.context.ports import Deps
+from tests.fakes.clock import ReadClock
 from tests.fakes.context_values import T0
-
-
-@dataclass
-class FakeClock:
-    """Stands still until it is moved; `monotonic` moves on by a hundredth of a second with each reading."""
-
-    time: datetime = T0
-    speed: float = 1.0
-    paused: bool = False
-    read: float = 0.0
-
-    def now(self) -> datetime:
-        return self.time
-
-    def wall(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        self.read += 0.01
-        return self.read
-
-    def to(self, when: datetime) -> None:
-        self.time = when
-
-    def advance(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -134,7 +109,7 @@ class FakeMeter:
 class World:
     """All ports of one worker, and the Deps made of them."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: ReadClock = field(default_factory=lambda: ReadClock(T0))
     config: FakeConfiguration = field(default_factory=FakeConfiguration)
     states: FakeStates = field(default_factory=FakeStates)
     market: Market = field(default_factory=lambda: Market(Bounds()))

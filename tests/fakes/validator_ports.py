@@ -1,7 +1,6 @@
 """The validator's ports in memory."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
@@ -11,30 +10,8 @@ from libs.schemas.venue import VenueSymbol
 from services.validator.domain.marks import Mark, after_tick
 from services.validator.metrics import ValidatorMetrics
 from services.validator.ports import Deps
+from tests.fakes.clock import ReadClock
 from tests.fakes.validator_values import account, seconds, state, strategy, tick, venue
-
-
-@dataclass
-class FakeClock:
-    """Market time stands still until it is moved; `monotonic` moves on by a hundredth of a second a reading."""
-
-    time: datetime = field(default_factory=lambda: seconds(3))
-    speed: float = 1.0
-    paused: bool = False
-    read: float = 0.0
-
-    def now(self) -> datetime:
-        return self.time
-
-    def wall(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        self.read += 0.01
-        return self.read
-
-    def advance(self, by: float) -> None:
-        self.time += timedelta(seconds=by)
 
 
 @dataclass
@@ -88,7 +65,7 @@ class World:
     configuration: FakeConfiguration = field(default_factory=FakeConfiguration)
     states: FakeStates = field(default_factory=FakeStates)
     marks: FakeMarks = field(default_factory=FakeMarks)
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: ReadClock = field(default_factory=lambda: ReadClock(seconds(3)))
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     mirror_wait: float = 0.05
 

@@ -44,6 +44,11 @@ class CatalogueEntry(_Part):
         return self.price is not None and self.price.input == 0 and self.price.output == 0
 
     @property
+    def is_rule(self) -> bool:
+        """Whether it answers the same prompt alike each time, for nothing: then there is no answer to keep."""
+        return self.provider == "builtin"
+
+    @property
     def structured(self) -> Literal["json_schema", "json_object", "prompt"]:
         """How the model is told the shape of its answer."""
         if "json_schema" in self.capabilities:

@@ -62,13 +62,17 @@ def _decimal(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
+def mark_of(tick: MarketTick) -> float:
+    """The tick's mark price, else its index price, else its price."""
+    return tick.mark_price or tick.index_price or tick.price
+
+
 def quote_of(tick: MarketTick, sequence: int, at: datetime) -> Quote:
     """Floats become the decimals that they are written as; `at` stands in for a tick without a time."""
-    mark = tick.mark_price or tick.index_price or tick.price
     return Quote(
         symbol=tick.symbol,
         price=Decimal(str(tick.price)),
-        mark=Decimal(str(mark)),
+        mark=Decimal(str(mark_of(tick))),
         bid=_decimal(tick.bid),
         ask=_decimal(tick.ask),
         at=tick.ts or at,

@@ -7,7 +7,7 @@ from datetime import datetime
 from libs.runtime.clock import Clock
 from libs.schemas.market import FundingUpdate, MarketTick
 from services.executor.domain.bands import NEVER_HIGH, NEVER_LOW, Band
-from services.executor.domain.quote import Quote, quote_of
+from services.executor.domain.quote import Quote, mark_of, quote_of
 from services.executor.ports import MarketEvent
 
 Bound = tuple[float, str]
@@ -76,7 +76,7 @@ class Board:
         self._last[tick.symbol] = (tick, sequence)
         watch = self._watches.get(tick.symbol)
         if watch is not None:
-            for account in watch.hits(tick.price, tick.mark_price or tick.index_price or tick.price):
+            for account in watch.hits(tick.price, mark_of(tick)):
                 self.offer(account, tick, sequence)
         self.sequence = sequence
 

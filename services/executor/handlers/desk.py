@@ -21,7 +21,7 @@ from services.executor.domain.book import AccountBook, next_expiry, rolled
 from services.executor.domain.changes import Turn, seal
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
-from services.executor.domain.quote import Market, SymbolRules, quote_of, rules_of
+from services.executor.domain.quote import Market, SymbolRules, mark_of, quote_of, rules_of
 from services.executor.handlers.board import Board
 from services.executor.handlers.execution import Execution
 from services.executor.handlers.relay import AWAY, Relay
@@ -268,9 +268,8 @@ class Desk:
             await self._tick(event, sequence, market)
 
     async def _tick(self, event: MarketTick, sequence: int, market: Market) -> None:
-        mark = event.mark_price or event.index_price or event.price
         limits = self._bands.get(event.symbol)
-        if limits is not None and limits.hit(event.price, mark):
+        if limits is not None and limits.hit(event.price, mark_of(event)):
             quote = quote_of(event, sequence, market.now)
             seen = Market({**market.quotes, event.symbol: quote}, market.rules, quote.at)
             await self._commit_if_changed(paper.on_tick(Turn(self.book), quote, seen), sequence)

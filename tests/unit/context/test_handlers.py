@@ -24,7 +24,7 @@ def world() -> World:
         made.market.on_candle(candle(minute), Source.FEED)
     made.market.on_tick(tick(1_499 * 60, 100), 1)
     made.market.on_tick(tick(1_499 * 60 + 45, 101), 2)
-    made.clock.to(at(1_500 * 60 + 1))
+    made.clock.time = at(1_500 * 60 + 1)
     return made
 
 
@@ -37,7 +37,7 @@ async def test_a_request_becomes_a_context(world: World) -> None:
 
 
 async def test_minutes_that_ended_are_closed_before_a_context_is_built(world: World) -> None:
-    world.clock.to(at(1_500 * 60 + 3))
+    world.clock.time = at(1_500 * 60 + 3)
     (emit,) = await answer(world.deps, request(world.clock.now()))
     assert isinstance(emit.body, TradingContext)
     assert emit.body.market_data.assets["BTCUSDT"].technical_indicators.interval.as_of == at(1_500 * 60)
@@ -94,7 +94,7 @@ async def test_a_request_may_name_another_strategy_whose_timeframes_are_then_fol
 
 
 async def test_a_closed_interval_is_published_once_as_a_request(world: World) -> None:
-    world.clock.to(at(1_500 * 60 + 8))
+    world.clock.time = at(1_500 * 60 + 8)
     await cycle(world.deps)
     await cycle(world.deps)
     (emit,) = world.publisher.emitted
@@ -108,7 +108,7 @@ async def test_a_closed_interval_is_published_once_as_a_request(world: World) ->
 
 async def test_nothing_fires_while_stored_ticks_are_still_to_be_read(world: World) -> None:
     world.log.behind = True
-    world.clock.to(at(1_500 * 60 + 8))
+    world.clock.time = at(1_500 * 60 + 8)
     await cycle(world.deps)
     assert world.publisher.emitted == []
     world.log.behind = False
@@ -117,7 +117,7 @@ async def test_nothing_fires_while_stored_ticks_are_still_to_be_read(world: Worl
 
 
 async def test_a_trigger_that_cannot_be_published_is_tried_again(world: World) -> None:
-    world.clock.to(at(1_500 * 60 + 8))
+    world.clock.time = at(1_500 * 60 + 8)
     world.publisher.away = True
     await cycle(world.deps)
     assert world.requests.asked == {}
@@ -129,14 +129,14 @@ async def test_a_trigger_that_cannot_be_published_is_tried_again(world: World) -
 async def test_nothing_fires_before_the_first_tick_of_the_market() -> None:
     world = World()
     world.config.add(account(), strategy("1m"))
-    world.clock.to(at(603))
+    world.clock.time = at(603)
     await cycle(world.deps)
     assert world.publisher.emitted == []
 
 
 async def test_an_account_without_a_strategy_disturbs_no_other(world: World) -> None:
     world.config.accounts = {"broken": account("broken", strategy_id="gone"), **world.config.accounts}
-    world.clock.to(at(1_500 * 60 + 8))
+    world.clock.time = at(1_500 * 60 + 8)
     await cycle(world.deps)
     assert [e.subject for e in world.publisher.emitted] == ["decision.requested.acc1"]
 
@@ -144,7 +144,7 @@ async def test_an_account_without_a_strategy_disturbs_no_other(world: World) -> 
 async def test_after_an_outage_only_the_newest_interval_fires(world: World) -> None:
     world.clock.advance(3_600)
     world.market.on_tick(tick(1_560 * 60, 100), 3)
-    world.clock.to(at(1_560 * 60 + 8))
+    world.clock.time = at(1_560 * 60 + 8)
     await cycle(world.deps)
     assert len(world.publisher.emitted) == 1
     assert world.clock.now() - at(1_560 * 60) < timedelta(seconds=60)

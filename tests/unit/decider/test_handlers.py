@@ -203,6 +203,13 @@ async def test_a_redelivery_stays_with_the_model_that_was_begun_with_even_if_lat
     assert models.calls == []
 
 
+async def test_a_rules_answer_is_not_kept_since_it_comes_out_alike_for_nothing() -> None:
+    answers = MemoryAnswers()
+    made = MADE.model_copy(update={"request": MADE.request.model_copy(update={"model": "builtin/trend"})})
+    proposal, _ = await run(answer(), made=made, answers=answers)
+    assert (proposal.status, answers.replies) == ("proposed", {})
+
+
 async def test_the_time_of_an_earlier_delivery_counts_for_the_deadline() -> None:
     answers = MemoryAnswers()
     spent = Reply(model=GPT, outcome=Outcome.TIMEOUT, latency_ms=19_900)

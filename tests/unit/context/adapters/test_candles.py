@@ -7,13 +7,14 @@ from services.context.adapters.candles import OwnCandles
 from services.context.domain.market import Bounds, Market
 from services.context.domain.series import Source
 from services.context.metrics import Metrics
-from tests.fakes.context_ports import FakeClock, FakePublisher
-from tests.fakes.context_values import at, candle, tick
+from tests.fakes.clock import ReadClock
+from tests.fakes.context_ports import FakePublisher
+from tests.fakes.context_values import T0, at, candle, tick
 
 
 class Bench:
     def __init__(self) -> None:
-        self.market, self.publisher, self.clock = Market(Bounds()), FakePublisher(), FakeClock()
+        self.market, self.publisher, self.clock = Market(Bounds()), FakePublisher(), ReadClock(T0)
         metrics = Metrics(CollectorRegistry())
         self.own = OwnCandles(self.market, self.publisher, self.clock, metrics, wait=1.0)
         self.market.on_tick(tick(0, 10), 1)

@@ -6,14 +6,14 @@ from libs.schemas import ids, subjects
 from libs.schemas.context import DecisionRequest, Trigger
 from services.context.adapters.requests import NatsRequestLog
 from services.context.domain.triggers import Asked
-from tests.fakes.context_ports import FakeClock
+from tests.fakes.clock import ReadClock
 from tests.fakes.context_values import at, request
 
 CYCLE = ids.interval_cycle("5m", at(300))
 
 
 def log_of(*bodies: DecisionRequest) -> NatsRequestLog:
-    log = NatsRequestLog(Bus(NatsBroker(), "context"), FakeClock(at(400)))
+    log = NatsRequestLog(Bus(NatsBroker(), "context"), ReadClock(at(400)))
     for n, body in enumerate(bodies):
         data = body.model_dump_json().encode()
         log._on_record(Record(subjects.decision_requested("acc1"), data, n + 1, None, 0))
