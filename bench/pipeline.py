@@ -39,6 +39,7 @@ from libs.schemas.ids import context_id, decision_id, request_cycle
 
 ACCOUNTS = 200
 SPEED = 5.0
+EVERY_S = 0.1  # a rate, not a flood: what follows an order (fills, records) is not to be measured with the next one
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
 PATIENCE_S = 5.0
 HOPS = 4
@@ -144,7 +145,9 @@ async def _latencies(bus: Bus) -> list[float]:
     names = await _flat_accounts(bus)
     await chain.start()
     for name in names:
+        pause = asyncio.create_task(asyncio.sleep(EVERY_S))
         await _ask(bus, chain, clock, name)
+        await pause
     await chain.stop()
     await clock.stop()
     return chain.latencies()

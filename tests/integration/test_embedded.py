@@ -25,9 +25,10 @@ from tests.servers import Urls, empty_jetstream
 
 NAMES = ["nats", "mongodb", "redis"]
 HOLDER = """
-import sys
+import signal, sys
 from pathlib import Path
 from cli.embedded import Servers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background hands on that it is ignored
 servers = Servers(Path(sys.argv[1]), use_urls=False, use_path=False).start()
 print(*(info.pid for info in servers.values()), flush=True)
 sys.stdin.read()
