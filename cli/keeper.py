@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from cli.backoff import Backoff
 from cli.embedded import ServerError, Servers
+from libs.runtime.ending import end
 
 LOOK_EVERY_S = 1.0
 
@@ -26,8 +27,7 @@ class Keeper:
     async def stop(self) -> None:
         """Returns when no restart is under way: `Servers` is not to be used by two threads at once."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
         if self._busy is not None:
             await asyncio.gather(self._busy, return_exceptions=True)
 

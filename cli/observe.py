@@ -15,6 +15,7 @@ from cli.summary import is_live
 from libs.perps.margin import unrealized_pnl
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import MarketClockMirror
+from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -80,8 +81,7 @@ class Observer:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
         with contextlib.suppress(*_AWAY):
             for reader in self._readers.values():
                 await reader.stop()

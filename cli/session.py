@@ -25,6 +25,7 @@ from cli.summary import Summary
 from cli.supervisor import Supervisor, make_workers
 from cli.workers import Worker, exit_words
 from libs.runtime.bus import Bus
+from libs.runtime.ending import end
 from libs.runtime.mongo import Database, provision
 from libs.runtime.provision import provision_nats
 from libs.runtime.settings import MongoSettings
@@ -100,8 +101,7 @@ class Session:
         """End the workers, then everything that looks at them."""
         self._run.phase = "stopping"
         if self._refresher is not None:
-            self._refresher.cancel()
-            await asyncio.gather(self._refresher, return_exceptions=True)
+            await end([self._refresher])
         self.refresh()
         await self.keeper.stop()
         await self.supervisor.stop()

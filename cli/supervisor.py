@@ -13,6 +13,7 @@ from cli.plan import Plan
 from cli.probe import get
 from cli.project import shown
 from cli.workers import Worker, exit_words
+from libs.runtime.ending import end
 
 Probe = Callable[[int, str], Awaitable[tuple[int, str] | None]]
 TICK_S = 0.2
@@ -93,8 +94,7 @@ class Supervisor:
         """SIGTERM to the feed, then to all others; SIGKILL to what is left after 5 s. Idempotent."""
         self._stopping = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
             self._task = None
         deadline = time.monotonic() + STOP_S
         feeds = [worker for worker in self.workers if worker.name == LAST]

@@ -1,5 +1,7 @@
 """Decisions: what a model proposes and what each call cost. What the rules say of it: `verdict.py`."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -160,6 +162,17 @@ class Facts(Wire):
     correlations: dict[str, float] | None = None
     account_version: int = Field(ge=0)
     as_of: Utc
+
+    def newer_than(self, ticks: Mapping[str, datetime]) -> bool:
+        """Whether one of these newest ticks (event times by symbol) is over a second older than the one seen here.
+
+        Whoever holds such a tick reads the market more slowly than the maker of these facts and has to wait.
+        """
+        return any(
+            self.as_of - timedelta(seconds=asset.age_seconds) - ticks[symbol] > timedelta(seconds=1)
+            for symbol, asset in self.assets.items()
+            if symbol in ticks
+        )
 
 
 class Timing(Wire):

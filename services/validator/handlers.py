@@ -1,6 +1,7 @@
 """Proposals in, one terminal event each out."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from faststream.nats import NatsRouter
 
@@ -22,6 +23,7 @@ from services.validator.domain.verdict import Judged, Terminal, judged, rejected
 from services.validator.ports import Deps
 
 ASK_AGAIN_S = 0.05
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def routes(deps: Deps) -> NatsRouter:
@@ -73,7 +75,8 @@ async def _loaded(
     while True:
         account, strategy, state = _look_up(deps, proposal)
         recent = state is not None and state.version >= proposal.facts.account_version
-        if (account and strategy and recent) or deps.clock.monotonic() >= until:
+        known_all = account and strategy and recent and not _behind(deps, proposal)
+        if known_all or deps.clock.monotonic() >= until:
             break
         await asyncio.sleep(ASK_AGAIN_S)
     if account is None:
@@ -84,6 +87,12 @@ async def _loaded(
     if state is None:
         return _missing(deps, proposal, RejectReason.NO_STATE, f"no state of {proposal.account_id} is known yet")
     return account, strategy, state
+
+
+def _behind(deps: Deps, proposal: DecisionProposed) -> bool:
+    """Whether the context had newer ticks than this worker has read: an old price would deny what is sound."""
+    marks = {symbol: deps.marks.get(symbol) for symbol in proposal.facts.assets}
+    return proposal.facts.newer_than({symbol: mark.at if mark else _NEVER for symbol, mark in marks.items()})
 
 
 def _look_up(

@@ -125,7 +125,11 @@ async def test_what_is_decided_on_them_is_traded_at_their_prices(run: Running) -
         return bool(filled)
 
     async with run.following("ORDERS", "order.filled.aggressive", start=Start.all()) as fills:
-        await until(entries, "an entry is filled", 20)
+        try:
+            await until(entries, "an entry is filled", 20)
+        except AssertionError as error:
+            chain = [record for stream in ("DECISIONS", "ORDERS") for record in await run.stored(stream)]
+            raise AssertionError("\n".join([str(error), *(f"{r.subject} {r.data.decode()}" for r in chain)])) from None
     for body in filled:
         first = FIRST[body["intent"]["symbol"]]
         assert abs(Decimal(body["fill"]["price"]) / Decimal(first) - 1) < Decimal("0.03")

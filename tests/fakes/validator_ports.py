@@ -47,9 +47,16 @@ class FakeStates:
 
 @dataclass
 class FakeMarks:
+    """`later` comes in by the n-th reading."""
+
     marks: dict[str, Mark] = field(default_factory=dict)
+    later: tuple[int, str, float, float] | None = None
+    readings: int = 0
 
     def get(self, symbol: str) -> Mark | None:
+        self.readings += 1
+        if self.later is not None and self.readings >= self.later[0]:
+            self.put(*self.later[1:])
         return self.marks.get(symbol)
 
     def put(self, symbol: str, price: float, after: float) -> None:

@@ -1,5 +1,6 @@
 """What a verdict becomes: judged again on the account itself, planned, stored, and only then submitted."""
 
+import asyncio
 from collections.abc import Sequence
 
 from libs.risk.accounts import account_view
@@ -20,6 +21,9 @@ from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
 from services.executor.ports import AlreadyPlanned, Deps, Seat, Stored
 
+TICKS_WAIT_S = 2.0
+TICKS_POLL_S = 0.02
+
 
 class Execution:
     """Of one account; the caller has its lock. Every step can be repeated."""
@@ -34,6 +38,7 @@ class Execution:
         if body.decision_id in self._seat.book.executed:
             await self._deps.plans.done(body.decision_id)
             return
+        await self._abreast(body)
         stored = await self._deps.plans.find(body.decision_id) if redelivered else None
         stored = stored or await self._store(body)
         if stored is not None:
@@ -51,6 +56,15 @@ class Execution:
             await self._venue.submit(orders)
         hit("executor.after_submit")
         await self._deps.plans.done(stored.value.plan_id)
+
+    async def _abreast(self, body: DecisionValidated) -> None:
+        """Wait a little while the validator had newer ticks than this worker has read: they are the prices of now."""
+        until = self._deps.clock.monotonic() + TICKS_WAIT_S
+        while self._deps.clock.monotonic() < until:
+            quotes = self._seat.market().quotes
+            if not body.facts.newer_than({symbol: quote.at for symbol, quote in quotes.items()}):
+                return
+            await asyncio.sleep(TICKS_POLL_S)
 
     async def _store(self, body: DecisionValidated) -> Stored[OrderPlan] | None:
         """The stored plan; None where the decision asks for nothing."""

@@ -167,6 +167,19 @@ async def test_a_state_behind_the_proposal_is_waited_for_and_then_taken_as_it_is
     assert isinstance(ended, DecisionValidated) and ended.account_version == 6
 
 
+async def test_ticks_that_the_context_had_already_are_waited_for() -> None:
+    """Else the price of before a burst, or the silence before it, would deny what is sound."""
+    world = World(mirror_wait=5)
+    world.marks.put("BTCUSDT", 60_000, -600)
+    world.marks.later = (6, "BTCUSDT", 100_000, 2)
+    ended = await end(world, proposal())
+    assert isinstance(ended, DecisionValidated) and ended.facts.assets["BTCUSDT"].mark == 100_000
+    silent = World()
+    silent.marks.put("BTCUSDT", 60_000, -600)
+    ended = await end(silent, proposal())
+    assert isinstance(ended, DecisionRejected) and ended.verdicts[0].receipts[-1].reason is Reason.STALE_ASSET
+
+
 async def test_the_strategy_is_the_version_that_the_proposal_names() -> None:
     world = World()
     world.configuration.strategies["trend", 4] = strategy(version=4, is_active=True, max_exposure_pct=0.001)
