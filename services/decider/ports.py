@@ -8,8 +8,9 @@ from libs.runtime.clock import Clock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry
+from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.policy import Limits
-from services.decider.domain.replies import Reply
+from services.decider.domain.replies import Outcome, Reply
 
 
 class Models(Protocol):
@@ -28,6 +29,33 @@ class AnswerStore(Protocol):
     async def kept(self, decision_id: str) -> list[Reply]: ...
     async def keep(self, decision_id: str, attempt: int, reply: Reply) -> Reply:
         """Keep the reply of call `attempt` (from 1). Returns the one that counts: what is there already stays."""
+        ...
+
+
+class Gate(Protocol):
+    """What stands before each call: the breaker of provider and model, rate limits, budgets.
+
+    `call_id` is "<decision_id>:<attempt>"; both methods are idempotent by it: a redelivered context reserves and
+    settles once. Neither raises for a store that is away: paid models are then Denied(BUDGET_UNAVAILABLE).
+    """
+
+    async def admit(
+        self, call_id: str, account: Account | None, entry: CatalogueEntry, worst: WorstCase
+    ) -> Admitted | Denied:
+        """Reserve the worst case of a call, or say why it is not made."""
+        ...
+
+    async def settle(
+        self,
+        ticket: Admitted,
+        call_id: str,
+        account: Account | None,
+        entry: CatalogueEntry,
+        cost_usd: float | None,
+        tokens: int | None,
+        outcome: Outcome,
+    ) -> None:
+        """What the call came to. None where the provider did not say: then the reservation stands."""
         ...
 
 

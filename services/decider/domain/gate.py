@@ -1,0 +1,38 @@
+"""What stands before a call that may cost something: breaker, rate limits, budgets. Values only."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Denial(StrEnum):
+    """Why a call is not made."""
+
+    BREAKER_OPEN = "breaker_open"
+    RATE_LIMITED = "rate_limited"
+    BUDGET = "budget"
+    BUDGET_UNAVAILABLE = "budget_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The call may be made, and is settled under this ticket. `probe`: it alone tries an open breaker."""
+
+    ticket: str
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """`detail` is one line that says what is wrong and what to do; `retry_after_s` wall seconds, where it is known."""
+
+    why: Denial
+    detail: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The most that a call can cost. `usd` None: no price is known, then tokens count."""
+
+    usd: float | None
+    tokens: int
