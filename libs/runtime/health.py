@@ -1,4 +1,4 @@
-"""The operations port of every process: /live, /ready, /metrics. Unauthenticated, without data."""
+"""The operations port of every process: /live, /ready, /health, /metrics. Unauthenticated, without data."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -12,11 +12,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class OpsApp:
-    """A small ASGI application. `checks` gives the state of each part; it is ready when all are true."""
+    """A small ASGI application. `checks` gives the state of each part; it is ready when all are true. `details` says
+    more of parts that may be unwell while the process does its work."""
 
-    def __init__(self, registry: CollectorRegistry, checks: Callable[[], Mapping[str, bool]]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        checks: Callable[[], Mapping[str, bool]],
+        details: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self._registry = registry
         self._checks = checks
+        self._details = details
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,6 +40,8 @@ class OpsApp:
             checks = dict(self._checks())
             ready = all(checks.values())
             return 200 if ready else 503, "application/json", json.dumps({"ready": ready, "checks": checks}).encode()
+        if path == "/health":
+            return 200, "application/json", json.dumps({"checks": dict(self._checks()), **self._details()}).encode()
         if path == "/metrics":
             return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
-        return 404, "application/json", b'{"error": "only /live, /ready and /metrics are here"}'
+        return 404, "application/json", b'{"error": "only /live, /ready, /health and /metrics are here"}'

@@ -10,6 +10,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.runtime.validation import explain
 from libs.schemas.account import Account, AccountState
+from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_STATE
 from libs.schemas.venue import VenueSymbol
@@ -76,11 +77,12 @@ class KvMirror(Generic[M]):
             self._on_change(key, value)
 
 
-ConfigValue = Account | TradingStrategy | VenueSymbol
-_KINDS: dict[str, type[Account] | type[TradingStrategy] | type[VenueSymbol]] = {
+ConfigValue = Account | TradingStrategy | VenueSymbol | ModelsConfig
+_KINDS: dict[str, type[Account] | type[TradingStrategy] | type[VenueSymbol] | type[ModelsConfig]] = {
     "account": Account,
     "strategy": TradingStrategy,
     "venue": VenueSymbol,
+    MODELS_KEY: ModelsConfig,
 }
 
 
@@ -90,7 +92,7 @@ def _config(key: str, data: bytes) -> ConfigValue | None:
 
 
 class ConfigMirror:
-    """Accounts, strategies and venue symbols as configured now."""
+    """Accounts, strategies, venue symbols and the models that decide, as configured now."""
 
     def __init__(self, bus: Bus, *, on_change: Callable[[str, ConfigValue | None], None] | None = None) -> None:
         self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=on_change)
@@ -114,6 +116,12 @@ class ConfigMirror:
     @property
     def venue_symbols(self) -> dict[tuple[str, str], VenueSymbol]:
         return {(v.venue, v.symbol): v for v in self._mirror.items().values() if isinstance(v, VenueSymbol)}
+
+    @property
+    def models(self) -> ModelsConfig | None:
+        """The chain of models that was switched to while running, if any."""
+        value = self._mirror.get(MODELS_KEY)
+        return value if isinstance(value, ModelsConfig) else None
 
     def account(self, account_id: str) -> Account | None:
         value = self._mirror.get(f"account.{account_id}")

@@ -66,6 +66,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._http: list[tuple[Any, str, int]] = []
         self._checks: dict[str, Callable[[], bool]] = {}
+        self._details: dict[str, Callable[[], Any]] = {}
         self._pulling = False
         self._stopping = False
 
@@ -82,6 +83,13 @@ class Worker:
 
     def readiness(self, name: str, check: Callable[[], bool]) -> None:
         self._checks[name] = check
+
+    def detail(self, name: str, say: Callable[[], Any]) -> None:
+        """What /health of the operations port says under `name`: anything that JSON can hold."""
+        self._details[name] = say
+
+    def details(self) -> Mapping[str, Any]:
+        return {name: say() for name, say in self._details.items()}
 
     def serve_http(self, app: Any, host: str, port: int) -> None:
         self._http.append((app, host, port))
@@ -166,7 +174,7 @@ class Worker:
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, stop.set)
         watch_loop(loop)
-        ops = OpsApp(self.registry, self.checks)
+        ops = OpsApp(self.registry, self.checks, self.details)
         servers = [HttpServer(ops, self.settings.ops_host, self.settings.ops_port)]
         await servers[0].begin()
         starting = asyncio.create_task(self._start_all(servers))

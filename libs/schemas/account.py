@@ -12,6 +12,7 @@ from libs.schemas.base import (
     Id,
     Leverage,
     Message,
+    ModelChain,
     Money,
     Name,
     NonNegativeMoney,
@@ -57,7 +58,7 @@ class Account(Message):
     initial_balance: PositiveMoney
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)]
     strategy_id: StrategyId
-    model: Name | None = None
+    model: ModelChain | None = None
     status: AccountStatus = "active"
     price_trigger_pct: float | None = Field(default=None, gt=0, le=100)
     funding_near_min: int | None = Field(default=None, ge=0, le=480)

@@ -174,6 +174,7 @@ AlertKind = Literal[
     "abstain_rate",
     "budget",
     "auth",
+    "model",
     "protection",
     "venue",
     "stale",

@@ -16,6 +16,7 @@ StrategyId = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+ModelChain = Annotated[str, StringConstraints(min_length=1, max_length=500)]  # a model, or "a,b,c" in order
 ShortText = Annotated[str, StringConstraints(max_length=500)]
 Text = Annotated[str, StringConstraints(max_length=4_000)]
 LongText = Annotated[str, StringConstraints(max_length=200_000)]

@@ -19,6 +19,7 @@ from libs.schemas.base import (
     Id,
     Leverage,
     Message,
+    ModelChain,
     Money,
     Name,
     NonNegative,
@@ -59,7 +60,7 @@ class DecisionRequest(Message):
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)] | None = None
     trigger: Trigger
     strategy_override: StrategyId | None = None
-    model: Name | None = None
+    model: ModelChain | None = None
     force_refresh: bool = False
     dry_run: bool = False
     requested_by: Name
@@ -71,7 +72,7 @@ class RequestOptions(Wire):
     """The part of a request that travels with its context."""
 
     request_id: Id
-    model: Name | None = None
+    model: ModelChain | None = None
     force_refresh: bool = False
     dry_run: bool = False
     strategy_override: StrategyId | None = None

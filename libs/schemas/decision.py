@@ -126,7 +126,7 @@ class ModelCall(Wire):
     attempt: int = Field(ge=1)
     outcome: CallOutcome
     error: Text | None = None
-    cached: bool = False
+    cached: bool = False  # read from what an earlier delivery has paid for; its cost is still that of the one call
 
 
 class Arm(Wire):
@@ -203,6 +203,7 @@ class DecisionProposed(Message):
     abstain_detail: Text | None = None
     decision: TradingDecision | None = None
     calls: tuple[ModelCall, ...] = ()
+    not_asked: Annotated[tuple[ShortText, ...], Field(max_length=32)] = ()  # models of the chain passed over, and why
     context_ref: Id
     symbols: tuple[Symbol, ...]
     missing: tuple[Symbol, ...] = ()

@@ -17,6 +17,7 @@ from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
 from libs.schemas.decision import DecisionProposed, TradingDecision
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketNote, MarketTick
+from libs.schemas.models import ModelsConfig
 from libs.schemas.orders import OrderEvent, OrderPlan, PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
@@ -45,6 +46,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     AuditEvent,
     TradingStrategy,
     VenueSymbol,
+    ModelsConfig,
     DeadLetter,
     Alert,
     DecisionResult,

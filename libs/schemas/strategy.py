@@ -4,7 +4,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from libs.schemas.base import Message, Name, NonNegative, Percent, ShortText, StrategyId, Text, Timeframe, Wire
+from libs.schemas.base import (
+    Message,
+    ModelChain,
+    Name,
+    NonNegative,
+    Percent,
+    ShortText,
+    StrategyId,
+    Text,
+    Timeframe,
+    Wire,
+)
 
 StrategyType = Literal["conservative", "aggressive", "scalping", "swing", "dca", "custom"]
 Sizing = Literal["fixed", "percentage", "kelly", "volatility_adjusted"]
@@ -59,6 +70,7 @@ class TradingStrategy(Message):
     funding_blackout_min: int = Field(default=0, ge=0, le=480)
     take_profit_pct: float | None = Field(default=None, gt=0, le=1_000)
     ladder: Ladder | None = None
+    model: ModelChain | None = None
     is_active: bool = True
     version: int = Field(default=1, ge=1)
     changed_because: ShortText | None = None

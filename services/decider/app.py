@@ -3,15 +3,20 @@
 import asyncio
 import logging
 
+from libs.runtime.clock import WallClock
 from libs.runtime.mirror import ConfigMirror
 from libs.runtime.worker import Worker, run
 from services.decider.adapters import models_file
+from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.jinja import JinjaTemplates
-from services.decider.adapters.litellm import Endpoint, LiteLLM
-from services.decider.adapters.redis import RedisAnswers
-from services.decider.domain.catalogue import Catalogue, UnknownModel
+from services.decider.adapters.keys import Keys
+from services.decider.adapters.litellm import LiteLLM
+from services.decider.adapters.redis import OpenGate, RedisAnswers, RedisIncidents
+from services.decider.domain import routing
+from services.decider.domain.catalogue import UnknownModel
 from services.decider.domain.policy import Limits
 from services.decider.handlers import routes
+from services.decider.handlers.keys import KeyChecks
 from services.decider.metrics import DeciderMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings
@@ -26,43 +31,55 @@ def create_app(settings: Settings | None = None) -> Worker:
     models, answers, accounts = models_of(settings), RedisAnswers(settings.redis_url), ConfigMirror(worker.bus)
     for service in (models, answers, accounts):
         worker.add(service)
-    _tell_model(catalogue, settings)
+    metrics = DeciderMetrics(worker.registry, catalogue, worker.clock.wall)
     deps = Deps(
         clock=worker.clock,
         accounts=accounts,
         catalogue=catalogue,
-        default_model=settings.llm_model,
+        default_model=settings.llm_model or ",".join(catalogue.chain),
         models=models,
         answers=answers,
+        gate=OpenGate(answers.link),
+        incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
-        limits=Limits(deadline_s=settings.decider_deadline_s, max_calls=settings.decider_max_calls),
+        limits=Limits(settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s),
         concurrency=settings.decider_concurrency,
         sleep=asyncio.sleep,
-        observe=DeciderMetrics(worker.registry).observe,
+        observe=metrics.observe,
     )
+    _tell_models(deps, settings)
     worker.include(routes(deps))
+    checks = KeyChecks(deps, Keys(endpoints_of(settings)), worker.bus.publish, metrics.checked)
+    worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
+    worker.detail("models", metrics.health.detail)
     return worker
 
 
-def models_of(settings: Settings) -> LiteLLM:
+def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
     router_key, own_key = (
         secret.get_secret_value() if secret else None for secret in (settings.openrouter_api_key, settings.llm_api_key)
     )
-    return LiteLLM(
-        openrouter=Endpoint(settings.openrouter_api_base, router_key, "OPENROUTER_API_KEY", asks_key=True),
-        compatible=Endpoint(settings.llm_base_url, own_key, "LLM_API_KEY", asks_key=False),
-    )
+    return {
+        "openrouter": Endpoint(settings.openrouter_api_base, router_key, "OPENROUTER_API_KEY", asks_key=True),
+        "openai-compatible": Endpoint(settings.llm_base_url, own_key, "LLM_API_KEY", asks_key=False),
+    }
 
 
-def _tell_model(catalogue: Catalogue, settings: Settings) -> None:
+def models_of(settings: Settings) -> LiteLLM:
+    return LiteLLM(endpoints_of(settings), WallClock().wall)
+
+
+def _tell_models(deps: Deps, settings: Settings) -> None:
     """Say at start what every decision of an account without a model of its own would otherwise say."""
-    entry = catalogue.find(settings.llm_model)
-    if isinstance(entry, UnknownModel):
-        log.error("LLM_MODEL: %s; until then every such decision abstains", entry)
-    elif entry.provider == "openrouter" and settings.openrouter_api_key is None:
-        log.error("LLM_MODEL is %s, but OPENROUTER_API_KEY is not set: such decisions abstain (auth)", entry.id)
-    elif entry.provider == "openai-compatible" and settings.llm_base_url is None:
-        log.error("LLM_MODEL is %s, but LLM_BASE_URL is not set: such decisions abstain (auth)", entry.id)
+    chain = routing.entries(deps.catalogue, routing.names(deps.default_model))
+    if isinstance(chain, UnknownModel):
+        log.error("LLM_MODEL: %s; until then every such decision abstains", chain)
+        return
+    for entry in chain:
+        if entry.provider == "openrouter" and settings.openrouter_api_key is None:
+            log.error("LLM_MODEL is %s, but OPENROUTER_API_KEY is not set: such calls fail (auth)", entry.id)
+        elif entry.provider == "openai-compatible" and settings.llm_base_url is None:
+            log.error("LLM_MODEL is %s, but LLM_BASE_URL is not set: such calls fail (auth)", entry.id)
 
 
 if __name__ == "__main__":

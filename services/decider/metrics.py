@@ -1,15 +1,33 @@
-"""What the decider counts. Labels come from the catalogue and from closed enums, never from accounts or answers."""
+"""What the decider counts. Labels come from the catalogue and from closed enums, never from accounts or answers.
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+Calls and tokens go by OpenTelemetry's GenAI conventions (`gen_ai.client.operation.duration`,
+`gen_ai.client.token.usage`), written as Prometheus writes them, with the buckets that they advise.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.schemas.decision import DecisionProposed, ModelCall
+from services.decider.domain.authentication import WRONG, Check, Verdict
+from services.decider.domain.catalogue import Catalogue
+from services.decider.domain.health import Health
 
 OWN_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-CALL_BUCKETS = (0.002, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 60)
+CALL_BUCKETS = tuple(0.01 * 2**n for n in range(14))  # 10 ms … 82 s
+TOKEN_BUCKETS = tuple(4.0**n for n in range(14))  # 1 … 67 million
+_MODEL = ["gen_ai_provider_name", "gen_ai_request_model"]
+_OPERATION = ["gen_ai_operation_name", *_MODEL]
+CHAT = "chat"
 
 
 class DeciderMetrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
+    """`health` is kept beside the metrics: both are what calls and checks have shown."""
+
+    def __init__(self, registry: CollectorRegistry, catalogue: Catalogue, wall: Callable[[], datetime]) -> None:
+        self.health = Health()
+        self._label, self._wall = catalogue.label, wall
         self._decisions = Counter(
             "perpetua_decider_decisions_total", "decisions by how they ended", ["status", "reason"], registry=registry
         )
@@ -20,27 +38,67 @@ class DeciderMetrics:
             registry=registry,
         )
         self._calls = Counter(
-            "perpetua_decider_calls_total", "calls of models", ["provider", "outcome"], registry=registry
+            "perpetua_decider_calls_total", "calls of models", ["provider", "model", "outcome"], registry=registry
         )
-        self._latency = Histogram(
-            "perpetua_decider_call_seconds", "time of one call", ["provider"], buckets=CALL_BUCKETS, registry=registry
+        self._passed = Counter(
+            "perpetua_decider_not_asked_total", "models of a chain that were passed over", registry=registry
         )
-        self._tokens = Counter("perpetua_decider_tokens_total", "tokens", ["provider", "kind"], registry=registry)
+        self._duration = Histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "time of one call",
+            [*_OPERATION, "error_type"],
+            buckets=CALL_BUCKETS,
+            registry=registry,
+        )
+        self._tokens = Histogram(
+            "gen_ai_client_token_usage",
+            "tokens of one call",
+            [*_OPERATION, "gen_ai_token_type"],
+            buckets=TOKEN_BUCKETS,
+            registry=registry,
+        )
         self._dollars = Counter(
-            "perpetua_decider_cost_dollars_total", "known cost of calls", ["provider", "source"], registry=registry
+            "perpetua_decider_cost_dollars_total", "known cost", ["provider", "model", "source"], registry=registry
+        )
+        self._unpriced = Counter(
+            "perpetua_decider_cost_unknown_total", "calls of unknown cost", ["provider", "model"], registry=registry
+        )
+        self._key = Gauge(
+            "perpetua_decider_key_valid",
+            "1 the key is taken, 0 it is not, -1 it could not be proven",
+            ["provider"],
+            registry=registry,
+        )
+        self._failing = Gauge(
+            "perpetua_decider_model_failures", "consecutive failed calls", ["provider", "model"], registry=registry
         )
 
     def observe(self, proposal: DecisionProposed) -> None:
         self._decisions.labels(proposal.status, proposal.abstain_reason or "").inc()
         self._own.observe((proposal.timing.engine or 0.0) / 1000)
+        self._passed.inc(len(proposal.not_asked))
         for call in proposal.calls:
             self._call(call)
 
+    def checked(self, check: Check) -> None:
+        self.health.checked(check)
+        self._key.labels(check.provider).set(
+            1 if check.verdict is Verdict.VALID else 0 if check.verdict in WRONG else -1
+        )
+
     def _call(self, call: ModelCall) -> None:
-        self._calls.labels(call.provider, call.outcome).inc()
-        self._latency.labels(call.provider).observe(call.latency_ms / 1000)
+        if call.cached:  # counted by the worker that made it, or lost with it
+            return
+        names = call.provider, self._label(call.model_requested)
+        failed = "" if call.outcome in ("ok", "repaired") else call.outcome
+        self._calls.labels(*names, call.outcome).inc()
+        self._duration.labels(CHAT, *names, failed).observe(call.latency_ms / 1000)
         if call.usage:
-            self._tokens.labels(call.provider, "prompt").inc(call.usage.prompt)
-            self._tokens.labels(call.provider, "completion").inc(call.usage.completion)
-        if call.cost_usd:
-            self._dollars.labels(call.provider, call.cost_source).inc(call.cost_usd)
+            self._tokens.labels(CHAT, *names, "input").observe(call.usage.prompt)
+            self._tokens.labels(CHAT, *names, "output").observe(call.usage.completion)
+        if call.cost_usd is None:
+            self._unpriced.labels(*names).inc()
+        else:
+            self._dollars.labels(*names, call.cost_source).inc(call.cost_usd)
+        self.health.saw(names[1], call, self._wall())
+        self._failing.labels(*names).set(self.health.models[names[1]].consecutive_failures)

@@ -1,12 +1,16 @@
 """What the decider needs from outside, and the values that its handlers are given."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from libs.runtime.clock import Clock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
+from libs.schemas.models import ModelsConfig
+from services.decider.domain.authentication import Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.policy import Limits
@@ -24,11 +28,16 @@ class StoreAway(Exception):
 
 
 class AnswerStore(Protocol):
-    """Replies by decision id, in the order of the calls, for 24 hours. Both methods raise StoreAway."""
+    """Replies by decision id, in the order of the calls, for 24 hours. `kept` and `keep` raise StoreAway."""
 
     async def kept(self, decision_id: str) -> list[Reply]: ...
     async def keep(self, decision_id: str, attempt: int, reply: Reply) -> Reply:
         """Keep the reply of call `attempt` (from 1). Returns the one that counts: what is there already stays."""
+        ...
+
+    def claim(self, call_id: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this call is ours to make, for as long as the context lasts; False while another worker makes it.
+        The claim of a worker that dies lapses within seconds. True where the store is away: the gate decides then."""
         ...
 
 
@@ -59,6 +68,22 @@ class Gate(Protocol):
         ...
 
 
+class Incidents(Protocol):
+    """What is wrong with a provider or a model and has been announced, shared by all workers."""
+
+    async def begin(self, key: str, now: datetime) -> datetime | None:
+        """When the incident began, for the announcement; None where this process has announced it."""
+        ...
+
+    async def end(self, key: str) -> None: ...
+
+
+class KeyProof(Protocol):
+    async def validate_authentication(self, provider: str, models: Sequence[str], now: datetime) -> Check:
+        """Whether the provider takes its key, for nothing. Every failure is a Check; nothing is raised."""
+        ...
+
+
 class TemplateFailed(Exception):
     """A strategy's own template cannot be rendered; the message says why in one line."""
 
@@ -70,7 +95,10 @@ class Templates(Protocol):
 
 
 class Accounts(Protocol):
-    """The configuration of accounts as it is now."""
+    """The configuration of accounts as it is now, and of the models that decide."""
+
+    @property
+    def models(self) -> ModelsConfig | None: ...
 
     def account(self, account_id: str) -> Account | None: ...
 
@@ -80,9 +108,11 @@ class Deps:
     clock: Clock
     accounts: Accounts
     catalogue: Catalogue
-    default_model: str
+    default_model: str  # or a chain "a,b,c": who decides where nobody says otherwise
     models: Models
     answers: AnswerStore
+    gate: Gate
+    incidents: Incidents
     templates: Templates
     limits: Limits
     concurrency: int

@@ -22,10 +22,14 @@ class Settings(RuntimeSettings, RedisSettings):
         default=20, gt=0, le=600, description="wall seconds for all calls of one decision"
     )
     decider_max_calls: int = Field(default=4, ge=1, le=10, description="calls of models for one decision, at most")
-    llm_model: str = Field(
-        default=BUILTIN,
+    decider_backoff_s: float = Field(
+        default=0.5, gt=0, le=10, description="first back-off after a failed call, at most"
+    )
+    decider_auth_check_s: float = Field(default=600, ge=1, le=86_400, description="seconds between checks of the keys")
+    llm_model: str | None = Field(
+        default=None,
         validation_alias=AliasChoices("LLM_MODEL", "llm_model"),
-        description="model of accounts that name none",
+        description="model, or chain a,b,c, of accounts that name none; else `chain` of models.yaml",
     )
     llm_base_url: str | None = Field(
         default=None,

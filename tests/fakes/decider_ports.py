@@ -1,19 +1,22 @@
 """The decider's ports in memory, and the dependencies that a test builds from them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 from libs.runtime.clock import WallClock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
+from libs.schemas.models import ModelsConfig
 from services.decider.adapters import models_file
 from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.policy import Limits
 from services.decider.domain.replies import Outcome, Reply
-from services.decider.ports import AnswerStore, Deps, Models, StoreAway
+from services.decider.ports import AnswerStore, Deps, Gate, Models, StoreAway
 from tests.fakes.decider_contexts import NOW
+from tests.fakes.decider_gate import MemoryIncidents, ScriptedGate
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -58,6 +61,7 @@ class MemoryAnswers:
     def __init__(self, *, away: bool = False) -> None:
         self.away = away
         self.replies: dict[str, dict[int, Reply]] = {}
+        self.claims: set[str] = set()
 
     async def kept(self, decision_id: str) -> list[Reply]:
         if self.away:
@@ -69,9 +73,21 @@ class MemoryAnswers:
             raise StoreAway("it is away in this test")
         return self.replies.setdefault(decision_id, {}).setdefault(attempt, reply)
 
+    @asynccontextmanager
+    async def claim(self, call_id: str) -> AsyncIterator[bool]:
+        ours = call_id not in self.claims
+        if ours:
+            self.claims.add(call_id)
+        try:
+            yield ours
+        finally:
+            if ours:
+                self.claims.discard(call_id)
+
 
 class MemoryAccounts:
-    def __init__(self, *accounts: Account) -> None:
+    def __init__(self, *accounts: Account, models: ModelsConfig | None = None) -> None:
+        self.models = models
         self.accounts = {account.account_id: account for account in accounts}
 
     def account(self, account_id: str) -> Account | None:
@@ -86,6 +102,7 @@ def deps(
     default_model: str = "builtin/trend",
     limits: Limits | None = None,
     accounts: MemoryAccounts | None = None,
+    gate: Gate | None = None,
     observe: Callable[[DecisionProposed], None] | None = None,
 ) -> Deps:
     async def sleep(seconds: float) -> None:
@@ -98,6 +115,8 @@ def deps(
         default_model=default_model,
         models=models,
         answers=answers or MemoryAnswers(),
+        gate=gate or ScriptedGate(),
+        incidents=MemoryIncidents(),
         templates=JinjaTemplates(),
         limits=limits or Limits(),
         concurrency=4,

@@ -5,48 +5,33 @@ import importlib
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from openai import APIConnectionError, APITimeoutError, OpenAIError
+from openai import OpenAIError
 from pydantic import ValidationError
 
 from libs.schemas.decision import TokenUsage
+from services.decider.adapters import errors
 from services.decider.adapters.builtin import register
+from services.decider.adapters.endpoints import Endpoint
+from services.decider.domain.authentication import fingerprint
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.replies import Outcome, Reply, retry_after
 from services.decider.domain.schema import response_format
 
 PREFIX = "openai-compatible/"
 EXCERPT = 500
-_STATUS = {
-    401: Outcome.AUTH,
-    402: Outcome.CREDIT,
-    403: Outcome.AUTH,
-    404: Outcome.NOT_FOUND,
-    408: Outcome.TIMEOUT,
-    429: Outcome.RATE_LIMITED,
-}
-_PASSED = ["response_format", "reasoning_effort", "seed", "temperature", "max_tokens"]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Endpoint:
-    """Where a provider is, and the key for it. `asks_key` where no call makes sense without one."""
-
-    base_url: str | None
-    key: str | None
-    key_variable: str
-    asks_key: bool
+_PASSED = ["response_format", "reasoning_effort", "seed", "temperature", "max_tokens", "max_completion_tokens"]
 
 
 class LiteLLM:
     """Models through LiteLLM. `start` imports it (seconds of CPU), once and beside the event loop."""
 
-    def __init__(self, openrouter: Endpoint, compatible: Endpoint) -> None:
-        self._endpoints = {"openrouter": openrouter, "openai-compatible": compatible}
-        self._keys = [e.key for e in self._endpoints.values() if e.key]
+    def __init__(self, endpoints: Mapping[str, Endpoint], wall: Callable[[], datetime]) -> None:
+        self._endpoints = endpoints
+        self._wall = wall
         self._litellm: Any = None
 
     async def start(self) -> None:
@@ -79,15 +64,17 @@ class LiteLLM:
         return reply.model_copy(update={"latency_ms": round((time.perf_counter() - begun) * 1000, 3)})
 
     def _failed(self, entry: CatalogueEntry, endpoint: Endpoint | None, error: OpenAIError) -> Reply:
-        status = getattr(error, "status_code", None)
         said = " ".join(str(error).split())
-        for key in self._keys:
-            said = said.replace(key, "[key]")
+        for each in self._endpoints.values():
+            said = each.hide(said)
+        status, headers = errors.status_of(error), errors.headers_of(error)
+        outcome = errors.outcome(error, status, said)
         return Reply(
             model=entry.id,
-            outcome=_outcome(error, status),
-            retry_after_s=_retry_after(error),
-            error=f"{entry.id}: {_hint(status, endpoint)}{said[:EXCERPT]}",
+            outcome=outcome,
+            status=status,
+            retry_after_s=retry_after(headers, self._wall()) if status in (429, 503) else None,
+            error=f"{entry.id}: {_hint(outcome, status, endpoint)}{said[:EXCERPT]}",
         )
 
 
@@ -135,27 +122,12 @@ def _parameters(entry: CatalogueEntry, endpoint: Endpoint | None) -> dict[str, A
     return found
 
 
-def _outcome(error: OpenAIError, status: object) -> Outcome:
-    if isinstance(error, APITimeoutError):
-        return Outcome.TIMEOUT
-    if isinstance(error, APIConnectionError) or not isinstance(status, int):
-        return Outcome.UNAVAILABLE
-    return _STATUS.get(status) or (Outcome.REFUSED if 400 <= status < 500 else Outcome.UNAVAILABLE)
-
-
-def _hint(status: object, endpoint: Endpoint | None) -> str:
-    if status in (401, 403) and endpoint is not None:
-        ending = f" ending {endpoint.key[-4:]}" if endpoint.key and len(endpoint.key) >= 16 else ""
-        return f"the key{ending} was refused, check {endpoint.key_variable}: "
-    return "the provider's credit is used up: " if status == 402 else ""
-
-
-def _retry_after(error: OpenAIError) -> float | None:
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    try:
-        return min(max(0.0, float(headers.get("retry-after", ""))), 86_400.0)
-    except ValueError:  # absent, or a date: then our own back-off
-        return None
+def _hint(outcome: Outcome, status: object, endpoint: Endpoint | None) -> str:
+    if outcome is Outcome.AUTH and endpoint is not None:
+        last = fingerprint(endpoint.key)
+        ending = f" ending {last}" if last else ""
+        return f"HTTP {status}, expected 200: the key{ending} was refused, check {endpoint.key_variable}: "
+    return "HTTP 402, expected 200: the provider's credit is used up: " if outcome is Outcome.CREDIT else ""
 
 
 def _understood(entry: CatalogueEntry, response: Any) -> Reply:
@@ -171,6 +143,11 @@ def _understood(entry: CatalogueEntry, response: Any) -> Reply:
 
 def _answered(entry: CatalogueEntry, response: Any) -> Reply:
     choice = response.choices[0]
+    if failure := (getattr(choice, "provider_specific_fields", None) or {}).get(
+        "error"
+    ):  # OpenRouter, when its upstream fails in the middle of an answer
+        said = f"{entry.id}: the provider failed while it answered: {' '.join(str(failure).split())[:200]}"
+        return Reply(model=entry.id, outcome=Outcome.UNAVAILABLE, error=said)
     text = choice.message.content
     usage = getattr(response, "usage", None)
     return Reply(

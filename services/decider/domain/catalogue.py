@@ -1,6 +1,6 @@
 """The models that may be asked: what they cost, what they can, how they are called."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -8,12 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.schemas.base import Name
 from libs.schemas.decision import TokenUsage
+from services.decider.domain.gate import WorstCase
 
 Provider = Literal["builtin", "openrouter", "openai-compatible"]
 Capability = Literal["json_schema", "json_object", "seed", "reasoning"]
 CostSource = Literal["provider", "catalogue", "unknown"]
 PerMillion = Annotated[float, Field(ge=0, le=10_000)]
 WILDCARD = "/*"
+LIMITS = ("max_tokens", "max_completion_tokens")  # parameters that bound the answer; a model knows one of them
+LONGER = 2  # how much larger the limit is for an answer that was cut
+DEFAULT_OUTPUT = 8_000
+BYTES_PER_TOKEN = 2  # of a prompt at worst: tables of numbers have 2.2, prose 4
 
 
 class _Part(BaseModel):
@@ -21,11 +26,13 @@ class _Part(BaseModel):
 
 
 class ModelPrice(_Part):
-    """Dollars per million tokens. Cached input tokens are charged as input where they have no price of their own."""
+    """Dollars per million tokens. Cached input and reasoning are charged as input and output where they have no price
+    of their own."""
 
     input: PerMillion
     output: PerMillion
     cached_input: PerMillion | None = None
+    reasoning: PerMillion | None = None
 
 
 class CatalogueEntry(_Part):
@@ -41,12 +48,23 @@ class CatalogueEntry(_Part):
 
     @property
     def is_free(self) -> bool:
-        return self.price is not None and self.price.input == 0 and self.price.output == 0
+        return self.price is not None and not any((self.price.input, self.price.output, self.price.reasoning))
 
     @property
     def is_rule(self) -> bool:
         """Whether it answers the same prompt alike each time, for nothing: then there is no answer to keep."""
         return self.provider == "builtin"
+
+    @property
+    def max_output(self) -> int | None:
+        """The limit of output tokens that is sent, reasoning included."""
+        return next((int(self.params[name]) for name in LIMITS if name in self.params), None)
+
+    def longer(self) -> "CatalogueEntry":
+        """The same model with a larger limit, for an answer that was cut. At most half of the context."""
+        name = next((name for name in LIMITS if name in self.params), LIMITS[0])
+        limit = min((self.max_output or DEFAULT_OUTPUT) * LONGER, max(self.max_output or 0, self.context_tokens // 2))
+        return self.model_copy(update={"params": {**self.params, name: limit}})
 
     @property
     def structured(self) -> Literal["json_schema", "json_object", "prompt"]:
@@ -57,6 +75,7 @@ class CatalogueEntry(_Part):
 
 
 class _File(_Part):
+    chain: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)] | None = None
     models: Annotated[tuple[CatalogueEntry, ...], Field(min_length=1)]
 
 
@@ -80,7 +99,17 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
+    """`chain` is who decides where nobody says otherwise."""
+
     entries: Mapping[str, CatalogueEntry]
+    chain: tuple[str, ...] = ("builtin/trend",)
+
+    def label(self, model: str) -> str:
+        """The model as a metric names it: bounded by the catalogue, a wildcard for all that it stands for."""
+        if model in self.entries:
+            return model
+        wildcard = model.partition("/")[0] + WILDCARD
+        return wildcard if wildcard in self.entries else "unknown"
 
     def find(self, model: str) -> CatalogueEntry | UnknownModel:
         """The entry of a model, with the model's own name in it where a wildcard stands for it."""
@@ -96,14 +125,18 @@ class Catalogue:
 def parse(data: Any) -> Catalogue:
     """Read the parsed file. Raises CatalogueError that names each wrong field."""
     try:
-        models = _File.model_validate(data).models
+        file = _File.model_validate(data)
     except ValidationError as error:
         raise CatalogueError("models.yaml: " + "; ".join(_line(e, data) for e in error.errors())) from error
+    models = file.models
     entries = {entry.id: entry for entry in models}
     if len(entries) < len(models):
         twice = sorted({entry.id for entry in models if sum(e.id == entry.id for e in models) > 1})
         raise CatalogueError(f"models.yaml: {', '.join(twice)} is listed twice: keep one entry each")
-    return Catalogue(entries)
+    made = Catalogue(entries, file.chain or ("builtin/trend",))
+    if unknown := [name for name in file.chain or () if isinstance(made.find(name), UnknownModel)]:
+        raise CatalogueError(f"models.yaml: chain: {', '.join(unknown)} has no entry in models: add it, or correct it")
+    return made
 
 
 def _line(error: Any, data: Any) -> str:
@@ -122,6 +155,28 @@ def cost(entry: CatalogueEntry, usage: TokenUsage | None, reported: float | None
         return None, "unknown"
     used, price = usage or TokenUsage(), entry.price
     cached = min(used.cached, used.prompt)
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    dollars = (used.prompt - cached) * price.input + cached * cached_price + used.completion * price.output
+    dollars = (used.prompt - cached) * price.input + cached * _or(price.cached_input, price.input)
+    written, thought = _output(used)
+    dollars += written * price.output + thought * _or(price.reasoning, price.output)
     return dollars / 1_000_000, "catalogue"
+
+
+def worst_case(entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> WorstCase:
+    """The most that a call can come to: the prompt at its worst and the whole limit of the answer."""
+    size = sum(len(message["content"].encode("utf-8", "replace")) + 8 for message in messages)
+    prompt = min(size // BYTES_PER_TOKEN + 1, entry.context_tokens)
+    output = entry.max_output or max(entry.context_tokens - prompt, 0)
+    if entry.price is None:
+        return WorstCase(None, prompt + output)
+    dearest = max(entry.price.output, entry.price.reasoning or 0.0)
+    return WorstCase((prompt * entry.price.input + output * dearest) / 1_000_000, prompt + output)
+
+
+def _output(used: TokenUsage) -> tuple[int, int]:
+    """Tokens written and tokens thought. Most providers count reasoning within the completion, some beside it."""
+    inside = used.reasoning <= used.completion
+    return (used.completion - used.reasoning if inside else used.completion), used.reasoning
+
+
+def _or(own: float | None, other: float) -> float:
+    return other if own is None else own

@@ -1,6 +1,8 @@
 """What follows from the outcome of a call: a pure state machine with a deadline and a cap on calls.
 
-One owner of retries: the client's own are off. A new kind of failure, or another treatment of one, is a row of TABLE.
+One owner of retries: the client's own are off. A new kind of failure, or another treatment of one, is a row of TABLE;
+what the gate says before a call is in DENIED. Each model of the chain keeps a call and a share of the time for itself:
+retries and repairs of one model never use up what those after it need (docs/decisions/0015).
 """
 
 import hashlib
@@ -10,9 +12,14 @@ from typing import Literal
 
 from libs.schemas.decision import CallOutcome
 from libs.schemas.reasons import AbstainReason
+from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.parse import Parsed
 from services.decider.domain.reading import Reading
 from services.decider.domain.replies import Outcome
+
+Kind = Literal["first", "retry", "repair", "longer"]
+SHARE = 2 / 3  # of the time that is left, for a call of a model that others follow
+MAX_BACKOFF_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,7 @@ class Limits:
     max_calls: int = 4
     min_call_s: float = 0.25
     backoff_s: float = 0.5
+    max_waits: int = 3  # for the gate's rate limit, per model
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Row:
     reason: AbstainReason
     retries: int = 0
     repairs: int = 0
+    longer: int = 0
 
 
 TABLE: Mapping[Outcome, Row] = {
@@ -40,12 +49,19 @@ TABLE: Mapping[Outcome, Row] = {
     Outcome.CREDIT: Row("auth", AbstainReason.AUTH),
     Outcome.NOT_FOUND: Row("unavailable", AbstainReason.UNKNOWN_MODEL),
     Outcome.RATE_LIMITED: Row("rate_limited", AbstainReason.RATE_LIMITED, retries=1),
-    Outcome.TIMEOUT: Row("timeout", AbstainReason.TIMEOUT, retries=1),
-    Outcome.UNAVAILABLE: Row("unavailable", AbstainReason.UNAVAILABLE, retries=1),
+    Outcome.TIMEOUT: Row("timeout", AbstainReason.TIMEOUT, retries=2),
+    Outcome.UNAVAILABLE: Row("unavailable", AbstainReason.UNAVAILABLE, retries=2),
     Outcome.REFUSED: Row("refused", AbstainReason.REFUSED),
-    Outcome.TRUNCATED: Row("invalid", AbstainReason.INVALID),
+    Outcome.TRUNCATED: Row("invalid", AbstainReason.INVALID, longer=1),
     Outcome.EMPTY: Row("invalid", AbstainReason.INVALID),
     Outcome.INVALID: Row("invalid", AbstainReason.INVALID, repairs=1),
+}
+
+DENIED: Mapping[Denial, AbstainReason] = {
+    Denial.BREAKER_OPEN: AbstainReason.UNAVAILABLE,
+    Denial.RATE_LIMITED: AbstainReason.RATE_LIMITED,
+    Denial.BUDGET: AbstainReason.BUDGET,
+    Denial.BUDGET_UNAVAILABLE: AbstainReason.BUDGET_UNAVAILABLE,
 }
 
 
@@ -59,12 +75,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Wait, then call the model with this time-out."""
+    """Wait, then call the model with this time-out. `longer`: with a larger limit of output tokens."""
 
     model: str
     timeout_s: float
     wait_s: float = 0.0
-    kind: Literal["first", "retry", "repair"] = "first"
+    kind: Kind = "first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +101,24 @@ Step = Call | Done | Abstain
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a decision stands. `retries` and `repairs` are those of the present model."""
+    """Where a decision stands. `calls` were made; what follows `said` is that of the present model."""
 
     chain: tuple[Candidate, ...]
     limits: Limits
     at: int = 0
     calls: int = 0
+    said: tuple[str, ...] = ()
+    kind: Kind = "first"
+    granted_s: float = 0.0
     retries: int = 0
     repairs: int = 0
+    longer: int = 0
+    waits: int = 0
+
+    @property
+    def after(self) -> int:
+        """Models of the chain that have not been asked."""
+        return len(self.chain) - self.at - 1
 
 
 def jitter(decision_id: str, attempt: int) -> float:
@@ -107,51 +133,88 @@ def begin(chain: tuple[Candidate, ...], limits: Limits) -> tuple[State, Step]:
 
 
 def advance(state: State, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step]:
-    """The next step `elapsed_s` seconds after the decision began; `spread` in 0…1 scales the back-off."""
+    """The step after a call, `elapsed_s` seconds after the decision began; `spread` in 0…1 scales the back-off."""
+    state = replace(state, calls=state.calls + 1)
     if reading.parsed is not None:
         return state, Done(reading.parsed)
-    row = TABLE[reading.outcome]
+    state, row = _note(state, reading.detail), TABLE[reading.outcome]
     return (
         _again(state, row, reading, elapsed_s, spread)
         or _next_model(state, elapsed_s)
-        or (state, _abstain(state, row, reading, elapsed_s))
+        or (state, _abstain(state, row.reason, elapsed_s, due=_due(state, row)))
+    )
+
+
+def denied(state: State, denial: Denied, elapsed_s: float) -> tuple[State, Step]:
+    """The step where the gate did not admit the call: nothing was sent, so none is counted."""
+    if denial.why is Denial.RATE_LIMITED and denial.retry_after_s is not None and state.waits < state.limits.max_waits:
+        waiting = replace(state, waits=state.waits + 1)
+        if step := _call(waiting, elapsed_s, max(denial.retry_after_s, 0.01), state.kind):
+            return step
+    state = _note(state, denial.detail)
+    return _next_model(state, elapsed_s) or (
+        state,
+        _abstain(state, DENIED[denial.why], elapsed_s, due=state.after > 0),
     )
 
 
 def _again(state: State, row: Row, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step] | None:
+    if state.limits.max_calls - state.calls <= state.after:
+        return None
+    if state.longer < row.longer:
+        return _call(replace(state, longer=state.longer + 1), elapsed_s, 0.0, "longer")
     if state.repairs < row.repairs:
         return _call(replace(state, repairs=state.repairs + 1), elapsed_s, 0.0, "repair")
     if state.retries < row.retries:
-        full = state.limits.backoff_s * 2**state.retries * spread
-        wait = full if reading.retry_after_s is None else reading.retry_after_s
-        return _call(replace(state, retries=state.retries + 1), elapsed_s, wait, "retry")
+        return _retry(state, reading, elapsed_s, spread)
     return None
 
 
+def _retry(state: State, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step] | None:
+    """The same call again after a back-off with full jitter, unless it would get too little time to be worth it."""
+    full = min(MAX_BACKOFF_S, state.limits.backoff_s * 2**state.retries) * spread
+    wait = full if reading.retry_after_s is None else reading.retry_after_s
+    if state.after and _time(state, elapsed_s + wait) < state.granted_s / 2:
+        return None
+    return _call(replace(state, retries=state.retries + 1), elapsed_s, wait, "retry")
+
+
 def _next_model(state: State, elapsed_s: float) -> tuple[State, Step] | None:
-    if state.at + 1 >= len(state.chain):
+    if not state.after:
         return None
-    return _call(replace(state, at=state.at + 1, retries=0, repairs=0), elapsed_s, 0.0, "first")
+    fresh = State(state.chain, state.limits, state.at + 1, state.calls, state.said)
+    return _call(fresh, elapsed_s, 0.0, "first")
 
 
-def _call(
-    state: State, elapsed_s: float, wait_s: float, kind: Literal["first", "retry", "repair"]
-) -> tuple[State, Step] | None:
+def _time(state: State, elapsed_s: float) -> float:
+    """Seconds that a call begun then may take."""
+    left = state.limits.deadline_s - elapsed_s
+    return min(state.chain[state.at].timeout_s, left * SHARE if state.after else left)
+
+
+def _call(state: State, elapsed_s: float, wait_s: float, kind: Kind) -> tuple[State, Step] | None:
     """The call, if the cap and the deadline leave room for it."""
-    left = state.limits.deadline_s - elapsed_s - wait_s
-    if state.calls >= state.limits.max_calls or left < state.limits.min_call_s:
+    seconds = _time(state, elapsed_s + wait_s)
+    short = seconds < min(state.limits.min_call_s, state.chain[state.at].timeout_s)
+    if state.calls >= state.limits.max_calls or short:
         return None
-    candidate = state.chain[state.at]
-    call = Call(candidate.model, min(candidate.timeout_s, left), wait_s, kind)
-    return replace(state, calls=state.calls + 1), call
+    call = Call(state.chain[state.at].model, seconds, wait_s, kind)
+    return replace(state, kind=kind, granted_s=seconds), call
 
 
-def _abstain(state: State, row: Row, reading: Reading, elapsed_s: float) -> Abstain:
+def _note(state: State, detail: str) -> State:
+    return state if detail in state.said else replace(state, said=(*state.said, detail))
+
+
+def _due(state: State, row: Row) -> bool:
+    return state.after > 0 or state.retries < row.retries or state.repairs < row.repairs or state.longer < row.longer
+
+
+def _abstain(state: State, reason: AbstainReason, elapsed_s: float, *, due: bool) -> Abstain:
     """Name what stopped it: the cap or the deadline where another call was due, else the last failure."""
-    due = state.at + 1 < len(state.chain) or state.retries < row.retries or state.repairs < row.repairs
+    said = "; ".join(state.said)
     if due and state.calls >= state.limits.max_calls:
-        return Abstain(AbstainReason.CALL_CAP, f"{state.calls} calls without a decision; the last: {reading.detail}")
+        return Abstain(AbstainReason.CALL_CAP, f"{state.calls} calls without a decision: {said}")
     if due and state.limits.deadline_s - elapsed_s < state.limits.min_call_s:
-        seconds = f"{state.limits.deadline_s:g} s"
-        return Abstain(AbstainReason.TIMEOUT, f"the deadline of {seconds} has passed; the last: {reading.detail}")
-    return Abstain(row.reason, reading.detail)
+        return Abstain(AbstainReason.TIMEOUT, f"the deadline of {state.limits.deadline_s:g} s has passed: {said}")
+    return Abstain(reason, said)

@@ -1,31 +1,36 @@
 """The message that ends every context: a proposal or an explicit abstention, with the facts that it was made on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from libs.schemas import ids
-from libs.schemas.account import Account
 from libs.schemas.context import AssetMarketData, TradingContext
 from libs.schemas.decision import LIVE, AssetFacts, DecisionProposed, Facts, ModelCall, StrategyRef, Timing
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain
 
 DETAIL_LIMIT = 4_000
+LINE_LIMIT = 500
+MAX_LINES = 32
 
 
 def decision_id(context: TradingContext) -> str:
     return ids.decision_id(context.context_id, LIVE.name)
 
 
-def model_of(context: TradingContext, account: Account | None, default: str) -> str:
-    """The model that the request names, else the account's, else the default. The choice is a value, nothing shared."""
-    return context.request.model or (account.model if account else None) or default
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a decision came about: its end, the calls, the models passed over, and where the time went."""
+
+    end: Parsed | Abstain
+    calls: Sequence[ModelCall]
+    not_asked: Sequence[str]
+    timing: Timing
 
 
-def propose(
-    context: TradingContext, end: Parsed | Abstain, calls: Sequence[ModelCall], timing: Timing, now: datetime
-) -> DecisionProposed:
-    strategy = context.account_state.active_strategy
+def propose(context: TradingContext, course: Course, now: datetime) -> DecisionProposed:
+    strategy, end = context.account_state.active_strategy, course.end
     parsed = end if isinstance(end, Parsed) else None
     return DecisionProposed(
         decision_id=decision_id(context),
@@ -36,7 +41,8 @@ def propose(
         abstain_reason=end.reason if isinstance(end, Abstain) else None,
         abstain_detail=end.detail[:DETAIL_LIMIT] if isinstance(end, Abstain) else None,
         decision=parsed.decision if parsed else None,
-        calls=tuple(calls),
+        calls=tuple(course.calls),
+        not_asked=tuple(line[:LINE_LIMIT] for line in course.not_asked[:MAX_LINES]),
         context_ref=context.context_id,
         symbols=context.symbols,
         missing=parsed.missing if parsed else (),
@@ -46,7 +52,7 @@ def propose(
         correlation_id=context.correlation_id,
         proposed_at=now,
         expires_at=context.expires_at,
-        timing=timing,
+        timing=course.timing,
     )
 
 

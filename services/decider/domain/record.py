@@ -1,6 +1,7 @@
 """A call as the record keeps it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from libs.schemas.decision import CallOutcome, ModelCall
 from services.decider.domain import catalogue
@@ -14,24 +15,31 @@ ERROR_LIMIT = 4_000
 REASONING_LIMIT = 10_000  # four calls with prompts and answers stay below the bus's limit for a message
 
 
-def as_call(
-    entry: CatalogueEntry,
-    prompt: Prompt,
-    messages: Sequence[Mapping[str, str]],
-    reply: Reply,
-    reading: Reading,
-    attempt: int,
-) -> ModelCall:
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call as it was made: the entry with the parameters of this call, what was said, and what it is worth.
+    `cached`: the reply was kept by an earlier delivery of the same context."""
+
+    entry: CatalogueEntry
+    prompt: Prompt
+    messages: Sequence[Mapping[str, str]]
+    reply: Reply
+    reading: Reading
+    cached: bool = False
+
+
+def as_call(made: Exchange, attempt: int) -> ModelCall:
     """Of a repair, `user_prompt` is the repair turn; the assistant's turn before it is the answer that was wrong."""
+    entry, reply = made.entry, made.reply
     dollars, source = catalogue.cost(entry, reply.usage, reply.reported_cost)
     return ModelCall(
         model_requested=entry.id,
         model_answered=reply.model_answered,
         provider=entry.provider,
-        prompt_version=prompt.version,
-        prompt_sha256=sha256(messages),
-        system_prompt=prompt.system,
-        user_prompt=messages[-1]["content"],
+        prompt_version=made.prompt.version,
+        prompt_sha256=sha256(made.messages),
+        system_prompt=made.prompt.system,
+        user_prompt=made.messages[-1]["content"],
         raw_response=None if reply.text is None else reply.text[:TEXT_LIMIT],
         reasoning=None if reply.reasoning is None else reply.reasoning[:REASONING_LIMIT],
         params={**entry.params, "structured_output": entry.structured, "timeout_s": entry.timeout_s},
@@ -40,8 +48,9 @@ def as_call(
         cost_source=source,
         latency_ms=reply.latency_ms,
         attempt=attempt,
-        outcome=_outcome(reading, repaired=len(messages) > len(prompt.messages)),
-        error=_error(reading),
+        outcome=_outcome(made.reading, repaired=len(made.messages) > len(made.prompt.messages)),
+        error=_error(made.reading),
+        cached=made.cached,
     )
 
 

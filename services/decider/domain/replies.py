@@ -1,6 +1,10 @@
 """What came of one call of a model: an answer, or a failure as a value."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from math import isnan
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -35,6 +39,9 @@ class Outcome(StrEnum):
     INVALID = "invalid"
 
 
+_NOT_CHARGED = frozenset({Outcome.AUTH, Outcome.CREDIT, Outcome.NOT_FOUND, Outcome.RATE_LIMITED})
+
+
 class Reply(Wire):
     """One call's result as it is kept: a redelivered context reads it instead of calling again."""
 
@@ -47,4 +54,38 @@ class Reply(Wire):
     reported_cost: NonNegative | None = None
     latency_ms: NonNegative = 0.0
     retry_after_s: NonNegative | None = None
+    status: int | None = None  # of HTTP, where the provider answered by an error
     error: Foreign | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it is sure that nothing was charged: it turned the request down. With a time-out or 5xx it is not."""
+        return self.outcome in _NOT_CHARGED or (self.status is not None and 400 <= self.status < 500)
+
+
+MAX_RETRY_AFTER_S = 86_400.0
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait, from `Retry-After` (RFC 9110: seconds or an HTTP date) or OpenRouter's `X-RateLimit-Reset`
+    (milliseconds since 1970). None where neither is there or can be read. Names of headers in lower case."""
+    if (value := headers.get("retry-after", "").strip()) and (found := _seconds(value, now)) is not None:
+        return min(max(0.0, found), MAX_RETRY_AFTER_S)
+    reset = headers.get("x-ratelimit-reset", "").strip()
+    if reset.isdecimal() and len(reset) == len("1777896000000"):
+        return min(max(0.0, int(reset) / 1000 - now.timestamp()), MAX_RETRY_AFTER_S)
+    return None
+
+
+def _seconds(value: str, now: datetime) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        pass
+    else:
+        return None if isnan(seconds) else seconds
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds()

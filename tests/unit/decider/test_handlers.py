@@ -10,11 +10,13 @@ import pytest
 from libs.schemas import ids
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
+from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.policy import Limits
 from services.decider.domain.prompt import build, template_variables
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.handlers import decide, routes
 from tests.fakes.decider_contexts import NOW, account, asset, context, strategy, warming_up
+from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_ports import MemoryAccounts, MemoryAnswers, ScriptedModels, StoppedClock, deps
 
 GPT = "openrouter/openai/gpt-5"
@@ -35,6 +37,10 @@ def answer(*assets: str, confidence: float = 60) -> str:
 
 def failed(outcome: Outcome, **more: Any) -> Reply:
     return Reply(model="any", outcome=outcome, error=f"it was {outcome}", **more)
+
+
+def without_marks(proposal: DecisionProposed) -> dict[str, Any]:
+    return proposal.model_dump(exclude={"timing": True, "calls": {"__all__": {"cached"}}})
 
 
 async def run(*script: Reply | str, took_s: float = 0.1, **changes: Any) -> tuple[DecisionProposed, ScriptedModels]:
@@ -154,8 +160,9 @@ async def test_a_template_that_names_the_unknown_abstains_and_says_what() -> Non
     assert models.calls == []
 
 
-async def test_paid_models_abstain_while_the_store_is_away() -> None:
-    proposal, models = await run(answer(), answers=MemoryAnswers(away=True))
+async def test_a_paid_model_abstains_where_the_gate_has_no_book() -> None:
+    gate = ScriptedGate(for_good={GPT: Denied(Denial.BUDGET_UNAVAILABLE, "Redis is away")})
+    proposal, models = await run(answer(), answers=MemoryAnswers(away=True), gate=gate)
     assert proposal.abstain_reason == "budget_unavailable"
     assert models.calls == []
 
@@ -182,7 +189,9 @@ async def test_a_redelivery_calls_nothing_and_decides_the_same() -> None:
     first, _ = await run(failed(Outcome.RATE_LIMITED), answer(confidence=170), answer(), answers=answers)
     again, models = await run(answers=answers)
     assert models.calls == []
-    assert again.model_dump(exclude={"timing"}) == first.model_dump(exclude={"timing"})
+    assert all(call.cached for call in again.calls)
+    assert not any(call.cached for call in first.calls)
+    assert without_marks(again) == without_marks(first)
 
 
 async def test_a_redelivery_after_half_of_the_calls_goes_on_from_there() -> None:

@@ -1,17 +1,12 @@
 """What the environment may say, and what an app is made of without any of it."""
 
 import pytest
-from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from libs.schemas import subjects
+from services.decider.adapters import models_file
 from services.decider.app import create_app
-from services.decider.domain.replies import Outcome, Reply
-from services.decider.handlers import decide
-from services.decider.metrics import DeciderMetrics
 from services.decider.settings import BUILTIN, CONFIG, OPENROUTER, Settings
-from tests.fakes.decider_contexts import asset, context
-from tests.fakes.decider_ports import ScriptedModels, StoppedClock, deps
 
 VARIABLES = (
     "LLM_MODEL", "LLM_BASE_URL", "LLM_API_KEY", "OPENROUTER_API_KEY", "OPENROUTER_API_BASE", "PERPETUA_CONFIG_DIR",
@@ -29,7 +24,8 @@ def test_the_default_model_is_builtin_trend_also_with_a_key(monkeypatch: pytest.
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-x")
     monkeypatch.setenv("LLM_MODEL", "")
     settings = Settings()
-    assert (settings.llm_model, settings.openrouter_api_base) == (BUILTIN, OPENROUTER)
+    assert (settings.llm_model, models_file.load(CONFIG).chain) == (None, (BUILTIN,))
+    assert settings.openrouter_api_base == OPENROUTER
     assert (settings.decider_concurrency, settings.decider_deadline_s, settings.config_dir) == (32, 20, CONFIG)
 
 
@@ -75,16 +71,3 @@ def test_a_model_that_cannot_work_is_told_at_start(
 ) -> None:
     create_app(Settings.model_validate(changes))
     assert message in caplog.text
-
-
-async def test_metrics_count_decisions_calls_tokens_and_dollars() -> None:
-    registry = CollectorRegistry()
-    clock = StoppedClock()
-    failing = ScriptedModels(clock, Reply(model="m", outcome=Outcome.AUTH))
-    wired = deps(failing, clock, default_model="openrouter/openai/gpt-5", observe=DeciderMetrics(registry).observe)
-    wired.observe(await decide(wired, context({"BTCUSDT": asset("BTCUSDT")})))
-    labels = {"status": "abstained", "reason": "auth"}
-    assert registry.get_sample_value("perpetua_decider_decisions_total", labels) == 1
-    called = {"provider": "openrouter", "outcome": "auth"}
-    assert registry.get_sample_value("perpetua_decider_calls_total", called) == 1
-    assert registry.get_sample_value("perpetua_decider_engine_seconds_count") == 1

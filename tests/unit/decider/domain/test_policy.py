@@ -7,8 +7,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from libs.schemas.decision import TradingDecision
 from libs.schemas.reasons import AbstainReason
+from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import (
+    DENIED,
     TABLE,
     Abstain,
     Call,
@@ -19,6 +21,7 @@ from services.decider.domain.policy import (
     Step,
     advance,
     begin,
+    denied,
     jitter,
 )
 from services.decider.domain.reading import Reading
@@ -71,11 +74,26 @@ TABLE_OF_ENDS = [
     ("no credit", ONE, [bad(Outcome.CREDIT)], ["a:first"], "auth"),
     ("unknown at the provider", ONE, [bad(Outcome.NOT_FOUND)], ["a:first"], "unknown_model"),
     ("refused", ONE, [bad(Outcome.REFUSED)], ["a:first"], "refused"),
-    ("truncated", ONE, [bad(Outcome.TRUNCATED)], ["a:first"], "invalid"),
+    ("truncated twice", ONE, [bad(Outcome.TRUNCATED)] * 2, ["a:first", "a:longer"], "invalid"),
+    ("truncated, then whole", ONE, [bad(Outcome.TRUNCATED), GOOD], ["a:first", "a:longer"], None),
+    (
+        "truncated, then invalid, then repaired",
+        ONE,
+        [bad(Outcome.TRUNCATED), bad(Outcome.INVALID), GOOD],
+        ["a:first", "a:longer", "a:repair"],
+        None,
+    ),
     ("empty", ONE, [bad(Outcome.EMPTY)], ["a:first"], "invalid"),
     ("limited twice", ONE, [bad(Outcome.RATE_LIMITED)] * 2, ["a:first", "a:retry"], "rate_limited"),
-    ("away twice", ONE, [bad(Outcome.UNAVAILABLE)] * 2, ["a:first", "a:retry"], "unavailable"),
-    ("slow twice", ONE, [bad(Outcome.TIMEOUT)] * 2, ["a:first", "a:retry"], "timeout"),
+    ("away", ONE, [bad(Outcome.UNAVAILABLE)] * 3, ["a:first", "a:retry", "a:retry"], "unavailable"),
+    ("slow", ONE, [bad(Outcome.TIMEOUT)] * 3, ["a:first", "a:retry", "a:retry"], "timeout"),
+    (
+        "a model keeps a call for each that follows",
+        tuple(Candidate(name, 5) for name in "abc"),
+        [bad(Outcome.UNAVAILABLE)] * 4,
+        ["a:first", "a:retry", "b:first", "c:first"],
+        "call_cap",
+    ),
     ("away, then good", ONE, [bad(Outcome.UNAVAILABLE), GOOD], ["a:first", "a:retry"], None),
     ("invalid twice", ONE, [bad(Outcome.INVALID)] * 2, ["a:first", "a:repair"], "invalid"),
     ("repaired", ONE, [bad(Outcome.INVALID), GOOD], ["a:first", "a:repair"], None),
@@ -103,6 +121,63 @@ def test_outcomes_lead_to_the_steps_of_the_table(
     assert found == called
     assert end == Done(DECISION) if reason is None else isinstance(end, Abstain) and end.reason == reason
     assert isinstance(end, Done) or end.detail  # type: ignore[union-attr]
+
+
+def test_a_model_that_hangs_leaves_time_for_the_next_one() -> None:
+    state, step = begin((Candidate("slow", 60), Candidate("next", 60)), Limits())
+    assert isinstance(step, Call)
+    assert step.timeout_s == pytest.approx(20 * 2 / 3)
+    _, step = advance(state, bad(Outcome.TIMEOUT), step.timeout_s, 0.5)
+    assert isinstance(step, Call)
+    assert (step.model, step.timeout_s) == ("next", pytest.approx(20 / 3))
+
+
+def no(why: Denial, retry_after_s: float | None = None) -> Denied:
+    return Denied(why, f"{why}: no", retry_after_s)
+
+
+DENIALS: list[tuple[str, tuple[Candidate, ...], list[Denied], list[str], str | None]] = [
+    ("an open breaker: the next model", TWO, [no(Denial.BREAKER_OPEN)], ["a", "b"], None),
+    ("an open breaker, nothing else", ONE, [no(Denial.BREAKER_OPEN)], ["a"], "unavailable"),
+    ("no budget: a later model may be free", TWO, [no(Denial.BUDGET)], ["a", "b"], None),
+    ("no budget at all", TWO, [no(Denial.BUDGET)] * 2, ["a", "b"], "budget"),
+    ("no book", ONE, [no(Denial.BUDGET_UNAVAILABLE)], ["a"], "budget_unavailable"),
+    ("a limit that lifts in time: the same again", ONE, [no(Denial.RATE_LIMITED, 2)], ["a", "a"], None),
+    ("a limit beyond the deadline", ONE, [no(Denial.RATE_LIMITED, 60)], ["a"], "rate_limited"),
+    ("a limit beyond it, another model", TWO, [no(Denial.RATE_LIMITED, 60)], ["a", "b"], None),
+    ("a limit that never lifts", ONE, [no(Denial.RATE_LIMITED, 0)] * 4, ["a"] * 4, "rate_limited"),
+]
+
+
+@pytest.mark.parametrize(
+    ("chain", "denials", "tried", "reason"), [row[1:] for row in DENIALS], ids=[row[0] for row in DENIALS]
+)
+def test_what_the_gate_denies_counts_no_call(
+    chain: tuple[Candidate, ...], denials: list[Denied], tried: list[str], reason: str | None
+) -> None:
+    state, step = begin(chain, Limits())
+    found, elapsed = [], 0.0
+    for denial in denials:
+        assert isinstance(step, Call)
+        found.append(step.model)
+        elapsed += step.wait_s
+        state, step = denied(state, denial, elapsed)
+    if isinstance(step, Call):
+        found.append(step.model)
+    assert found == tried
+    assert state.calls == 0
+    assert isinstance(step, Call) if reason is None else isinstance(step, Abstain) and step.reason == reason
+
+
+def test_every_denial_has_a_reason_to_abstain() -> None:
+    assert set(DENIED) == set(Denial)
+
+
+def test_an_abstention_says_what_each_model_said() -> None:
+    state, _ = begin(TWO, Limits())
+    state, _ = denied(state, Denied(Denial.BUDGET, "a: the budget of 5 USD a day is used up"), 0.0)
+    _, end = advance(state, Reading(Outcome.REFUSED, detail="b: refused"), 1.0, 0.0)
+    assert end == Abstain(AbstainReason.REFUSED, "a: the budget of 5 USD a day is used up; b: refused")
 
 
 def test_every_outcome_but_an_answer_has_a_row() -> None:
@@ -145,7 +220,7 @@ class Decisions(RuleBasedStateMachine):
     )
     def begins(self, chain: list[float], deadline: float, cap: int) -> None:
         self.limits = Limits(deadline_s=deadline, max_calls=cap)
-        self.elapsed, self.calls = 0.0, 0
+        self.elapsed, self.calls, self.denials = 0.0, 0, 0
         self.state, self.step = begin(tuple(Candidate(f"m{n}", t) for n, t in enumerate(chain)), self.limits)
         self._check()
 
@@ -164,6 +239,16 @@ class Decisions(RuleBasedStateMachine):
         self._check()
 
     @precondition(lambda self: isinstance(self.step, Call))
+    @rule(why=st.sampled_from(sorted(Denial)), retry_after=st.none() | st.floats(0, 100))
+    def is_denied(self, why: Denial, retry_after: float | None) -> None:
+        """The budget is the gate's: a call that it denies is never made, and is not counted as one."""
+        assert isinstance(self.step, Call)
+        self.elapsed += self.step.wait_s
+        self.denials += 1
+        self.state, self.step = denied(self.state, no(why, retry_after), self.elapsed)
+        self._check()
+
+    @precondition(lambda self: isinstance(self.step, Call))
     @rule()
     def succeeds(self) -> None:
         self.calls += 1
@@ -176,7 +261,8 @@ class Decisions(RuleBasedStateMachine):
             assert ends_at_latest <= self.limits.deadline_s + 1e-9
             assert self.step.timeout_s > 0
             assert self.step.wait_s >= 0
-            assert self.calls < self.limits.max_calls
+            assert self.calls == self.state.calls < self.limits.max_calls
+            assert self.denials <= len(self.state.chain) * (self.limits.max_waits + 1) * (self.calls + 1)
 
     @invariant()
     def never_beyond_the_cap(self) -> None:

@@ -1,0 +1,18 @@
+"""Who decides: the chain of language models as it was switched while running (KV `config`, key `models`)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from libs.schemas.base import Message, Name, ShortText, Utc
+
+MODELS_KEY = "models"
+
+
+class ModelsConfig(Message):
+    """The global default, in the order in which the models are asked. It goes before LLM_MODEL and models.yaml."""
+
+    chain: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)]
+    switched_at: Utc
+    by: Name
+    why: ShortText

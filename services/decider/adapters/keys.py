@@ -1,0 +1,70 @@
+"""Whether a provider takes its key: the cheapest request that proves it, never a paid completion."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import httpx
+
+from services.decider.adapters.endpoints import Endpoint
+from services.decider.domain.authentication import EXCERPT, Check, Verdict, fingerprint, judge
+
+TIMEOUT_S = 10.0
+_REACH = "check the address and the network"
+_PATHS = {"openrouter": "/key", "openai-compatible": "/models"}
+
+
+class Keys:
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def validate_authentication(self, provider: str, models: Sequence[str], now: datetime) -> Check:
+        """Every failure is a Check; nothing is raised. `models` are those that the key is needed for."""
+        endpoint, expected = self._endpoints.get(provider), "HTTP 200"
+        if endpoint is None:
+            return Check(provider, tuple(models), Verdict.VALID, "no key", "in this process: no key needed", now)
+        found = Check(provider, tuple(models), Verdict.VALID, expected, "", now, fingerprint=fingerprint(endpoint.key))
+        if missing := _missing(endpoint):
+            return _with(found, verdict=Verdict.NO_KEY, actual="nothing to send", hint=missing)
+        url = f"{(endpoint.base_url or '').rstrip('/')}{_PATHS[provider]}"
+        begun = time.perf_counter()
+        try:
+            headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=True) as client:
+                response = await client.get(url, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            said = f"no answer: {type(error).__name__} {error}".strip()
+            return _with(found, verdict=Verdict.UNREACHABLE, actual=endpoint.hide(said), url=url, hint=_REACH)
+        verdict, actual = judge(response.status_code, response.text, asks_key=endpoint.asks_key)
+        return _with(
+            found,
+            verdict=verdict,
+            actual=actual,
+            url=url,
+            status=response.status_code,
+            excerpt=endpoint.hide(" ".join(response.text.split()))[:EXCERPT],
+            latency_ms=round((time.perf_counter() - begun) * 1000, 1),
+            hint=_hint(verdict, endpoint),
+        )
+
+
+def _with(check: Check, **changes: object) -> Check:
+    return replace(check, **changes)  # type: ignore[arg-type]
+
+
+def _missing(endpoint: Endpoint) -> str:
+    if endpoint.base_url is None:
+        return "set LLM_BASE_URL to the address of your server"
+    return f"set {endpoint.key_variable}" if endpoint.asks_key and not endpoint.key else ""
+
+
+def _hint(verdict: Verdict, endpoint: Endpoint) -> str:
+    match verdict:
+        case Verdict.REFUSED:
+            return f"check {endpoint.key_variable}"
+        case Verdict.NO_CREDIT:
+            return "add credit at the provider, or raise the key's limit"
+        case Verdict.UNPROVEN:
+            return "the server has no such endpoint, or is in trouble; calls may work all the same"
+    return ""

@@ -1,0 +1,62 @@
+"""How each model does, from its calls as this process saw them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from libs.schemas.analytics import HealthStatus, ModelHealth
+from libs.schemas.decision import ModelCall
+from services.decider.domain.authentication import Check, Verdict
+
+Breaker = Literal["closed", "open", "half_open"]
+_WELL = frozenset({"ok", "repaired", "invalid", "refused"})  # the provider answered, whatever the answer is worth
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    last_success: datetime | None = None
+    consecutive_failures: int = 0
+    latency_ms: float | None = None
+
+    def after(self, call: ModelCall, at: datetime) -> "Seen":
+        if call.outcome not in _WELL:
+            return replace(self, consecutive_failures=self.consecutive_failures + 1)
+        return Seen(at, 0, call.latency_ms)
+
+
+class Health:
+    """One entry a model of the catalogue, and the last check of each provider's key."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, Seen] = {}
+        self.checks: dict[str, Check] = {}
+
+    def saw(self, model: str, call: ModelCall, at: datetime) -> None:
+        if not call.cached:
+            self.models[model] = self.models.get(model, Seen()).after(call, at)
+
+    def checked(self, check: Check) -> None:
+        self.checks[check.provider] = check
+
+    def status(self, breakers: Mapping[str, Breaker] | None = None) -> HealthStatus:
+        """`breakers` by model as the gate knows them."""
+        known = breakers or {}
+        models = {
+            name: ModelHealth(
+                breaker=known.get(name, "closed"),
+                last_success=seen.last_success,
+                consecutive_failures=seen.consecutive_failures,
+                latency_ms=seen.latency_ms,
+            )
+            for name, seen in self.models.items()
+        }
+        keys = {provider: check.line()[:4_000] for provider, check in self.checks.items()}
+        proven = all(check.verdict in (Verdict.VALID, Verdict.UNPROVEN) for check in self.checks.values())
+        well = all(model.breaker == "closed" and not model.consecutive_failures for model in models.values())
+        return HealthStatus(healthy=proven and well, models=models, dependencies=keys)
+
+    def detail(self) -> dict[str, Any]:
+        """For /health: the status, and every field of the checks."""
+        checks = [{**asdict(check), "at": check.at.isoformat()} for check in self.checks.values()]
+        return {**self.status().model_dump(mode="json"), "authentication": checks}

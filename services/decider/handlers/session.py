@@ -1,0 +1,102 @@
+"""One decision on its way: route → render → call → parse → (repair once) → next model → abstain."""
+
+from dataclasses import dataclass, field
+
+from libs.schemas.context import TradingContext
+from libs.schemas.decision import ModelCall, Timing
+from libs.schemas.reasons import AbstainReason
+from services.decider.domain import policy, routing
+from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
+from services.decider.domain.gate import Denied
+from services.decider.domain.parse import Parsed
+from services.decider.domain.policy import Abstain, Call, Candidate, Done, State, Step
+from services.decider.domain.prompt import Prompt, build, template_variables
+from services.decider.domain.proposal import Course, decision_id
+from services.decider.domain.reading import read
+from services.decider.domain.record import Exchange, as_call
+from services.decider.handlers.asking import Asking, Turn
+from services.decider.ports import Deps, TemplateFailed
+
+
+@dataclass(slots=True)
+class Session:
+    """Drives the policy through one context. `exchanges` and `calls` are what was asked and answered so far."""
+
+    deps: Deps
+    context: TradingContext
+    asking: Asking
+    began: float
+    exchanges: list[Exchange] = field(default_factory=list)
+    calls: list[ModelCall] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, deps: Deps, context: TradingContext) -> "Session":
+        account = deps.accounts.account(context.account_id)
+        return cls(deps, context, Asking(deps, decision_id(context), account), deps.clock.monotonic())
+
+    def elapsed(self) -> float:
+        """Seconds since the decision began, those of an earlier delivery included."""
+        return self.deps.clock.monotonic() - self.began + self.asking.shift_s
+
+    async def run(self) -> Course:
+        end = await self._decide()
+        own = self.deps.clock.monotonic() - self.began - self.asking.away_s
+        model = sum(call.latency_ms for call in self.calls) if self.calls else None
+        timing = Timing(context=self.context.build_ms, model=model, engine=max(0.0, own * 1000))
+        return Course(end, self.calls, self.not_asked, timing)
+
+    async def _decide(self) -> Parsed | Abstain:
+        if not await self.asking.load() and self.deps.clock.now() > self.context.expires_at:
+            return Abstain(AbstainReason.EXPIRED, f"the context expired at {self.context.expires_at:%H:%M:%S} UTC")
+        chain = routing.entries(self.deps.catalogue, self._models())
+        if isinstance(chain, UnknownModel):
+            return Abstain(AbstainReason.UNKNOWN_MODEL, str(chain))
+        try:
+            return await self._converse(chain)
+        except TemplateFailed as error:
+            return Abstain(AbstainReason.INVALID, str(error))
+
+    def _models(self) -> tuple[str, ...]:
+        switched, account = self.deps.accounts.models, self.asking.account
+        wishes = routing.Wishes(
+            default=",".join(switched.chain) if switched else self.deps.default_model,
+            account=account.model if account else None,
+            strategy=self.context.account_state.active_strategy.model,
+            request=self.context.request.model,
+        )
+        return routing.resume(routing.route(wishes).models, [reply.model for reply in self.asking.kept])
+
+    async def _converse(self, chain: tuple[CatalogueEntry, ...]) -> Parsed | Abstain:
+        models = {entry.id: entry for entry in chain}
+        candidates = tuple(Candidate(entry.id, entry.timeout_s) for entry in chain)
+        state, step = policy.begin(candidates, self.deps.limits)
+        turn = None
+        while isinstance(step, Call):
+            turn = self._first(models[step.model]) if turn is None or turn.entry.id != step.model else turn.after(step)
+            state, step = await self._take(turn, state, step)
+        return step.parsed if isinstance(step, Done) else step
+
+    def _first(self, entry: CatalogueEntry) -> Turn:
+        prompt = self._prompt(entry)
+        return Turn(entry, prompt, prompt.messages)
+
+    def _prompt(self, entry: CatalogueEntry) -> Prompt:
+        template = self.context.account_state.active_strategy.prompt_template
+        text = self.deps.templates.render(template, template_variables(self.context))
+        return build(self.context, text, with_schema=entry.structured != "json_schema")
+
+    async def _take(self, turn: Turn, state: State, step: Call) -> tuple[State, Step]:
+        attempt = len(self.calls) + 1
+        found = await self.asking.reply(turn, step, attempt)
+        if isinstance(found, Denied):
+            state, then = policy.denied(state, found, self.elapsed())
+            if not (isinstance(then, Call) and then.model == step.model):
+                self.not_asked.append(found.detail)
+            return state, then
+        reading = read(found, self.context.symbols)
+        cached = attempt <= len(self.asking.kept)
+        turn.made = Exchange(turn.entry, turn.prompt, turn.messages, found, reading, cached)
+        self.exchanges.append(turn.made)
+        self.calls.append(as_call(turn.made, attempt))
+        return policy.advance(state, reading, self.elapsed(), policy.jitter(self.asking.decision, attempt))
