@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.errors import CliError
+from cli.model_commands import models_app
+from cli.options import StateDir
 from cli.project import STATE, State, shown
 
 PIPED_WIDTH = 120
@@ -20,11 +22,8 @@ app = typer.Typer(
 )
 dead_app = typer.Typer(help="Messages that were put aside, and why.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
+app.add_typer(models_app, name="models")
 
-StateDir = Annotated[
-    Path,
-    typer.Option("--state-dir", help="Where servers, logs and keys are kept.", show_default=".perpetua of the project"),
-]
 Symbols = Annotated[str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT; default all of the venue.")]
 Speed = Annotated[
     float, typer.Option(envvar="PERPETUA_SPEED", show_envvar=False, help="Market seconds per second of wall time.")
@@ -203,9 +202,10 @@ def dead_list(
     """The dead letters, newest last."""
     import asyncio
 
+    from cli.address import nats_url
     from cli.dead import dead_letters, list_line
 
-    found = asyncio.run(dead_letters(_nats_url(state_dir), limit))
+    found = asyncio.run(dead_letters(nats_url(state_dir), limit))
     for one in found:
         typer.echo(list_line(one))
     if not found:
@@ -220,9 +220,10 @@ def dead_show(
     """One dead letter whole: the error, and the message as it came."""
     import asyncio
 
+    from cli.address import nats_url
     from cli.dead import dead_letters, pick_letter, show_lines
 
-    found = asyncio.run(dead_letters(_nats_url(state_dir)))
+    found = asyncio.run(dead_letters(nats_url(state_dir)))
     for line in show_lines(pick_letter(found, which)):
         typer.echo(line)
 
@@ -248,17 +249,3 @@ def schemas(
     except OSError as error:
         raise CliError(f"cannot write to {out}: {error.strerror}", "name another folder") from error
     typer.echo(f"{len(made)} schemas in {shown(out)}")
-
-
-def _nats_url(state_dir: Path) -> str:
-    """Of the run in `state_dir`, else NATS_URL."""
-    import os
-
-    from cli.runfile import running
-
-    found = running(State(state_dir.resolve()).run_file)
-    if found is not None and "nats" in found.servers:
-        return str(found.servers["nats"]["url"])
-    if url := os.environ.get("NATS_URL"):
-        return url
-    raise CliError("nothing runs here", "start it by `perpetua up`, or set NATS_URL")

@@ -1,0 +1,169 @@
+"""`perpetua models`: which models there are, who decides, whether their keys work, and another one from now on."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from cli.connection import connected
+from cli.errors import CliError
+from libs.runtime.bus import Bus
+from libs.runtime.emit import Emit
+from libs.schemas import subjects
+from libs.schemas.account import AuditEvent
+from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.subjects import KV_CONFIG
+from services.decider.adapters import models_file
+from services.decider.adapters.keys import Keys
+from services.decider.domain import routing
+from services.decider.domain.authentication import WRONG, Check
+from services.decider.domain.catalogue import Catalogue, CatalogueEntry, CatalogueError, UnknownModel
+from services.decider.settings import Settings
+
+if TYPE_CHECKING:
+    from services.decider.handlers.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The catalogue, and who decides where nobody says otherwise: `chain`, because of `by`."""
+
+    settings: Settings
+    catalogue: Catalogue
+    chain: tuple[str, ...]
+    by: str
+
+
+def configured(switched: ModelsConfig | None, env: Settings | None = None) -> Configured:
+    """Raises CliError for a catalogue that cannot be read."""
+    settings = env or Settings()
+    try:
+        catalogue = models_file.load(settings.config_dir)
+    except CatalogueError as error:
+        raise CliError(str(error), "correct models.yaml, or restore it from git") from error
+    if switched:
+        by = f"switched to by {switched.by} at {switched.switched_at:%Y-%m-%d %H:%M:%S} UTC: {switched.why}"
+        return Configured(settings, catalogue, switched.chain, by)
+    if settings.llm_model:
+        return Configured(settings, catalogue, routing.names(settings.llm_model), "LLM_MODEL")
+    return Configured(settings, catalogue, catalogue.chain, "chain of models.yaml")
+
+
+async def switched(url: str) -> ModelsConfig | None:
+    """What was switched to in the run at `url`."""
+    async with connected(url) as bus:
+        return (await _stored(bus))[0]
+
+
+async def _stored(bus: Bus) -> tuple[ModelsConfig | None, int]:
+    entry = await bus.kv_get(KV_CONFIG.name, MODELS_KEY)
+    if entry is None:
+        return None, 0
+    try:
+        return ModelsConfig.model_validate_json(entry.value), entry.revision
+    except ValidationError:
+        return None, entry.revision
+
+
+def list_lines(found: Configured) -> list[str]:
+    lines = [f"decides: {', '.join(found.chain)}  ({found.by})", ""]
+    width = max(len(name) for name in found.catalogue.entries)
+    for name, entry in found.catalogue.entries.items():
+        at = f"{found.chain.index(name) + 1}." if name in found.chain else ""
+        lines.append(
+            f"{at:>3} {name:<{width}}  {_price(entry):<34}  {entry.structured:<11}  {entry.context_tokens:>9,}"
+        )
+    return lines
+
+
+def _price(entry: CatalogueEntry) -> str:
+    if entry.price is None:
+        return "price: asked of the provider"
+    if entry.is_free:
+        return "free"
+    return f"{entry.price.input:g} in, {entry.price.output:g} out USD a million"
+
+
+def chain_of(found: Configured, models: Sequence[str]) -> tuple[CatalogueEntry, ...]:
+    """The entries of these models, by default of those that decide. Raises CliError for one that is not there."""
+    wanted = routing.names(",".join(models)) or found.chain
+    entries = routing.entries(found.catalogue, wanted)
+    if isinstance(entries, UnknownModel):
+        raise CliError(str(entries), "`perpetua models list` shows which there are")
+    return entries
+
+
+def check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
+    """A check of each provider's key. Costs nothing."""
+    return asyncio.run(_check(found, chain))
+
+
+async def _check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
+    from services.decider.app import endpoints_of
+
+    keys, now = Keys(endpoints_of(found.settings)), datetime.now(UTC)
+    by_provider: dict[str, list[str]] = {}
+    for entry in chain:
+        by_provider.setdefault(entry.provider, []).append(entry.id)
+    return [await keys.validate_authentication(provider, names, now) for provider, names in by_provider.items()]
+
+
+def failed(checks: Sequence[Check]) -> bool:
+    return any(each.verdict in WRONG for each in checks)
+
+
+async def switch(url: str, found: Configured, chain: Sequence[CatalogueEntry], words: Mapping[str, str]) -> None:
+    """Give the say to this chain, after each of its models has shown that it answers. Raises CliError otherwise.
+
+    `words` are `by` and `why`.
+    """
+    for each in await _try(found, chain):
+        if refusal := each.refusal:
+            raise CliError(f"nothing was switched: {refusal}", "put that right, or switch to another model")
+    made = ModelsConfig(
+        chain=tuple(entry.id for entry in chain), switched_at=datetime.now(UTC), by=words["by"], why=words["why"]
+    )
+    async with connected(url) as bus:
+        before, _ = await _stored(bus)
+        revision = await bus.kv_put(KV_CONFIG.name, MODELS_KEY, made)
+        await bus.publish(_audit(before or found, made.chain, f"{revision}", words))
+
+
+async def unswitch(url: str, words: Mapping[str, str]) -> Configured:
+    """Back to what LLM_MODEL or models.yaml say."""
+    async with connected(url) as bus:
+        before, revision = await _stored(bus)
+        after = configured(None)
+        if before is not None:
+            await bus.kv_delete(KV_CONFIG.name, MODELS_KEY)
+            await bus.publish(_audit(before, after.chain, f"{revision}-off", words))
+    return after
+
+
+async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Trial]":
+    from services.decider.app import endpoints_of, models_of
+    from services.decider.handlers.trial import trial
+
+    models = models_of(found.settings)
+    await models.start()
+    try:
+        return await trial(models, Keys(endpoints_of(found.settings)), chain, datetime.now(UTC))
+    finally:
+        await models.stop()
+
+
+def _audit(before: ModelsConfig | Configured, after: Sequence[str], change: str, words: Mapping[str, str]) -> Emit:
+    body = AuditEvent(
+        event_id=f"config.models.{change}",
+        who=words["by"],
+        what="models.switched",
+        subject=MODELS_KEY,
+        before=",".join(before.chain),
+        after=",".join(after),
+        why=words["why"],
+        at=datetime.now(UTC),
+    )
+    return Emit(subjects.config_changed(MODELS_KEY), body)
