@@ -49,6 +49,7 @@ Script = Answer | Status | Drop | Raw
 
 @dataclass(frozen=True)
 class Request:
+    method: str
     path: str
     headers: Mapping[str, str]
     body: dict[str, Any]
@@ -58,18 +59,27 @@ class ModelServer:
     def __init__(self) -> None:
         self.script: deque[Script] = deque()
         self.requests: list[Request] = []
+        self.key_answer: Script = Raw('{"object": "list", "data": {"label": "scripted"}}')
+        self.key_requests: list[Request] = []
         self.url = ""
         self.connections: set[asyncio.StreamWriter] = set()
 
     def then(self, *script: Script) -> None:
         self.script.extend(script)
 
+    def _step(self, request: Request) -> Script:
+        """What is asked about the key is apart from the script of completions: `key_answer` each time."""
+        if request.method == "GET":
+            self.key_requests.append(request)
+            return self.key_answer
+        self.requests.append(request)
+        return self.script.popleft() if self.script else Status(500, "the script of the test is at its end")
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.add(writer)
         try:
             while (request := await _read(reader)) is not None:
-                self.requests.append(request)
-                step = self.script.popleft() if self.script else Status(500, "the script of the test is at its end")
+                step = self._step(request)
                 if isinstance(step, Drop):
                     return
                 if isinstance(step, Answer) and step.delay_s:
@@ -106,7 +116,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     first, *lines = head.strip().split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(first.split(" ")[1], headers, json.loads(body) if body else {})
+    return Request(*first.split(" ")[:2], headers, json.loads(body) if body else {})
 
 
 def _response(step: Script, request: Request) -> bytes:

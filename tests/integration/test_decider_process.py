@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,14 +14,20 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
+from redis.asyncio import Redis
 
+from libs.runtime.clock import WallClock
 from libs.runtime.provision import provision_nats
 from libs.schemas import ids, subjects
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
-from services.decider.app import create_app
+from services.decider.adapters.redis import LEASE_MS, RedisAnswers
+from services.decider.app import create_app, models_of
+from services.decider.handlers import decide
+from services.decider.ports import AnswerStore, Deps, Models
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import context
+from tests.fakes.decider_ports import StoppedClock, deps
 from tests.fakes.model_server import Answer, ModelServer, model_server
 from tests.integration.deciding import decision
 
@@ -134,3 +141,45 @@ async def test_killed_after_the_answer_it_decides_the_same_and_pays_once(
     assert found.decision is not None
     assert found.decision.decisions[0].confidence == 61
     assert paid == 1
+
+
+async def test_two_workers_with_the_same_context_at_once_pay_one_call(
+    js: JetStreamContext, nats_url: str, redis_url: str
+) -> None:
+    """As when the bus delivers again what a worker that hangs has in hand: each decides, one of them pays."""
+    async with model_server() as server:
+        server.then(Answer(decision(confidence=61), delay_s=1.0), Answer(decision(confidence=99)))
+        settings = Settings(nats_url=nats_url, redis_url=redis_url, llm_model=OWN_MODEL, llm_base_url=server.url)
+        answers = [RedisAnswers(redis_url) for _ in range(2)]
+        models = models_of(settings)
+        await models.start()
+        try:
+            wired = [_deps(models, each) for each in answers]
+            found = await asyncio.gather(*(decide(each, fresh("1")) for each in wired))
+        finally:
+            await asyncio.gather(models.stop(), *(each.stop() for each in answers))
+        assert len(server.requests) == 1
+    assert [p.decision.decisions[0].confidence for p in found if p.decision] == [61, 61]
+    assert sorted(p.calls[0].cached for p in found) == [False, True]
+
+
+async def test_the_claim_of_a_worker_that_died_lapses(redis_url: str) -> None:
+    dead, living = RedisAnswers(redis_url), RedisAnswers(redis_url)
+    try:
+        async with dead.claim("dec-1:1") as first, living.claim("dec-1:1") as second:
+            assert (first, second) == (True, False)
+            async with living.claim("dec-1:2") as other:
+                assert other
+        async with living.claim("dec-1:1") as again:
+            assert again
+            await asyncio.sleep(LEASE_MS / 1000 * 0.3)
+            async with Redis.from_url(redis_url) as redis:
+                left = await redis.pttl("perpetua:decider:claims:dec-1:1")
+            assert LEASE_MS * 0.75 < left <= LEASE_MS  # renewed, or it would be less
+    finally:
+        await asyncio.gather(dead.stop(), living.stop())
+
+
+def _deps(models: Models, answers: AnswerStore) -> Deps:
+    made = deps(models, StoppedClock(), default_model=OWN_MODEL, answers=answers)
+    return replace(made, clock=WallClock(), sleep=asyncio.sleep)

@@ -40,6 +40,7 @@ class LiteLLM:
     async def stop(self) -> None:
         if self._litellm is not None:
             await self._litellm.close_litellm_async_clients()
+            self._litellm.in_memory_llm_clients_cache.flush_cache()  # else the closed ones would be used again
 
     async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
         endpoint = self._endpoints.get(entry.provider)

@@ -1,0 +1,174 @@
+"""Keys of providers: what a check finds over HTTP, who hears of it, and switching to another model."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import nats
+import pytest
+from nats.js import JetStreamContext
+from pydantic import SecretStr
+
+from cli import models as command
+from cli.errors import CliError
+from libs.runtime.provision import provision_nats
+from libs.schemas import subjects
+from libs.schemas.account import AuditEvent
+from libs.schemas.analytics import Alert
+from services.decider.adapters.keys import Keys
+from services.decider.app import create_app, endpoints_of
+from services.decider.domain.authentication import Verdict
+from services.decider.settings import Settings
+from tests.fakes.decider_contexts import NOW
+from tests.fakes.model_server import Answer, Drop, ModelServer, Raw, Script, Status, model_server
+from tests.integration.deciding import GPT, KEY, decision
+from tests.integration.test_decider_process import fresh, proposals, publish
+
+pytestmark = pytest.mark.integration
+OWN = "openai-compatible/scripted"
+MODELS = Raw('{"object":"list","data":[{"id":"scripted"}]}')
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with model_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
+    connection = await nats.connect(nats_url)
+    stream = connection.jetstream()
+    await provision_nats(stream)
+    yield stream
+    await connection.close()
+
+
+def settings(server: ModelServer, **more: Any) -> Settings:
+    given = {"openrouter_api_base": server.url, "openrouter_api_key": SecretStr(KEY), "llm_base_url": server.url}
+    return Settings(**(given | {"llm_api_key": None} | more))
+
+
+def key(**data: Any) -> Raw:
+    return Raw(json.dumps({"data": {"label": "sk-or…", "limit": None, "limit_remaining": None, "usage": 1.5, **data}}))
+
+
+CHECKS: list[tuple[str, str, Script, Verdict, str]] = [
+    ("a good key", "openrouter", key(), Verdict.VALID, "HTTP 200"),
+    ("a key with some of its limit left", "openrouter", key(limit_remaining=4.5), Verdict.VALID, "4.50 USD"),
+    ("a key whose limit is used up", "openrouter", key(limit_remaining=0), Verdict.NO_CREDIT, "0.00 USD"),
+    ("401", "openrouter", Status(401, "User not found."), Verdict.REFUSED, "HTTP 401"),
+    ("403", "openrouter", Status(403), Verdict.REFUSED, "HTTP 403"),
+    ("402", "openrouter", Status(402), Verdict.NO_CREDIT, "HTTP 402"),
+    ("a server in trouble", "openrouter", Status(503), Verdict.UNPROVEN, "HTTP 503"),
+    ("a page instead", "openrouter", Raw("<html>"), Verdict.UNPROVEN, "not what this endpoint answers"),
+    ("no answer", "openrouter", Drop(), Verdict.UNREACHABLE, "no answer"),
+    ("an own server", "openai-compatible", MODELS, Verdict.VALID, "HTTP 200"),
+    ("an own server without such an endpoint", "openai-compatible", Status(404), Verdict.UNPROVEN, "HTTP 404"),
+    ("an own server that wants a key", "openai-compatible", Status(401), Verdict.REFUSED, "HTTP 401"),
+]
+
+
+@pytest.mark.parametrize(
+    ("provider", "script", "verdict", "actual"), [c[1:] for c in CHECKS], ids=[c[0] for c in CHECKS]
+)
+async def test_a_check_proves_a_key_and_tells_all_of_it(
+    server: ModelServer, provider: str, script: Script, verdict: Verdict, actual: str
+) -> None:
+    server.key_answer = script
+    keys = Keys(endpoints_of(settings(server)))
+    check = await keys.validate_authentication(provider, [GPT], NOW)
+    (request,) = server.key_requests
+    assert request.path == ("/api/v1/key" if provider == "openrouter" else "/api/v1/models")
+    assert check.verdict is verdict
+    for part in (provider, verdict, GPT, "expected HTTP 200", actual, f"{NOW:%Y-%m-%d %H:%M:%S} UTC", check.url):
+        assert part in check.line()
+    assert check.fingerprint == (KEY[-4:] if provider == "openrouter" else None)
+    assert KEY not in repr(check)
+
+
+async def test_the_servers_own_words_are_kept_without_the_key(server: ModelServer) -> None:
+    server.key_answer = Status(401, f"no user for {KEY}")
+    check = await Keys(endpoints_of(settings(server))).validate_authentication("openrouter", [GPT], NOW)
+    assert "no user for [key]" in check.excerpt
+    assert "no user for [key]" in check.line()
+
+
+async def test_a_missing_key_is_told_without_a_request(server: ModelServer) -> None:
+    keys = Keys(endpoints_of(settings(server, openrouter_api_key=None)))
+    check = await keys.validate_authentication("openrouter", [GPT], NOW)
+    assert (check.verdict, check.hint, server.key_requests) == (Verdict.NO_KEY, "set OPENROUTER_API_KEY", [])
+
+
+async def alerts(js: JetStreamContext, count: int) -> list[Alert]:
+    async with asyncio.timeout(10):
+        while (await js.stream_info("AUDIT")).state.messages < count:  # noqa: ASYNC110 - a server's state
+            await asyncio.sleep(0.02)
+    found = [await js.get_msg("AUDIT", n + 1) for n in range((await js.stream_info("AUDIT")).state.messages)]
+    return [Alert.model_validate_json(message.data or b"") for message in found]
+
+
+async def test_a_refused_key_is_one_alert_though_the_check_and_the_calls_all_see_it(
+    js: JetStreamContext, server: ModelServer, nats_url: str, redis_url: str
+) -> None:
+    server.key_answer = Status(401, "User not found.")
+    server.then(*[Status(401, "User not found.")] * 3)
+    given = settings(server, nats_url=nats_url, redis_url=redis_url, llm_model=GPT)
+    worker = create_app(given)
+    await worker.start()
+    try:
+        await alerts(js, 1)
+        await publish(js, *(fresh(str(n)) for n in range(3)))
+        found = await proposals(js, 3)
+        health = worker.details()["models"]
+    finally:
+        await worker.stop()
+    (alert,) = await alerts(js, 1)
+    assert {p.abstain_reason for p in found} == {"auth"}
+    assert (alert.kind, alert.severity, alert.account_id) == ("auth", "critical", None)
+    for part in ("openrouter", "HTTP 401", f"key ending {KEY[-4:]}", "User not found.", "OPENROUTER_API_KEY", GPT):
+        assert part in alert.message
+    assert worker.registry.get_sample_value("perpetua_decider_key_valid", {"provider": "openrouter"}) == 0
+    assert (health["healthy"], health["models"][GPT]["consecutive_failures"]) == (False, 3)
+    assert health["authentication"][0]["status"] == 401
+    assert worker.checks()["started"] is False  # it was stopped; the key had no part in being ready
+
+
+async def test_a_switch_is_tried_first_takes_effect_at_once_and_is_audited(
+    js: JetStreamContext, server: ModelServer, nats_url: str, redis_url: str
+) -> None:
+    given = settings(server, nats_url=nats_url, redis_url=redis_url, llm_model="builtin/trend")
+    words = {"by": "ann", "why": "try the big one"}
+    worker = create_app(given)
+    await worker.start()
+    try:
+        configured = command.configured(None, given)
+        server.then(Status(404, "no such model"))
+        with pytest.raises(CliError, match=r"nothing was switched.*scripted does not answer"):
+            await command.switch(nats_url, configured, command.chain_of(configured, [OWN]), words)
+        assert await command.switched(nats_url) is None
+        server.then(Answer('{"ready": true}'), Answer(decision(confidence=61)))
+        await command.switch(nats_url, configured, command.chain_of(configured, [OWN, "builtin/trend"]), words)
+        async with asyncio.timeout(5):
+            while worker_chain(worker) != (OWN, "builtin/trend"):  # noqa: ASYNC110 - what the server tells
+                await asyncio.sleep(0.02)
+        await publish(js, fresh("1"))
+        (found,) = await proposals(js, 1)
+        audit = await js.get_last_msg("AUDIT", subjects.config_changed("models"))
+    finally:
+        await worker.stop()
+    assert [call.model_requested for call in found.calls] == [OWN]
+    event = AuditEvent.model_validate_json(audit.data or b"")
+    assert (event.who, event.before, event.after) == ("ann", "builtin/trend", f"{OWN},builtin/trend")
+    assert server.requests[-2].body["max_tokens"] == 64
+
+
+def worker_chain(worker: Any) -> tuple[str, ...] | None:
+    mirror = next(service for service in worker._services if hasattr(service, "venue_symbols"))
+    return mirror.models.chain if mirror.models else None
+
+
+def test_a_model_that_is_not_in_the_catalogue_is_refused_by_name() -> None:
+    with pytest.raises(CliError, match="no model 'gpt-99'"):
+        command.chain_of(command.configured(None, Settings()), ["gpt-99"])
