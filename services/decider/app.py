@@ -12,6 +12,7 @@ from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.adapters.keys import Keys
 from services.decider.adapters.litellm import LiteLLM
 from services.decider.adapters.redis import OpenGate, RedisAnswers, RedisIncidents
+from services.decider.adapters.spans import traced
 from services.decider.domain import routing
 from services.decider.domain.catalogue import UnknownModel
 from services.decider.domain.policy import Limits
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=accounts,
         catalogue=catalogue,
         default_model=settings.llm_model or ",".join(catalogue.chain),
-        models=models,
+        models=traced(models),
         answers=answers,
         gate=OpenGate(answers.link),
         incidents=RedisIncidents(answers.link),

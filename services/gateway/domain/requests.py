@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.schemas import ids
-from libs.schemas.base import AccountId, Name, StrategyId, Symbol
+from libs.schemas.base import AccountId, ModelChain, StrategyId, Symbol
 from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.decision import LIVE
 
@@ -29,7 +29,7 @@ class GenerateRequest(BaseModel):
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)] | None = None
     strategy_override: StrategyId | None = None
     force_refresh: bool = False
-    model: Name | None = None
+    model: ModelChain | None = None
     dry_run: bool = False
     timeout: Timeout | None = None
 

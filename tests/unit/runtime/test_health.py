@@ -39,3 +39,10 @@ async def test_metrics_are_in_the_text_format() -> None:
 
 async def test_anything_else_is_404() -> None:
     assert (await ops().get("/")).status_code == 404
+
+
+async def test_health_says_more_of_each_part_and_is_no_verdict() -> None:
+    app = OpsApp(CollectorRegistry(), lambda: {"nats": False}, lambda: {"models": {"healthy": False}})
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ops")
+    answer = await client.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"checks": {"nats": False}, "models": {"healthy": False}})

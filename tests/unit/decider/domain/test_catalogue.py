@@ -3,10 +3,20 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import models_file
-from services.decider.domain.catalogue import Catalogue, CatalogueEntry, CatalogueError, UnknownModel, cost, parse
+from services.decider.domain.catalogue import (
+    Catalogue,
+    CatalogueEntry,
+    CatalogueError,
+    UnknownModel,
+    cost,
+    parse,
+    worst_case,
+)
 from tests.fakes.decider_ports import CONFIG
 
 
@@ -110,3 +120,67 @@ def test_the_provider_is_believed_first_and_an_unknown_cost_is_null(
 ) -> None:
     dollars, source = cost(of, usage, reported)
     assert (dollars if dollars is None else pytest.approx(dollars), source) == expected
+
+
+def test_reasoning_is_charged_at_its_own_price_once() -> None:
+    priced = CatalogueEntry.model_validate(entry(price={"input": 2, "output": 10, "reasoning": 4, "cached_input": 1}))
+    within = TokenUsage(prompt=1_000, cached=400, completion=300, reasoning=100)
+    assert cost(priced, within, None) == (pytest.approx((600 * 2 + 400 * 1 + 200 * 10 + 100 * 4) / 1e6), "catalogue")
+    beside = TokenUsage(prompt=0, completion=50, reasoning=100)  # some providers do not count it as completion
+    assert cost(priced, beside, None)[0] == pytest.approx((50 * 10 + 100 * 4) / 1e6)
+
+
+@given(
+    st.text(max_size=300), st.integers(0, 5_000), st.integers(0, 5_000), st.integers(0, 5_000), st.integers(0, 2_000)
+)
+def test_a_call_never_comes_to_more_than_its_worst_case(
+    text: str, prompt: int, cached: int, completion: int, reasoning: int
+) -> None:
+    priced = CatalogueEntry.model_validate(
+        entry(price={"input": 2, "output": 10, "reasoning": 12, "cached_input": 1}, params={"max_tokens": 2_000})
+    )
+    worst = worst_case(priced, ({"role": "user", "content": text},))
+    tokens = len(text.encode("utf-8", "replace")) // 2
+    used = TokenUsage(
+        prompt=min(prompt, tokens),
+        cached=cached,
+        completion=min(completion, 2_000),
+        reasoning=min(reasoning, completion),
+    )
+    dollars, _ = cost(priced, used, None)
+    assert worst.usd is not None
+    assert dollars is not None
+    assert dollars <= worst.usd + 1e-12
+    assert used.prompt + used.completion <= worst.tokens
+
+
+def test_a_model_without_a_price_is_bounded_in_tokens() -> None:
+    plain = CatalogueEntry.model_validate(entry(price=None, params={"max_completion_tokens": 500}))
+    worst = worst_case(plain, ({"role": "user", "content": "x" * 1_000},))
+    assert (worst.usd, worst.tokens) == (None, 500 + 505)
+
+
+LONGER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("twice as long", {"max_tokens": 1_000}, {"max_tokens": 2_000}),
+    ("by the name that the model knows", {"max_completion_tokens": 1_000}, {"max_completion_tokens": 2_000}),
+    ("half of the context at most", {"max_tokens": 3_000}, {"max_tokens": 4_000}),
+    ("never shorter than before", {"max_tokens": 6_000}, {"max_tokens": 6_000}),
+    ("where none was sent", {}, {"max_tokens": 4_000}),
+]
+
+
+@pytest.mark.parametrize(("params", "longer"), [row[1:] for row in LONGER], ids=[row[0] for row in LONGER])
+def test_a_larger_limit_for_an_answer_that_was_cut(params: dict[str, Any], longer: dict[str, Any]) -> None:
+    assert CatalogueEntry.model_validate(entry(params=params)).longer().params == longer
+
+
+def test_a_chain_names_models_of_the_catalogue_only() -> None:
+    assert parse({"models": [entry()], "chain": ["openrouter/a/b"]}).chain == ("openrouter/a/b",)
+    with pytest.raises(CatalogueError, match="chain: gpt-99 has no entry"):
+        parse({"models": [entry()], "chain": ["openrouter/a/b", "gpt-99"]})
+
+
+def test_labels_are_bounded_by_the_catalogue(shipped: Catalogue) -> None:
+    assert shipped.label("openrouter/openai/gpt-5") == "openrouter/openai/gpt-5"
+    assert shipped.label("openai-compatible/whatever") == "openai-compatible/*"
+    assert shipped.label("made/up") == "unknown"
