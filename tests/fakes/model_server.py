@@ -116,7 +116,8 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     first, *lines = head.strip().split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(*first.split(" ")[:2], headers, json.loads(body) if body else {})
+    method, path = first.split(" ")[:2]
+    return Request(method, path, headers, json.loads(body) if body else {})
 
 
 def _response(step: Script, request: Request) -> bytes:

@@ -46,7 +46,11 @@ async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
 
 
 def settings(server: ModelServer, **more: Any) -> Settings:
-    given = {"openrouter_api_base": server.url, "openrouter_api_key": SecretStr(KEY), "llm_base_url": server.url}
+    given: dict[str, Any] = {
+        "openrouter_api_base": server.url,
+        "openrouter_api_key": SecretStr(KEY),
+        "llm_base_url": server.url,
+    }
     return Settings(**(given | {"llm_api_key": None} | more))
 
 
