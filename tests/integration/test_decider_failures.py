@@ -76,8 +76,8 @@ FAILURES: list[tuple[str, list[Any], str, list[str]]] = [
     ("an empty answer", [Answer("")], "invalid", ["invalid"]),
     ("no answer at all", [Answer(None)], "invalid", ["invalid"]),
     ("nonsense is repaired once", [Answer("buy"), Answer("sell")], "invalid", ["invalid"] * 2),
-    ("failures of all kinds end at the cap", [Status(500), Status(500), Status(500), CUT], "call_cap",
-     ["unavailable", "unavailable", "unavailable", "invalid"]),
+    ("failures of all kinds end at the cap", [Status(500), CUT, Answer("buy"), Status(500)], "call_cap",
+     ["unavailable", "invalid", "invalid", "unavailable"]),
 ]  # fmt: skip
 
 

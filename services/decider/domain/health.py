@@ -1,6 +1,6 @@
 """How each model does, from its calls as this process saw them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -26,9 +26,11 @@ class Seen:
 
 
 class Health:
-    """One entry a model of the catalogue, and the last check of each provider's key."""
+    """One entry a model of the catalogue, and the last check of each provider's key. `breakers` tells what the gate
+    knows of its breakers, by model; one that it does not name is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, breakers: Callable[[], Mapping[str, Breaker]] = dict) -> None:
+        self.breakers = breakers
         self.models: dict[str, Seen] = {}
         self.checks: dict[str, Check] = {}
 
@@ -39,9 +41,8 @@ class Health:
     def checked(self, check: Check) -> None:
         self.checks[check.provider] = check
 
-    def status(self, breakers: Mapping[str, Breaker] | None = None) -> HealthStatus:
-        """`breakers` by model as the gate knows them."""
-        known = breakers or {}
+    def status(self) -> HealthStatus:
+        known = self.breakers()
         models = {
             name: ModelHealth(
                 breaker=known.get(name, "closed"),
