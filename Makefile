@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
 ARGS   ?=
-GROUPS := feed context decider validator executor ledger gateway cli embedded demo dev
+GROUPS := live feed context decider validator executor ledger gateway cli embedded demo dev
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
