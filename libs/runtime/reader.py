@@ -145,19 +145,19 @@ class OrderedReader:
         )
 
     def _receiver(self, inbox: str) -> Callable[[Msg], Awaitable[None]]:
-        position = self._position
+        position, on_record, caught_up = self._position, self._on_record, self._caught_up
+        monotonic = time.monotonic
 
         async def receive(msg: Msg) -> None:
             if inbox != self._inbox:
                 return
-            self._heard = time.monotonic()
-            reply = msg.reply
-            if not reply.startswith("$JS.ACK."):
-                await self._status(msg)
-                return
-            tokens = reply.split(".")
-            if len(tokens) > 9:  # $JS.ACK.<domain>.<account>.<stream>…
-                tokens = tokens[2:]
+            self._heard = monotonic()
+            tokens = msg.reply.split(".")  # $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.…
+            if len(tokens) != 9:
+                if not msg.reply.startswith("$JS.ACK."):
+                    await self._status(msg)
+                    return
+                tokens = tokens[2:]  # $JS.ACK.<domain>.<account>.<stream>…
             consumer_sequence = int(tokens[6])
             if consumer_sequence != self._consumer_sequence + 1:
                 self._broken.set()
@@ -165,10 +165,11 @@ class OrderedReader:
             self._consumer_sequence = consumer_sequence
             sequence = int(tokens[5])
             if sequence > position.sequence:
-                position.sequence, position.time_ns = sequence, int(tokens[7])
-                self._on_record(Record(msg.subject, msg.data, sequence, msg.headers, position.time_ns))
-            if tokens[8] == "0" or consumer_sequence >= self._behind:
-                self._caught_up.set()
+                position.sequence = sequence
+                position.time_ns = time_ns = int(tokens[7])
+                on_record(Record(msg.subject, msg.data, sequence, msg.headers, time_ns))
+            if consumer_sequence >= self._behind or tokens[8] == "0":
+                caught_up.set()
 
         return receive
 

@@ -117,6 +117,7 @@ class AssetMarketData(Wire):
     symbol: Symbol
     current_price: Price
     mark_price: Price | None = None
+    index_price: Price | None = None
     price_change_24h: float | None = None
     volume_24h: NonNegative | None = None
     funding_rate: Rate | None = None

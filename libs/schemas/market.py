@@ -1,16 +1,25 @@
 """Market events: ticks, candles, funding, notes and the market clock."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from libs.schemas.base import Id, Message, Name, NonNegative, Price, Symbol, Timeframe, Utc
+from libs.schemas.base import Id, Message, Name, Symbol, Timeframe, Utc
 
-Rate = Annotated[float, Field(ge=-1, le=1)]
+# Anybody publishes market events: numbers are JSON numbers (strict: `true` is no price), and what no market ever showed
+# is refused here, where it costs one message, and not where it would cost every context that reads it.
+Price = Annotated[float, Field(strict=True, gt=1e-12, lt=1e12)]
+Size = Annotated[float, Field(strict=True, ge=0, lt=1e15)]
+NonNegative = Annotated[float, Field(strict=True, ge=0, lt=1e18)]
+Rate = Annotated[float, Field(strict=True, ge=-1, le=1)]
 
 
 class MarketTick(Message):
-    """One trade or quote. `ts` is the event time at the source; left out, it is the arrival in market time."""
+    """One trade or quote. `ts` is the event time at the source; left out, it is the arrival in market time.
+
+    `next_funding_time` keeps the offset that it came with: it comes with every tick and is read with few, and bringing
+    it to UTC costs a tenth of the time that a tick may take.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("tick_id",)
 
@@ -20,25 +29,32 @@ class MarketTick(Message):
     ts: Utc | None = None
     bid: Price | None = None
     ask: Price | None = None
-    size: NonNegative | None = None
+    size: Size | None = None
     mark_price: Price | None = None
     index_price: Price | None = None
     funding_rate: Rate | None = None
-    next_funding_time: Utc | None = None
+    next_funding_time: AwareDatetime | None = None
     open_interest: NonNegative | None = None
     volume_24h_quote: NonNegative | None = None
     price_24h_ago: Price | None = None
     source: Name = "unknown"
 
-    @model_validator(mode="after")
-    def _bid_below_ask(self) -> Self:
-        if self.bid is not None and self.ask is not None and self.bid > self.ask:
+    @field_validator("ask")
+    @classmethod
+    def _bid_below_ask(cls, ask: float | None, info: ValidationInfo) -> float | None:
+        """Of the field, not of the model: ticks without an ask do not pay for it."""
+        bid = info.data.get("bid")
+        if ask is not None and bid is not None and bid > ask:
             raise ValueError("bid is above ask")
-        return self
+        return ask
 
 
 class Candle(Message):
-    """A closed candle. Prices in quote currency, volume in base units."""
+    """A closed candle. Prices in quote currency, volume in base units.
+
+    `origin` is `context` for one that was built from ticks because no feed had brought it. It has an id of its own, so
+    that the log does not take the feed's, which counts for more, as a repetition when it comes later.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("symbol", "timeframe", "open_time")
 
@@ -52,7 +68,12 @@ class Candle(Message):
     close: Price
     volume: NonNegative
     quote_volume: NonNegative = 0.0
-    trades: int = Field(default=0, ge=0)
+    trades: int = Field(default=0, strict=True, ge=0, lt=2**53)
+    origin: Literal["feed", "context"] = "feed"
+
+    def message_id(self) -> str | None:
+        identity = super().message_id()
+        return identity if self.origin == "feed" else f"{identity}|{self.origin}"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -72,7 +93,7 @@ class FundingUpdate(Message):
     funding_time: Utc
     rate: Rate
     mark_price: Price | None = None
-    interval_hours: float = Field(default=8, gt=0, le=24)
+    interval_hours: float = Field(default=8, strict=True, gt=0, le=24)
 
 
 class MarketNote(Message):

@@ -89,6 +89,8 @@ class ContextErrorCode(StrEnum):
     NO_CANDLES = "no_candles"
     WARM_UP = "warm_up"
     SHORT_HISTORY = "short_history"
+    GAP = "gap"
+    BEYOND_BOUNDS = "beyond_bounds"
     UNKNOWN_SYMBOL = "unknown_symbol"
 
 

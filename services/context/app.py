@@ -20,10 +20,10 @@ def create_app(settings: Settings | None = None) -> Worker:
     bus, clock = worker.bus, worker.clock
     metrics = Metrics(worker.registry)
     market = Market(settings.bounds())
-    MarketCollector(market, worker.registry)
     config, states, requests = ConfigMirror(bus), StateMirror(bus), NatsRequestLog(bus, clock)
     dead = DeadTicks(bus, clock, metrics, settings.dead_letter_queue)
     log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+    MarketCollector(market, lambda: log.last_sequence, worker.registry)
     own = OwnCandles(market, bus, clock, metrics, settings.candle_wait)
     deps = Deps(
         clock=clock,

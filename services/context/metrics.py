@@ -1,10 +1,10 @@
 """Metrics of the context worker. Ticks are counted as plain integers and read when somebody asks."""
 
 from collections import Counter as Counts
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from libs.runtime.metrics import BUCKETS
@@ -28,6 +28,7 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.refused = Counter("perpetua_context_refused_ticks", "Bad ticks by code", ["code"], registry=registry)
         self.bad_candles = Counter("perpetua_context_bad_candles", "Candles of the log refused", registry=registry)
         self.candles_published = Counter(
             "perpetua_context_candles_published", "Candles published where the feed has none", registry=registry
@@ -44,23 +45,48 @@ class Metrics:
 
 
 class MarketCollector(Collector):
-    """Reads what the market counted."""
+    """Reads what the market counted, and how far it has read."""
 
-    def __init__(self, market: Market, registry: CollectorRegistry) -> None:
+    def __init__(self, market: Market, position: Callable[[], int], registry: CollectorRegistry) -> None:
         self._market = market
+        self._position = position
         registry.register(self)
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        ticks = Counts({"applied": 0, "duplicate": 0, "too_old": 0})
+    def collect(self) -> Iterator[Metric]:
+        yield self._ticks()
+        yield self._differences()
+        missing = GaugeMetricFamily(
+            "perpetua_context_missing_candles", "Candles missing between those of all symbols", labels=["timeframe"]
+        )
+        for timeframe in sorted(self._market.timeframes):
+            missing.add_metric([timeframe], self._market.missing(timeframe))
+        yield missing
+        position = GaugeMetricFamily("perpetua_context_market_sequence", "Sequence of MARKET that was read last")
+        position.add_metric([], self._position())
+        yield position
+
+    def _ticks(self) -> Metric:
+        ticks = Counts({"in_order": 0, "out_of_order": 0, "duplicate": 0, "too_old": 0})
         for track in self._market.tracks():
-            ticks.update(applied=track.applied, duplicate=track.duplicates, too_old=track.too_old)
-        ticks["unfollowed"] = self._market.counts["unfollowed"]
+            ticks.update(
+                in_order=track.applied - track.out_of_order,
+                out_of_order=track.out_of_order,
+                duplicate=track.duplicates,
+                too_old=track.too_old,
+            )
+        for kind in ("past", "unfollowed"):
+            ticks[kind] = self._market.counts[kind]
         family = CounterMetricFamily("perpetua_context_ticks", "Ticks by what became of them", labels=["outcome"])
         for outcome, n in ticks.items():
             family.add_metric([outcome], n)
-        yield family
-        yield CounterMetricFamily(
+        return family
+
+    def _differences(self) -> Metric:
+        family = CounterMetricFamily(
             "perpetua_context_candle_mismatches",
-            "Candles from elsewhere that differ from those built from ticks",
-            value=self._market.counts["mismatch"],
+            "Candles from elsewhere that differ from those built from ticks: mismatch, or missed: no tick of it came",
+            labels=["symbol", "kind"],
         )
+        for (symbol, kind), n in sorted(self._market.differences.items()):
+            family.add_metric([symbol, kind], n)
+        return family

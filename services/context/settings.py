@@ -2,17 +2,13 @@
 
 from pydantic import Field
 
-from libs.runtime.settings import RuntimeSettings
+from libs.runtime.settings import FreshnessSettings, RuntimeSettings
 from services.context.domain.market import Bounds
 
 
-class Settings(RuntimeSettings):
+class Settings(FreshnessSettings, RuntimeSettings):
     """Seconds are market time unless said otherwise."""
 
-    feed_interval: float = Field(default=15, gt=0, le=3600, description="seconds between a symbol's ticks at most")
-    max_tick_age: float | None = Field(
-        default=None, gt=0, le=86_400, description="an older newest tick makes an asset stale; 3 feed intervals, 30 s"
-    )
     max_out_of_order: float = Field(
         default=2, ge=0, le=60, description="ticks older than the newest by more are dropped"
     )
@@ -31,6 +27,6 @@ class Settings(RuntimeSettings):
         return Bounds(
             max_out_of_order=self.max_out_of_order,
             close_grace=self.close_grace,
-            max_tick_age=self.max_tick_age or max(30.0, 3 * self.feed_interval),
+            max_tick_age=self.tick_age,
             max_symbols=self.max_symbols,
         )

@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 class OwnCandles:
     """Gives the feed `wait` wall seconds to bring a candle that was built here, then publishes ours.
 
-    The feed's and ours have the same id: whichever comes first is stored, and all replicas together publish one.
+    Ours of all replicas have one id, so that one of them is stored; the feed's has another one, and wins whenever it
+    comes.
     """
 
     def __init__(self, market: Market, publisher: Publisher, clock: Clock, metrics: Metrics, wait: float) -> None:
@@ -82,4 +83,5 @@ def wire(built: Built, bar: Bar) -> Candle:
         volume=bar.volume,
         quote_volume=bar.quote,
         trades=bar.trades,
+        origin="context",
     )

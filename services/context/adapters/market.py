@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.clock import Clock
 from libs.runtime.reader import OrderedReader, Record, Start
-from libs.runtime.ticks import MAX_CLOCK_SKEW_S, WALL_JITTER_S, TickIntake
+from libs.runtime.ticks import MAX_CLOCK_SKEW_S, WALL_JITTER_S, BadTick, TickIntake
 from libs.schemas import subjects
 from libs.schemas.base import Timeframe
 from libs.schemas.market import Candle
@@ -21,7 +21,6 @@ from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
 from services.context.ports import Configuration
 
-_OWN_SOURCE = "perpetua/context"
 _POLL_S = 0.005
 _FOLLOW_S = 1.0
 log = logging.getLogger(__name__)
@@ -51,9 +50,23 @@ class NatsMarketLog:
         self._followed: frozenset[Timeframe] = frozenset()
         self._following = asyncio.Lock()
         self._intake = TickIntake(
-            bus, clock, on_tick=market.on_tick, on_funding=market.on_funding, on_note=market.on_note, on_bad=dead.take
+            bus,
+            clock,
+            on_tick=market.on_tick,
+            on_funding=market.on_funding,
+            on_note=market.on_note,
+            on_bad=self._put_aside,
         )
         self.ready = False
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of MARKET that was read last."""
+        return self._intake.last_sequence
+
+    def _put_aside(self, bad: BadTick) -> None:
+        self._metrics.refused.labels(bad.code.value).inc()
+        self._dead.take(bad)
 
     async def start(self) -> None:
         await self.follow(self._wanted() | self._market.timeframes)
@@ -124,8 +137,7 @@ class NatsMarketLog:
         elif candle.close_time > self._clock.now() + timedelta(seconds=skew):
             self._refuse(record, f"it closes at {candle.close_time.isoformat()}, ahead of market time")
         else:
-            own = (record.headers or {}).get("ce-source") == _OWN_SOURCE
-            self._market.on_candle(candle, Source.LOGGED if own else Source.FEED)
+            self._market.on_candle(candle, Source.LOGGED if candle.origin == "context" else Source.FEED)
 
     def _refuse(self, record: Record, why: str) -> None:
         self._metrics.bad_candles.inc()

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
+
 from libs.schemas.base import Timeframe
 from libs.schemas.context import (
     AssetMarketData,
@@ -22,8 +24,10 @@ from services.context.domain.series import Series
 from services.context.domain.triggers import boundary, ordered
 
 HISTORY = 50
+_GAPS_NAMED = 3
 # Market seconds until a closed candle is missed: at 60 times speed the worker needs some of them to close it.
 CANDLE_SLACK_S = 15.0
+SLOW_S = 900.0  # open interest and a venue's own 24 hours are said now and then: older ones are not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,28 @@ def read(
             (found.degraded if symbol in held else found.absent).append(symbol)
             if symbol not in held:
                 continue
-        if track is not None:
+        if track is None:
+            continue
+        try:
             made = studies.of(symbol, timeframes)
+            found.data[symbol] = asset(symbol, track, made, market, now)
             found.errors += made.errors
             found.errors += _unclosed(market, symbol, timeframes[1:], now)
-            found.data[symbol] = asset(symbol, track, made, market, now)
+        except ValidationError as wrong:  # of one asset, which must not cost the account its context
+            found.errors.append(_beyond(symbol, wrong))
+            _add(found.degraded if symbol in held else found.absent, symbol)
     return found
+
+
+def _add(symbols: list[str], symbol: str) -> None:
+    if symbol not in symbols:
+        symbols.append(symbol)
+
+
+def _beyond(symbol: str, wrong: ValidationError) -> ContextError:
+    fields = ", ".join(sorted({str(error["loc"][0]) for error in wrong.errors() if error["loc"]}))
+    message = f"{fields}: beyond what a market can be; check the ticks and candles of this symbol"
+    return ContextError(scope=symbol, code=ContextErrorCode.BEYOND_BOUNDS, message=message)
 
 
 def asset(symbol: str, track: Track, made: Study, market: Market, now: datetime) -> AssetMarketData:
@@ -114,24 +134,28 @@ def asset(symbol: str, track: Track, made: Study, market: Market, now: datetime)
     rate, funding_time = track.funding_rate, track.next_funding_time
     if update is not None:
         rate = update.rate if rate is None else rate
-        funding_time = update.funding_time if funding_time is None and update.funding_time > now else funding_time
-    before = made.close_24h_ago or track.price_24h_ago
+        if funding_time is None or funding_time <= now:
+            funding_time = update.funding_time
+    seconds, quick = now.timestamp(), market.bounds.max_tick_age
+    slow = seconds - track.day_at <= SLOW_S
+    before = made.close_24h_ago or (track.price_24h_ago if slow else None)
     return AssetMarketData(
         symbol=symbol,
         current_price=price,
-        mark_price=track.mark,
+        mark_price=track.mark if seconds - track.mark_at <= quick else None,
+        index_price=track.index if seconds - track.index_at <= quick else None,
         price_change_24h=figures.change_percent(price, before) if before else None,
-        volume_24h=track.volume_24h if made.volume_24h is None else made.volume_24h,
+        volume_24h=made.volume_24h if made.volume_24h is not None else track.volume_24h if slow else None,
         funding_rate=rate,
-        next_funding_time=funding_time,
-        open_interest=track.open_interest,
+        next_funding_time=funding_time if funding_time is not None and funding_time > now else None,
+        open_interest=track.open_interest if seconds - track.open_interest_at <= SLOW_S else None,
         price_history=made.history,
         volatility=made.volatility,
         atr_percent=figures.atr_percent(made.indicators.interval, price),
         trend=made.trend,
         technical_indicators=made.indicators,
         as_of=datetime.fromtimestamp(track.newest, UTC),
-        age_seconds=max(0.0, now.timestamp() - track.newest),
+        age_seconds=max(0.0, seconds - track.newest),
     )
 
 
@@ -174,11 +198,21 @@ def _shortcomings(
         needs = max(WARM_UP[name] for name in names)
         message = f"{', '.join(names)}: {n} closed candles are here, up to {needs} are needed"
         errors.append(ContextError(scope=scope, code=ContextErrorCode.WARM_UP, message=message))
-    if series is not None and n < min(len(series), MOST):
-        begin = datetime.fromtimestamp(int(series.times[-n]), UTC)
-        message = f"candles are missing before {begin.isoformat()}: only the {n} since then are used"
-        errors.append(ContextError(scope=scope, code=ContextErrorCode.SHORT_HISTORY, message=message))
+    if series is not None and (gaps := series.gaps(MOST)):
+        message = f"candles are missing: {_named(gaps, series.step)}; only the {n} since the last gap are used"
+        errors.append(ContextError(scope=scope, code=ContextErrorCode.GAP, message=message))
     return errors
+
+
+def _named(gaps: list[tuple[int, int]], step: int) -> str:
+    """The newest gaps, each by how many candles and from when to when."""
+    shown = [
+        f"{n} from {datetime.fromtimestamp(start, UTC).isoformat()} to "
+        f"{datetime.fromtimestamp(start + n * step, UTC).isoformat()}"
+        for start, n in gaps[-_GAPS_NAMED:]
+    ]
+    more = f", and {len(gaps) - _GAPS_NAMED} older gaps" if len(gaps) > _GAPS_NAMED else ""
+    return ", ".join(shown) + more
 
 
 def _unfit(market: Market, symbol: str, track: Track | None, interval: Timeframe, now: datetime) -> ContextError | None:

@@ -1,5 +1,7 @@
 """One-minute candles of one symbol from its ticks, in event time."""
 
+from collections.abc import Callable
+
 from libs.schemas.market import MarketTick
 from services.context.domain.series import Bar
 
@@ -31,6 +33,7 @@ class Track:
     `lateness` (seconds, at most 60) bounds disorder: a tick older than the newest by more is dropped, and a minute
     can be closed by ticks once the newest is that far beyond its end, so that any order within the bound gives the same
     candles. `since` is the epoch second from which all ticks are seen: minutes that began earlier are not emitted.
+    `on_late` is asked to take a tick that is too old for the unfinished minutes, with its epoch second.
     """
 
     __slots__ = (
@@ -42,15 +45,23 @@ class Track:
         "_seen",
         "_seen_before",
         "applied",
+        "begins",
         "closing",
+        "day_at",
         "due",
         "duplicates",
         "funding_rate",
+        "index",
+        "index_at",
         "lateness",
         "mark",
+        "mark_at",
         "newest",
         "next_funding_time",
+        "on_late",
         "open_interest",
+        "open_interest_at",
+        "out_of_order",
         "price_24h_ago",
         "since",
         "tick",
@@ -58,8 +69,16 @@ class Track:
         "volume_24h",
     )
 
-    def __init__(self, first: MarketTick, lateness: float, since: int, resume: Bar | None = None) -> None:
+    def __init__(
+        self,
+        first: MarketTick,
+        lateness: float,
+        since: int,
+        resume: Bar | None = None,
+        on_late: Callable[[MarketTick, float], bool] | None = None,
+    ) -> None:
         """`resume` is the newest closed minute known from elsewhere, when all ticks after it are seen."""
+        self.on_late = on_late
         self.lateness = lateness
         self.since = since
         self.tick = first
@@ -69,6 +88,7 @@ class Track:
         self.closing = minute  # start of the oldest minute that is not closed
         if resume is not None and 0 <= minute - resume.open_time - MINUTE <= _MAX_FLAT * MINUTE:
             self.closing, self._last_close = resume.open_time + MINUTE, resume.close
+        self.begins = self.closing  # earlier minutes are not this track's
         self.due = self.closing + MINUTE + lateness  # a tick from here on closes that minute
         self._oldest = max(self.newest - lateness, self.closing)
         self._bucket = Bucket(minute, self.newest, first.price)
@@ -77,19 +97,23 @@ class Track:
         self._seen_before: set[str | int] = set()
         self._forget_at = self.newest + max(lateness, _REMEMBERED_S)
         self.mark: float | None = None
+        self.index: float | None = None
         self.funding_rate = first.funding_rate
         self.next_funding_time = first.next_funding_time
         self.open_interest: float | None = None
         self.volume_24h: float | None = None
         self.price_24h_ago: float | None = None
-        self.applied = self.duplicates = self.too_old = 0
+        # When each of them was last said: a tick need not carry all, and a feed may stop saying one.
+        self.mark_at = self.index_at = self.open_interest_at = self.day_at = 0.0
+        self.applied = self.duplicates = self.too_old = self.out_of_order = 0
 
     def add(self, tick: MarketTick) -> bool:
         """Fold one tick in; True when a minute can be closed. This runs for every tick: it is flat on purpose."""
         known = vars(tick)  # half the cost of a model's attributes, and there are a dozen
         ts: float = known["ts"].timestamp()
         if ts < self._oldest:
-            self.too_old += 1
+            if self.on_late is None or not self.on_late(tick, ts):
+                self.too_old += 1
             return False
         price, size = known["price"], known["size"]
         key = known["tick_id"] or hash((ts, price, size, known["source"]))
@@ -116,6 +140,7 @@ class Track:
             bucket.volume += size
             bucket.quote += size * price
         if ts < self.newest:
+            self.out_of_order += 1
             return False
         self.newest = ts
         self.tick = tick
@@ -123,17 +148,19 @@ class Track:
         if oldest > self._oldest:
             self._oldest = oldest
         if known["mark_price"] is not None:
-            self.mark = known["mark_price"]
+            self.mark, self.mark_at = known["mark_price"], ts
+        if known["index_price"] is not None:
+            self.index, self.index_at = known["index_price"], ts
         if known["funding_rate"] is not None:
             self.funding_rate = known["funding_rate"]
         if known["next_funding_time"] is not None:
             self.next_funding_time = known["next_funding_time"]
         if known["open_interest"] is not None:
-            self.open_interest = known["open_interest"]
+            self.open_interest, self.open_interest_at = known["open_interest"], ts
         if known["volume_24h_quote"] is not None:
-            self.volume_24h = known["volume_24h_quote"]
+            self.volume_24h, self.day_at = known["volume_24h_quote"], ts
         if known["price_24h_ago"] is not None:
-            self.price_24h_ago = known["price_24h_ago"]
+            self.price_24h_ago, self.day_at = known["price_24h_ago"], ts
         if ts >= self._forget_at:
             self._seen_before, self._seen = self._seen, set()
             self._forget_at = ts + max(self.lateness, _REMEMBERED_S)

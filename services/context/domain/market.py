@@ -8,13 +8,15 @@ from datetime import datetime
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain.candles import MINUTE, Track, epoch
+from services.context.domain.past import Past, reaches
 from services.context.domain.series import Bar, Put, Series, Source
 
 CAPACITY: dict[Timeframe, int] = {"1m": 1_500}
 OTHER_CAPACITY = 300
 _NOTES_KEPT = 20
-_DIFFERS = (Put.CORRECTED, Put.KEPT)
-_CHANGED = (Put.ADDED, Put.REPLACED, Put.CORRECTED)
+# Two candles of one time say different things: of the same ticks, or because ticks never came here.
+_DIFFERENCES = {Put.CORRECTED: "mismatch", Put.KEPT: "mismatch", Put.FILLED: "missed", Put.UNSEEN: "missed"}
+_CHANGED = (Put.ADDED, Put.REPLACED, Put.CORRECTED, Put.FILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,11 @@ class Market:
         self.live = False
         self.timeframes: frozenset[Timeframe] = frozenset({"1m"})
         self.counts: Counter[str] = Counter()
+        self.differences: Counter[tuple[str, str]] = Counter()  # by symbol and kind, since this worker is live
         self.funding: dict[str, FundingUpdate] = {}
         self._since = since
         self._tracks: dict[str, Track] = {}
+        self._past: dict[str, Past] = {}
         self._series: dict[tuple[str, Timeframe], Series] = {}
         self._notes: dict[str | None, list[MarketNote]] = {}
         self._built: list[Built] = []
@@ -69,12 +73,18 @@ class Market:
         """Ticks will be read anew; `since` as above."""
         self._since = since
         self._tracks.clear()
+        self._past.clear()
 
     def track(self, symbol: str) -> Track | None:
         return self._tracks.get(symbol)
 
     def tracks(self) -> Iterable[Track]:
         return self._tracks.values()
+
+    def missing(self, timeframe: Timeframe) -> int:
+        """Candles that are missing between those of all symbols."""
+        known = (series for (_, tf), series in self._series.items() if tf == timeframe)
+        return sum(n for series in known for _, n in series.gaps(series.capacity))
 
     def series(self, symbol: str, timeframe: Timeframe) -> Series | None:
         return self._series.get((symbol, timeframe))
@@ -86,10 +96,15 @@ class Market:
 
     def on_funding(self, update: FundingUpdate, sequence: int) -> None:
         known = self.funding.get(update.symbol)
-        if known is None or update.funding_time >= known.funding_time:
+        if known is None and len(self.funding) >= self.bounds.max_symbols:
+            self.counts["unfollowed"] += 1
+        elif known is None or update.funding_time >= known.funding_time:
             self.funding[update.symbol] = update
 
     def on_note(self, note: MarketNote, sequence: int) -> None:
+        if note.symbol not in self._notes and len(self._notes) > self.bounds.max_symbols:
+            self.counts["unfollowed"] += 1
+            return
         notes = [n for n in self._notes.get(note.symbol, ()) if n.note_id != note.note_id]
         self._notes[note.symbol] = sorted([*notes, note], key=lambda n: n.published_at)[-_NOTES_KEPT:]
 
@@ -131,6 +146,11 @@ class Market:
         for symbol, track in self._tracks.items():
             if track.closing + MINUTE <= until:
                 self._keep(symbol, track.close_by_clock(until, self.bounds.max_tick_age))
+        for symbol, past in list(self._past.items()):
+            if (bars := past.close_by_clock()) is not None:
+                self._keep(symbol, bars)
+                self._tracks[symbol].begins = past.begins
+                del self._past[symbol]
 
     def take_built(self) -> list[Built]:
         """Candles made here since the last call."""
@@ -163,8 +183,25 @@ class Market:
         series = self._series.get((tick.symbol, "1m"))
         newest = series.at(int(series.times[-1])) if series else None
         resume = newest[0] if newest and newest[0].open_time + MINUTE >= self._since else None
-        track = self._tracks[tick.symbol] = Track(tick, self.bounds.max_out_of_order, self._since, resume)
+        track = Track(tick, self.bounds.max_out_of_order, self._since, resume, self._take_late)
+        self._tracks[tick.symbol] = track
         return track
+
+    def _take_late(self, tick: MarketTick, ts: float) -> bool:
+        """Past ticks whose minutes have no candle make candles as well."""
+        track = self._tracks[tick.symbol]
+        if not reaches(track, ts):
+            return False
+        past = self._past.get(tick.symbol)
+        if past is None:
+            series, minute = self._series.get((tick.symbol, "1m")), int(ts) // MINUTE * MINUTE
+            if series is not None and series.at(minute) is not None:
+                return False
+            past = self._past[tick.symbol] = Past(tick, track)
+        bars, taken = past.add(tick)
+        self.counts["past"] += taken
+        self._keep(tick.symbol, bars)
+        return taken
 
     def _keep(self, symbol: str, bars: list[Bar]) -> None:
         for bar in bars:
@@ -176,8 +213,8 @@ class Market:
             made = Series(TIMEFRAME_SECONDS[timeframe], CAPACITY.get(timeframe, OTHER_CAPACITY))
             series = self._series[symbol, timeframe] = made
         done = series.put(bar, source)
-        if self.live and done in _DIFFERS:
-            self.counts["mismatch"] += 1
+        if self.live and (kind := _DIFFERENCES.get(done)):
+            self.differences[symbol, kind] += 1
         if done is Put.ADDED and source is Source.BUILT:
             self._built.append(Built(symbol, timeframe, bar.open_time))
         if timeframe == "1m" and done in _CHANGED:

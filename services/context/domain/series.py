@@ -42,7 +42,9 @@ class Put(Enum):
     SAME = "same"
     REPLACED = "replaced"
     CORRECTED = "corrected"  # replaced by one of a better source that says something else
+    FILLED = "filled"  # the same, and here there was no trade at all
     KEPT = "kept"  # what is there has a better source and says something else
+    UNSEEN = "unseen"  # the same, and the one that came holds no trade at all
     TOO_OLD = "too_old"
 
 
@@ -105,6 +107,15 @@ class Series:
         gaps = np.flatnonzero(np.diff(times) != self.step)
         return n - 1 - int(gaps[-1])
 
+    def gaps(self, at_most: int) -> list[tuple[int, int]]:
+        """Where bars are missing between the newest `at_most`: open time of the first, and how many."""
+        times = self.times[-at_most:]
+        if len(times) < 2 or times[-1] - times[0] == (len(times) - 1) * self.step:
+            return []
+        steps = np.diff(times)
+        holes = np.flatnonzero(steps != self.step)
+        return [(int(times[i]) + self.step, int(steps[i]) // self.step - 1) for i in holes.tolist()]
+
     def at(self, open_time: int) -> tuple[Bar, Source] | None:
         i = self._find(open_time)
         if i == self._end or self._times[i] != open_time:
@@ -154,13 +165,13 @@ class Series:
     def _settle(self, i: int, bar: Bar, source: Source) -> Put:
         same = self._agrees(i, bar)
         if source < self._sources[i]:
-            return Put.SAME if same else Put.KEPT
-        better = source > self._sources[i]
+            return Put.SAME if same else Put.KEPT if bar.trades or bar.volume else Put.UNSEEN
+        better, silent = source > self._sources[i], not self._columns[(_VOLUME, _TRADES), i].any()
         self._sources[i] = source
         if same:
             return Put.SAME
         self._write(i, bar, source)
-        return Put.CORRECTED if better else Put.REPLACED
+        return Put.REPLACED if not better else Put.FILLED if silent else Put.CORRECTED
 
     def _agrees(self, i: int, bar: Bar) -> bool:
         here = self._columns[:, i].tolist()

@@ -68,7 +68,7 @@ BAD: dict[str, tuple[bytes | dict[str, Any], str, DeadLetterCode, str | None]] =
         "size",
     ),
     "a price of nothing": (tick(price=0), "market.tick.BTCUSDT", DeadLetterCode.INVALID, "price"),
-    "bid above ask": (tick(bid=2, ask=1), "market.tick.BTCUSDT", DeadLetterCode.INVALID, None),
+    "bid above ask": (tick(bid=2, ask=1), "market.tick.BTCUSDT", DeadLetterCode.INVALID, "ask"),
     "a time without a zone": (tick(ts="2026-11-20T12:00:00"), "market.tick.BTCUSDT", DeadLetterCode.INVALID, "ts"),
     "a time to come": (tick(ts=later(MAX_CLOCK_SKEW_S + 1)), "market.tick.BTCUSDT", DeadLetterCode.FUTURE, "ts"),
     "another symbol": (tick(), "market.tick.ETHUSDT", DeadLetterCode.SUBJECT_MISMATCH, "symbol"),

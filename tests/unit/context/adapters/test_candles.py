@@ -62,7 +62,7 @@ async def test_candles_wait_while_nats_is_away() -> None:
 async def test_sizes_that_add_up_to_more_than_a_candle_may_say_do_not_end_the_worker() -> None:
     bench = Bench()
     for n in (1, 2):
-        bench.market.on_tick(tick(60 + n, 10, size=9e17), 1 + n)
+        bench.market.on_tick(tick(60 + n, 1e9, size=9e14), 1 + n)
     bench.market.on_tick(tick(130, 11), 4)
     bench.market.close_due(at(182))
     await bench.own.publish_due()

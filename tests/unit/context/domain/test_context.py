@@ -9,7 +9,7 @@ from libs.schemas.account import TradeHistory
 from libs.schemas.context import TradingContext
 from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import ContextErrorCode, RejectReason
-from services.context.domain.assets import Studies
+from services.context.domain.assets import Studies, read
 from services.context.domain.context import Refusal, Subject, build, rejected
 from services.context.domain.market import Bounds, Market
 from services.context.domain.series import Source
@@ -153,12 +153,42 @@ def test_a_gap_in_the_candles_is_named() -> None:
     made = market(BTCUSDT=1)
     gapped = Market(Bounds())
     for minute in range(1_500):
-        if minute != 1_400:
+        if minute not in (1_300, 1_400, 1_401, 1_402):
             gapped.on_candle(candle(minute), Source.FEED)
     gapped.on_tick(tick(1_500 * 60 + 4, 110), 1)
     found = built(gapped, account=account(), strategy=strategy("1m"))
-    assert any("candles are missing before" in e.message for e in found.errors if e.scope == "BTCUSDT 1m")
-    assert not any("missing before" in e.message for e in built(made).errors)
+    (error,) = [e for e in found.errors if e.code is ContextErrorCode.GAP]
+    assert error.scope == "BTCUSDT 1m"
+    assert error.message == (
+        "candles are missing: 1 from 2025-05-05T21:40:00+00:00 to 2025-05-05T21:41:00+00:00, "
+        "3 from 2025-05-05T23:20:00+00:00 to 2025-05-05T23:23:00+00:00; only the 97 since the last gap are used"
+    )
+    assert not any(e.code is ContextErrorCode.GAP for e in built(made).errors)
+
+
+def test_an_asset_beyond_bounds_is_left_out_with_the_reason_and_the_others_stay() -> None:
+    made = market(BTCUSDT=1, ETHUSDT=1)
+    for minute in range(1_500):
+        made.on_candle(candle(minute, 1e9, symbol="ETHUSDT", volume=1e13, quote_volume=1e17), Source.FEED)
+    found = built(made, account=account(symbols=("BTCUSDT", "ETHUSDT")), strategy=strategy("1m"))
+    assert set(found.market_data.assets) == {"BTCUSDT"}
+    assert found.missing_symbols == ("ETHUSDT",)
+    (error,) = [e for e in found.errors if e.code is ContextErrorCode.BEYOND_BOUNDS]
+    assert (error.scope, error.message.partition(":")[0]) == ("ETHUSDT", "volume_24h")
+
+
+def test_what_a_feed_stopped_saying_is_not_told_any_more() -> None:
+    made = market(BTCUSDT=1)
+    made.on_tick(
+        tick(1_500 * 60 + 4.5, 100, mark_price=101.0, index_price=102.0, open_interest=5.0, next_funding_time=NOW), 2
+    )
+    asset = built(made).market_data.assets["BTCUSDT"]
+    assert (asset.mark_price, asset.index_price, asset.open_interest) == (101.0, 102.0, 5.0)
+    assert asset.next_funding_time is None
+    later = 1_500 * 60 + 50
+    made.on_tick(tick(later, 100), 3)
+    asset = read(Studies(made), made, ["BTCUSDT"], (), ("1m",), at(later)).data["BTCUSDT"]
+    assert (asset.mark_price, asset.index_price, asset.open_interest) == (None, None, 5.0)
 
 
 def test_funding_comes_from_updates_where_ticks_say_nothing() -> None:

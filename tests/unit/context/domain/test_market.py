@@ -3,7 +3,7 @@ from datetime import timedelta
 from libs.schemas.market import FundingUpdate, MarketNote
 from services.context.domain.market import Bounds, Market
 from services.context.domain.series import Source
-from tests.fakes.context_values import at, candle, tick
+from tests.fakes.context_values import S0, at, candle, tick
 
 
 def minute(market: Market, n: int, price: float) -> None:
@@ -18,7 +18,7 @@ def test_the_feeds_candle_wins_and_a_difference_is_counted() -> None:
     market.on_candle(candle(0, 11), Source.FEED)
     series = market.series("BTCUSDT", "1m")
     assert series is not None and series.close.tolist() == [11]
-    assert market.counts["mismatch"] == 1
+    assert market.differences["BTCUSDT", "mismatch"] == 1
 
 
 def test_a_feeds_candle_that_agrees_is_no_mismatch() -> None:
@@ -26,7 +26,7 @@ def test_a_feeds_candle_that_agrees_is_no_mismatch() -> None:
     market.live = True
     minute(market, 0, 10)
     market.on_candle(candle(0, 10), Source.FEED)
-    assert market.counts["mismatch"] == 0
+    assert not market.differences
 
 
 def test_a_late_minute_of_the_feed_completes_the_longer_candle() -> None:
@@ -120,3 +120,82 @@ def test_the_newest_funding_update_stays() -> None:
         update = FundingUpdate(symbol="BTCUSDT", funding_time=at(0) + timedelta(hours=hours), rate=rate)
         market.on_funding(update, 1)
     assert market.funding["BTCUSDT"].rate == 0.2
+
+
+def past(market: Market, *seconds: float, price: float = 10) -> None:
+    for second in seconds:
+        market.on_tick(tick(second, price + second / 1_000), 1)
+
+
+def closes(market: Market) -> dict[int, float]:
+    series = market.series("BTCUSDT", "1m")
+    return {} if series is None else dict(zip((series.times - S0).tolist(), series.close.tolist(), strict=True))
+
+
+def test_past_ticks_after_a_fresh_one_make_the_candles_that_are_not_there() -> None:
+    market = Market(Bounds())
+    market.use(["5m"])
+    market.on_tick(tick(610, 50), 1)
+    past(market, 0, 30, 61, 125, 181, 190, 181)
+    assert closes(market) == {0: 10.03, 60: 10.061, 120: 10.125}
+    for minute in (11, 12):  # once nothing more has come between two closings, the rest is closed as well
+        past(market, *([200] if minute == 11 else []))
+        market.close_due(at(60 * minute + 2))
+    assert closes(market) == {0: 10.03, 60: 10.061, 120: 10.125} | dict.fromkeys(range(180, 600, 60), 10.2) | {600: 50}
+    five = market.series("BTCUSDT", "5m")
+    assert five is not None and five.times.tolist() == [S0, S0 + 300]
+    assert five.volume.tolist() == [7.0, 0.0]
+    assert market.counts["past"] == 7
+
+
+def test_a_still_older_stretch_may_follow() -> None:
+    market = Market(Bounds())
+    market.on_tick(tick(610, 50), 1)
+    past(market, 300, 400)
+    for minute in (11, 12):
+        market.close_due(at(60 * minute + 2))
+    past(market, 60, 299)
+    for minute in (13, 14):
+        market.close_due(at(60 * minute + 2))
+    assert sorted(closes(market))[:10] == [60 * minute for minute in range(1, 11)]
+    track = market.track("BTCUSDT")
+    assert track is not None and (track.begins - S0, track.too_old) == (60, 0)
+
+
+def test_past_ticks_do_not_touch_candles_that_are_there_nor_minutes_that_were_not_seen_whole() -> None:
+    there = Market(Bounds())
+    there.on_candle(candle(1, 99), Source.FEED)
+    there.on_tick(tick(610, 50), 1)
+    past(there, 70, 80)
+    assert closes(there)[60] == 99 and there.counts["past"] == 0
+    halfway = Market(Bounds(), since=None)
+    halfway.on_tick(tick(610, 50), 1)
+    past(halfway, 70, 80)
+    assert halfway.counts["past"] == 0
+    track = halfway.track("BTCUSDT")
+    assert track is not None and track.too_old == 2
+
+
+def test_a_feeds_candle_of_minutes_without_ticks_is_missed_and_not_a_mismatch() -> None:
+    market = Market(Bounds())
+    market.live = True
+    for second in (10, 200):
+        market.on_tick(tick(second, 10), 1)
+    assert closes(market) == {0: 10, 60: 10, 120: 10}
+    market.on_candle(candle(1, 12), Source.FEED)
+    market.on_candle(candle(3, 12), Source.FEED)
+    market.close_due(at(242))
+    assert market.differences == {("BTCUSDT", "missed"): 1, ("BTCUSDT", "mismatch"): 1}
+    assert closes(market) == {0: 10, 60: 12, 120: 10, 180: 12}
+
+
+def test_missing_candles_are_counted() -> None:
+    market = Market(Bounds())
+    for minute in (0, 1, 4, 9):
+        market.on_candle(candle(minute), Source.FEED)
+        market.on_candle(candle(minute, symbol="ETHUSDT"), Source.FEED)
+    series = market.series("BTCUSDT", "1m")
+    assert series is not None
+    assert series.gaps(10) == [(S0 + 120, 2), (S0 + 300, 4)]
+    assert series.gaps(2) == [(S0 + 300, 4)]
+    assert market.missing("1m") == 12
