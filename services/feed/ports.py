@@ -1,6 +1,6 @@
 """What the feed needs from outside."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -25,10 +25,10 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Ticks that were stored lately, by id, and times of the newest stored candle (its close) and funding."""
+    """Ticks that were stored lately, by id, opening times of all stored candles, and the newest funding."""
 
     ticks: Mapping[str, datetime]
-    candles: Mapping[tuple[str, str], datetime]
+    candles: Mapping[tuple[str, str], Set[datetime]]
     funding: Mapping[str, datetime]
 
 

@@ -55,7 +55,10 @@ class FakeDesk:
     async def stored(self, market: Market, reached: Reached | None) -> Stored:
         self._check()
         ticks = {name: t.ts for name, t in self.ticks.items() if t.ts is not None}
-        candles = {(str(e.symbol), str(e.timeframe)): e.close_time for e in self.events if isinstance(e, Candle)}
+        candles: dict[tuple[str, str], set[datetime]] = {}
+        for e in self.events:
+            if isinstance(e, Candle):
+                candles.setdefault((e.symbol, e.timeframe), set()).add(e.open_time)
         funding = {e.symbol: e.funding_time for e in self.events if isinstance(e, FundingUpdate)}
         return Stored(ticks, candles, funding)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import nats.js.errors
@@ -17,13 +18,13 @@ from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import Market
 from services.feed.ports import Reached, Stored
 
 SETTLE_S = 2
 UNREADABLE: tuple[type[Exception], ...] = (TimeoutError, *NATS_RETRY)
 LOOK_S = 60.0
+_CANDLE_ID = re.compile(r"market\.candle:([^|]+)\|([^|]+)\|(\d{1,11})")
 LOOK_BACK = timedelta(seconds=10)  # clocks of this machine and of the server may differ
 M = TypeVar("M", bound=Message)
 
@@ -77,18 +78,37 @@ class NatsDesk:
 
     async def stored(self, market: Market, reached: Reached | None) -> Stored:
         self._intact = True
-        keys = [(symbol, timeframe) for symbol in market.symbols for timeframe in TIMEFRAMES]
-        candles = await asyncio.gather(
-            *(self._last(subjects.CANDLES.name, subjects.candle(*key), Candle) for key in keys)
-        )
         funding = await asyncio.gather(
             *(self._last(subjects.MARKET.name, subjects.funding(symbol), FundingUpdate) for symbol in market.symbols)
         )
         return Stored(
             ticks=await self._ticks(market, reached),
-            candles={key: last.close_time for key, last in zip(keys, candles, strict=True) if last},
+            candles=await self._candles(market),
             funding={symbol: last.funding_time for symbol, last in zip(market.symbols, funding, strict=True) if last},
         )
+
+    async def _candles(self, market: Market) -> dict[tuple[str, str], set[datetime]]:
+        """The feed's candles; their ids say what is needed of them. Those of context workers have other ids."""
+        found: dict[tuple[str, str], set[datetime]] = {}
+
+        def look(record: Record) -> None:
+            name = _CANDLE_ID.fullmatch((record.headers or {}).get(MSG_ID, ""))
+            if name is not None:
+                found.setdefault((name[1], name[2]), set()).add(datetime.fromtimestamp(int(name[3]), UTC))
+
+        filters = [subjects.candle(symbol, "*") for symbol in market.symbols]
+        await self._read(subjects.CANDLES.name, filters, look, Start.all())
+        return found
+
+    async def _read(self, stream: str, filters: list[str], look: Callable[[Record], None], start: Start) -> None:
+        reader = OrderedReader(self._bus, stream, filters, look, start=start)
+        try:
+            await reader.start()
+            await asyncio.wait_for(reader.caught_up(), LOOK_S)
+        except UNREADABLE as error:
+            raise Unavailable(f"what is stored in {stream} could not be read: {error!r}") from error
+        finally:
+            await reader.stop()
 
     async def _ticks(self, market: Market, reached: Reached | None) -> dict[str, datetime]:
         """Our ticks among those stored since `reached` was noted; anybody may publish others on the same subjects."""
@@ -102,15 +122,7 @@ class NatsDesk:
                     found[name] = tick.ts or market.begins
 
         start = Start.all() if reached is None else Start.since(reached.at - LOOK_BACK)
-        filters = [subjects.tick(symbol) for symbol in market.symbols]
-        reader = OrderedReader(self._bus, subjects.MARKET.name, filters, look, start=start)
-        try:
-            await reader.start()
-            await asyncio.wait_for(reader.caught_up(), LOOK_S)
-        except UNREADABLE as error:
-            raise Unavailable(f"the stored ticks could not be read: {error!r}") from error
-        finally:
-            await reader.stop()
+        await self._read(subjects.MARKET.name, [subjects.tick(symbol) for symbol in market.symbols], look, start)
         return found
 
     async def _last(self, stream: str, subject: str, model: type[M]) -> M | None:

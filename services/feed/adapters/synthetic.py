@@ -35,7 +35,7 @@ class SyntheticMarket:
         self._random = Random(seed)
         self._days: dict[datetime, synthetic.Day] = {}
         self._next = synthetic.EPOCH
-        self._prices = synthetic.first_prices()
+        self._state = synthetic.begin()
 
     def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
         self.prepare(end)
@@ -55,8 +55,7 @@ class SyntheticMarket:
 
     def prepare(self, until: datetime) -> None:
         while self._next < until:
-            made = synthetic.day(self._next, self._prices, self._random)
-            self._days[self._next], self._prices = made, made.closes
+            self._days[self._next] = synthetic.day(self._next, self._state, self._random)
             self._next += DAY
             if len(self._days) > self._keep:
                 self._days.pop(next(iter(self._days)))

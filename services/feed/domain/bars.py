@@ -14,7 +14,7 @@ STEP = MINUTE / TICKS_PER_BAR
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One minute of one symbol. Prices in quote currency, volume in base units."""
+    """One minute of one symbol. Prices in quote currency, volume in base units. Nothing happens in a silent one."""
 
     symbol: str
     open_time: datetime
@@ -23,6 +23,7 @@ class Bar:
     low: float
     close: float
     volume: float
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ class Bars:
         b = max(a, min(len(self.open), (end - self.first) // MINUTE))
         columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
         rows = enumerate(zip(*columns, strict=True), a)
-        return [Bar(self.symbol, self.first + n * MINUTE, *row) for n, row in rows]
+        return [Bar(self.symbol, self.first + n * MINUTE, *row, silent=self._silent(n, row)) for n, row in rows]
+
+    def _silent(self, n: int, row: tuple[float, ...]) -> bool:
+        """Whether nothing was traded and nothing moved: no tick is made up for it."""
+        return n > 0 and row[4] == 0 and row[1] == row[2] == self.close[n - 1]
 
 
 def path(bar: Bar) -> tuple[float, float, float, float]:

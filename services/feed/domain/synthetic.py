@@ -1,15 +1,19 @@
-"""A made-up market: a seeded random walk of correlated prices with funding, one day at a time.
+"""A made-up market: seeded, correlated prices with funding, one day at a time.
 
-Log returns follow one common factor and one of their own, r = σ (β m + √(1 − β²) e), and are drawn weakly back to the
-listing's price, so that a market may run for ever. Randomness comes in as a value: the same seed gives the same days.
+The market is in a regime (a trend up or down, a range, high volatility) for some hours. A log return is
+r = σ (d + f (β m + √(1 − β²) e)): drift d and factor f are the regime's, m is common to all, e is the symbol's own, and
+the variances of both follow a GARCH(1, 1) of mean 1, so that calm and wild hours come in clusters. In a range prices
+are drawn back to where it began; everywhere, weakly, to the listing's price, so that a market may run for ever. Now and
+then a symbol falls silent for some minutes and then makes up for it. Randomness comes in as a value: the same seed
+gives the same days.
 """
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp, log, sqrt
-from typing import Protocol
+from typing import Literal, Protocol
 
 from services.feed.domain.bars import MINUTE, Bars
 from services.feed.domain.funding import FundingRate
@@ -18,14 +22,43 @@ EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 MINUTES_PER_DAY = 1_440
 FUNDING_EVERY = timedelta(hours=8)
 BASE_RATE = 1e-4
-RATE_NOISE = 1e-4
+RATE_NOISE = 3e-5
+PREMIUM = 1.5e-4  # how much a day's usual move within eight hours adds to the rate
 MAX_RATE = 7.5e-4
 REVERSION = 1 / (30 * MINUTES_PER_DAY)  # half of a deviation is gone after about three weeks
 WICK = 0.5
+ARCH, GARCH, MAX_VARIANCE = 0.08, 0.90, 12.0
+SILENCE = 1 / (12 * 60)  # a minute's chance to begin one: two a day and symbol
+SILENT_MINUTES = (2, 6)
+
+Kind = Literal["up", "down", "range", "wild"]
+_Row = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """Drift a minute in units of a minute's volatility, factor of volatility, pull to where it began, and how long it
+    lasts, in minutes; `weight` is how often it comes."""
+
+    drift: float
+    factor: float
+    pull: float
+    minutes: tuple[int, int]
+    weight: float
+
+
+REGIMES: dict[Kind, Regime] = {
+    "up": Regime(0.08, 0.8, 0.0, (180, 540), 3),
+    "down": Regime(-0.08, 0.8, 0.0, (180, 540), 3),
+    "range": Regime(0.0, 0.6, 1 / 45, (180, 480), 3),
+    "wild": Regime(0.0, 1.8, 0.0, (60, 240), 2),
+}
 
 
 class Randomness(Protocol):
     def gauss(self, mu: float, sigma: float) -> float: ...
+    def random(self) -> float: ...
+    def randint(self, a: int, b: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,69 +84,122 @@ LISTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of every listing, and its funding."""
+    """One day of every listing, its funding, and the regime of each of its minutes."""
 
     bars: Mapping[str, Bars]
     funding: Mapping[str, tuple[FundingRate, ...]]
-
-    @property
-    def closes(self) -> dict[str, float]:
-        return {symbol: bars.close[-1] for symbol, bars in self.bars.items()}
+    regimes: tuple[Kind, ...]
 
 
-class _Columns:
-    """The bars of one symbol while they are made; each opens where the last one closed."""
+@dataclass(slots=True)
+class Factor:
+    """Shocks whose variance remembers the last ones."""
 
-    def __init__(self, listing: Listing, price: float) -> None:
-        self.listing = listing
-        self.price = price
-        self.minute_volatility = listing.daily_volatility / sqrt(MINUTES_PER_DAY)
-        self.rows: tuple[array[float], ...] = tuple(array("d") for _ in range(5))
+    variance: float = 1.0
 
-    def _round(self, price: float) -> float:
-        return float(max(round(price, self.listing.decimals), 10.0**-self.listing.decimals))
-
-    def add(self, common: float, random: Randomness) -> None:
-        listing, sigma = self.listing, self.minute_volatility
-        own = random.gauss(0, 1)
-        pull = REVERSION * log(listing.price / self.price)
-        moved = sigma * (listing.beta * common + sqrt(1 - listing.beta**2) * own)
-        opened, closed = self.price, self._round(self.price * exp(pull + moved))
-        high = self._round(max(opened, closed) * exp(abs(random.gauss(0, WICK * sigma))))
-        low = self._round(min(opened, closed) * exp(-abs(random.gauss(0, WICK * sigma))))
-        volume = round(listing.volume * exp(random.gauss(0, 0.5)) * (1 + abs(moved) / sigma), 3)
-        row = (opened, max(high, opened, closed), min(low, opened, closed), closed, volume)
-        for column, value in zip(self.rows, row, strict=True):
-            column.append(value)
-        self.price = closed
-
-    def bars(self, start: datetime) -> Bars:
-        return Bars(self.listing.symbol, start, *self.rows)
+    def draw(self, random: Randomness) -> float:
+        shock = sqrt(self.variance) * random.gauss(0, 1)
+        self.variance = min(MAX_VARIANCE, 1 - ARCH - GARCH + ARCH * shock**2 + GARCH * self.variance)
+        return shock
 
 
-def first_prices() -> dict[str, float]:
-    return {listing.symbol: listing.price for listing in LISTINGS}
+@dataclass(slots=True)
+class Asset:
+    """Where one symbol is: its price, where the regime began, and what it has not yet made up for while silent."""
+
+    listing: Listing
+    price: float
+    anchor: float
+    own: Factor = field(default_factory=Factor)
+    silent: int = 0
+    owed: float = 0.0
 
 
-def day(start: datetime, prices: Mapping[str, float], random: Randomness) -> Day:
-    """The day from `start` on, opening at `prices`. Draws the same numbers whichever symbols are looked at."""
-    columns = [_Columns(listing, prices[listing.symbol]) for listing in LISTINGS]
-    for _ in range(MINUTES_PER_DAY):
-        common = random.gauss(0, 1)
-        for column in columns:
-            column.add(common, random)
-    bars = {column.listing.symbol: column.bars(start) for column in columns}
-    return Day(bars, {symbol: _funding(made, random) for symbol, made in bars.items()})
+@dataclass(slots=True)
+class State:
+    """What a day begins with; `day` moves it on."""
+
+    assets: tuple[Asset, ...]
+    common: Factor = field(default_factory=Factor)
+    kind: Kind = "range"
+    left: int = 0
 
 
-def _funding(bars: Bars, random: Randomness) -> tuple[FundingRate, ...]:
-    every = FUNDING_EVERY // MINUTE
-    return tuple(
-        FundingRate(
-            time=bars.first + n * MINUTE,
-            rate=round(max(-MAX_RATE, min(MAX_RATE, random.gauss(BASE_RATE, RATE_NOISE))), 8),
-            mark_price=bars.open[n],
-            interval=FUNDING_EVERY,
-        )
-        for n in range(0, MINUTES_PER_DAY, every)
-    )
+def begin() -> State:
+    return State(tuple(Asset(listing, listing.price, listing.price) for listing in LISTINGS))
+
+
+def day(start: datetime, state: State, random: Randomness) -> Day:
+    """The day from `start` on. Draws the same numbers whichever symbols are looked at."""
+    rows: list[list[_Row]] = [[] for _ in state.assets]
+    kinds: list[Kind] = []
+    for n in range(MINUTES_PER_DAY):
+        _turn(state, random)
+        kinds.append(state.kind)
+        common = state.common.draw(random)
+        for asset, made in zip(state.assets, rows, strict=True):
+            made.append(_minute(asset, REGIMES[state.kind], common, random, may_be_silent=n > 0))
+    bars = {a.listing.symbol: _bars(a.listing.symbol, start, made) for a, made in zip(state.assets, rows, strict=True)}
+    funding = {a.listing.symbol: _funding(bars[a.listing.symbol], a, random) for a in state.assets}
+    return Day(bars, funding, tuple(kinds))
+
+
+def _bars(symbol: str, start: datetime, rows: list[_Row]) -> Bars:
+    return Bars(symbol, start, *(array("d", column) for column in zip(*rows, strict=True)))
+
+
+def _turn(state: State, random: Randomness) -> None:
+    """Another regime when this one has lasted its time."""
+    state.left -= 1
+    if state.left > 0:
+        return
+    others = [kind for kind in REGIMES if kind != state.kind]
+    point = random.random() * sum(REGIMES[kind].weight for kind in others)
+    for kind in others:
+        state.kind = kind
+        point -= REGIMES[kind].weight
+        if point < 0:
+            break
+    state.left = random.randint(*REGIMES[state.kind].minutes)
+    for asset in state.assets:
+        asset.anchor = asset.price
+
+
+def _minute(asset: Asset, regime: Regime, common: float, random: Randomness, *, may_be_silent: bool) -> _Row:
+    """Open, high, low, close and volume of one minute; it opens where the last one closed."""
+    listing = asset.listing
+    usual = listing.daily_volatility / sqrt(MINUTES_PER_DAY)
+    sigma = usual * regime.factor
+    shock = listing.beta * common + sqrt(1 - listing.beta**2) * asset.own.draw(random)
+    pull = REVERSION * log(listing.price / asset.price) + regime.pull * log(asset.anchor / asset.price)
+    moved = pull + usual * regime.drift + sigma * shock
+    up, down, traded = (abs(random.gauss(0, WICK * sigma)), abs(random.gauss(0, WICK * sigma)), random.gauss(0, 0.5))
+    falls_silent, minutes = random.random() < SILENCE, random.randint(*SILENT_MINUTES)
+    asset.silent = asset.silent - 1 if asset.silent else minutes if falls_silent else 0
+    opened = asset.price
+    if asset.silent and may_be_silent:
+        asset.owed += moved
+        return opened, opened, opened, opened, 0.0
+    asset.silent = 0
+    moved, asset.owed = moved + asset.owed, 0.0
+    closed = _rounded(opened * exp(moved), listing)
+    high = max(opened, closed, _rounded(max(opened, closed) * exp(up), listing))
+    low = min(opened, closed, _rounded(min(opened, closed) * exp(-down), listing))
+    asset.price = closed
+    volume = listing.volume * regime.factor * exp(traded) * (1 + abs(moved) / sigma)
+    return opened, high, low, closed, max(round(volume, 3), 0.001)
+
+
+def _rounded(price: float, listing: Listing) -> float:
+    return float(max(round(price, listing.decimals), 10.0**-listing.decimals))
+
+
+def _funding(bars: Bars, asset: Asset, random: Randomness) -> tuple[FundingRate, ...]:
+    """Longs pay more after a rise: what was paid for eight hours follows their move, and so do symbols each other."""
+    every, rates = FUNDING_EVERY // MINUTE, []
+    for n in range(0, MINUTES_PER_DAY, every):
+        before = bars.open[max(0, n - every)]
+        premium = PREMIUM * log(bars.open[n] / before) / asset.listing.daily_volatility
+        rate = max(-MAX_RATE, min(MAX_RATE, BASE_RATE + premium + random.gauss(0, RATE_NOISE)))
+        rates.append(FundingRate(bars.first + n * MINUTE, round(rate, 8), bars.open[n], FUNDING_EVERY))
+    return tuple(rates)

@@ -23,6 +23,7 @@ def candle(bars: Sequence[Bar], timeframe: str) -> Candle | None:
     bars are played as, so that a candle built from the ticks is the same.
     """
     length = TIMEFRAMES[timeframe]
+    heard = [bar for bar in bars if not bar.silent]
     if len(bars) != length // MINUTE:
         return None
     return Candle(
@@ -36,7 +37,7 @@ def candle(bars: Sequence[Bar], timeframe: str) -> Candle | None:
         close=bars[-1].close,
         volume=sum(bar.volume for bar in bars),
         quote_volume=sum(
-            price * size for bar in bars for price, size in zip(path(bar), sizes(bar.volume), strict=True)
+            price * size for bar in heard for price, size in zip(path(bar), sizes(bar.volume), strict=True)
         ),
-        trades=TICKS_PER_BAR * len(bars),
+        trades=TICKS_PER_BAR * len(heard),
     )

@@ -1,6 +1,6 @@
 """A recorded or made-up market as one ordered run of events, from wherever an earlier run stopped."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
 HISTORY_1M = 1_500
 HISTORY = 300
 NEVER = datetime.min.replace(tzinfo=UTC)
+Key = tuple[str, str]
 
 
 class Market(Protocol):
@@ -50,15 +51,18 @@ class Market(Protocol):
 class Progress:
     """What is published already.
 
-    Every tick up to `through`, and of the later ones those in `ticks`; `position` is the time of the newest. The newest
-    candle (its close) by symbol and timeframe, the newest funding by symbol.
+    Every tick up to `through`, and of the later ones those in `ticks`; `position` is the time of the newest. The
+    candles (their opening times) by symbol and timeframe, the newest funding by symbol.
     """
 
     through: datetime
     position: datetime
     ticks: frozenset[str]
-    candles: Mapping[tuple[str, str], datetime]
+    candles: Mapping[Key, Set[datetime]]
     funding: Mapping[str, datetime]
+
+    def lacks(self, symbol: str, timeframe: str, open_time: datetime) -> bool:
+        return open_time not in self.candles.get((symbol, timeframe), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,10 @@ def resumed(
     market: Market,
     through: datetime | None,
     ticks: Mapping[str, datetime],
-    candles: Mapping[tuple[str, str], datetime],
+    candles: Mapping[Key, Set[datetime]],
     funding: Mapping[str, datetime],
 ) -> Progress:
-    """Progress of a run that stored all ticks up to `through`, later ones by id as in `ticks`, and these newest events.
+    """Progress of a run that stored all ticks up to `through`, later ones by id as in `ticks`, and these events.
 
     A run whose server was killed may have lost some ticks and stored later ones. Without `through` it is a first run.
     """
@@ -87,14 +91,19 @@ def resumed(
 
 
 def backlog(market: Market, done: Progress) -> Iterator[Candle]:
-    """Candles that closed by now and are not published: the history at a first start, a gap after an outage."""
+    """Candles that closed by now and are not stored: the history at a first start, gaps after an outage.
+
+    Each one is looked for: a connection that broke may have lost one and delivered the next.
+    """
     for timeframe, length in TIMEFRAMES.items():
         last = floor(done.position, length)
         oldest = last - (HISTORY_1M if timeframe == "1m" else HISTORY) * length
         for symbol in market.symbols:
-            at = max(oldest, floor(market.begins, length), done.candles.get((symbol, timeframe), NEVER))
+            at = max(oldest, floor(market.begins, length))
             while at < last:
-                if (made := candle(market.bars(symbol, at, at + length), timeframe)) is not None:
+                if done.lacks(symbol, timeframe, at) and (
+                    made := candle(market.bars(symbol, at, at + length), timeframe)
+                ):
                     yield made
                 at += length
 
@@ -123,6 +132,7 @@ def _ticks(market: Market, at: datetime) -> list[tuple[MarketTick, ...]]:
         bar_ticks(bar, market.source, market.funding(symbol, at))
         for symbol in market.symbols
         for bar in market.bars(symbol, at, at + MINUTE)
+        if not bar.silent
     ]
 
 
@@ -131,7 +141,7 @@ def _closed(market: Market, done: Progress, at: datetime) -> Iterator[Candle]:
         if floor(at, length) != at:
             continue
         for symbol in market.symbols:
-            if at > max(done.position, done.candles.get((symbol, timeframe), NEVER)):
+            if at > done.position and done.lacks(symbol, timeframe, at - length):
                 made = candle(market.bars(symbol, at - length, at), timeframe)
                 if made is not None:
                     yield made

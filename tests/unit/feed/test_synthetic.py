@@ -1,16 +1,19 @@
 """The made-up market."""
 
 from datetime import timedelta
-from itertools import pairwise
+from itertools import groupby, islice, pairwise
 from math import log
+from random import Random
 from statistics import correlation, stdev
 
+import numpy as np
 import pytest
 
 from services.feed.adapters.synthetic import SyntheticMarket, UnknownSymbol
 from services.feed.domain import synthetic
-from services.feed.domain.bars import Bar, bar_ticks
+from services.feed.domain.bars import MINUTE, Bar, bar_ticks
 from services.feed.domain.timeframes import candle
+from services.feed.domain.timeline import moments, resumed
 
 HOUR = timedelta(hours=1)
 DAYS = 3
@@ -50,7 +53,7 @@ def test_bars_follow_each_other_and_make_valid_candles_of_every_minute() -> None
         for before, after in pairwise(found):
             assert after.open == before.close
             assert after.open_time - before.open_time == timedelta(minutes=1)
-        assert all(candle([bar], "1m") is not None and bar.volume > 0 for bar in found)
+        assert all(candle([bar], "1m") is not None and (bar.volume > 0) != bar.silent for bar in found)
 
 
 def test_prices_move_together_and_about_as_much_as_listed() -> None:
@@ -64,6 +67,53 @@ def test_prices_move_together_and_about_as_much_as_listed() -> None:
         assert stdev(returns[listing.symbol]) == pytest.approx(listing.daily_volatility / 24**0.5, rel=0.35)
         if listing.symbol != "BTCUSDT":
             assert correlation(returns["BTCUSDT"], returns[listing.symbol]) > 0.4
+
+
+def test_trends_go_their_way_ranges_stay_and_wild_hours_are_wild() -> None:
+    random, state = Random(11), synthetic.begin()
+    days = [synthetic.day(synthetic.EPOCH + n * timedelta(days=1), state, random) for n in range(8)]
+    kinds = np.array([kind for day in days for kind in day.regimes])
+    assert set(kinds.tolist()) == set(synthetic.REGIMES)
+    for listing in synthetic.LISTINGS:
+        parts = [day.bars[listing.symbol] for day in days]
+        moves = np.concatenate([np.log(np.array(part.close) / np.array(part.open)) for part in parts])
+        moves /= listing.daily_volatility / 1_440**0.5
+        drift = {kind: float(moves[kinds == kind].mean()) for kind in synthetic.REGIMES}
+        assert drift["up"] > 0.03 and drift["down"] < -0.03 and abs(drift["range"]) < 0.03
+        spread = {kind: float(moves[kinds == kind].std()) for kind in synthetic.REGIMES}
+        assert spread["range"] < spread["up"] < spread["wild"]
+
+
+def test_volatility_comes_in_clusters() -> None:
+    made = market()
+    for symbol in made.symbols:
+        moves = [abs(log(bar.close / bar.open)) for bar in history(made, symbol)]
+        assert correlation(moves[:-1], moves[1:]) > 0.1
+        assert correlation(moves[:-10], moves[10:]) > 0.05
+
+
+def test_each_symbol_is_silent_now_and_then_for_some_minutes_without_a_tick() -> None:
+    made = market()
+    for symbol in made.symbols:
+        bars = history(made, symbol)
+        lengths = [len(list(run)) for silent, run in groupby(bars, key=lambda bar: bar.silent) if silent]
+        assert lengths and 2 <= max(lengths) <= synthetic.SILENT_MINUTES[1] + 1
+        quiet = next(bar for bar in bars if bar.silent)
+        flat = candle([quiet], "1m")
+        assert flat is not None and (flat.trades, flat.volume, flat.high) == (0, 0.0, flat.low)
+        found = list(islice(moments(made, resumed(made, quiet.open_time, {}, {}, {})), 3))
+        assert all(tick.symbol != symbol for moment in found for tick in moment.ticks)
+        assert all(moment.at < quiet.open_time + MINUTE for moment in found)
+
+
+def test_funding_of_symbols_moves_together() -> None:
+    made = SyntheticMarket(7, (), start_day=11, history_days=10)
+    paid = {
+        symbol: [rate.rate for n in range(30) if (rate := made.funding(symbol, made.begins + n * 8 * HOUR)) is not None]
+        for symbol in made.symbols
+    }
+    for symbol in made.symbols[1:]:
+        assert correlation(paid["BTCUSDT"], paid[symbol]) > 0.4
 
 
 def test_funding_is_every_eight_hours_and_bounded() -> None:
@@ -83,7 +133,7 @@ def test_it_is_labelled_as_made_up() -> None:
 
 def test_it_never_ends_and_keeps_a_bounded_number_of_days() -> None:
     made = SyntheticMarket(1, (), start_day=1, history_days=1)
-    far = made.starts + timedelta(days=12)
+    far = made.starts + timedelta(days=6)
     made.prepare(far)
     assert made.ends is None
     assert len(made.bars("BTCUSDT", far - HOUR, far)) == 60

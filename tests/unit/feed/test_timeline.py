@@ -24,7 +24,9 @@ def hours(run: Iterable[Moment], until: datetime) -> list[Moment]:
     return list(takewhile(lambda moment: moment.at <= until, run))
 
 
-BACKLOG: dict[tuple[str, str], datetime] = {(c.symbol, c.timeframe): c.close_time for c in backlog(MARKET, FRESH)}
+BACKLOG: dict[tuple[str, str], set[datetime]] = {}
+for c in backlog(MARKET, FRESH):
+    BACKLOG.setdefault((c.symbol, c.timeframe), set()).add(c.open_time)
 WHOLE = hours(moments(MARKET, FRESH), MARKET.ends)
 END = MARKET.starts + timedelta(hours=HOURS)
 
@@ -93,13 +95,13 @@ def stopped_after(count: int, ticks_of_last: int) -> tuple[Progress, list[str]]:
     whole = [*WHOLE[:count], Moment(WHOLE[count].at, WHOLE[count].events, WHOLE[count].ticks[:ticks_of_last])]
     ticks: dict[str, datetime] = {}
     reached = WHOLE[max(0, count - 4)].at - STEP  # what was noted is up to a second of wall time old
-    candles = dict(BACKLOG)
+    candles = {key: set(times) for key, times in BACKLOG.items()}
     funding: dict[str, datetime] = {}
     for moment in whole:
         ticks |= {tick.tick_id or "": moment.at for tick in moment.ticks if moment.at > reached}
         for event in moment.events:
             if isinstance(event, Candle):
-                candles[event.symbol, event.timeframe] = event.close_time
+                candles.setdefault((event.symbol, event.timeframe), set()).add(event.open_time)
             else:
                 funding[event.symbol] = event.funding_time
     return resumed(MARKET, reached, ticks, candles, funding), keys(whole)
@@ -115,10 +117,10 @@ def test_a_run_that_goes_on_publishes_the_rest_and_nothing_twice(count: int, tic
 
 
 def test_a_gap_of_candles_is_filled_where_the_run_goes_on() -> None:
-    stored = BACKLOG | {("BBB", "1m"): MARKET.starts - timedelta(minutes=5)}
-    done = resumed(MARKET, MARKET.starts, {}, stored, {})
-    missing = [(candle.symbol, candle.close_time) for candle in backlog(MARKET, done)]
-    assert missing == [("BBB", MARKET.starts - timedelta(minutes=m)) for m in (4, 3, 2, 1, 0)]
+    lost = {MARKET.starts - timedelta(minutes=m) for m in (40, 3, 1)}  # and those between are there
+    done = resumed(MARKET, MARKET.starts, {}, BACKLOG | {("BBB", "1m"): BACKLOG["BBB", "1m"] - lost}, {})
+    missing = [(candle.symbol, candle.open_time) for candle in backlog(MARKET, done)]
+    assert missing == [("BBB", at) for at in sorted(lost)]
 
 
 def test_ticks_that_a_killed_server_lost_are_published_late_and_those_after_them_not_again() -> None:
@@ -140,7 +142,9 @@ def _ms(at: datetime) -> int:
 
 
 def test_a_run_at_the_end_has_nothing_left() -> None:
-    stored: dict[tuple[str, str], datetime] = {(s, t): MARKET.ends for s in MARKET.symbols for t in TIMEFRAMES}
+    stored: dict[tuple[str, str], set[datetime]] = {}
+    for candle in backlog(MARKET, resumed(MARKET, MARKET.ends, {}, {}, {})):
+        stored.setdefault((candle.symbol, candle.timeframe), set()).add(candle.open_time)
     done = resumed(MARKET, MARKET.ends, {}, stored, {})
     assert list(backlog(MARKET, done)) == []
     assert list(moments(MARKET, done)) == []
