@@ -161,7 +161,7 @@ class Track:
             self.volume_24h, self.day_at = known["volume_24h_quote"], ts
         if known["price_24h_ago"] is not None:
             self.price_24h_ago, self.day_at = known["price_24h_ago"], ts
-        if ts >= self._forget_at:
+        if ts > self._forget_at:  # not at it: the tick that set it may come again until then
             self._seen_before, self._seen = self._seen, set()
             self._forget_at = ts + max(self.lateness, _REMEMBERED_S)
         return ts >= self.due

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from libs.schemas.market import MarketTick
 from services.context.domain.candles import Track
 from services.context.domain.market import Bounds, Market
-from services.context.domain.series import Bar, Series, Source
-from tests.fakes.context_values import S0, at, candle, data_dir, real_candles, tick
+from services.context.domain.series import Bar, Source
+from tests.fakes.context_values import S0, at, candle, tick
 
-DATA = data_dir()
 PRICES = st.integers(1, 2**20).map(lambda n: n / 64)  # sums of these are exact in any order
 SIZES = st.integers(0, 2**10).map(lambda n: n / 64)
 
@@ -180,37 +179,53 @@ def test_ticks_go_on_where_the_candles_of_the_log_end() -> None:
     assert series.close.tolist() == [50, 51, 52, 52, 52, 60]
 
 
-@pytest.mark.skipif(DATA is None, reason="the real candles are not there: set PERPETUA_DATA_DIR")
-@pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"])
-def test_four_ticks_of_each_real_candle_give_exactly_that_candle(symbol: str) -> None:
-    assert DATA is not None
-    wanted = list(real_candles(DATA, symbol, 720))
-    market = Market(Bounds())
-    market.use(["5m", "15m", "1h"])
-    n = 0
-    for b in wanted:
-        for offset, price in zip((0, 15, 30, 45), (b.open, b.low, b.high, b.close), strict=True):
-            n += 1
-            seconds = b.open_time + offset - S0
-            market.on_tick(tick(seconds, price, b.volume / 4, symbol, tick_id=f"{symbol}:{n}"), n)
-    market.close_due(at(wanted[-1].open_time + 62 - S0))
-    series = market.series(symbol, "1m")
-    assert series is not None and len(series) == len(wanted)
-    assert series.times.tolist() == [b.open_time for b in wanted]
-    assert series.high.tolist() == [b.high for b in wanted]
-    assert series.low.tolist() == [b.low for b in wanted]
-    assert series.close.tolist() == [b.close for b in wanted]
-    assert series.volume.tolist() == [b.volume / 4 * 4 for b in wanted]
-    assert [found[0].open for b in wanted if (found := series.at(b.open_time))] == [b.open for b in wanted]
-    for timeframe, k in (("5m", 5), ("15m", 15), ("1h", 60)):
-        longer = market.series(symbol, timeframe)  # type: ignore[arg-type]
-        _equal_groups(longer, wanted, k)
+@st.composite
+def disturbed(draw: st.DrawFn, lateness: int = 60) -> tuple[list[MarketTick], list[MarketTick]]:
+    """Ticks in order, and the same ticks late by up to the bound and up to twice more, each copy within the bound.
+
+    The last one begins a quiet end: nothing comes after it.
+    """
+    seconds = draw(st.lists(st.integers(1, 600), min_size=1, max_size=40, unique=True))
+    ticks = [tick(0, draw(PRICES)), *(tick(s, draw(PRICES), draw(SIZES)) for s in sorted(seconds))]
+    named = [t.model_copy(update={"tick_id": f"t{n}"}) if draw(st.booleans()) else t for n, t in enumerate(ticks)]
+    copies = [(n, draw(st.integers(0, lateness))) for n in range(1, len(named)) for _ in range(draw(st.integers(1, 3)))]
+    arrivals = sorted(copies, key=lambda c: (named[c[0]].ts.timestamp() + c[1], c[1]))  # type: ignore[union-attr]
+    return named, [named[0], *(named[n] for n, _ in arrivals)]
 
 
-def _equal_groups(series: Series | None, wanted: list[Bar], k: int) -> None:
-    assert series is not None and len(series) == len(wanted) // k
-    groups = [wanted[i : i + k] for i in range(0, len(wanted), k)]
-    assert series.high.tolist() == [max(b.high for b in g) for g in groups]
-    assert series.low.tolist() == [min(b.low for b in g) for g in groups]
-    assert series.close.tolist() == [g[-1].close for g in groups]
-    assert series.volume.tolist() == pytest.approx([sum(b.volume for b in g) for g in groups])
+@given(disturbed())
+def test_disorder_and_repetition_within_the_bound_change_nothing(
+    orders: tuple[list[MarketTick], list[MarketTick]],
+) -> None:
+    ticks, arriving = orders
+    track = Track(ticks[0], 60.0, 0)
+    bars: list[Bar] = []
+    for t in arriving:
+        if track.add(t):
+            closed = track.close_by_ticks()
+            assert all(bar.open_time + 60 + 60 <= track.newest for bar in closed), "closed before the bound was over"
+            bars += closed
+    bars += track.close_by_clock(int(track.newest) // 60 * 60 + 60, 1e9)
+    assert bars == fold(ticks, 60.0)
+    assert (track.applied, track.too_old) == (len(ticks), 0)
+    assert track.duplicates == len(arriving) - len(ticks)
+    assert sum(bar.volume for bar in bars) == sum(t.size or 0 for t in ticks)
+
+
+@given(disturbed())
+def test_flat_candles_are_exactly_the_silent_minutes(orders: tuple[list[MarketTick], list[MarketTick]]) -> None:
+    ticks, arriving = orders
+    heard = {int(t.ts.timestamp()) // 60 * 60 for t in ticks}  # type: ignore[union-attr]
+    bars = fold(arriving, 60.0)
+    assert {bar.open_time for bar in bars if bar.trades} == heard
+    for before, bar in pairwise(bars):
+        assert bar.open_time == before.open_time + 60
+        if bar.open_time not in heard:
+            assert bar == Bar(bar.open_time, before.close, before.close, before.close, before.close)
+
+
+def test_a_tick_that_comes_again_at_the_very_end_of_the_bound_is_known() -> None:
+    track = Track(tick(0, 10), 60.0, 0)
+    for second in (0, 90, 150, 210, 150):
+        track.add(tick(second, 10))
+    assert (track.applied, track.duplicates) == (4, 1)
