@@ -177,6 +177,28 @@ def status(state_dir: StateDir = STATE) -> None:
 
 
 @app.command()
+def market(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
+    state_dir: StateDir = STATE,
+) -> None:
+    """Symbols, prices and their age, candles, gaps and differences, and how far context workers lag behind."""
+    import asyncio
+
+    from rich.console import Console
+
+    from cli.market import look, render
+    from cli.runfile import running
+
+    run = running(State(state_dir.resolve()).run_file)
+    found = asyncio.run(look(_nats_url(state_dir), run.workers if run else ()))
+    if as_json:
+        typer.echo(found.as_json())
+        return
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    console.print(render(found))
+
+
+@app.command()
 def doctor(
     data: Data = None,
     state_dir: StateDir = STATE,

@@ -10,8 +10,7 @@ async def get(port: int, path: str, *, timeout: float = 1.5) -> tuple[int, str] 
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-                head, _, body = (await reader.read(65_536)).partition(b"\r\n\r\n")
-                body += await reader.read(65_536)
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
             finally:
                 writer.close()
             return int(head.split(b" ", 2)[1]), body.decode(errors="replace")

@@ -30,6 +30,7 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.dead import DeadLetter, DeadLetterError
 from libs.schemas.reasons import DeadLetterCode
+from tests.fakes.context_values import candle, tick
 
 pytestmark = pytest.mark.integration
 AT = datetime(2025, 5, 15, 3, 12, tzinfo=UTC)
@@ -97,6 +98,23 @@ async def test_the_command_lists_dead_letters_of_the_bus_that_the_environment_na
     shown = await asyncio.to_thread(perpetua, "dead", "show", "MARKET:7", *options, NATS_URL=nats_url)
     assert shown.returncode == 0, shown.stderr
     assert "market.tick.BTCUSDT" in shown.stdout
+
+
+async def test_the_command_shows_the_market_of_the_bus_that_the_environment_names(
+    bus: Bus, nats_url: str, tmp_path: Path
+) -> None:
+    for minute in (0, 1, 4):
+        made = candle(minute)
+        await bus.publish(Emit(subjects.candle(made.symbol, made.timeframe), made))
+    await bus.js.publish(subjects.tick("BTCUSDT"), tick(250, 101.5).model_dump_json().encode())
+    options = ("--state-dir", str(tmp_path), "--json")
+    shown = await asyncio.to_thread(perpetua, "market", *options, NATS_URL=nats_url)
+    assert shown.returncode == 0, shown.stderr
+    (row,) = json.loads(shown.stdout)["symbols"]
+    assert (row["symbol"], row["price"], row["candles"], row["mismatches"]) == ("BTCUSDT", 101.5, {"1m": 3}, None)
+    assert [(gap["timeframe"], gap["candles"]) for gap in row["gaps"]] == [("1m", 2)]
+    nothing = await asyncio.to_thread(perpetua, "market", "--state-dir", str(tmp_path))
+    assert (nothing.returncode, nothing.stderr.splitlines()[0]) == (1, "error: nothing runs here")
 
 
 async def test_what_others_put_into_the_stream_is_listed_too(bus: Bus, nats_url: str) -> None:

@@ -153,7 +153,7 @@ def test_indicators_are_talibs_on_those_candles(symbol: str, timeframe: Timefram
     rows = resampled(wanted(symbol), TIMEFRAME_SECONDS[timeframe])[-MOST:]
     high, low, close, volume = (np.array([row[i] for row in rows]) for i in (2, 3, 4, 5))
     macd, signal, hist = talib.MACD(close, fastperiod=12, slowperiod=26, signalperiod=9)
-    upper, middle, lower = talib.BBANDS(close, timeperiod=20, nbdevup=2, nbdevdn=2, matype=0)
+    upper, middle, lower = talib.BBANDS(close, timeperiod=20, nbdevup=2, nbdevdn=2)
     expected: dict[str, Floats] = {
         "ema_20": talib.EMA(close, timeperiod=20),
         "ema_50": talib.EMA(close, timeperiod=50),

@@ -1,0 +1,189 @@
+"""The market as context workers rebuild it from the log: the same in every replica, and whole after an outage."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import nats
+import pytest
+from prometheus_client import CollectorRegistry
+
+from cli.embedded import Servers
+from libs.runtime.mirror import ConfigMirror
+from libs.runtime.provision import provision_nats
+from libs.runtime.worker import Worker
+from libs.schemas import subjects
+from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
+from libs.schemas.market import Candle, MarketTick
+from services.context.adapters.deadletters import DeadTicks
+from services.context.adapters.market import NatsMarketLog
+from services.context.domain.market import Bounds, Market
+from services.context.domain.series import Series
+from services.context.metrics import Metrics
+from services.context.settings import Settings
+from services.feed.app import create_app as create_feed
+from services.feed.domain.timeframes import TIMEFRAMES, candle
+from services.feed.settings import Settings as FeedSettings
+from tests.fakes.feed_markets import short_market, write_csv
+
+pytestmark = pytest.mark.integration
+USED: tuple[Timeframe, ...] = ("5m", "15m", "1h")
+PLAYED = short_market(hours=6)
+SPEED = 6_000.0
+
+
+@dataclass
+class Replica:
+    """A context worker's market without its triggers and contexts."""
+
+    worker: Worker
+    market: Market
+    log: NatsMarketLog
+
+    async def close_minutes(self) -> None:
+        while True:
+            now = self.worker.clock.now()
+            if self.market.unclosed(now) and await self.log.drained(1.0):
+                self.market.close_due(now)
+            await asyncio.sleep(0.01)
+
+    def series(self, symbol: str, timeframe: Timeframe) -> Series:
+        found = self.market.series(symbol, timeframe)
+        assert found is not None, f"no {timeframe} candles of {symbol}"
+        return found
+
+    def candles(self, symbol: str, timeframe: Timeframe) -> list[bytes]:
+        """Each one bit by bit."""
+        series = self.series(symbol, timeframe)
+        columns = (series.high, series.low, series.close, series.volume, series.quote)
+        return [
+            b"".join([t.tobytes(), *(c.tobytes() for c in row)]) for t, *row in zip(series.times, *columns, strict=True)
+        ]
+
+
+@contextlib.asynccontextmanager
+async def replica(url: str, name: str, replay: int = 200_000, *, by_clock: bool = True) -> AsyncIterator[Replica]:
+    worker = Worker(name, Settings(nats_url=url, instance=name))
+    market, metrics = Market(Bounds()), Metrics(CollectorRegistry())
+    market.use(USED)
+    config = ConfigMirror(worker.bus)
+    dead = DeadTicks(worker.bus, worker.clock, metrics, 100)
+    log = NatsMarketLog(worker.bus, worker.clock, config, market, dead, metrics, replay)
+    worker.add(config)
+    worker.add(log)
+    await worker.start()
+    made = Replica(worker, market, log)
+    closing = asyncio.create_task(made.close_minutes() if by_clock else asyncio.sleep(0))
+    try:
+        yield made
+    finally:
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await worker.stop()
+
+
+def disturbed(begin: datetime, minutes: int, seed: int) -> list[MarketTick]:
+    """Ticks three seconds apart, now and then twice; every seventh minute is silent. The clock has long gone by."""
+    random = Random(seed)
+    ticks = []
+    for n in range(minutes * 20):
+        ts = begin + timedelta(seconds=3 * n, milliseconds=random.randrange(1_000))
+        if (n // 20) % 7 != 6:
+            tick = MarketTick(symbol="BTCUSDT", ts=ts, price=100 + random.random(), size=random.random(), source="test")
+            ticks += [tick] * random.choice((1, 1, 1, 2))
+    return ticks
+
+
+async def test_replicas_that_start_at_different_times_have_the_same_candles_bit_by_bit(nats_url: str) -> None:
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=8)
+    ticks = disturbed(begin, 420, 5)
+    nc = await nats.connect(nats_url)
+    try:
+        await provision_nats(nc.jetstream())
+
+        async def publish(part: list[MarketTick]) -> None:
+            for tick in part:
+                await nc.publish(subjects.tick(tick.symbol), tick.model_dump_json().encode())
+            await nc.flush()
+
+        async with contextlib.AsyncExitStack() as stack:
+            first = await stack.enter_async_context(replica(nats_url, "context-a", by_clock=False))
+            await publish(ticks[:4_000])
+            second = await stack.enter_async_context(replica(nats_url, "context-b", by_clock=False))
+            await publish(ticks[4_000:])
+            third = await stack.enter_async_context(replica(nats_url, "context-c", 3_000, by_clock=False))
+            for one in (first, second, third):
+                assert await one.log.drained(10)
+            for timeframe in ("1m", *USED):
+                whole = first.candles("BTCUSDT", timeframe)
+                assert whole == second.candles("BTCUSDT", timeframe)
+                part = third.candles("BTCUSDT", timeframe)
+                assert 0 < len(part) < len(whole) and part == whole[-len(part) :]
+            assert first.series("BTCUSDT", "1m").gaps(1_500) == []
+    finally:
+        await nc.close()
+
+
+def expected(symbol: str, timeframe: str) -> list[Candle]:
+    step, at, found = TIMEFRAMES[timeframe], PLAYED.starts, []
+    while at + step <= PLAYED.ends:
+        made = candle(PLAYED.bars(symbol, at, at + step), timeframe)
+        assert made is not None
+        found.append(made)
+        at += step
+    return found
+
+
+async def test_a_server_that_was_killed_leaves_no_gap(own_servers: Servers, tmp_path: Path) -> None:
+    url = own_servers.restart("nats").url
+    nc = await nats.connect(url)
+    await provision_nats(nc.jetstream())
+    await nc.close()
+    feed = create_feed(
+        FeedSettings(
+            nats_url=url, instance="feed", feed="replay", data_dir=write_csv(PLAYED, tmp_path), speed=SPEED, start_day=1
+        )
+    )
+    await feed.start()
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            first = await stack.enter_async_context(replica(url, "context-a"))
+            await reached(first, timedelta(hours=1))
+            await asyncio.to_thread(own_servers.restart, "nats", kill=True)
+            await reached(first, timedelta(hours=3))
+            await asyncio.to_thread(own_servers.restart, "nats", kill=True)
+            second = await stack.enter_async_context(replica(url, "context-b"))
+            for one in (first, second):
+                await reached(one, timedelta(hours=6))
+                check_whole(one)
+            for symbol in PLAYED.symbols:
+                for timeframe in ("1m", *USED):
+                    assert first.candles(symbol, timeframe) == second.candles(symbol, timeframe)
+    finally:
+        await feed.stop()
+
+
+async def reached(one: Replica, after: timedelta) -> None:
+    """Return when the candles up to so much market time are there."""
+    end = int((PLAYED.starts + after).timestamp())
+    async with asyncio.timeout(30):
+        while not all(one.market.closed(symbol, "1m", end) for symbol in PLAYED.symbols):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def check_whole(one: Replica) -> None:
+    for symbol in PLAYED.symbols:
+        for timeframe in ("1m", *USED):
+            wanted, series = expected(symbol, timeframe), one.series(symbol, timeframe)
+            assert series.step == TIMEFRAME_SECONDS[timeframe]
+            assert series.times.tolist() == [int(c.open_time.timestamp()) for c in wanted]
+            assert series.close.tolist() == [c.close for c in wanted]
+            assert series.high.tolist() == [c.high for c in wanted]
+            assert series.volume.tolist() == pytest.approx([c.volume for c in wanted], rel=1e-12)
+        # The minute in which the server was killed may have been closed without its last ticks: then that is counted,
+        # and the feed's candle, which came late, has replaced it.
+        assert sum(n for (name, _), n in one.market.differences.items() if name == symbol) <= 2 * len(("1m", *USED))
