@@ -16,6 +16,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judge": ("judge_10",),
     "context_build": ("context_build",),
     "ticks_in": ("ticks_in",),
+    "context_ready": ("context_ready", "memory_per_symbol"),
     "pipeline": (
         "engine_p50",
         "engine_p99",

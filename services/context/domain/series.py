@@ -61,9 +61,10 @@ class Series:
         self.capacity = capacity
         self.version = 0
         self._start = self._end = 0
-        self._times: NDArray[np.int64] = np.empty(2 * capacity, np.int64)
-        self._columns: Floats = np.empty((7, 2 * capacity), np.float64)
-        self._sources: NDArray[np.int8] = np.empty(2 * capacity, np.int8)
+        room = capacity + capacity // 4 + 1  # what is beyond the capacity bounds how often the bars are moved up
+        self._times: NDArray[np.int64] = np.empty(room, np.int64)
+        self._columns: Floats = np.empty((7, room), np.float64)
+        self._sources: NDArray[np.int8] = np.empty(room, np.int8)
 
     def __len__(self) -> int:
         return self._end - self._start
