@@ -134,7 +134,7 @@ def render(view: MarketView) -> RenderableType:
     """Tables for people."""
     head = Text(f"market time {view.market_time:%Y-%m-%d %H:%M:%S} UTC ×{view.speed:g}")
     head.append("  paused" if view.paused else "", "yellow")
-    table = titled_table("symbol", "price", "age s", "source", "candles", "missing", "mismatch", "missed")
+    table = titled_table("symbol", "price", "age s", "source", "missing", "mismatch", "missed")
     for row in view.symbols:
         missing = sum(gap.candles for gap in row.gaps)
         table.add_row(
@@ -142,14 +142,17 @@ def render(view: MarketView) -> RenderableType:
             "–" if row.price is None else price(row.price),
             "–" if row.age_s is None else f"{row.age_s:.0f}",
             row.source,
-            " ".join(f"{timeframe}:{n}" for timeframe, n in row.candles.items()) or "–",
             Text(str(missing), "red" if missing else ""),
             "–" if row.mismatches is None else str(row.mismatches),
             "–" if row.missed is None else str(row.missed),
         )
+    kept = [timeframe for timeframe in TIMEFRAME_SECONDS if any(timeframe in row.candles for row in view.symbols)]
+    candles = titled_table("candles", *kept)
+    for row in view.symbols:
+        candles.add_row(row.symbol, *(str(row.candles.get(timeframe, "–")) for timeframe in kept))
     notes = [Text(line, "red") for row in view.symbols for line in complaints(row)]
     lags = [Text(f"{name}: {'no answer' if lag is None else f'{lag} behind'}") for name, lag in view.lags.items()]
-    return Group(head, Text(), table, *notes, *([Text(), *lags] if lags else []))
+    return Group(head, Text(), table, Text(), candles, *notes, *([Text(), *lags] if lags else []))
 
 
 def complaints(row: SymbolRow) -> list[str]:
