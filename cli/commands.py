@@ -186,11 +186,12 @@ def market(
 
     from rich.console import Console
 
+    from cli.address import nats_url
     from cli.market import look, render
     from cli.runfile import running
 
     run = running(State(state_dir.resolve()).run_file)
-    found = asyncio.run(look(_nats_url(state_dir), run.workers if run else ()))
+    found = asyncio.run(look(nats_url(state_dir), run.workers if run else ()))
     if as_json:
         typer.echo(found.as_json())
         return
