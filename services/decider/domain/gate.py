@@ -1,7 +1,10 @@
 """What stands before a call that may cost something: breaker, rate limits, budgets. Values only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from libs.schemas.account import Budgets
+from services.decider.domain.breaker import BreakerRules
 
 
 class Denial(StrEnum):
@@ -21,6 +24,9 @@ class Admitted:
     probe: bool = False
 
 
+KEPT = Admitted("")  # the ticket of an answer that an earlier delivery has paid for
+
+
 @dataclass(frozen=True, slots=True)
 class Denied:
     """`detail` is one line that says what is wrong and what to do; `retry_after_s` wall seconds, where it is known."""
@@ -36,3 +42,15 @@ class WorstCase:
 
     usd: float | None
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """What the gate goes by beside an account's own limits. `unpriced_usd`: dollars a million tokens that stand for a
+    price that nobody knows; `patience_s`: how long a call waits for the first sign of life of a provider."""
+
+    breaker: BreakerRules = field(default_factory=BreakerRules)
+    provider_rate: int | None = None
+    budgets: Budgets = field(default_factory=Budgets)
+    unpriced_usd: float = 30.0
+    patience_s: float = 3.0
