@@ -6,19 +6,27 @@ import logging
 from libs.runtime.clock import WallClock
 from libs.runtime.mirror import ConfigMirror
 from libs.runtime.worker import Worker, run
+from libs.schemas.account import Budgets
 from services.decider.adapters import models_file
+from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
+from services.decider.adapters.gate import RedisGate
 from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.adapters.keys import Keys
 from services.decider.adapters.litellm import LiteLLM
-from services.decider.adapters.redis import OpenGate, RedisAnswers, RedisIncidents
+from services.decider.adapters.rebuild import NatsLog, Rebuild
+from services.decider.adapters.redis import RedisAnswers, RedisIncidents
+from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import traced
 from services.decider.domain import routing
-from services.decider.domain.catalogue import UnknownModel
+from services.decider.domain.breaker import BreakerRules
+from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
+from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import Limits
+from services.decider.domain.spending import Spending
 from services.decider.handlers import routes
 from services.decider.handlers.keys import KeyChecks
-from services.decider.metrics import DeciderMetrics
+from services.decider.metrics import DeciderMetrics, GateMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings
 
@@ -40,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         default_model=settings.llm_model or ",".join(catalogue.chain),
         models=traced(models),
         answers=answers,
-        gate=OpenGate(answers.link),
+        gate=gate_of(worker, settings, catalogue),
         incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
         limits=Limits(settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s),
@@ -54,6 +62,47 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
     worker.detail("models", metrics.health.detail)
     return worker
+
+
+def gate_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> RedisGate:
+    metrics, rules = GateMetrics(worker.registry), rules_of(settings)
+    scripts, alerts = Scripts(settings.redis_url, metrics.redis), Alerts(worker.bus, metrics.warned)
+
+    def find(model: str) -> CatalogueEntry | None:
+        found = catalogue.find(model)
+        return None if isinstance(found, UnknownModel) else found
+
+    def spending(at: int) -> Spending:
+        return Spending(at, find, rules.unpriced_usd)
+
+    rebuild = Rebuild(scripts, NatsLog(worker.bus), worker.clock, spending, holder=settings.instance)
+    gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
+    for service in (scripts, rebuild):
+        worker.add(service)
+    worker.background("gate", gate.watch)
+    worker.background("alerts", alerts.run)
+    worker.detail("redis", lambda: "up" if scripts.up else "away: paid models abstain, limits are this process's own")
+    return gate
+
+
+def rules_of(settings: Settings) -> GateRules:
+    return GateRules(
+        breaker=BreakerRules(
+            failures=settings.breaker_failures,
+            open_ms=int(settings.breaker_open_s * 1000),
+            longest_ms=int(max(settings.breaker_open_s, settings.breaker_longest_s) * 1000),
+            lease_ms=int(settings.decider_deadline_s * 1000) + 2_000,
+        ),
+        provider_rate=settings.provider_rate,
+        budgets=Budgets(
+            usd_per_hour=settings.budget_usd_per_hour,
+            usd_per_day=settings.budget_usd_per_day,
+            tokens_per_hour=settings.budget_tokens_per_hour,
+            tokens_per_day=settings.budget_tokens_per_day,
+        ),
+        unpriced_usd=settings.budget_unpriced_usd,
+        patience_s=settings.breaker_patience_s,
+    )
 
 
 def endpoints_of(settings: Settings) -> dict[str, Endpoint]:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from libs.schemas.decision import DecisionProposed, ModelCall
 from services.decider.domain.authentication import WRONG, Check, Verdict
 from services.decider.domain.catalogue import Catalogue
+from services.decider.domain.gate import Denial
 from services.decider.domain.health import Health
 
 OWN_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
@@ -20,6 +21,25 @@ TOKEN_BUCKETS = tuple(4.0**n for n in range(14))  # 1 … 67 million
 _MODEL = ["gen_ai_provider_name", "gen_ai_request_model"]
 _OPERATION = ["gen_ai_operation_name", *_MODEL]
 CHAT = "chat"
+
+
+class GateMetrics:
+    """The gate before calls: is Redis there, and what was not let through?"""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._up = Gauge("perpetua_decider_redis_up", "1 while budgets and limits are shared", registry=registry)
+        self._denied = Counter("perpetua_decider_denied_total", "calls not let through", ["why"], registry=registry)
+        self._warned = Counter("perpetua_decider_budget_alerts_total", "budgets used beyond 80 %", registry=registry)
+        self.redis(True)
+
+    def redis(self, up: bool) -> None:
+        self._up.set(up)
+
+    def denied(self, why: Denial) -> None:
+        self._denied.labels(why.value).inc()
+
+    def warned(self) -> None:
+        self._warned.inc()
 
 
 class DeciderMetrics:

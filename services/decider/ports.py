@@ -44,8 +44,9 @@ class AnswerStore(Protocol):
 class Gate(Protocol):
     """What stands before each call: the breaker of provider and model, rate limits, budgets.
 
-    `call_id` is "<decision_id>:<attempt>"; both methods are idempotent by it: a redelivered context reserves and
-    settles once. Neither raises for a store that is away: paid models are then Denied(BUDGET_UNAVAILABLE).
+    `call_id` is "<decision_id>:<attempt>". Each admission is one call that may cost something: a redelivered context
+    that has to call again reserves again, and one that finds the answer kept settles under the ticket KEPT. To settle
+    twice counts once. Neither raises for a store that is away: paid models are then Denied(BUDGET_UNAVAILABLE).
     """
 
     async def admit(

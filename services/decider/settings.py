@@ -11,13 +11,36 @@ OPENROUTER = "https://openrouter.ai/api/v1"
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
-class Settings(RuntimeSettings, RedisSettings):
+class GateSettings(RedisSettings):
+    """What stands before a call of a model: budgets of all accounts together, rates, breakers."""
+
+    budget_usd_per_hour: float | None = Field(
+        default=None, ge=0, description="of all accounts on models; none if empty"
+    )
+    budget_usd_per_day: float | None = Field(default=None, ge=0, description="UTC days, wall time")
+    budget_tokens_per_hour: int | None = Field(default=None, ge=0)
+    budget_tokens_per_day: int | None = Field(default=None, ge=0)
+    budget_unpriced_usd: float = Field(
+        default=30, ge=0, description="dollars a million tokens that are set aside where a model has no price"
+    )
+    provider_rate: int | None = Field(default=None, ge=1, description="calls a minute of each provider; none if empty")
+    breaker_failures: int = Field(default=5, ge=1, le=100, description="failures in a row that open a model's breaker")
+    breaker_open_s: float = Field(
+        default=60, gt=0, le=3_600, description="seconds until a probe; doubles when it fails"
+    )
+    breaker_longest_s: float = Field(default=900, gt=0, le=86_400)
+    breaker_patience_s: float = Field(
+        default=3, ge=0, le=60, description="how long calls wait for an idle provider's first answer"
+    )
+
+
+class Settings(RuntimeSettings, GateSettings):
     """An empty variable counts as one that is not set."""
 
     model_config = RuntimeSettings.model_config | {"env_ignore_empty": True}
 
     config_dir: Path = Field(default=CONFIG, description="the folder that holds models.yaml")
-    decider_concurrency: int = Field(default=32, ge=1, le=256, description="decisions in flight in this process")
+    decider_concurrency: int = Field(default=64, ge=1, le=256, description="decisions in flight in this process")
     decider_deadline_s: float = Field(
         default=20, gt=0, le=600, description="wall seconds for all calls of one decision"
     )

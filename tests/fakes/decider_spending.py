@@ -11,7 +11,7 @@ from services.decider.adapters.gate import RedisGate
 from services.decider.adapters.rebuild import Rebuild
 from services.decider.adapters.scripts import Scripts
 from services.decider.domain.catalogue import CatalogueEntry, ModelPrice
-from services.decider.domain.gate import GateRules
+from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.spending import Spending
 
 PAID = CatalogueEntry(

@@ -15,7 +15,7 @@ from services.decider.adapters import scripts
 from services.decider.domain import breaker, bucket, budget, questions
 from services.decider.domain.breaker import BreakerRules, Circuit
 from services.decider.domain.budget import Amount
-from services.decider.domain.gate import GateRules
+from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.local_gate import Closed, LocalGate
 from services.decider.domain.questions import Held
 from services.decider.domain.replies import Outcome

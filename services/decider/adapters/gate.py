@@ -13,7 +13,8 @@ from services.decider.adapters.scripts import Scripts
 from services.decider.domain import answers, budget, questions
 from services.decider.domain.budget import Amount
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.gate import Admitted, Denial, Denied, GateRules, WorstCase
+from services.decider.domain.gate import Admitted, Denial, Denied, WorstCase
+from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.local_gate import SHARE, Closed, LocalGate
 from services.decider.domain.questions import Held, Question
 from services.decider.domain.replies import Outcome
@@ -59,15 +60,17 @@ class RedisGate:
         scopes = () if entry.is_free else budget.scopes(account, self._rules.budgets)
         amount = budget.reserved(worst, self._rules.unpriced_usd)
         held = Held(f"{self._name}:{self._asked}", call_id, amount, scopes)
+        begun = self._clock.monotonic()
         try:
-            answer = await self._ask(questions.admit(held, account, entry, self._rules))
+            answer, tries = await self._ask(questions.admit(held, account, entry, self._rules))
         except StoreAway:
             return self._counted(self._alone(held, account, entry))
         self._warn(answer)
         if "denied" in answer:
             return self._counted(answers.denial_of(answer, amount))
         self._held[held.nonce] = held
-        return Admitted(f"{answer['epoch']}|{held.nonce}", answer["probe"])
+        waited = self._clock.monotonic() - begun if tries > 1 else 0.0
+        return Admitted(f"{answer['epoch']}|{held.nonce}", answer["probe"], waited)
 
     async def settle(
         self,
@@ -139,10 +142,11 @@ class RedisGate:
             if nonce in self._held and held.scopes:
                 await self._scripts.run("orphan", questions.orphan(held, held.amount, ended=False))
 
-    async def _ask(self, ask: Question) -> dict[str, Any]:
-        """The answer, after a short wait where that helps: for counters that are lost, for a first sign of life."""
-        begun = self._clock.monotonic()
+    async def _ask(self, ask: Question) -> tuple[dict[str, Any], int]:
+        """The answer, and how often it was asked for: a wait helps where counters are lost or no life was seen yet."""
+        begun, tries = self._clock.monotonic(), 0
         while True:
+            tries += 1
             answer = await self._scripts.run("admit", ask)
             waited = self._clock.monotonic() - begun
             if answer.get("denied") == "crowded":
@@ -153,7 +157,7 @@ class RedisGate:
                 self._rebuild.begin(len(self._held))
                 await self._rebuild.wait(REBUILD_WAIT_S - waited)
             else:
-                return answer
+                return answer, tries
 
     async def _tell(self, held: Held | None, ask: Question) -> None:
         try:

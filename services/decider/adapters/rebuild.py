@@ -65,6 +65,10 @@ class Rebuild:
         finally:
             self._waiting -= 1
 
+    async def start(self) -> None:
+        """A fresh Redis has no counters either: begin before the first call asks for them."""
+        self.begin(0)
+
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -96,7 +100,7 @@ class Rebuild:
         await self._read(spending)
         answer = await self._scripts.run("restore", _restore(spending, self.holder))
         if answer["restored"]:
-            log.warning("the budgets' counters were lost with Redis; %d calls counted anew", len(spending.seen))
+            log.info("the budgets' counters are made from the log: %d calls of this day", len(spending.seen))
         return bool(answer["restored"])
 
     async def _read(self, spending: Spending) -> None:

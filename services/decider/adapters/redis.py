@@ -9,22 +9,20 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from libs.schemas.account import Account
-from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.gate import Admitted, Denial, Denied, WorstCase
-from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.replies import Reply
 from services.decider.ports import StoreAway
 
 KEPT_S = 24 * 3600
 LEASE_MS = 5_000  # longer than the bus waits for a dead worker's heartbeat (3 s): a redelivery finds it or its end
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 2.0
+CONNECTIONS = 16
 INCIDENT_S = 7 * 24 * 3600
 log = logging.getLogger(__name__)
 
@@ -33,9 +31,15 @@ class RedisLink:
     """A connection that says once that Redis went away, and once that it is back. Calls raise StoreAway meanwhile."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+        pool = BlockingConnectionPool.from_url(  # waits where the plain one refuses the call after its last connection
+            url,
+            max_connections=CONNECTIONS,
+            timeout=None,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 1),
         )
+        self._redis: Redis = Redis.from_pool(pool)
         self.away = False
 
     async def start(self) -> None:
@@ -138,33 +142,6 @@ class RedisIncidents:
             self._announced.discard(key)
             with suppress(StoreAway):
                 await self._link.run(("DEL", f"perpetua:decider:incidents:{key}"))
-
-
-class OpenGate:
-    """Admits every call, except paid ones while Redis is away: stands in until there are budgets."""
-
-    def __init__(self, link: RedisLink) -> None:
-        self._link = link
-
-    async def admit(
-        self, call_id: str, account: Account | None, entry: CatalogueEntry, worst: WorstCase
-    ) -> Admitted | Denied:
-        if self._link.away and not entry.is_free:
-            text = f"Redis is away and {entry.id} may cost money: no call without its book; start Redis (REDIS_URL)"
-            return Denied(Denial.BUDGET_UNAVAILABLE, text)
-        return Admitted(call_id)
-
-    async def settle(
-        self,
-        ticket: Admitted,
-        call_id: str,
-        account: Account | None,
-        entry: CatalogueEntry,
-        cost_usd: float | None,
-        tokens: int | None,
-        outcome: Outcome,
-    ) -> None:
-        return
 
 
 def _read(body: bytes | None) -> Reply | None:

@@ -1,8 +1,10 @@
 """The gate's scripts in Redis: each question is one script, and so one atomic step that all workers share."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from redis.exceptions import RedisError
 from services.decider.ports import StoreAway
 
 PREFIX = "{perpetua:gate}"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 2.0  # long enough for a moment in which this process is busy itself
+PAUSE_S = 0.5
 CONNECTIONS = 16
 LUA = Path(__file__).with_name("lua")
 NAMES = ("admit", "settle", "orphan", "restore", "state")
@@ -28,7 +31,7 @@ class Scripts:
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
-            timeout=4 * TIMEOUT_S,
+            timeout=None,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),
@@ -42,16 +45,25 @@ class Scripts:
         self.prefix = prefix
         self._on_change = on_change
         self.up = True
+        self._until, self._turns = 0.0, asyncio.Semaphore(CONNECTIONS)
+
+    async def start(self) -> None:
+        """Look whether Redis is there; the decider starts without it."""
+        with suppress(StoreAway):
+            await self.run("state", {})
 
     async def stop(self) -> None:
         await self._redis.aclose()
 
     async def run(self, name: str, ask: Mapping[str, Any]) -> dict[str, Any]:
         """The script's answer. Raises StoreAway."""
-        try:
-            answer = await self._scripts[name](keys=[self.prefix], args=[json.dumps(ask)])
-        except (RedisError, OSError) as error:
-            raise self._lost(error) from error
+        async with self._turns:
+            if asyncio.get_running_loop().time() < self._until:  # who waited in line need not find it out again
+                raise StoreAway("it was away a moment ago")
+            try:
+                answer = await self._scripts[name](keys=[self.prefix], args=[json.dumps(ask)])
+            except (RedisError, OSError) as error:
+                raise self._lost(error) from error
         self._back()
         found: dict[str, Any] = json.loads(answer)
         return found
@@ -68,14 +80,15 @@ class Scripts:
         return bool(taken)
 
     def _lost(self, error: Exception) -> StoreAway:
+        self._until = asyncio.get_running_loop().time() + PAUSE_S
         if self.up:
             self.up = False
             self._on_change(False)
-            log.warning("Redis is away (%s): paid models abstain, free ones go on with limits of this process", error)
+            log.warning("budgets and limits cannot be shared (%s): paid models abstain, free ones go on alone", error)
         return StoreAway(str(error))
 
     def _back(self) -> None:
         if not self.up:
             self.up = True
             self._on_change(True)
-            log.warning("Redis is back: limits are shared again")
+            log.warning("budgets and limits are shared again")

@@ -1,10 +1,7 @@
 """What stands before a call that may cost something: breaker, rate limits, budgets. Values only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-
-from libs.schemas.account import Budgets
-from services.decider.domain.breaker import BreakerRules
 
 
 class Denial(StrEnum):
@@ -18,10 +15,12 @@ class Denial(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The call may be made, and is settled under this ticket. `probe`: it alone tries an open breaker."""
+    """The call may be made, and is settled under this ticket. `probe`: it alone tries an open breaker. `waited_s` were
+    spent on a provider's first sign of life, or on counters that were lost."""
 
     ticket: str
     probe: bool = False
+    waited_s: float = 0.0
 
 
 KEPT = Admitted("")  # the ticket of an answer that an earlier delivery has paid for
@@ -42,15 +41,3 @@ class WorstCase:
 
     usd: float | None
     tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class GateRules:
-    """What the gate goes by beside an account's own limits. `unpriced_usd`: dollars a million tokens that stand for a
-    price that nobody knows; `patience_s`: how long a call waits for the first sign of life of a provider."""
-
-    breaker: BreakerRules = field(default_factory=BreakerRules)
-    provider_rate: int | None = None
-    budgets: Budgets = field(default_factory=Budgets)
-    unpriced_usd: float = 30.0
-    patience_s: float = 3.0

@@ -10,7 +10,7 @@ from services.decider.domain.breaker import Guard, Verdict
 from services.decider.domain.bucket import Bucket
 from services.decider.domain.budget import Amount, Scope
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.gate import GateRules
+from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.replies import Outcome
 
 Question = dict[str, Any]

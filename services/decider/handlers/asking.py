@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from libs.runtime.failpoints import hit
 from libs.schemas.account import Account
 from services.decider.domain.catalogue import CatalogueEntry, cost, worst_case
-from services.decider.domain.gate import Admitted, Denial, Denied
+from services.decider.domain.gate import KEPT, Admitted, Denial, Denied
 from services.decider.domain.policy import Call
 from services.decider.domain.prompt import Prompt
 from services.decider.domain.reading import repair_turn
@@ -97,15 +97,14 @@ class Asking:
         if reply.model != turn.entry.id:
             return Denied(Denial.BREAKER_OPEN, f"{turn.entry.id}: passed over by an earlier delivery of this context")
         self.shift_s += reply.latency_ms / 1000
-        ticket = await self._admit(turn, attempt)
-        if isinstance(ticket, Admitted):
-            await self._settle(ticket, turn.entry, attempt, reply)
+        await self._settle(KEPT, turn.entry, attempt, reply)
         return reply
 
     async def _paid(self, turn: Turn, step: Call, attempt: int) -> Reply | Denied:
         ticket = await self._admit(turn, attempt)
         if isinstance(ticket, Denied):
             return ticket
+        self.away_s += ticket.waited_s
         hit("decider.before_call")
         reply = await self._keep(attempt, await self._call(turn, step))
         hit("decider.after_answer")

@@ -26,7 +26,7 @@ def test_the_default_model_is_builtin_trend_also_with_a_key(monkeypatch: pytest.
     settings = Settings()
     assert (settings.llm_model, models_file.load(CONFIG).chain) == (None, (BUILTIN,))
     assert settings.openrouter_api_base == OPENROUTER
-    assert (settings.decider_concurrency, settings.decider_deadline_s, settings.config_dir) == (32, 20, CONFIG)
+    assert (settings.decider_concurrency, settings.decider_deadline_s, settings.config_dir) == (64, 20, CONFIG)
 
 
 def test_users_keep_the_variables_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_nonsense_is_refused() -> None:
 def test_an_app_needs_no_server_and_pulls_from_its_durable_only() -> None:
     worker = create_app(Settings())
     assert worker.durables == (subjects.DECIDER_CONTEXTS,)
-    assert len(worker.broker.subscribers) == 32
+    assert len(worker.broker.subscribers) == 64
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from services.decider.domain import answers, questions
 from services.decider.domain.breaker import BreakerRules
-from services.decider.domain.gate import Denial, GateRules
+from services.decider.domain.gate import Denial
+from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.local_gate import SHARE, Closed, LocalGate
 from services.decider.domain.replies import Outcome
 from tests.fakes.decider_spending import FREE, account

@@ -1,0 +1,18 @@
+"""What the gate goes by, as it is set for all workers."""
+
+from dataclasses import dataclass, field
+
+from libs.schemas.account import Budgets
+from services.decider.domain.breaker import BreakerRules
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """What the gate goes by beside an account's own limits. `unpriced_usd`: dollars a million tokens that stand for a
+    price that nobody knows; `patience_s`: how long a call waits for the first sign of life of a provider."""
+
+    breaker: BreakerRules = field(default_factory=BreakerRules)
+    provider_rate: int | None = None
+    budgets: Budgets = field(default_factory=Budgets)
+    unpriced_usd: float = 30.0
+    patience_s: float = 3.0

@@ -1,0 +1,118 @@
+"""Many workers, one budget and one breaker, through the decider itself: LiteLLM, HTTP and Redis are real.
+
+PERPETUA_LONG=1 does the same with worker processes on a bus, and measures 500 accounts a minute.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from libs.schemas.account import Budgets
+from libs.schemas.decision import DecisionProposed
+from services.decider.adapters.redis import RedisAnswers
+from services.decider.domain.breaker import BreakerRules
+from services.decider.domain.gate import WorstCase
+from services.decider.domain.gate_rules import GateRules
+from services.decider.domain.policy import Limits
+from services.decider.handlers import decide
+from services.decider.ports import Deps
+from tests.fakes.decider_contexts import context
+from tests.fakes.decider_gate import ScriptedGate
+from tests.fakes.decider_spending import gate
+from tests.fakes.model_server import Answer, Drop, ModelServer, model_server
+from tests.integration.deciding import asking, decision
+
+pytestmark = pytest.mark.integration
+LONG = os.environ.get("PERPETUA_LONG") == "1"
+DECISIONS, AFFORDED = (1_000, 100) if LONG else (120, 12)
+QUICK = BreakerRules(open_ms=300, longest_ms=2_000, lease_ms=2_000)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with model_server() as running:
+        yield running
+
+
+@asynccontextmanager
+async def workers(count: int, server: ModelServer, redis_url: str, rules: GateRules) -> AsyncIterator[list[Deps]]:
+    """Deciders that share nothing but Redis and the model's server."""
+    async with AsyncExitStack() as stack:
+        real = await stack.enter_async_context(asking(server, limits=Limits(backoff_s=0.01, deadline_s=30)))
+        made = []
+        for n in range(count):
+            shared, scripts = gate(redis_url, rules, holder=f"w{n}")
+            answers = RedisAnswers(redis_url)
+            stack.push_async_callback(scripts.stop)
+            stack.push_async_callback(answers.stop)
+            made.append(replace(real, gate=shared, answers=answers))
+        yield made
+
+
+async def at_once(found: Sequence[Deps], count: int, name: str = "c") -> list[DecisionProposed]:
+    return await asyncio.gather(*(decide(found[n % len(found)], context(name=f"{name}{n}")) for n in range(count)))
+
+
+async def worst_case(server: ModelServer) -> WorstCase:
+    """What one of these decisions could cost at most."""
+    asked = ScriptedGate()
+    server.then(Answer(decision()))
+    async with asking(server) as real:
+        await decide(replace(real, gate=asked), context(name="0"))
+    server.requests.clear()
+    (worst,) = asked.admitted.values()
+    return worst
+
+
+def ends(found: Sequence[DecisionProposed]) -> dict[str, int]:
+    return dict(Counter(str(one.abstain_reason or one.status) for one in found))
+
+
+async def test_decisions_against_a_budget_for_a_tenth_of_them_pay_for_exactly_a_tenth(
+    server: ModelServer, redis_url: str
+) -> None:
+    worst = await worst_case(server)
+    assert worst.usd is not None
+    rules = GateRules(budgets=Budgets(usd_per_day=AFFORDED * worst.usd))
+    server.then(*[Answer(decision(), cost=worst.usd, delay_s=0.05)] * DECISIONS)
+    async with workers(4, server, redis_url, rules) as found:
+        decided = await at_once(found, DECISIONS)
+        used = await found[0].gate.used(None)  # type: ignore[attr-defined]
+    assert ends(decided) == {"proposed": AFFORDED, "budget": DECISIONS - AFFORDED}
+    assert len(server.requests) == AFFORDED
+    assert used["usd_per_day"] == pytest.approx(AFFORDED * worst.usd * 1e9, abs=AFFORDED)
+    detail = next(one.abstain_detail or "" for one in decided if one.abstain_reason == "budget")
+    assert "PERPETUA_BUDGET_USD_PER_DAY" in detail
+
+
+async def test_four_workers_call_a_dead_provider_five_times_and_then_probe_until_it_is_back(
+    server: ModelServer, redis_url: str
+) -> None:
+    server.then(*[Drop()] * 200)
+    async with workers(4, server, redis_url, GateRules(QUICK)) as found:
+        decided = await at_once(found, 40, "dead")
+        assert ends(decided) == {"unavailable": 40}
+        assert len(server.requests) == 5
+        await asyncio.sleep(QUICK.open_ms / 1000)
+        assert ends(await at_once(found, 40, "probe")) == {"unavailable": 40}
+        assert len(server.requests) == 6
+        server.script.clear()
+        server.then(*[Answer(decision())] * 200)
+        await asyncio.sleep(2 * QUICK.open_ms / 1000)  # the probe failed: twice as long, and then one is enough
+        (probe,) = await at_once(found, 1, "alive")
+        assert probe.status == "proposed"
+        assert ends(await at_once(found, 40, "again")) == {"proposed": 40}
+
+
+async def test_a_hundred_deliveries_of_one_context_pay_once(server: ModelServer, redis_url: str) -> None:
+    server.then(*[Answer(decision(), cost=0.01, delay_s=0.2)] * 100)
+    async with workers(4, server, redis_url, GateRules()) as found:
+        decided = await asyncio.gather(*(decide(found[n % 4], context(name="same")) for n in range(100)))
+        used = await found[0].gate.used(None)  # type: ignore[attr-defined]
+    assert (ends(decided), len(server.requests)) == ({"proposed": 100}, 1)
+    assert used["usd_per_day"] == 10_000_000
