@@ -17,6 +17,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "context_build": ("context_build",),
     "ticks_in": ("ticks_in",),
     "context_ready": ("context_ready", "memory_per_symbol"),
+    "decider": (
+        "decider_own_p50",
+        "decider_own_p99",
+        "decider_per_worker",
+        "decider_late",
+        *(f"tokens_{assets}" for assets in (1, 3, 5, 10)),
+    ),
     "pipeline": (
         "engine_p50",
         "engine_p99",
