@@ -191,7 +191,7 @@ async def _measure(urls: Mapping[str, str], pipe: Connection) -> list[dict[str, 
         await _ready(js, proposals, "ready-2")
         took, failed = await _late(js, proposals)
         late = sum(seconds > LATE_S for seconds in took)
-        told = f"{ACCOUNTS} accounts within {SPREAD_S:g} s, {MINUTES} minutes; longest {max(took):.1f} s, {failed} abstained"
+        told = f"{ACCOUNTS} accounts in {SPREAD_S:g} s, {MINUTES} times; longest {max(took):.1f} s, {failed} abstained"
         rows.append(_row("decider_late", late + failed, "decisions", 0, told))
     await connection.close()
     return rows
