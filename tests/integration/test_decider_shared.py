@@ -1,17 +1,24 @@
 """Many workers, one budget and one breaker, through the decider itself: LiteLLM, HTTP and Redis are real.
 
-PERPETUA_LONG=1 does the same with worker processes on a bus, and measures 500 accounts a minute.
+PERPETUA_LONG=1 takes the full numbers, also with worker processes on a bus.
 """
 
 import asyncio
 import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import nats
 import pytest
+from nats.js.errors import NotFoundError
 
+from libs.runtime.provision import provision_nats
+from libs.schemas import subjects
 from libs.schemas.account import Budgets
 from libs.schemas.decision import DecisionProposed
 from services.decider.adapters.redis import RedisAnswers
@@ -25,9 +32,10 @@ from tests.fakes.decider_contexts import context
 from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_spending import gate
 from tests.fakes.model_server import Answer, Drop, ModelServer, model_server
-from tests.integration.deciding import asking, decision
+from tests.integration.deciding import GPT, KEY, asking, decision
 
 pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("PERPETUA_LONG") == "1"
 DECISIONS, AFFORDED = (1_000, 100) if LONG else (120, 12)
 QUICK = BreakerRules(open_ms=300, longest_ms=2_000, lease_ms=2_000)
@@ -78,7 +86,7 @@ async def test_decisions_against_a_budget_for_a_tenth_of_them_pay_for_exactly_a_
 ) -> None:
     worst = await worst_case(server)
     assert worst.usd is not None
-    rules = GateRules(budgets=Budgets(usd_per_day=AFFORDED * worst.usd))
+    rules = GateRules(budgets=Budgets(usd_per_day=(AFFORDED + 0.5) * worst.usd))
     server.then(*[Answer(decision(), cost=worst.usd, delay_s=0.05)] * DECISIONS)
     async with workers(4, server, redis_url, rules) as found:
         decided = await at_once(found, DECISIONS)
@@ -116,3 +124,46 @@ async def test_a_hundred_deliveries_of_one_context_pay_once(server: ModelServer,
         used = await found[0].gate.used(None)  # type: ignore[attr-defined]
     assert (ends(decided), len(server.requests)) == ({"proposed": 100}, 1)
     assert used["usd_per_day"] == 10_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LONG, reason="PERPETUA_LONG=1: four processes of the decider")
+async def test_four_worker_processes_pay_for_exactly_a_hundred_of_a_thousand_contexts(
+    server: ModelServer, nats_url: str, redis_url: str
+) -> None:
+    worst = await worst_case(server)
+    assert worst.usd is not None
+    server.then(*[Answer(decision(), cost=worst.usd, delay_s=0.2)] * 1_000)
+    connection = await nats.connect(nats_url)
+    js = connection.jetstream()
+    await provision_nats(js)
+    environment = {
+        **os.environ, "NATS_URL": nats_url, "REDIS_URL": redis_url, "LLM_MODEL": GPT, "OPENROUTER_API_KEY": KEY,
+        "OPENROUTER_API_BASE": server.url, "PERPETUA_BUDGET_USD_PER_DAY": repr(100.5 * worst.usd),
+    }  # fmt: skip
+    command = (sys.executable, "-m", "services.decider.app")
+    quiet = asyncio.subprocess.DEVNULL
+    running = [
+        await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stderr=quiet) for _ in range(4)
+    ]
+    try:
+        now = datetime.now(UTC)
+        for n in range(1_000):
+            made = context(name=f"p{n}", timestamp=now, expires_at=now + timedelta(seconds=1_000))
+            await js.publish(subjects.context_built(made.account_id), made.model_dump_json().encode())
+        decided: list[DecisionProposed] = []
+        async with asyncio.timeout(400):
+            while len(decided) < 1_000:
+                try:
+                    found = await js.get_msg("DECISIONS", len(decided) + 1)
+                except NotFoundError:
+                    await asyncio.sleep(0.1)
+                    continue
+                decided.append(DecisionProposed.model_validate_json(found.data or b""))
+    finally:
+        for one in running:
+            one.terminate()
+        await asyncio.gather(*(one.wait() for one in running))
+        await connection.close()
+    assert ends(decided) == {"proposed": 100, "budget": 900}
+    assert len(server.requests) == 100
