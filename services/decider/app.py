@@ -41,6 +41,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     for service in (models, answers, accounts):
         worker.add(service)
     metrics = DeciderMetrics(worker.registry, catalogue, worker.clock.wall)
+    gate = gate_of(worker, settings, catalogue)
+    metrics.health.breakers = lambda: gate.breakers
     deps = Deps(
         clock=worker.clock,
         accounts=accounts,
@@ -48,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         default_model=settings.llm_model or ",".join(catalogue.chain),
         models=traced(models),
         answers=answers,
-        gate=gate_of(worker, settings, catalogue),
+        gate=gate,
         incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
         limits=Limits(settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s),
@@ -79,7 +81,7 @@ def gate_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> RedisGa
     gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
     for service in (scripts, rebuild):
         worker.add(service)
-    worker.background("gate", gate.watch)
+    worker.background("gate", lambda: gate.watch(tuple(catalogue.entries.values())))
     worker.background("alerts", alerts.run)
     worker.detail("redis", lambda: "up" if scripts.up else "away: paid models abstain, limits are this process's own")
     return gate

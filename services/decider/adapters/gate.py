@@ -15,6 +15,7 @@ from services.decider.domain.budget import Amount
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.gate import Admitted, Denial, Denied, WorstCase
 from services.decider.domain.gate_rules import GateRules
+from services.decider.domain.health import Breaker
 from services.decider.domain.local_gate import SHARE, Closed, LocalGate
 from services.decider.domain.questions import Held, Question
 from services.decider.domain.replies import Outcome
@@ -25,7 +26,7 @@ CROWD_S = 0.05
 REBUILD_WAIT_S = 3.0
 WATCH_S = 1.0
 UNSETTLED = 10_000  # beyond that reservations stand as they are: the safe side
-STATES = ("open", "half_open", "closed")
+STATES: tuple[Breaker, ...] = ("open", "half_open", "closed")
 NO_BOOK = "Redis is away and {model} may cost money: no call without its book; start Redis (REDIS_URL)"
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class RedisGate:
         self._local = LocalGate(rules.breaker)
         self._name = f"{rebuild.holder}:{self._now_us()}"
         self._asked = 0
+        self.breakers: Mapping[str, Breaker] = {}
         self._held: dict[str, Held] = {}
         self._unsettled: dict[str, tuple[Held | None, Question]] = {}
 
@@ -106,16 +108,18 @@ class RedisGate:
             amount, scopes = Amount(budget.nano(cost_usd), tokens), budget.scopes(account, self._rules.budgets)
             await self._tell(None, questions.settle_kept(call_id, amount, scopes, self._rules))
 
-    async def watch(self) -> None:
-        """Look after Redis each second, for ever: is it there, are the counters, is something left to be told?"""
+    async def watch(self, entries: Sequence[CatalogueEntry] = ()) -> None:
+        """Look after Redis each second, for ever: is it there, are the counters, is something left to be told, and how
+        do the breakers of `entries` stand?"""
         while True:
             try:
                 await self._look()
+                self.breakers = await self.states(entries)
             except StoreAway:
                 log.debug("Redis is away")
             await asyncio.sleep(WATCH_S)
 
-    async def states(self, entries: Sequence[CatalogueEntry]) -> Mapping[str, str]:
+    async def states(self, entries: Sequence[CatalogueEntry]) -> Mapping[str, Breaker]:
         """How the breaker of each model stands: closed, open or half_open. Raises StoreAway."""
         asked = [guard.id for entry in entries for guard in questions.guards(entry, self._rules)]
         answer = await self._scripts.run("state", {"circuits": asked})
@@ -198,7 +202,7 @@ class RedisGate:
         return int(self._clock.wall().timestamp() * 1e6)
 
 
-def _state(circuit: Mapping[str, Any], now_ms: int) -> str:
+def _state(circuit: Mapping[str, Any], now_ms: int) -> Breaker:
     if not circuit["opened"]:
         return "closed"
     return "open" if now_ms < circuit["ends"] else "half_open"
