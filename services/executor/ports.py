@@ -1,25 +1,34 @@
 """What the executor needs from outside, and the values that cross the line."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
-from libs.schemas.account import Account, AccountState, ControlRequested
+from libs.schemas.account import Account, AccountState, ControlRequested, MarginMode
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.reasons import OrderReason
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.venue import VenueSymbol
-from services.executor.domain.book import AccountBook, Holding, WorkingOrder
+from libs.schemas.venue import MarginTier, VenueSymbol
+from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.quote import Market
+from services.executor.domain.replies import (
+    Balances,
+    CancelReply,
+    Fees,
+    FundingReport,
+    OrderReport,
+    PositionReport,
+    Reply,
+    VenueEvent,
+)
 
 T = TypeVar("T", covariant=True)
-Outcome = Literal["accepted", "rejected", "exists", "unknown", "not_sent"]
 MarketEvent = MarketTick | FundingUpdate
 
 
@@ -48,12 +57,9 @@ class ProtectiveOrder:
 Submittable = Stored[WorkingOrder] | ProtectiveOrder
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a venue said to one order."""
-
-    client_order_id: str
-    outcome: Outcome
+def order_of(order: Submittable) -> WorkingOrder:
+    """The order in its proof of being sendable."""
+    return order.order if isinstance(order, ProtectiveOrder) else order.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +83,45 @@ class Seat(Protocol):
     def fence(self) -> int: ...
     def market(self) -> Market: ...
     async def save(self, turn: Turn, write: Write | None = None) -> None: ...
+    def listen(self, on_turn: Callable[[Turn], None]) -> Callable[[], None]:
+        """Call back with every turn that was written; the result ends it."""
 
 
 class Venue(Protocol):
-    """The place that takes the orders of one account. An order that was not stored before does not type-check."""
+    """One account at the place that takes its orders. An order that was not stored before does not type-check.
 
-    async def submit(self, orders: Sequence[Submittable]) -> Sequence[Reply]: ...
-    async def cancel(self, client_order_ids: Sequence[str], reason: OrderReason) -> None: ...
-    async def fetch_order(self, client_order_id: str) -> WorkingOrder | None: ...
-    async def open_orders(self) -> Sequence[WorkingOrder]: ...
-    async def positions(self) -> Sequence[Holding]: ...
-    async def balance(self) -> Decimal: ...
+    Symbols are ours (BTCUSDT), quantities are in base units, prices and money in quote currency. What a venue answers
+    to an order or a cancel is a value; the questions raise Unavailable where the venue cannot be asked.
+    """
+
+    async def submit(self, order: Submittable, checked_at: datetime | None = None) -> Reply:
+        """Send one order, once. `checked_at` is the wall time of the lease check: it is the time that a live venue's
+        request is signed with, so that a process that slept in between is refused by the venue."""
+
+    async def submit_all(self, orders: Sequence[Submittable], checked_at: datetime | None = None) -> Sequence[Reply]:
+        """Send several in their order. On paper they are one document write."""
+
+    async def cancel(
+        self, symbol: str, client_order_id: str, reason: OrderReason = OrderReason.DECISION
+    ) -> CancelReply: ...
+    async def cancel_all(self, symbol: str, reason: OrderReason = OrderReason.CONTROL) -> Sequence[CancelReply]: ...
+    async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None: ...
+    async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]: ...
+    async def positions(self) -> Sequence[PositionReport]: ...
+    async def balances(self) -> Balances: ...
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> Decimal:
+        """Set it and read it back; returns what the venue has now."""
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """Set it and read it back; returns what the venue has now."""
+
+    async def filters(self, symbol: str) -> VenueSymbol | None: ...
+    async def tiers(self, symbol: str) -> tuple[MarginTier, ...]: ...
+    async def fees(self, symbol: str) -> Fees: ...
+    async def funding(self, symbol: str) -> FundingReport | None: ...
+    async def server_time(self) -> datetime: ...
+    def stream(self) -> AsyncIterator[VenueEvent]:
+        """Fills and account changes from now on, in order; a Gap where some may be missing."""
 
 
 class AccountStore(Protocol):

@@ -1,26 +1,52 @@
 """The paper venue: what it does is domain/paper.py, where it does it is the account's own document."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
+from libs.schemas.account import MarginMode
 from libs.schemas.reasons import OrderReason
-from services.executor.domain import paper
-from services.executor.domain.book import AccountBook, Holding, WorkingOrder, marked, without
+from libs.schemas.venue import MarginTier, VenueSymbol
+from services.executor.domain import paper, reports
+from services.executor.domain.book import AccountBook, WorkingOrder, available, marked, without
 from services.executor.domain.changes import OrderChange, Turn
-from services.executor.ports import ProtectiveOrder, Reply, Seat, Submittable
+from services.executor.domain.replies import (
+    Balances,
+    Canceled,
+    CancelReply,
+    Exists,
+    Fees,
+    FundingReport,
+    OrderReport,
+    Placed,
+    PositionReport,
+    Rejected,
+    Reply,
+    VenueEvent,
+)
+from services.executor.ports import Seat, Submittable, order_of
 
 
 class PaperVenue:
-    """All orders of one call are one document write, so that a kill leaves all of them or none."""
+    """All orders of one call are one document write, so that a kill leaves all of them or none.
+
+    Nothing here is ever unknown or not sent: where the document cannot be written the call raises, and nothing was
+    done.
+    """
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
 
-    async def submit(self, orders: Sequence[Submittable]) -> Sequence[Reply]:
+    async def submit(self, order: Submittable, checked_at: datetime | None = None) -> Reply:
+        (reply,) = await self.submit_all([order], checked_at)
+        return reply
+
+    async def submit_all(self, orders: Sequence[Submittable], checked_at: datetime | None = None) -> Sequence[Reply]:
         """Orders of an origin that was submitted before exist, whatever became of them."""
         book, market = self._seat.book, self._seat.market()
-        taken = [_order(order) for order in orders]
+        taken = [order_of(order) for order in orders]
         fresh = [order for order in taken if order.intent.origin not in book.executed]
         turn = Turn(marked(book, (order.intent.origin for order in fresh)))
         for order in fresh:
@@ -28,33 +54,85 @@ class PaperVenue:
         turn = replace(turn, book=_unreserved(turn, fresh))
         if fresh:
             await self._seat.save(turn)
-        refused = {
-            c.intent.client_order_id for c in turn.changes if isinstance(c, OrderChange) and c.kind == "rejected"
-        }
-        return [_reply(order, fresh, refused) for order in taken]
+        new = {order.intent.client_order_id for order in fresh}
+        return [_reply(turn, o) if o.intent.client_order_id in new else Exists(o.intent.client_order_id) for o in taken]
 
-    async def cancel(self, client_order_ids: Sequence[str], reason: OrderReason) -> None:
-        turn, market = Turn(self._seat.book), self._seat.market()
-        for client_order_id in client_order_ids:
-            turn = paper.canceled(turn, client_order_id, reason, market.now)
+    async def cancel(
+        self, symbol: str, client_order_id: str, reason: OrderReason = OrderReason.DECISION
+    ) -> CancelReply:
+        turn = paper.canceled(Turn(self._seat.book), client_order_id, reason, self._seat.market().now)
         if turn.changes:
             await self._seat.save(turn)
+        return Canceled(client_order_id, found=bool(turn.changes))
 
-    async def fetch_order(self, client_order_id: str) -> WorkingOrder | None:
-        return self._seat.book.orders.get(client_order_id)
+    async def cancel_all(self, symbol: str, reason: OrderReason = OrderReason.CONTROL) -> Sequence[CancelReply]:
+        turn, now = Turn(self._seat.book), self._seat.market().now
+        gone = [order.intent.client_order_id for order in turn.book.of(symbol)]
+        for client_order_id in gone:
+            turn = paper.canceled(turn, client_order_id, reason, now)
+        if turn.changes:
+            await self._seat.save(turn)
+        return [Canceled(client_order_id) for client_order_id in gone]
 
-    async def open_orders(self) -> Sequence[WorkingOrder]:
-        return tuple(self._seat.book.orders.values())
+    async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """A working order. Those that ended are in the account's events, not in its document."""
+        found = self._seat.book.orders.get(client_order_id)
+        return reports.order(found) if found else None
 
-    async def positions(self) -> Sequence[Holding]:
-        return tuple(self._seat.book.positions.values())
+    async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
+        book = self._seat.book
+        return tuple(reports.order(o) for o in book.orders.values() if symbol in (None, o.intent.symbol))
 
-    async def balance(self) -> Decimal:
-        return self._seat.book.wallet
+    async def positions(self) -> Sequence[PositionReport]:
+        book, market = self._seat.book, self._seat.market()
+        return tuple(reports.position(h.position, book.margin_mode, market.mark(s)) for s, h in book.positions.items())
 
+    async def balances(self) -> Balances:
+        book = self._seat.book
+        return Balances(book.wallet, available(book))
 
-def _order(order: Submittable) -> WorkingOrder:
-    return order.order if isinstance(order, ProtectiveOrder) else order.value
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> Decimal:
+        """Every order brings its own; an open position keeps the one that it was opened with."""
+        holding = self._seat.book.positions.get(symbol)
+        return holding.position.leverage if holding else leverage
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """The mode is a setting of the account."""
+        return self._seat.book.margin_mode
+
+    async def filters(self, symbol: str) -> VenueSymbol | None:
+        rules = self._seat.market().rules.get(symbol)
+        return rules.filters if rules else None
+
+    async def tiers(self, symbol: str) -> tuple[MarginTier, ...]:
+        filters = await self.filters(symbol)
+        return filters.tiers if filters else ()
+
+    async def fees(self, symbol: str) -> Fees:
+        filters = await self.filters(symbol)
+        return Fees(filters.maker_fee_bps, filters.taker_fee_bps) if filters else Fees(Decimal(0), Decimal(0))
+
+    async def funding(self, symbol: str) -> FundingReport | None:
+        """Funding comes with the market's events, not from the venue."""
+        return None
+
+    async def server_time(self) -> datetime:
+        return self._seat.market().now
+
+    async def stream(self) -> AsyncIterator[VenueEvent]:
+        """Every write's changes; none is lost while somebody listens, so that there is never a gap."""
+        events: asyncio.Queue[VenueEvent] = asyncio.Queue()
+
+        def on_turn(turn: Turn) -> None:
+            for event in reports.told(turn):
+                events.put_nowait(event)
+
+        stop = self._seat.listen(on_turn)
+        try:
+            while True:
+                yield await events.get()
+        finally:
+            stop()
 
 
 def _unreserved(turn: Turn, orders: Sequence[WorkingOrder]) -> AccountBook:
@@ -62,8 +140,14 @@ def _unreserved(turn: Turn, orders: Sequence[WorkingOrder]) -> AccountBook:
     return replace(turn.book, reservations=without(turn.book.reservations, *symbols))
 
 
-def _reply(order: WorkingOrder, fresh: Sequence[WorkingOrder], refused: set[str]) -> Reply:
+def _reply(turn: Turn, order: WorkingOrder) -> Reply:
+    """What the turn did to an order that it took in."""
     client_order_id = order.intent.client_order_id
-    if order not in fresh:
-        return Reply(client_order_id, "exists")
-    return Reply(client_order_id, "rejected" if client_order_id in refused else "accepted")
+    mine = [c for c in turn.changes if isinstance(c, OrderChange) and c.intent.client_order_id == client_order_id]
+    rejected = next((c for c in mine if c.kind == "rejected"), None)
+    if rejected is not None:
+        return Rejected(client_order_id, rejected.reason or OrderReason.FILTER, rejected.detail)
+    fills = [c.fill for c in mine if c.fill is not None]
+    filled = sum((f.quantity for f in fills), Decimal(0))
+    average = sum((f.quantity * f.price for f in fills), Decimal(0)) / filled if filled else None
+    return Placed(client_order_id, None, mine[-1].intent.state if mine else "open", filled, average)

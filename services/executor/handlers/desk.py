@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -61,6 +61,7 @@ class Desk:
         self._relay = Relay(deps, account.book.account_id)
         self._relay.push(account.book, account.outbox)
         self._execution = Execution(deps, self)
+        self._listeners: list[Callable[[Turn], None]] = []
         self._bands = self._bands_now()
 
     async def execute(self, body: DecisionValidated, *, redelivered: bool) -> None:
@@ -146,8 +147,15 @@ class Desk:
             self._stale = True
             raise
         self._hold(after)
+        for listener in tuple(self._listeners):
+            listener(turn)
         if outbox or write is None:  # a reservation alone travels with what is submitted next
             self._relay.push(after, outbox)
+
+    def listen(self, on_turn: Callable[[Turn], None]) -> Callable[[], None]:
+        """Call back with every turn that was written; the result ends it."""
+        self._listeners.append(on_turn)
+        return lambda: self._listeners.remove(on_turn)
 
     async def close(self, *, patience: float) -> None:
         """Finish what is in hand, send what waits, let go."""

@@ -48,12 +48,11 @@ class Execution:
         """Cancel, submit, close. What was done before is not done again."""
         if stored.value.state == "done":
             return
-        gone = cancels(stored.value, self._seat.book)
-        if gone:
-            await self._venue.cancel(gone, OrderReason.DECISION)
+        for gone in cancels(stored.value, self._seat.book):
+            await self._venue.cancel(self._seat.book.orders[gone].intent.symbol, gone, OrderReason.DECISION)
         orders = self._deps.plans.orders(stored)
         if orders:
-            await self._venue.submit(orders)
+            await self._venue.submit_all(orders)
         hit("executor.after_submit")
         await self._deps.plans.done(stored.value.plan_id)
 
