@@ -47,8 +47,9 @@ def liquidation_price(
 ) -> Decimal | None:
     """(WB + cum − s·q·E) / (q·mmr − s·q) of the tier that holds the notional at that price; None if no price > 0 is.
 
-    `wallet` is the isolated wallet. Margin balance less maintenance margin is continuous and monotonic in the mark, so
-    the first tier whose own solution lies below the next tier's floor holds the only one.
+    `wallet` is the isolated wallet (`cross_wallet` with cross margin). None for a long: it is covered down to 0; for a
+    short: no price is low enough for it. Margin balance less maintenance margin is continuous and monotonic in the
+    mark, so the first tier whose own solution lies below the next tier's floor holds the only one.
     """
     s = sign(side)
     price = ZERO
@@ -59,8 +60,16 @@ def liquidation_price(
     return price if price > 0 else None
 
 
+def cross_wallet(wallet: Decimal, others_maintenance: Decimal, others_pnl: Decimal) -> Decimal:
+    """WB − TMM + UPNL: what a cross position has to live on while the marks of the account's other positions stay."""
+    return wallet - others_maintenance + others_pnl
+
+
 def bankruptcy_price(side: PositionSide, qty: Decimal, entry: Decimal, wallet: Decimal) -> Decimal:
-    """E − s·WB/q: the price that leaves nothing of the isolated wallet. At or below 0: there is none."""
+    """E − s·WB/q: the price that leaves nothing of the wallet. At or below 0: there is none.
+
+    `wallet` is the isolated wallet; with cross margin the account's wallet plus the other positions' profit.
+    """
     return entry - sign(side) * wallet / qty
 
 

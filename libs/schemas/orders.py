@@ -21,6 +21,7 @@ from libs.schemas.base import (
 )
 from libs.schemas.decision import TradingDecision
 from libs.schemas.reasons import OrderReason
+from libs.schemas.strategy import OrderPreference
 from libs.schemas.verdict import AssetVerdict
 
 IntentState = Literal[
@@ -67,6 +68,9 @@ class OrderPlan(Wire):
     account_version: int = Field(ge=0)
     correlation_id: Id
     planned_at: Utc
+    valid_until: Utc | None = None
+    order_preference: OrderPreference = "any"
+    max_hold_minutes: int | None = None
 
 
 class Fill(Wire):

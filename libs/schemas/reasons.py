@@ -124,3 +124,8 @@ class OrderReason(StrEnum):
     STATE_CHANGED = "state_changed"
     CONTROL = "control"
     VENUE_ERROR = "venue_error"
+    REPRICED = "repriced"
+    MAX_HOLD = "max_hold"
+    UNPROTECTED = "unprotected"
+    TOO_MANY_ORDERS = "too_many_orders"
+    DAILY_LOSS = "daily_loss"

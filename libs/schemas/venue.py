@@ -1,11 +1,15 @@
 """What a venue allows and charges for one symbol (KV `config`, key `venue.<name>.<symbol>`)."""
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from libs.schemas.base import Message, Name, NonNegativeMoney, PositiveMoney, Symbol, Wire
+
+TriggerBy = Literal["mark", "last", "index"]
+FillOn = Literal["through", "touch"]
+Bps = Annotated[Decimal, Field(ge=0, le=1000)]
 
 
 class MarginTier(Wire):
@@ -17,7 +21,12 @@ class MarginTier(Wire):
 
 
 class VenueSymbol(Message):
-    """Filters, fees (basis points), slippage (basis points per trade) and margin tiers of one symbol at one venue."""
+    """Filters, fees (basis points), slippage and margin tiers of one symbol at one venue.
+
+    The rest is about the paper venue. A taker slips by `slippage_bps` + `impact_bps` × √(quantity ÷ traded volume). A
+    resting limit fills when the price trades through it (or touches it), in at most `volume_share` of what traded.
+    `price_band_pct` bounds a buy's limit above the mark and a sell's below it. `latency_ms` in market time.
+    """
 
     venue: Name
     symbol: Symbol
@@ -27,8 +36,16 @@ class VenueSymbol(Message):
     max_quantity: PositiveMoney
     maker_fee_bps: Annotated[Decimal, Field(ge=-10, le=100)]
     taker_fee_bps: Annotated[Decimal, Field(ge=0, le=100)]
-    half_spread_bps: Annotated[Decimal, Field(ge=0, le=1000)] = Decimal(1)
-    slippage_bps: Annotated[Decimal, Field(ge=0, le=1000)] = Decimal(1)
+    liquidation_fee_bps: Bps = Decimal(125)
+    half_spread_bps: Bps = Decimal(1)
+    slippage_bps: Bps = Decimal(1)
+    impact_bps: Bps = Decimal(10)
+    volume_share: Annotated[Decimal, Field(gt=0, le=1)] = Decimal(1)
+    price_band_pct: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(5)
+    max_open_orders: int = Field(default=200, ge=1)
+    latency_ms: int = Field(default=0, ge=0, le=60_000)
+    trigger_by: TriggerBy = "mark"
+    fill_on: FillOn = "through"
     tiers: Annotated[tuple[MarginTier, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.perps.sides import opened_by
+from libs.schemas.venue import VenueSymbol
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.protection import TYPES
 
@@ -31,30 +32,52 @@ class Band:
 ALWAYS = Band(mark_low=math.inf)
 
 
-def band(book: AccountBook, symbol: str, tick_size: Decimal) -> Band:
-    """The band of one symbol; `ALWAYS` while a market order waits for a tick."""
-    low, high, below, above = NEVER_LOW, NEVER_HIGH, NEVER_LOW, NEVER_HIGH
+def band(book: AccountBook, symbol: str, filters: VenueSymbol) -> Band:
+    """The band of one symbol; `ALWAYS` where the next tick matters whatever it shows.
+
+    That is while an order is on its way or waits for a price, where triggers look at the index, and for the positions
+    of a cross account: its margin moves with each of them.
+    """
+    holding = book.positions.get(symbol)
+    if holding is not None and book.margin_mode == "cross":
+        return ALWAYS
+    marks, prices = _Bounds(), _Bounds()
     for order in book.of(symbol):
-        if order.intent.type == "market":
+        if order.intent.type == "market" or order.arrives_at is not None:
             return ALWAYS
         if order.intent.leg in TYPES:
-            low, high = _trigger(order, tick_size, low, high)
+            if filters.trigger_by == "index":
+                return ALWAYS
+            _trigger(order, filters.tick_size, prices if filters.trigger_by == "last" else marks)
         elif order.intent.price is not None:
-            price = float(order.intent.price)
-            below, above = (max(below, price), above) if order.intent.side == "buy" else (below, min(above, price))
-    holding = book.positions.get(symbol)
+            (prices.at_or_below if order.intent.side == "buy" else prices.at_or_above)(order.intent.price)
     if holding is not None and holding.position.liquidation_price is not None:
         edge = holding.position.liquidation_price
         if holding.position.side == "long":
-            low = max(low, float(edge + tick_size))
+            marks.at_or_below(edge + filters.tick_size)
         else:
-            high = min(high, float(edge - tick_size))
-    return Band(low, high, below, above)
+            marks.at_or_above(edge - filters.tick_size)
+    return Band(marks.low, marks.high, prices.low, prices.high)
 
 
-def _trigger(order: WorkingOrder, tick_size: Decimal, low: float, high: float) -> tuple[float, float]:
+@dataclass(slots=True)
+class _Bounds:
+    """The nearest bounds so far."""
+
+    low: float = NEVER_LOW
+    high: float = NEVER_HIGH
+
+    def at_or_below(self, price: Decimal) -> None:
+        self.low = max(self.low, float(price))
+
+    def at_or_above(self, price: Decimal) -> None:
+        self.high = min(self.high, float(price))
+
+
+def _trigger(order: WorkingOrder, tick_size: Decimal, bounds: _Bounds) -> None:
     price = order.intent.stop_price or Decimal(0)
     rising = (order.intent.leg == "target") == (opened_by(order.intent.side) == "short")
     if rising:
-        return low, min(high, float(price - tick_size))
-    return max(low, float(price + tick_size)), high
+        bounds.at_or_above(price - tick_size)
+    else:
+        bounds.at_or_below(price + tick_size)

@@ -1,7 +1,7 @@
 """The account as one frozen value: wallet, positions, orders, history. Every change makes a new book."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,10 +21,12 @@ from libs.schemas.account import (
     TradingState,
 )
 from libs.schemas.orders import OrderIntent
+from libs.schemas.strategy import OrderPreference
 
 ZERO = Decimal(0)
 CENTS = Decimal("1e-8")
 KEEP_ORIGINS = 64
+PROTECTION_GRACE = timedelta(seconds=5)
 
 
 def cents(amount: Decimal) -> Decimal:
@@ -36,7 +38,9 @@ def cents(amount: Decimal) -> Decimal:
 class WorkingOrder:
     """An order that the venue has and that is not terminal.
 
-    `reference` is the price that its margin is reckoned at. An entry carries the prices of its protection.
+    `reference` is the price that its margin is reckoned at. An entry carries the prices of its protection, how long its
+    position may be held, and what is done when it rests in vain: `rests` counts its repricings, and nothing follows it
+    after `valid_until`. `arrives_at` is when a venue with latency gets it.
     """
 
     intent: OrderIntent
@@ -50,6 +54,12 @@ class WorkingOrder:
     target: Decimal | None = None
     exit_plan: str | None = None
     invalidation: str | None = None
+    preference: OrderPreference = "any"
+    ladder: bool = False
+    rests: int = 0
+    valid_until: datetime | None = None
+    max_hold_minutes: int | None = None
+    arrives_at: datetime | None = None
 
     @property
     def left(self) -> Decimal:
@@ -58,7 +68,10 @@ class WorkingOrder:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An open position, and what is needed to tell its story once it is closed."""
+    """An open position, and what is needed to tell its story once it is closed.
+
+    `hold_until` ends it whatever the price; `bare_since` is when it was first seen without a stop of its full size.
+    """
 
     position: Position
     correlation_id: str
@@ -66,6 +79,8 @@ class Holding:
     exited: Decimal = ZERO
     exit_value: Decimal = ZERO
     peak_margin: Decimal = ZERO
+    hold_until: datetime | None = None
+    bare_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,8 @@ class AccountBook:
     """One account. `wallet` holds the margins of positions too; `executed` are origins whose orders were submitted.
 
     `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
+    `moved_by` is what moved the trading state by itself, "" where a person did. `peak` is the highest wallet so far.
+    `traces` are the trace contexts of what works or is open, by correlation id.
     """
 
     account_id: str
@@ -101,6 +118,9 @@ class AccountBook:
     insolvency: Decimal = ZERO
     market_sequence: int = 0
     market_created: datetime | None = None
+    moved_by: str = ""
+    peak: Decimal = ZERO
+    traces: Mapping[str, str] = field(default_factory=dict)
 
     def leg(self, symbol: str, leg: Leg) -> WorkingOrder | None:
         """The working stop or target of a symbol."""
@@ -192,6 +212,8 @@ def rolled(book: AccountBook, marks: Mapping[str, Decimal | None], now: datetime
 
 
 def next_expiry(book: AccountBook) -> datetime:
-    """When the first working order expires or the day ends, in market time."""
+    """When the first working order expires, a position has been held long enough, or the day ends, in market time."""
     ends = [o.intent.expires_at for o in book.orders.values() if o.intent.expires_at]
+    ends += [h.hold_until for h in book.positions.values() if h.hold_until]
+    ends += [h.bare_since + PROTECTION_GRACE for h in book.positions.values() if h.bare_since]
     return min([*ends, book.day.start + timedelta(days=1)])

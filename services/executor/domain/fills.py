@@ -1,14 +1,13 @@
 """What one execution does to a book: wallet, position, history, and the protection that must match the position."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from libs.perps.entry import add_to, reduce
 from libs.perps.fees import fee
-from libs.perps.margin import initial_margin, liquidation_price
+from libs.perps.margin import initial_margin
 from libs.perps.sides import opened_by
-from libs.perps.tiers import Tier
 from libs.schemas import ids
 from libs.schemas.account import Position, TradeHistory, TradingDay
 from libs.schemas.orders import Fill, IntentState, OrderIntent, PositionKind
@@ -25,6 +24,7 @@ from services.executor.domain.book import (
 )
 from services.executor.domain.changes import Change, OrderChange, PositionChange, Turn
 from services.executor.domain.history import archived, traded
+from services.executor.domain.margins import repriced
 from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
 
@@ -62,6 +62,7 @@ def fill(turn: Turn, match: Execution, market: Market) -> Turn:
     """
     before = len(turn.changes)
     turn = _applied(turn, match, market)
+    turn = replace(turn, book=repriced(turn.book, match.order.intent.symbol, market))
     final = turn.book.positions.get(match.order.intent.symbol)
     return Turn(turn.book, (*turn.changes[:before], *(_as_protected(c, final) for c in turn.changes[before:])))
 
@@ -72,7 +73,7 @@ def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
     if holding is None or holding.position.side == opened_by(match.order.intent.side):
         if match.order.intent.reduce_only:
             return turn
-        return protect(_open(turn, match, market), symbol, match.order, match.at)
+        return protect(_open(turn, match, market), symbol, match.order, match.at, market.refuses)
     first = min(match.quantity, holding.position.quantity)
     turn = _reduce(turn, replace(match, quantity=first), market)
     rest = match.quantity - first
@@ -82,7 +83,7 @@ def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
             if other.intent.reduce_only:
                 turn = cancel(turn, other, OrderReason.POSITION_CLOSED, match.at)
         return _applied(turn, replace(match, order=order, quantity=rest), market)
-    return protect(turn, symbol, None, match.at)
+    return protect(turn, symbol, None, match.at, market.refuses)
 
 
 def _as_protected(change: Change, final: Holding | None) -> Change:
@@ -105,11 +106,10 @@ def stated(intent: OrderIntent, state: IntentState, at: datetime) -> OrderIntent
 
 def _open(turn: Turn, match: Execution, market: Market) -> Turn:
     book, order, symbol = turn.book, match.order, match.order.intent.symbol
-    rules = market.rules[symbol]
     held = book.positions.get(symbol)
     paid = _affordable(book, cents(fee(match.quantity, match.price, _bps(match, market))))
     before = held.position if held else None
-    after = repriced(_entered(before, match, paid), rules.tiers)
+    after = _entered(before, match, paid)
     holding = Holding(
         position=after,
         correlation_id=order.correlation_id,
@@ -117,6 +117,8 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
         exited=held.exited if held else ZERO,
         exit_value=held.exit_value if held else ZERO,
         peak_margin=max(held.peak_margin if held else ZERO, after.margin),
+        hold_until=held.hold_until if held else _hold_until(match),
+        bare_since=held.bare_since if held else None,
     )
     now_book = replace(
         book,
@@ -134,13 +136,15 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     book, symbol = turn.book, match.order.intent.symbol
     held = book.positions[symbol]
     before = held.position
-    realised = max(cents(reduce(before.side, match.quantity, before.entry_price, match.price)), -book.wallet)
-    paid = min(cents(fee(match.quantity, match.price, _bps(match, market))), book.wallet + realised)
-    holding = _left(held, match, realised, paid, market)
+    due = cents(reduce(before.side, match.quantity, before.entry_price, match.price))
+    realised = max(due, -book.wallet)
+    paid = min(cents(fee(match.quantity, match.price, _bps(match, market))), _chargeable(book, held, match, realised))
+    holding = _left(held, match, realised, paid)
     now_book = replace(
         book,
         wallet=book.wallet + realised - paid,
         realised_total=book.realised_total + realised,
+        insolvency=book.insolvency + realised - due,
         fees_total=book.fees_total + paid,
         day=_earned(book, realised - paid),
         positions={**book.positions, symbol: holding},
@@ -184,7 +188,7 @@ def _entered(before: Position | None, match: Execution, paid: Decimal) -> Positi
     )
 
 
-def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, market: Market) -> Holding:
+def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal) -> Holding:
     """The holding less what was closed; its entry stays and its margin shrinks in proportion. A flat one keeps its
     last position, for the history."""
     before = held.position
@@ -195,7 +199,7 @@ def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, mar
     after = before.model_copy(update=update)
     return replace(
         held,
-        position=repriced(after, market.rules[after.symbol].tiers) if rest > 0 else after,
+        position=after,
         exited=held.exited + match.quantity,
         exit_value=held.exit_value + match.quantity * match.price,
     )
@@ -252,7 +256,10 @@ def _earned(book: AccountBook, amount: Decimal) -> TradingDay:
 
 
 def _bps(match: Execution, market: Market) -> Decimal:
+    """A liquidation pays the clearance fee, everything else maker or taker."""
     filters = market.rules[match.order.intent.symbol].filters
+    if match.cause is OrderReason.LIQUIDATION:
+        return filters.liquidation_fee_bps
     return filters.maker_fee_bps if match.maker else filters.taker_fee_bps
 
 
@@ -261,7 +268,14 @@ def _affordable(book: AccountBook, amount: Decimal) -> Decimal:
     return min(amount, book.wallet)
 
 
-def repriced(at: Position, tiers: tuple[Tier, ...]) -> Position:
-    """The position with the liquidation price of its present quantity, entry and margin."""
-    price = liquidation_price(at.side, at.quantity, at.entry_price, at.margin, tiers)
-    return at.model_copy(update={"liquidation_price": price.quantize(ENTRY_DIGITS) if price else None})
+def _chargeable(book: AccountBook, held: Holding, match: Execution, realised: Decimal) -> Decimal:
+    """What a fee may take: all of the wallet, but of a liquidated isolated position only what its margin has left."""
+    left = book.wallet + realised
+    if match.cause is OrderReason.LIQUIDATION and book.margin_mode == "isolated":
+        return max(ZERO, min(left, held.position.margin + realised))
+    return left
+
+
+def _hold_until(match: Execution) -> datetime | None:
+    minutes = match.order.max_hold_minutes
+    return None if minutes is None else match.at + timedelta(minutes=minutes)

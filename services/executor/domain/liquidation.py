@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from libs.perps.funding import payment
-from libs.perps.margin import bankruptcy_price, liquidatable
 from libs.perps.sides import closing
 from libs.schemas import ids
 from libs.schemas.account import Position
@@ -14,23 +13,48 @@ from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, available, cents, equity, with_order
 from services.executor.domain.changes import OrderChange, PositionChange, Turn
-from services.executor.domain.fills import Execution, fill, repriced
+from services.executor.domain.fills import Execution, fill
+from services.executor.domain.margins import bankruptcy, is_liquidatable, maintenance, repriced
 from services.executor.domain.protection import cancel
 from services.executor.domain.quote import Market, Quote, taker_price
 
 
 def liquidate(turn: Turn, quote: Quote, market: Market) -> Turn:
-    """Where the margin balance at the mark is at or below the maintenance margin: cancel the symbol's orders, close at
-    the bankruptcy price or better. What the market lacks beyond it is the venue's loss, kept as insolvency."""
-    holding = turn.book.positions.get(quote.symbol)
-    if holding is None or not is_liquidatable(holding.position, quote.mark, market):
+    """Where the margin balance at the mark is at or below the maintenance margin: cancel the orders, close at the
+    bankruptcy price or better. What the market lacks beyond it is the venue's loss, kept as insolvency.
+
+    With cross margin the largest position goes first, and the others only while the account still lacks margin.
+    """
+    if quote.symbol not in turn.book.positions or not is_liquidatable(turn.book, quote.symbol, quote.mark, market):
         return turn
+    if turn.book.margin_mode == "isolated":
+        return _closed_out(turn, quote, market)
+    for order in tuple(turn.book.orders.values()):
+        if not order.intent.reduce_only:
+            turn = cancel(turn, order, OrderReason.LIQUIDATION, quote.at)
+    while (worst := _worst(turn.book, market)) is not None:
+        turn = _closed_out(turn, replace(worst, at=quote.at), market)
+    return turn
+
+
+def _worst(book: AccountBook, market: Market) -> Quote | None:
+    """The quote of the cross position that needs the most margin, while the account has too little."""
+    needs = {s: maintenance(h.position, market) for s, h in book.positions.items() if s in market.quotes}
+    if not needs:
+        return None
+    worst = max(needs, key=lambda symbol: needs[symbol])
+    quote = market.quotes[worst]
+    return quote if is_liquidatable(book, worst, quote.mark, market) else None
+
+
+def _closed_out(turn: Turn, quote: Quote, market: Market) -> Turn:
     for order in turn.book.of(quote.symbol):
         turn = cancel(turn, order, OrderReason.LIQUIDATION, quote.at)
+    holding = turn.book.positions[quote.symbol]
     at = holding.position
     order = _order(turn.book, holding, quote)
-    floor = bankruptcy_price(at.side, at.quantity, at.entry_price, at.margin)
-    met = taker_price(quote, order.intent.side, market.rules[at.symbol].filters)
+    floor = bankruptcy(turn.book, quote.symbol, market)
+    met = taker_price(quote, order.intent.side, market.rules[at.symbol].filters, at.quantity)
     price = max(met, floor) if at.side == "long" else min(met, floor)
     short = cents(abs(price - met) * at.quantity)
     book = replace(with_order(turn.book, order), insolvency=turn.book.insolvency + short)
@@ -38,11 +62,6 @@ def liquidate(turn: Turn, quote: Quote, market: Market) -> Turn:
     turn = turn.then(book, OrderChange("placed", order.intent, order.correlation_id, OrderReason.LIQUIDATION, detail))
     match = Execution(order, price, at.quantity, maker=False, cause=OrderReason.LIQUIDATION, at=quote.at)
     return fill(turn, match, market)
-
-
-def is_liquidatable(at: Position, mark: Decimal, market: Market) -> bool:
-    tiers = market.rules[at.symbol].tiers
-    return liquidatable(at.side, at.quantity, at.entry_price, at.margin, mark, tiers)
 
 
 def fund(turn: Turn, update: FundingUpdate, market: Market) -> Turn:
@@ -57,7 +76,7 @@ def fund(turn: Turn, update: FundingUpdate, market: Market) -> Turn:
     before = holding.position
     due = payment(before.side, before.quantity, mark, Decimal(str(update.rate)))
     paid = max(cents(due), -turn.book.wallet)
-    after = _charged(turn.book, before, paid, market)
+    after = _charged(turn.book, before, paid)
     book = replace(
         turn.book,
         wallet=turn.book.wallet + paid,
@@ -66,17 +85,17 @@ def fund(turn: Turn, update: FundingUpdate, market: Market) -> Turn:
         positions={**turn.book.positions, update.symbol: replace(holding, position=after)},
         funded={**turn.book.funded, update.symbol: update.funding_time},
     )
-    return turn.then(book, _funded(book, holding, after, paid, market))
+    book = repriced(book, update.symbol, market)
+    return turn.then(book, _funded(book, holding, book.positions[update.symbol].position, paid, market))
 
 
-def _charged(book: AccountBook, before: Position, paid: Decimal, market: Market) -> Position:
-    """Funding comes from what is free; what that lacks, from the position's own margin."""
-    lacking = max(ZERO, min(before.margin, -(available(book) + paid)))
+def _charged(book: AccountBook, before: Position, paid: Decimal) -> Position:
+    """Funding comes from what is free; what that lacks, from an isolated position's own margin."""
     after = before.model_copy(update={"funding": before.funding + paid})
-    if lacking == 0:
+    lacking = max(ZERO, min(before.margin, -(available(book) + paid)))
+    if lacking == 0 or book.margin_mode == "cross":
         return after
-    after = after.model_copy(update={"margin": cents(before.margin - lacking)})
-    return repriced(after, market.rules[before.symbol].tiers)
+    return after.model_copy(update={"margin": cents(before.margin - lacking)})
 
 
 def _funded(book: AccountBook, holding: Holding, after: Position, paid: Decimal, market: Market) -> PositionChange:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from libs.perps.sides import closing
@@ -11,12 +11,13 @@ from libs.schemas import ids
 from libs.schemas.account import Leg, Reservation
 from libs.schemas.orders import OrderIntent, OrderPlan
 from libs.schemas.reasons import OrderReason, Reason
+from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, DecisionValidated, Instruction
 from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, cents
 from services.executor.domain.changes import OrderChange
 from services.executor.domain.final import adds_risk
+from services.executor.domain.resting import rests_until
 
-REST = timedelta(seconds=60)
 ONE = Decimal(1)
 
 
@@ -27,6 +28,7 @@ class _Numbering:
     account_id: str
     decision_id: str
     seen: Counter[tuple[str, str]]
+    decision_ends: datetime | None = None
 
     def next(self, asset: str, leg: Leg) -> tuple[str, int]:
         seq = self.seen[asset, leg]
@@ -34,9 +36,18 @@ class _Numbering:
         return ids.client_order_id(self.account_id, self.decision_id, asset, leg, seq), seq
 
 
-def plan(body: DecisionValidated, finals: Sequence[AssetVerdict], book: AccountBook, now: datetime) -> OrderPlan:
-    """The orders of one decision, exits before entries, each with its id; nothing is submitted yet."""
-    numbers = _Numbering(body.account_id, body.decision_id, Counter())
+def plan(
+    body: DecisionValidated,
+    finals: Sequence[AssetVerdict],
+    book: AccountBook,
+    now: datetime,
+    strategy: TradingStrategy | None = None,
+) -> OrderPlan:
+    """The orders of one decision, exits before entries, each with its id; nothing is submitted yet.
+
+    The strategy says what becomes of entries that rest in vain, and how long a position may be held.
+    """
+    numbers = _Numbering(body.account_id, body.decision_id, Counter(), body.expires_at)
     acting = [v.final for v in finals if v.final is not None]
     exits = [i for f in acting if not adds_risk(f) for i in _exit(f, book, numbers, now)]
     entries = [i for f in acting if adds_risk(f) for i in _entry(f, numbers, now)]
@@ -52,6 +63,9 @@ def plan(body: DecisionValidated, finals: Sequence[AssetVerdict], book: AccountB
         account_version=book.version,
         correlation_id=body.correlation_id,
         planned_at=now,
+        valid_until=body.expires_at,
+        order_preference=strategy.order_preference if strategy else "any",
+        max_hold_minutes=strategy.max_hold_minutes if strategy else None,
     )
 
 
@@ -126,7 +140,7 @@ def _opening(
         leg="entry",
         seq=seq,
         origin=numbers.decision_id,
-        expires_at=now + REST if limit else None,
+        expires_at=rests_until(now, numbers.decision_ends, ladder=bool(final.rungs)) if limit else None,
         state_times={"new": now},
     )
 
@@ -193,6 +207,10 @@ def _working(intent: OrderIntent, final: Instruction | None, order_plan: OrderPl
         target=entry.target if entry else None,
         exit_plan=entry.exit_plan if entry else None,
         invalidation=entry.invalidation if entry else None,
+        preference=order_plan.order_preference,
+        ladder=bool(entry and entry.rungs),
+        valid_until=order_plan.valid_until,
+        max_hold_minutes=order_plan.max_hold_minutes,
     )
 
 

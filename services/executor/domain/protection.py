@@ -15,11 +15,14 @@ from services.executor.domain.changes import OrderChange, Turn
 TYPES: dict[str, str] = {"stop": "stop_market", "target": "take_profit_market"}
 
 
-def protect(turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime) -> Turn:
+def protect(
+    turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime, refuses: frozenset[Leg] = frozenset()
+) -> Turn:
     """Make the protection of `symbol` fit its position; `entry` is the order that has just opened or added to it.
 
     Reduce-only orders shrink with the position and go when it is flat, and resting entries with them: what was closed
-    is not opened again by what an earlier decision left behind.
+    is not opened again by what an earlier decision left behind. A leg that the venue `refuses` is told as rejected, and
+    the position is bare from then on.
     """
     holding = turn.book.positions.get(symbol)
     if holding is None:
@@ -27,9 +30,22 @@ def protect(turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime) -
             turn = cancel(turn, order, OrderReason.POSITION_CLOSED, at)
         return turn
     if entry is not None:
-        turn = _place(turn, holding.position, entry, "stop", entry.stop, at)
-        turn = _place(turn, holding.position, entry, "target", entry.target, at)
-    return replace(turn, book=shown(_resized(turn.book, symbol), symbol))
+        turn = _place(turn, holding.position, entry, "stop", entry.stop, at, refuses)
+        turn = _place(turn, holding.position, entry, "target", entry.target, at, refuses)
+    return replace(turn, book=guarded(shown(_resized(turn.book, symbol), symbol), symbol, at))
+
+
+def guarded(book: AccountBook, symbol: str, at: datetime) -> AccountBook:
+    """The book that knows since when the position of `symbol` has been without a stop of its full size."""
+    holding = book.positions.get(symbol)
+    if holding is None:
+        return book
+    stop = book.leg(symbol, "stop")
+    covered = stop is not None and stop.left >= holding.position.quantity
+    since = None if covered else holding.bare_since or at
+    if since == holding.bare_since:
+        return book
+    return replace(book, positions={**book.positions, symbol: replace(holding, bare_since=since)})
 
 
 def cancel(turn: Turn, order: WorkingOrder, reason: OrderReason, at: datetime, *, expired: bool = False) -> Turn:
@@ -48,7 +64,8 @@ def replace_leg(turn: Turn, order: WorkingOrder, at: datetime) -> Turn:
     if old is not None:
         turn = cancel(turn, old, OrderReason.REPLACED, at)
     turn = turn.then(with_order(turn.book, order), OrderChange("placed", order.intent, order.correlation_id))
-    return replace(turn, book=shown(_resized(turn.book, order.intent.symbol), order.intent.symbol))
+    symbol = order.intent.symbol
+    return replace(turn, book=guarded(shown(_resized(turn.book, symbol), symbol), symbol, at))
 
 
 def shown(book: AccountBook, symbol: str) -> AccountBook:
@@ -65,7 +82,15 @@ def shown(book: AccountBook, symbol: str) -> AccountBook:
     return replace(book, positions={**book.positions, symbol: replace(holding, position=position)})
 
 
-def _place(turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal | None, at: datetime) -> Turn:
+def _place(
+    turn: Turn,
+    position: Position,
+    entry: WorkingOrder,
+    leg: Leg,
+    price: Decimal | None,
+    at: datetime,
+    refuses: frozenset[Leg],
+) -> Turn:
     old = turn.book.leg(position.symbol, leg)
     if price is None or (old is not None and _stays(old, position, entry, leg, price)):
         return turn
@@ -90,6 +115,10 @@ def _place(turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, price:
         state_times={"open": at},
     )
     order = WorkingOrder(intent, entry.correlation_id, at, position.leverage, price)
+    if leg in refuses:
+        refused = intent.model_copy(update={"state": "rejected", "state_times": {"rejected": at}})
+        change = OrderChange("rejected", refused, entry.correlation_id, OrderReason.VENUE_ERROR, "refused")
+        return turn.then(turn.book, change)
     return replace_leg(turn, order, at)
 
 

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from libs.perps.fees import BPS
+from libs.perps.fees import BPS, impact
 from libs.perps.filters import round_price
 from libs.perps.tiers import Tier, build_tiers
-from libs.schemas.account import Side
+from libs.schemas.account import Leg, Side
 from libs.schemas.market import MarketTick
-from libs.schemas.venue import VenueSymbol
+from libs.schemas.venue import TriggerBy, VenueSymbol
 
 MAX_QUOTE_AGE = timedelta(seconds=60)
+MOST_SLIPPAGE = Decimal("0.5")  # a sell never fills below half the price, however thin the market
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One tick. `mark` is the tick's mark price, else its index price, else its price. `at` is market time."""
+    """One tick. `mark` is the tick's mark price, else its index price, else its price. `at` is market time.
+
+    `size` is what traded in it (base units); None where the tick does not tell.
+    """
 
     symbol: str
     price: Decimal
@@ -26,6 +30,14 @@ class Quote:
     ask: Decimal | None
     at: datetime
     sequence: int
+    index: Decimal | None = None
+    size: Decimal | None = None
+
+    def trigger(self, by: TriggerBy) -> Decimal:
+        """The price that stops and targets look at."""
+        if by == "last":
+            return self.price
+        return (self.index or self.mark) if by == "index" else self.mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +50,15 @@ class SymbolRules:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the venue knows at `now` (market time): newest quotes and the rules, by symbol."""
+    """What the venue knows at `now` (market time): newest quotes and the rules, by symbol.
+
+    `refuses` are legs whose orders it rejects: a fault that is set to see what then happens.
+    """
 
     quotes: Mapping[str, Quote]
     rules: Mapping[str, SymbolRules]
     now: datetime
+    refuses: frozenset[Leg] = frozenset()
 
     def mark(self, symbol: str) -> Decimal | None:
         quote = self.quotes.get(symbol)
@@ -77,6 +93,8 @@ def quote_of(tick: MarketTick, sequence: int, at: datetime) -> Quote:
         ask=_decimal(tick.ask),
         at=tick.ts or at,
         sequence=sequence,
+        index=_decimal(tick.index_price),
+        size=_decimal(tick.size),
     )
 
 
@@ -87,8 +105,9 @@ def touch(quote: Quote, side: Side, filters: VenueSymbol) -> Decimal:
     return quote.bid or quote.price * (1 - filters.half_spread_bps / BPS)
 
 
-def taker_price(quote: Quote, side: Side, filters: VenueSymbol) -> Decimal:
-    """`touch` plus slippage, rounded to the tick against the taker."""
-    slip = filters.slippage_bps / BPS
+def taker_price(quote: Quote, side: Side, filters: VenueSymbol, quantity: Decimal) -> Decimal:
+    """`touch` plus slippage that grows with the quantity against what traded, rounded to the tick against the taker."""
+    bps = filters.slippage_bps + impact(quantity, quote.size, filters.impact_bps)
+    slip = min(bps / BPS, MOST_SLIPPAGE)
     price = touch(quote, side, filters) * (1 + slip if side == "buy" else 1 - slip)
     return round_price(price, filters.tick_size, up=side == "buy")

@@ -81,8 +81,8 @@ class Desk:
     async def tend(self, now: datetime) -> None:
         """Expire orders, open a new day."""
         async with self._turn():
-            turn = paper.expire(Turn(self.book), now)
             market = self.market()
+            turn = paper.expire(Turn(self.book), market, now)
             marks = {symbol: market.mark(symbol) for symbol in turn.book.positions}
             await self._commit_if_changed(replace(turn, book=rolled(turn.book, marks, now)))
 
@@ -292,7 +292,7 @@ class Desk:
 
     def _bands_now(self) -> dict[str, Band]:
         rules = self._rules_now(self.book.exposed)
-        return {s: band(self.book, s, r.filters.tick_size) for s, r in rules.items()}
+        return {s: band(self.book, s, r.filters) for s, r in rules.items()}
 
     def _rules_now(self, symbols: set[str] | frozenset[str]) -> dict[str, SymbolRules]:
         for symbol in symbols:

@@ -69,7 +69,7 @@ class Execution:
         """The stored plan; None where the decision asks for nothing."""
         market = self._seat.market()
         finals = self._judged(body, market)
-        made = plan(body, finals, self._seat.book, market.now)
+        made = plan(body, finals, self._seat.book, market.now, self._strategy(body))
         before = self._seat.book
         turn = Turn(reserving(before, made), denials(body, finals, market.now))
         if not (made.intents or turn.changes or cancels(made, before)):

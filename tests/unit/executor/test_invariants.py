@@ -17,7 +17,7 @@ from services.executor.domain.changes import OrderChange, PositionChange, Turn, 
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, Quote
-from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, quote, validated, working
+from tests.fakes.executor_values import NOW, SYMBOL, book, filters, instruction, market, quote, validated, working
 
 PRICES = st.integers(30_000, 90_000).map(float)
 STEPS = st.lists(
@@ -132,7 +132,7 @@ def test_a_tick_inside_the_band_changes_nothing(steps: list[tuple[str, float]], 
     run = Run(book(), quote(50_000))
     for kind, value in steps:
         run.apply(kind, value)
-    limits = band(run.book, SYMBOL, D("0.1"))
+    limits = band(run.book, SYMBOL, filters())
     if not limits.hit(price, price):
         tick = quote(price, seconds=run.at, sequence=99)
         live = replace(run.book)
