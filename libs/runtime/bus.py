@@ -91,7 +91,7 @@ class Bus:
         body = emit.body.model_dump_json(exclude_none=True).encode()
         if len(body) > MAX_MESSAGE_BYTES:
             raise ValueError(f"{emit.subject}: a body of {len(body)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
-        made = headers(emit, self._source, datetime.now(UTC), cause)
+        made = headers(emit, self._source, datetime.now(UTC), cause or emit.cause)
         return await self._store(emit.subject, body, made, stream_of(emit.subject))
 
     async def publish_many(self, emits: Iterable[Emit], *, window: int = 256) -> None:

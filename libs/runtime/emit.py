@@ -1,6 +1,6 @@
 """What a handler returns: the messages that follow from the one it got."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.schemas.base import Message
@@ -8,11 +8,15 @@ from libs.schemas.base import Message
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """One message to publish. `correlation_id` defaults to the body's own, else to the cause's."""
+    """One message to publish. `correlation_id` defaults to the body's own, else to the cause's.
+
+    `cause` are headers of the message that it follows from, where that is not the one in hand.
+    """
 
     subject: str
     body: Message
     correlation_id: str | None = None
+    cause: Mapping[str, str] | None = None
 
 
 Emits = Sequence[Emit]

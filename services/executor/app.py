@@ -1,5 +1,7 @@
 """The executor: final verdicts into orders, and a paper venue that fills them from ticks."""
 
+from decimal import Decimal
+
 from libs.runtime.mirror import ConfigMirror, ConfigValue
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.reader import Start
@@ -13,6 +15,7 @@ from services.executor.adapters.market import MarketHistory
 from services.executor.adapters.paper import PaperVenue
 from services.executor.adapters.plans import MongoPlans
 from services.executor.adapters.states import KvStates
+from services.executor.domain.trading import Bounds
 from services.executor.handlers import decode, handler
 from services.executor.handlers.board import Board
 from services.executor.handlers.desks import Desks
@@ -49,6 +52,8 @@ def create_app(settings: Settings | None = None) -> Worker:
         controls=controls,
         log=MarketHistory(worker.bus, worker.clock),
         clock=worker.clock,
+        bounds=Bounds(max_drawdown=Decimal(str(settings.max_drawdown_pct))),
+        refuses=frozenset(settings.paper_refuses),
     )
     desks = Desks(deps, board)
     on_execute = handler(desks)

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
-from libs.schemas.account import Account, AccountState, ControlRequested, MarginMode
+from libs.schemas.account import Account, AccountState, ControlRequested, Leg, MarginMode
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.reasons import OrderReason
@@ -27,8 +27,10 @@ from services.executor.domain.replies import (
     Reply,
     VenueEvent,
 )
+from services.executor.domain.trading import Bounds
 
 T = TypeVar("T", covariant=True)
+NO_BOUNDS = Bounds()
 MarketEvent = MarketTick | FundingUpdate
 
 
@@ -69,6 +71,14 @@ class StoredAccount:
     book: AccountBook
     fence: int
     outbox: tuple[Outgoing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What taking a partition over found: its accounts, and those whose document nobody can read, with the reason."""
+
+    accounts: tuple[StoredAccount, ...]
+    unreadable: Mapping[str, str]
 
 
 Write = Callable[[AccountBook, Sequence[Outgoing]], Awaitable[None]]
@@ -128,7 +138,7 @@ class AccountStore(Protocol):
     """One document per account. Raises Fenced where the partition is another's, Conflict where the version moved."""
 
     async def load(self, account_id: str) -> StoredAccount | None: ...
-    async def take(self, partition: int, fence: int) -> Sequence[StoredAccount]: ...
+    async def take(self, partition: int, fence: int) -> Taken: ...
     async def create(self, book: AccountBook, fence: int) -> bool: ...
     async def write(self, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]) -> None: ...
     async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None: ...
@@ -214,7 +224,7 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """Everything outside, wired by app.py."""
+    """Everything outside, wired by app.py. `refuses` are legs that the paper venue rejects: a fault to try."""
 
     accounts: AccountStore
     plans: PlanStore
@@ -226,3 +236,5 @@ class Deps:
     controls: Controls
     log: MarketLog
     clock: Clock
+    bounds: Bounds = NO_BOUNDS
+    refuses: frozenset[Leg] = frozenset()

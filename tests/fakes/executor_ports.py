@@ -6,7 +6,7 @@ from datetime import datetime
 
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Conflict
-from libs.schemas.account import Account, AccountState, ControlRequested
+from libs.schemas.account import Account, AccountState, ControlRequested, Leg
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
@@ -14,7 +14,7 @@ from services.executor.adapters.paper import PaperVenue
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import AlreadyPlanned, Deps, MarketEvent, Stored, StoredAccount
+from services.executor.ports import AlreadyPlanned, Deps, MarketEvent, Stored, StoredAccount, Taken
 from tests.fakes import executor_values as values
 from tests.fakes.clock import FakeClock
 
@@ -23,14 +23,15 @@ from tests.fakes.clock import FakeClock
 class FakeAccounts:
     stored: dict[str, StoredAccount] = field(default_factory=dict)
     broken: Exception | None = None
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     async def load(self, account_id: str) -> StoredAccount | None:
         return self.stored.get(account_id)
 
-    async def take(self, partition: int, fence: int) -> Sequence[StoredAccount]:
+    async def take(self, partition: int, fence: int) -> Taken:
         if self.broken is not None:
             raise self.broken
-        return tuple(self.stored.values())
+        return Taken(tuple(self.stored.values()), self.unreadable)
 
     async def create(self, book: AccountBook, fence: int) -> bool:
         return self.stored.setdefault(book.account_id, made := StoredAccount(book, fence)) is made
@@ -178,6 +179,7 @@ class Ports:
     config: FakeConfig = field(default_factory=FakeConfig)
     controls: FakeControls = field(default_factory=FakeControls)
     clock: FakeClock = field(default_factory=lambda: FakeClock(values.NOW))
+    refuses: frozenset[Leg] = frozenset()
 
     def deps(self) -> Deps:
         return Deps(
@@ -191,4 +193,5 @@ class Ports:
             controls=self.controls,
             log=FakeLog(),
             clock=self.clock,
+            refuses=self.refuses,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
@@ -12,7 +13,9 @@ from libs.runtime.mongo import Document
 from services.executor.adapters.documents import book_of, changed, document, outbox_entry, outgoing
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing
-from services.executor.ports import Fenced, StoredAccount
+from services.executor.ports import Fenced, StoredAccount, Taken
+
+UNREADABLE: tuple[type[Exception], ...] = (ValidationError, LookupError, TypeError, AttributeError)
 
 
 class MongoAccounts:
@@ -23,15 +26,20 @@ class MongoAccounts:
         found = await self._accounts.find_one({"_id": account_id})
         return _account(found) if found else None
 
-    async def take(self, partition: int, fence: int) -> Sequence[StoredAccount]:
+    async def take(self, partition: int, fence: int) -> Taken:
         """Put the new fencing number on every account of the partition, then read them: from here on the former
-        holder's writes fail."""
+        holder's writes fail. A document that cannot be read keeps its own account closed, not its neighbours."""
         await self._accounts.update_many({"partition": partition}, {"$max": {"fence": fence}})
         found = await self._accounts.find({"partition": partition}).to_list()
-        accounts = [_account(entry) for entry in found]
-        if any(account.fence > fence for account in accounts):
+        if any(entry.get("fence", 0) > fence for entry in found):
             raise Fenced(f"partition {partition} was taken by another process")
-        return accounts
+        accounts, unreadable = [], {}
+        for entry in found:
+            try:
+                accounts.append(_account(entry))
+            except UNREADABLE as error:
+                unreadable[str(entry["_id"])] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        return Taken(tuple(accounts), unreadable)
 
     async def create(self, book: AccountBook, fence: int) -> bool:
         """False where the account exists already."""

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from libs.runtime.mongo import Document
 from libs.schemas import ids
 from libs.schemas.account import AuditEvent
+from libs.schemas.analytics import Alert
 from libs.schemas.orders import OrderEvent, PositionEvent
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Event, Outgoing
@@ -16,10 +17,11 @@ FIELDS: dict[str, TypeAdapter[Any]] = {
     name: TypeAdapter(hint) for name, hint in get_type_hints(AccountBook).items() if name != "account_id"
 }
 ALWAYS = frozenset(("market_sequence", "market_created"))  # a take-over may have changed them in memory alone
-_EVENTS: dict[str, type[OrderEvent] | type[PositionEvent] | type[AuditEvent]] = {
+_EVENTS: dict[str, type[OrderEvent] | type[PositionEvent] | type[AuditEvent] | type[Alert]] = {
     "order": OrderEvent,
     "position": PositionEvent,
     "account": AuditEvent,
+    "alert": Alert,
 }
 
 
@@ -51,10 +53,11 @@ def outbox_entry(event: Outgoing) -> Document:
         "event_id": event.event_id,
         "subject": event.subject,
         "correlation_id": event.correlation_id,
+        "trace": event.trace,
         "body": event.body.model_dump_json(exclude_none=True),
     }
 
 
 def outgoing(entry: Document) -> Outgoing:
     body: Event = _EVENTS[entry["subject"].partition(".")[0]].model_validate_json(entry["body"])
-    return Outgoing(entry["event_id"], entry["subject"], body, entry["correlation_id"])
+    return Outgoing(entry["event_id"], entry["subject"], body, entry["correlation_id"], entry.get("trace"))

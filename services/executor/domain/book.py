@@ -21,6 +21,7 @@ from libs.schemas.account import (
     TradingState,
 )
 from libs.schemas.orders import OrderIntent
+from libs.schemas.reasons import OrderReason
 from libs.schemas.strategy import OrderPreference
 
 ZERO = Decimal(0)
@@ -60,6 +61,7 @@ class WorkingOrder:
     valid_until: datetime | None = None
     max_hold_minutes: int | None = None
     arrives_at: datetime | None = None
+    cause: OrderReason | None = None
 
     @property
     def left(self) -> Decimal:
@@ -89,7 +91,8 @@ class AccountBook:
 
     `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
     `moved_by` is what moved the trading state by itself, "" where a person did. `peak` is the highest wallet so far.
-    `traces` are the trace contexts of what works or is open, by correlation id.
+    `traces` are the trace contexts of what works or is open, by correlation id; `tracing` is the newest decision's.
+    `venue_errors` are the times of its last failures.
     """
 
     account_id: str
@@ -121,6 +124,8 @@ class AccountBook:
     moved_by: str = ""
     peak: Decimal = ZERO
     traces: Mapping[str, str] = field(default_factory=dict)
+    tracing: str = ""
+    venue_errors: tuple[datetime, ...] = ()
 
     def leg(self, symbol: str, leg: Leg) -> WorkingOrder | None:
         """The working stop or target of a symbol."""
@@ -158,6 +163,7 @@ def new_book(config: Account, performance: PerformanceMetrics, now: datetime) ->
         reservations={},
         funded={},
         executed=(),
+        peak=cents(config.initial_balance),
     )
 
 
@@ -177,6 +183,13 @@ def marked(book: AccountBook, executed: Iterable[str]) -> AccountBook:
     """The book that remembers these origins as submitted; the oldest are forgotten."""
     fresh = tuple(dict.fromkeys(o for o in executed if o not in book.executed))
     return replace(book, executed=(*book.executed, *fresh)[-KEEP_ORIGINS:])
+
+
+def traced(book: AccountBook, correlation_id: str, trace: str | None) -> AccountBook:
+    """The book that remembers where a decision came from."""
+    if trace is None:
+        return book
+    return replace(book, traces={**book.traces, correlation_id: trace}, tracing=correlation_id)
 
 
 def profit(holding: Holding, mark: Decimal | None) -> Decimal:

@@ -1,17 +1,20 @@
 """What happened to a book, and how a document write turns it into events with ids and a version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent, Position
+from libs.schemas.analytics import Alert, AlertKind
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, OrderKind, PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import ZERO, AccountBook
 
-Event = OrderEvent | PositionEvent | AuditEvent
+KEEP_ERRORS = 10
+Event = OrderEvent | PositionEvent | AuditEvent | Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,18 @@ class StateChange:
     why: str
 
 
-Change = OrderChange | PositionChange | StateChange
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """Something that a person should look at."""
+
+    kind: AlertKind
+    severity: Literal["warning", "critical"]
+    message: str
+    threshold: float | None = None
+    value: float | None = None
+
+
+Change = OrderChange | PositionChange | StateChange | AlertChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +89,42 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event in an account's outbox."""
+    """An event in an account's outbox. `trace` is the W3C trace context of what the event follows from."""
 
     event_id: str
     subject: str
     body: Event
     correlation_id: str | None
+    trace: str | None = None
 
 
 def seal(turn: Turn, now: datetime) -> tuple[AccountBook, tuple[Outgoing, ...]]:
     """The book under its next version, and the events that the same document write stores in the outbox."""
-    book = replace(turn.book, version=turn.book.version + 1, as_of=now)
+    last = turn.book
+    failed = tuple(now for c in turn.changes if isinstance(c, OrderChange) and _by_venue(c))
+    book = replace(
+        last,
+        version=last.version + 1,
+        as_of=now,
+        peak=max(last.peak, last.wallet),
+        venue_errors=(*last.venue_errors, *failed)[-KEEP_ERRORS:] if failed else last.venue_errors,
+        traces=_traces(last, turn.changes),
+    )
     return book, tuple(_outgoing(book, n, change, now) for n, change in enumerate(turn.changes))
+
+
+def _by_venue(change: OrderChange) -> bool:
+    return change.kind == "rejected" and change.reason is OrderReason.VENUE_ERROR
+
+
+def _traces(book: AccountBook, changes: Sequence[Change]) -> Mapping[str, str]:
+    """Trace contexts of what works or is open, and of what these changes tell; the others are forgotten."""
+    if not book.traces:
+        return book.traces
+    used = {o.correlation_id for o in book.orders.values()} | {h.correlation_id for h in book.positions.values()}
+    used |= {c.correlation_id for c in changes if isinstance(c, OrderChange | PositionChange)} | {book.tracing}
+    kept = {key: trace for key, trace in book.traces.items() if key in used}
+    return kept if len(kept) < len(book.traces) else book.traces
 
 
 def events(book: AccountBook, changes: Sequence[Change], now: datetime) -> list[Event]:
@@ -97,10 +135,14 @@ def _outgoing(book: AccountBook, n: int, change: Change, now: datetime) -> Outgo
     event_id = f"{book.account_id}:{book.version}:{n}"
     if isinstance(change, OrderChange):
         subject = subjects.order_event(change.kind, book.account_id)
-        return Outgoing(event_id, subject, _order_event(book, event_id, change, now), change.correlation_id)
+        body = _order_event(book, event_id, change, now)
+        return Outgoing(event_id, subject, body, change.correlation_id, book.traces.get(change.correlation_id))
     if isinstance(change, PositionChange):
         subject = subjects.position_event(change.kind, book.account_id)
-        return Outgoing(event_id, subject, _position_event(book, event_id, change, now), change.correlation_id)
+        told = _position_event(book, event_id, change, now)
+        return Outgoing(event_id, subject, told, change.correlation_id, book.traces.get(change.correlation_id))
+    if isinstance(change, AlertChange):
+        return Outgoing(event_id, subjects.alert_raised(book.account_id), _alert(book, event_id, change, now), None)
     return Outgoing(event_id, subjects.account_changed(book.account_id), _audit(book, event_id, change, now), None)
 
 
@@ -139,6 +181,19 @@ def _position_event(book: AccountBook, event_id: str, change: PositionChange, no
         decision_id=change.decision_id,
         correlation_id=change.correlation_id,
         at=now,
+    )
+
+
+def _alert(book: AccountBook, event_id: str, change: AlertChange, now: datetime) -> Alert:
+    return Alert(
+        alert_id=event_id,
+        account_id=book.account_id,
+        kind=change.kind,
+        severity=change.severity,
+        message=change.message,
+        threshold=change.threshold,
+        value=change.value,
+        created_at=now,
     )
 
 

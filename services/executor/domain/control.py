@@ -37,10 +37,12 @@ def _done(book: AccountBook, body: ControlRequested) -> AccountBook:
 
 
 def set_state(turn: Turn, state: TradingState, *, who: str, why: str) -> Turn:
+    """A person's move, or the end of one that the account made by itself: it is remembered as nobody's."""
     before = turn.book.trading_state
+    book = replace(turn.book, trading_state=state, moved_by="")
     if before == state:
-        return turn
-    return turn.then(replace(turn.book, trading_state=state), StateChange(before, state, who, why))
+        return turn if turn.book.moved_by == "" else replace(turn, book=book)
+    return turn.then(book, StateChange(before, state, who, why))
 
 
 def without_entries(turn: Turn, now: datetime) -> Turn:

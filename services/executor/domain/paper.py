@@ -152,7 +152,7 @@ def _taken(turn: Turn, order: WorkingOrder, quote: Quote, market: Market, at: da
     price = taker_price(quote, intent.side, market.rules[quote.symbol].filters, order.left)
     if intent.type == "limit" and intent.price is not None:
         price = min(price, intent.price) if intent.side == "buy" else max(price, intent.price)
-    cause = CAUSES.get(intent.leg, OrderReason.DECISION)
+    cause = order.cause or CAUSES.get(intent.leg, OrderReason.DECISION)
     return fill(turn, Execution(order, price, order.left, maker=False, cause=cause, at=at), market)
 
 

@@ -39,6 +39,7 @@ def handler(desks: Desks) -> Callable[[Execute], Awaitable[None]]:
         if isinstance(body, ControlRequested):
             await desks.control(body)
         else:
-            await desks.execute(body, redelivered=delivered().deliveries > 1)
+            info = delivered()
+            await desks.execute(body, redelivered=info.deliveries > 1, trace=info.headers.get("traceparent"))
 
     return on_execute

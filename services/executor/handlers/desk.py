@@ -11,20 +11,22 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from libs.runtime.errors import Conflict
-from libs.schemas.account import ControlRequested
+from libs.schemas.account import ControlRequested, MarginMode
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderPlan
 from libs.schemas.verdict import DecisionValidated
 from services.executor.domain import paper
-from services.executor.domain.bands import ALWAYS, Band, band
-from services.executor.domain.book import AccountBook, next_expiry, rolled
+from services.executor.domain.bands import ALWAYS, Band
+from services.executor.domain.book import AccountBook, next_expiry
 from services.executor.domain.changes import Turn, seal
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
-from services.executor.domain.quote import Market, SymbolRules, mark_of, quote_of, rules_of
+from services.executor.domain.quote import Market, mark_of, quote_of
+from services.executor.domain.timers import move_due, tended
 from services.executor.handlers.board import Board
 from services.executor.handlers.execution import Execution
 from services.executor.handlers.relay import AWAY, Relay
+from services.executor.handlers.view import View
 from services.executor.ports import AlreadyPlanned, Deps, Fenced, MarketEvent, Stored, StoredAccount, Write
 
 RETRY_S = 0.5
@@ -44,6 +46,7 @@ class Desk:
     def __init__(self, deps: Deps, board: Board, account: StoredAccount, fence: int) -> None:
         self._deps = deps
         self._board = board
+        self._view = View(deps, board)
         self.book = account.book
         self.fence = fence
         self.seen = max(account.book.market_sequence, 0 if account.book.exposed else board.sequence)
@@ -56,18 +59,18 @@ class Desk:
         self._recovering = False
         self._buffer: deque[tuple[MarketEvent, int]] = deque()
         self._bands: dict[str, Band] = {}
-        self._rules: dict[str, SymbolRules] = {}
         self._work: asyncio.Task[None] | None = None
+        self._checked = 0
         self._relay = Relay(deps, account.book.account_id)
         self._relay.push(account.book, account.outbox)
         self._execution = Execution(deps, self)
         self._listeners: list[Callable[[Turn], None]] = []
-        self._bands = self._bands_now()
+        self._bands = self._view.bands(self.book)
 
-    async def execute(self, body: DecisionValidated, *, redelivered: bool) -> None:
-        """Plan and submit a decision, or resume its plan."""
+    async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
+        """Plan and submit a decision, or resume its plan. `trace` is the trace context that it came in."""
         async with self._turn():
-            await self._execution.run(body, redelivered=redelivered)
+            await self._execution.run(body, redelivered=redelivered, trace=trace)
 
     async def resume(self, plan: Stored[OrderPlan]) -> None:
         """Submit a plan that was stored and not finished."""
@@ -78,13 +81,25 @@ class Desk:
         async with self._turn():
             await self._commit_if_changed(control(Turn(self.book), body, self.market()))
 
-    async def tend(self, now: datetime) -> None:
-        """Expire orders, open a new day."""
+    async def tend(self) -> None:
+        """Expiries, holding times, missing stops, the day's end, and the moves of the trading state."""
         async with self._turn():
-            market = self.market()
-            turn = paper.expire(Turn(self.book), market, now)
-            marks = {symbol: market.mark(symbol) for symbol in turn.book.positions}
-            await self._commit_if_changed(replace(turn, book=rolled(turn.book, marks, now)))
+            await self._commit_if_changed(tended(Turn(self.book), self.market(), self._view.bounds(self.book)))
+
+    def ails(self) -> bool:
+        """Whether the equity at the newest marks, or the venue's errors, move the trading state."""
+        if not self.book.positions and self._checked == self.book.version:
+            return False
+        self._checked = self.book.version
+        return move_due(self.book, self.market(), self._view.bounds(self.book)) is not None
+
+    async def adopt(self, mode: MarginMode) -> bool:
+        """Take over a configured margin mode; False while something is open under the other one."""
+        async with self._turn():
+            if self.book.exposed:
+                return False
+            await self._commit_if_changed(Turn(replace(self.book, margin_mode=mode)))
+            return True
 
     async def recover(self, event: MarketEvent, sequence: int) -> None:
         """Handle an event of the past; those of the present wait meanwhile."""
@@ -96,12 +111,12 @@ class Desk:
         if not self._attending:
             self._attending = True
             self.seen = max(self.seen, self._board.sequence)
-            self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+            self._board.watch(self.book.account_id, dict.fromkeys(self._view.symbols(self.book), ALWAYS))
 
     def recovering(self) -> None:
         """Like `attend`, for a desk that has yet to see what happened since its document was written."""
         self._attending = self._recovering = True
-        self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+        self._board.watch(self.book.account_id, dict.fromkeys(self._view.symbols(self.book), ALWAYS))
 
     def recovered(self) -> None:
         """The past is done: handle what has waited, and go on live."""
@@ -117,7 +132,7 @@ class Desk:
         if not self._attending:
             self.seen = max(self.seen, sequence - 1)
             self._attending = True
-            self._board.watch(self.book.account_id, dict.fromkeys(self._symbols(), ALWAYS))
+            self._board.watch(self.book.account_id, dict.fromkeys(self._view.symbols(self.book), ALWAYS))
         if not self._recovering:
             self.wake()
 
@@ -128,9 +143,7 @@ class Desk:
 
     def market(self) -> Market:
         """The newest quotes and the rules of everything that this account may trade or holds."""
-        symbols = self._symbols()
-        quotes = {s: quote for s in symbols if (quote := self._board.quote(s)) is not None}
-        return Market(quotes, self._rules_now(symbols), self._deps.clock.now())
+        return self._view.market(self.book)
 
     async def save(self, turn: Turn, write: Write | None = None) -> None:
         """Write a turn as the next version. After a failure the document is read again before anything else."""
@@ -224,7 +237,7 @@ class Desk:
         if self._buffer or self._stale or self._behind or self._recovering:
             return
         self._attending = False
-        self._bands = self._bands_now()
+        self._bands = self._view.bands(self.book)
         self._board.watch(self.book.account_id, self._bands)
         self.seen = max(self.seen, self._board.sequence)
 
@@ -249,7 +262,7 @@ class Desk:
     def _hold(self, book: AccountBook) -> None:
         self.book = book
         self.due = next_expiry(book)
-        self._bands = self._bands_now()
+        self._bands = self._view.bands(self.book)
 
     async def _handle(self, event: MarketEvent, sequence: int) -> None:
         """Let the event change the book. One that leads to impossible money is passed over: it must not block stops."""
@@ -279,25 +292,9 @@ class Desk:
         limits = self._bands.get(event.symbol)
         if limits is not None and limits.hit(event.price, mark_of(event)):
             quote = quote_of(event, sequence, market.now)
-            seen = Market({**market.quotes, event.symbol: quote}, market.rules, quote.at)
+            seen = replace(market, quotes={**market.quotes, event.symbol: quote}, now=quote.at)
             await self._commit_if_changed(paper.on_tick(Turn(self.book), quote, seen), sequence)
 
     async def _commit_if_changed(self, turn: Turn, sequence: int = 0) -> None:
         if turn.book is not self.book:
             await self.save(replace(turn, book=replace(turn.book, market_sequence=max(sequence, self.seen))))
-
-    def _symbols(self) -> set[str]:
-        config = self._deps.config.account(self.book.account_id)
-        return {*self.book.exposed, *(config.symbols if config else ())}
-
-    def _bands_now(self) -> dict[str, Band]:
-        rules = self._rules_now(self.book.exposed)
-        return {s: band(self.book, s, r.filters) for s, r in rules.items()}
-
-    def _rules_now(self, symbols: set[str] | frozenset[str]) -> dict[str, SymbolRules]:
-        for symbol in symbols:
-            filters = self._deps.config.venue_symbol(self.book.venue, symbol)
-            known = self._rules.get(symbol)
-            if filters is not None and (known is None or known.filters is not filters):
-                self._rules[symbol] = rules_of(filters)
-        return {s: self._rules[s] for s in symbols if s in self._rules}

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,17 +11,19 @@ from libs.runtime.errors import Conflict, Poison
 from libs.runtime.failpoints import hit
 from libs.schemas import ids, subjects
 from libs.schemas.account import Account, ControlRequested
-from libs.schemas.analytics import Alert
 from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.verdict import DecisionValidated
 from services.executor.domain.book import new_book
 from services.executor.domain.performance import performance
+from services.executor.handlers import alerts
 from services.executor.handlers.board import Board
 from services.executor.handlers.desk import BEYOND, Desk
 from services.executor.handlers.relay import AWAY
 from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
 
 SWEEP_S = 0.25
+VITALS_S = 1.0
+RETIRE_S = 5.0
 CHECKPOINT_S = 5.0
 LOST: tuple[type[Exception], ...] = (Conflict, Fenced)
 LATER = (*AWAY, *LOST)
@@ -38,6 +40,7 @@ class Desks:
         self._desks: dict[str, Desk] = {}
         self._fences: dict[int, int] = {}
         self._creating: set[str] = set()
+        self._unreadable: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         board.offer = self._offer
 
@@ -47,12 +50,12 @@ class Desks:
     def get(self, account_id: str) -> Desk | None:
         return self._desks.get(account_id)
 
-    async def execute(self, body: DecisionValidated, *, redelivered: bool) -> None:
+    async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """Carry out a verdict. A dry run or a shadow arm never comes here; one that does is dropped."""
         if body.dry_run or body.arm.shadow:
             log.error("%s is a dry run or a shadow arm and is not executed", body.decision_id)
             return
-        await self._desk(body.account_id).execute(body, redelivered=redelivered)
+        await self._desk(body.account_id).execute(body, redelivered=redelivered, trace=trace)
         hit("executor.before_ack")
 
     async def control(self, body: ControlRequested) -> None:
@@ -73,7 +76,9 @@ class Desks:
         created, _ = await self._deps.log.created()
         found = await self._deps.accounts.take(partition, fence)
         self._fences[partition] = fence
-        desks = [Desk(self._deps, self._board, _placed(account, created, self._board), fence) for account in found]
+        await self._report(found.unreadable, fence)
+        present = [_placed(account, created, self._board) for account in found.accounts if self._wanted(account)]
+        desks = [Desk(self._deps, self._board, account, fence) for account in present]
         self._desks.update((desk.book.account_id, desk) for desk in desks)
         await self._recover([desk for desk in desks if desk.book.exposed])
         for plan in await self._deps.plans.unfinished([desk.book.account_id for desk in desks]):
@@ -86,27 +91,42 @@ class Desks:
     async def close(self, partition: int, *, patience: float) -> None:
         """Let go of a partition's accounts."""
         fence = self._fences.pop(partition, None)
+        self._unreadable = {a: why for a, why in self._unreadable.items() if ids.partition(a) != partition}
         mine = [desk for desk in self._desks.values() if ids.partition(desk.book.account_id) == partition]
         await asyncio.gather(*(desk.close(patience=patience) for desk in mine))
         if fence is not None and patience:
             await self._deps.accounts.checkpoint([d.position for d in mine if d.settled and d.book.exposed], fence)
         for desk in mine:
-            del self._desks[desk.book.account_id]
+            self._desks.pop(desk.book.account_id, None)
 
     def configured(self, key: str, config: object) -> None:
         """A value in KV config changed."""
         if isinstance(config, Account):
             self._begin(self._configure_later(config), key)
+            return
+        desk = self._desks.get(key.removeprefix("account."))
+        if config is None and desk is not None and desk.book.exposed:
+            book = desk.book
+            emit = alerts.orphaned(book.account_id, book.version, tuple(sorted(book.exposed)), self._deps.clock.now())
+            self._begin(self._raise_later(emit), key)
 
     async def configure(self, config: Account) -> None:
         """Open the account that the configuration names, if its partition is held here and it is on paper."""
         fence = self._fences.get(ids.partition(config.account_id))
         if fence is None:
             return
-        if _refusal(config) is not None:
-            await self._refuse(config)
+        if (why := _refusal(config)) is not None:
+            log.critical("account %s stays closed: %s", config.account_id, why)
+            await self._deps.publisher.publish(alerts.refused(config, why, self._deps.clock.now()))
             return
-        if config.account_id in self._desks or config.account_id in self._creating:
+        desk = self._desks.get(config.account_id)
+        if (
+            desk is not None
+            and desk.book.margin_mode != config.margin_mode
+            and not await desk.adopt(config.margin_mode)
+        ):
+            log.error("%s keeps %s margin until it is flat", config.account_id, desk.book.margin_mode)
+        if desk is not None or config.account_id in {*self._creating, *self._unreadable}:
             return
         self._creating.add(config.account_id)
         try:
@@ -132,23 +152,55 @@ class Desks:
         return found
 
     async def sweep(self) -> None:
-        """Timers: expiries and the day's end in market time, funding that was announced ahead, checkpoints."""
-        checked = self._deps.clock.monotonic()
+        """Timers: what `Desk.tend` does, funding that was announced ahead, checkpoints."""
+        checked = looked = self._deps.clock.monotonic()
         while True:
             await asyncio.sleep(SWEEP_S)
             self._board.pay_due()
-            now = self._deps.clock.now()
-            for desk in [d for d in self._desks.values() if d.due <= now]:
+            wall, now = self._deps.clock.monotonic(), self._deps.clock.now()
+            vitals = wall - looked >= VITALS_S
+            looked = wall if vitals else looked
+            for desk in [d for d in self._desks.values() if d.due <= now or (vitals and d.ails())]:
                 await self._tend(desk)
-            if self._deps.clock.monotonic() - checked >= CHECKPOINT_S:
-                checked = self._deps.clock.monotonic()
+            if wall - checked >= CHECKPOINT_S:
+                checked = wall
                 await self._checkpoint()
+                await self._retire()
 
     async def _tend(self, desk: Desk) -> None:
         try:
-            await desk.tend(self._deps.clock.now())
+            await desk.tend()
         except SKIPPED as error:
             log.warning("timers of %s wait: %r", desk.book.account_id, error)
+
+    async def _retire(self) -> None:
+        """Let go of accounts that were deleted, once nothing of theirs is open."""
+        for account_id, desk in tuple(self._desks.items()):
+            gone = self._deps.config.account(account_id) is None and not desk.book.exposed
+            if gone and ids.partition(account_id) in self._fences:
+                del self._desks[account_id]
+                await desk.close(patience=RETIRE_S)
+                log.info("account %s was deleted and is closed", account_id)
+
+    async def _report(self, unreadable: Mapping[str, str], fence: int) -> None:
+        self._unreadable.update(unreadable)
+        for account_id, why in unreadable.items():
+            log.critical("account %s stays closed: its document cannot be read (%s)", account_id, why)
+            await self._deps.publisher.publish(alerts.unreadable(account_id, why, fence, self._deps.clock.now()))
+
+    def _wanted(self, account: StoredAccount) -> bool:
+        """A deleted account is opened only for what is still open in it."""
+        return bool(account.book.exposed) or self._deps.config.account(account.book.account_id) is not None
+
+    async def _raise_later(self, emit: Emit) -> None:
+        while True:
+            try:
+                await self._deps.publisher.publish(emit)
+            except AWAY as error:
+                log.warning("an alert waits: %r", error)
+                await asyncio.sleep(1)
+            else:
+                return
 
     async def _checkpoint(self) -> None:
         by_fence: dict[int, list[Desk]] = {}
@@ -179,6 +231,9 @@ class Desks:
         desk = self._desks.get(account_id)
         if desk is not None:
             return desk
+        if account_id in self._unreadable:
+            message = f"the document of {account_id} cannot be read: mend it, restart, then replay this message"
+            raise Poison(DeadLetterCode.INVALID, message, "account_id")
         config = self._deps.config.account(account_id)
         if config is None:
             message = f"there is no account {account_id}: create it first (KV config, key account.{account_id})"
@@ -226,26 +281,12 @@ class Desks:
             else:
                 return
 
-    async def _refuse(self, config: Account) -> None:
-        why = _refusal(config)
-        log.critical("account %s stays closed: %s", config.account_id, why)
-        alert = Alert(
-            alert_id=f"refused:{config.account_id}:{config.version}",
-            account_id=config.account_id,
-            kind="venue",
-            severity="critical",
-            message=f"the account stays closed: {why}",
-            created_at=self._deps.clock.now(),
-        )
-        await self._deps.publisher.publish(Emit(subjects.alert_raised(config.account_id), alert))
-
 
 def _refusal(config: Account) -> str | None:
     """Why an account cannot be traded for."""
-    if config.mode == "paper" and config.margin_mode == "isolated":
+    if config.mode == "paper":
         return None
-    what = f"mode {config.mode} with {config.margin_mode} margin"
-    return f"{what} is not possible yet; set mode paper and margin_mode isolated"
+    return f"mode {config.mode} is not possible yet; set mode paper"
 
 
 def _placed(account: StoredAccount, created: datetime, board: Board) -> StoredAccount:

@@ -13,7 +13,7 @@ from libs.schemas.orders import OrderPlan
 from libs.schemas.reasons import DeadLetterCode, OrderReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, DecisionValidated
-from services.executor.domain.book import AccountBook
+from services.executor.domain.book import AccountBook, traced
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.final import final_verdicts
 from services.executor.domain.plan import cancels, denials, plan, reserving
@@ -33,14 +33,14 @@ class Execution:
         self._seat = seat
         self._venue = deps.venue(seat)
 
-    async def run(self, body: DecisionValidated, *, redelivered: bool) -> None:
+    async def run(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """A plan that exists is resumed and never made again; a decision that was carried out is only closed."""
         if body.decision_id in self._seat.book.executed:
             await self._deps.plans.done(body.decision_id)
             return
         await self._abreast(body)
         stored = await self._deps.plans.find(body.decision_id) if redelivered else None
-        stored = stored or await self._store(body)
+        stored = stored or await self._store(body, trace)
         if stored is not None:
             await self.finish(stored)
 
@@ -65,13 +65,13 @@ class Execution:
                 return
             await asyncio.sleep(TICKS_POLL_S)
 
-    async def _store(self, body: DecisionValidated) -> Stored[OrderPlan] | None:
+    async def _store(self, body: DecisionValidated, trace: str | None) -> Stored[OrderPlan] | None:
         """The stored plan; None where the decision asks for nothing."""
         market = self._seat.market()
         finals = self._judged(body, market)
         made = plan(body, finals, self._seat.book, market.now, self._strategy(body))
         before = self._seat.book
-        turn = Turn(reserving(before, made), denials(body, finals, market.now))
+        turn = Turn(traced(reserving(before, made), body.correlation_id, trace), denials(body, finals, market.now))
         if not (made.intents or turn.changes or cancels(made, before)):
             return None
         stored: list[Stored[OrderPlan]] = []

@@ -62,7 +62,12 @@ class Relay:
         config = self._deps.config.account(book.account_id)
         symbol = config.symbols[0] if config else ""
         await self._deps.states.put(account_state(book, self._deps.config.venue_symbol(book.venue, symbol)))
-        await self._deps.publisher.publish_many(Emit(e.subject, e.body, e.correlation_id) for e in batch)
+        await self._deps.publisher.publish_many(_emit(event) for event in batch)
         if batch:
             await self._deps.plans.project(e.body for e in batch if isinstance(e.body, OrderEvent))
             await self._deps.accounts.clear(book.account_id, [e.event_id for e in batch])
+
+
+def _emit(event: Outgoing) -> Emit:
+    cause = {"traceparent": event.trace} if event.trace else None
+    return Emit(event.subject, event.body, event.correlation_id, cause)

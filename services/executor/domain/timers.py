@@ -1,0 +1,101 @@
+"""What time and the newest marks do to an account without any message: in market time, by itself."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from libs.schemas.analytics import AlertKind
+from libs.schemas.reasons import OrderReason
+from services.executor.domain import paper
+from services.executor.domain.book import PROTECTION_GRACE, AccountBook, Holding, equity, rolled
+from services.executor.domain.changes import AlertChange, StateChange, Turn
+from services.executor.domain.control import set_state, without_entries
+from services.executor.domain.liquidation import closing_order
+from services.executor.domain.quote import Market
+from services.executor.domain.trading import Bounds, Cause, Move, Vitals, after_rollover, automatic
+
+WHO = "executor"
+ERROR_WINDOW = timedelta(seconds=60)
+ALERTS: dict[Cause, AlertKind] = {
+    Cause.DAILY_LOSS: "risk_limit_exceeded",
+    Cause.DRAWDOWN: "drawdown_limit",
+    Cause.VENUE_ERRORS: "venue",
+    Cause.ABSTENTIONS: "abstain_rate",
+}
+
+
+def tended(turn: Turn, market: Market, bounds: Bounds) -> Turn:
+    """Expiries, positions held too long or without a stop, the day's end, and the moves of the trading state."""
+    now = market.now
+    turn = paper.expire(turn, market, now)
+    for symbol in tuple(turn.book.positions):
+        turn = _overdue(turn, symbol, market)
+    turn = _day(turn, market, now)
+    due = move_due(turn.book, market, bounds)
+    return turn if due is None else _moved(turn, due, now)
+
+
+def move_due(book: AccountBook, market: Market, bounds: Bounds) -> Move | None:
+    """The move of the trading state that the account's equity and the venue's errors ask for."""
+    marks = {symbol: market.mark(symbol) for symbol in book.positions}
+    vitals = Vitals(
+        equity=equity(book, marks),
+        day_open=book.day.open_equity,
+        transfers=book.day.transfers,
+        peak=book.peak,
+        venue_errors=sum(1 for at in book.venue_errors if market.now - at <= ERROR_WINDOW),
+    )
+    return automatic(book.trading_state, vitals, bounds)
+
+
+def _overdue(turn: Turn, symbol: str, market: Market) -> Turn:
+    """Close at market what has been held long enough, and what has no stop of its full size within the grace."""
+    holding = turn.book.positions[symbol]
+    if any(o.intent.leg == "flatten" for o in turn.book.of(symbol)):
+        return turn
+    if holding.bare_since is not None and market.now - holding.bare_since >= PROTECTION_GRACE:
+        alert = AlertChange(
+            kind="protection",
+            severity="critical",
+            message=f"{symbol} had no stop of its full size for {PROTECTION_GRACE.seconds} s and is closed at market",
+            threshold=float(PROTECTION_GRACE.seconds),
+            value=(market.now - holding.bare_since).total_seconds(),
+        )
+        return _flattened(turn.then(turn.book, alert), holding, OrderReason.UNPROTECTED, market)
+    if holding.hold_until is not None and holding.hold_until <= market.now:
+        return _flattened(turn, holding, OrderReason.MAX_HOLD, market)
+    return turn
+
+
+def _flattened(turn: Turn, holding: Holding, cause: OrderReason, market: Market) -> Turn:
+    origin = f"{cause.value}:{holding.position.symbol}:{turn.book.version}"
+    order = closing_order(turn.book, holding, origin, market.now, created=market.now)
+    return paper.submit(turn, replace(order, cause=cause), market)
+
+
+def _day(turn: Turn, market: Market, now: datetime) -> Turn:
+    marks = {symbol: market.mark(symbol) for symbol in turn.book.positions}
+    book = rolled(turn.book, marks, now)
+    if book is turn.book:
+        return turn
+    turn = replace(turn, book=book)
+    state = after_rollover(book.trading_state, book.moved_by)
+    return set_state(turn, state, who=WHO, why="a new UTC day has begun") if state != book.trading_state else turn
+
+
+def _moved(turn: Turn, move: Move, now: datetime) -> Turn:
+    before = turn.book.trading_state
+    book = replace(turn.book, trading_state=move.state, moved_by=move.cause.value)
+    alert = AlertChange(
+        kind=ALERTS[move.cause],
+        severity="critical" if move.state == "halted" else "warning",
+        message=f"trading is {move.state}: {move.why}",
+        threshold=_figure(move.threshold),
+        value=_figure(move.value),
+    )
+    turn = turn.then(book, StateChange(before, move.state, WHO, move.why), alert)
+    return without_entries(turn, now)
+
+
+def _figure(value: Decimal) -> float:
+    return round(float(value), 4)

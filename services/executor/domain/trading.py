@@ -1,0 +1,111 @@
+"""The state of trading: what moves an account to reducing or halted by itself, and what lets it trade again."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from libs.schemas.account import TradingState
+
+HUNDRED = Decimal(100)
+STRICTNESS: dict[TradingState, int] = {"active": 0, "reducing": 1, "halted": 2}
+
+
+class Cause(StrEnum):
+    """What moved a state. A person's move has none."""
+
+    DAILY_LOSS = "daily_loss"
+    DRAWDOWN = "drawdown"
+    VENUE_ERRORS = "venue_errors"
+    ABSTENTIONS = "abstentions"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Percentages of the day's opening equity and of the highest wallet; None bounds nothing.
+
+    `venue_errors` within the window, and a share of abstentions among at least `min_answers` answers, move too.
+    """
+
+    max_daily_loss: Decimal | None = None
+    max_drawdown: Decimal | None = None
+    venue_errors: int = 5
+    abstain_share: Decimal = Decimal("0.5")
+    min_answers: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The account now. Money in quote currency; `transfers` of today; counts within their windows."""
+
+    equity: Decimal
+    day_open: Decimal
+    transfers: Decimal
+    peak: Decimal
+    venue_errors: int = 0
+    answers: int = 0
+    abstained: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A state to go to, and why; `threshold` and `value` in percent or as counts."""
+
+    state: TradingState
+    cause: Cause
+    why: str
+    threshold: Decimal
+    value: Decimal
+
+
+def automatic(state: TradingState, vitals: Vitals, bounds: Bounds) -> Move | None:
+    """The strictest move that is due. It never loosens: what is halted stays so."""
+    due = [
+        m
+        for m in (_drawdown(vitals, bounds), _loss(vitals, bounds), _errors(vitals, bounds), _silence(vitals, bounds))
+        if m
+    ]
+    stricter = [move for move in due if STRICTNESS[move.state] > STRICTNESS[state]]
+    return max(stricter, key=lambda move: STRICTNESS[move.state], default=None)
+
+
+def after_rollover(state: TradingState, moved_by: str) -> TradingState:
+    """A new UTC day ends what the daily loss began. Everything else waits for a person."""
+    return "active" if state == "reducing" and moved_by == Cause.DAILY_LOSS else state
+
+
+def _loss(vitals: Vitals, bounds: Bounds) -> Move | None:
+    """equity − equity at 00:00 UTC − transfers ≤ −max_daily_loss %, as the rule of the same name."""
+    if bounds.max_daily_loss is None or vitals.day_open <= 0:
+        return None
+    lost = -(vitals.equity - vitals.day_open - vitals.transfers) / vitals.day_open * HUNDRED
+    if lost < bounds.max_daily_loss:
+        return None
+    why = f"{lost:.2f} % of the day's opening equity are lost, {bounds.max_daily_loss:f} % are allowed"
+    return Move("reducing", Cause.DAILY_LOSS, why, bounds.max_daily_loss, lost)
+
+
+def _drawdown(vitals: Vitals, bounds: Bounds) -> Move | None:
+    if bounds.max_drawdown is None or vitals.peak <= 0:
+        return None
+    fallen = (vitals.peak - vitals.equity) / vitals.peak * HUNDRED
+    if fallen < bounds.max_drawdown:
+        return None
+    why = f"equity is {fallen:.2f} % below its peak, {bounds.max_drawdown:f} % are allowed"
+    return Move("halted", Cause.DRAWDOWN, why, bounds.max_drawdown, fallen)
+
+
+def _errors(vitals: Vitals, bounds: Bounds) -> Move | None:
+    if vitals.venue_errors < bounds.venue_errors:
+        return None
+    why = f"the venue failed {vitals.venue_errors} times within a minute"
+    return Move("reducing", Cause.VENUE_ERRORS, why, Decimal(bounds.venue_errors), Decimal(vitals.venue_errors))
+
+
+def _silence(vitals: Vitals, bounds: Bounds) -> Move | None:
+    if vitals.answers < bounds.min_answers:
+        return None
+    share = Decimal(vitals.abstained) / vitals.answers
+    if share < bounds.abstain_share:
+        return None
+    why = f"{vitals.abstained} of the last {vitals.answers} decisions were abstentions"
+    return Move("reducing", Cause.ABSTENTIONS, why, bounds.abstain_share * HUNDRED, share * HUNDRED)

@@ -1,0 +1,52 @@
+"""What one account sees of the world: quotes and rules of its symbols, and the bounds that it trades within."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from services.executor.domain.bands import Band, band
+from services.executor.domain.book import AccountBook
+from services.executor.domain.quote import Market, SymbolRules, rules_of
+from services.executor.domain.trading import Bounds
+from services.executor.handlers.board import Board
+from services.executor.ports import Deps
+
+
+class View:
+    """Rules are built once and kept while the configuration does not change."""
+
+    def __init__(self, deps: Deps, board: Board) -> None:
+        self._deps = deps
+        self._board = board
+        self._rules: dict[str, SymbolRules] = {}
+
+    def symbols(self, book: AccountBook) -> set[str]:
+        """Everything that the account may trade or holds."""
+        config = self._deps.config.account(book.account_id)
+        return {*book.exposed, *(config.symbols if config else ())}
+
+    def market(self, book: AccountBook) -> Market:
+        """The newest quotes and the rules, now."""
+        symbols = self.symbols(book)
+        quotes = {s: quote for s in symbols if (quote := self._board.quote(s)) is not None}
+        return Market(quotes, self._rules_of(book, symbols), self._deps.clock.now(), self._deps.refuses)
+
+    def bands(self, book: AccountBook) -> dict[str, Band]:
+        """At which prices a tick matters to the account."""
+        return {s: band(book, s, r.filters) for s, r in self._rules_of(book, book.exposed).items()}
+
+    def bounds(self, book: AccountBook) -> Bounds:
+        """What moves its trading state: the daily loss is its strategy's."""
+        config = self._deps.config.account(book.account_id)
+        strategy = self._deps.config.strategy(config.strategy_id) if config else None
+        loss = Decimal(str(strategy.risk_parameters.max_daily_loss)) if strategy else None
+        return replace(self._deps.bounds, max_daily_loss=loss)
+
+    def _rules_of(self, book: AccountBook, symbols: Iterable[str]) -> dict[str, SymbolRules]:
+        wanted = set(symbols)
+        for symbol in wanted:
+            filters = self._deps.config.venue_symbol(book.venue, symbol)
+            known = self._rules.get(symbol)
+            if filters is not None and (known is None or known.filters is not filters):
+                self._rules[symbol] = rules_of(filters)
+        return {s: self._rules[s] for s in wanted if s in self._rules}
