@@ -1,19 +1,15 @@
 """The paper venue: when orders fill, at what price, and what protects a position."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 
 import pytest
 
-from libs.schemas.verdict import Instruction
 from services.executor.domain import paper
 from services.executor.domain.book import AccountBook, equity
 from services.executor.domain.changes import OrderChange, PositionChange, Turn
-from services.executor.domain.quote import Quote
 from tests.fakes.executor_values import (
-    NOW,
     SYMBOL,
     book,
     closing_instruction,
@@ -23,28 +19,7 @@ from tests.fakes.executor_values import (
     validated,
     working,
 )
-
-
-def submitted(
-    held: AccountBook, final: Instruction, *quotes: Quote, decision: str = "dec-1", seconds: float = 0
-) -> Turn:
-    """The turn after a decision's orders went to the venue."""
-    turn = Turn(held)
-    at = NOW + timedelta(seconds=seconds)
-    for order in working(validated(final, decision=decision, at=at), held):
-        turn = paper.submit(turn, order, market(*quotes, seconds=seconds))
-    return turn
-
-
-def ticked(turn: Turn, at: Quote) -> Turn:
-    return paper.on_tick(Turn(turn.book), at, market(at, seconds=(at.at - NOW).total_seconds()))
-
-
-def kinds(turn: Turn) -> list[str]:
-    """What happened, as `leg.kind` for orders and `kind` for positions."""
-    return [
-        f"{c.intent.leg}.{c.kind}" if isinstance(c, OrderChange) else c.kind for c in turn.changes if hasattr(c, "kind")
-    ]
+from tests.unit.executor.paper import kinds, submitted, ticked
 
 
 def long(held: AccountBook | None = None, **over: Any) -> Turn:

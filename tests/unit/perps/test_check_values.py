@@ -5,11 +5,12 @@ from decimal import Decimal as D
 import pytest
 
 from libs.perps.entry import Holding, add_to, apply_fill, reduce
-from libs.perps.fees import fee, fee_on
+from libs.perps.fees import fee, fee_on, impact
 from libs.perps.filters import round_passive, round_price, round_stop, round_target, triggered, truncate
 from libs.perps.funding import payment, per_eight_hours
 from libs.perps.margin import (
     bankruptcy_price,
+    cross_wallet,
     initial_margin,
     liquidatable,
     liquidation_price,
@@ -96,6 +97,30 @@ def test_ten_bitcoins_at_twenty_times_are_liquidated_in_the_second_tier() -> Non
 def test_the_tier_is_that_of_the_notional_at_the_liquidation_price_not_at_entry() -> None:
     price = liquidation_price("long", D("5.2"), D(60_000), D("31200"), BTC)  # 312 000 at entry, below 300 000 there
     assert near(price, str((D("31200") - D("5.2") * 60_000) / (D("5.2") * (D(".004") - 1))))
+
+
+def test_a_cross_position_lives_on_the_wallet_less_what_the_others_need_and_lose() -> None:
+    wallet = cross_wallet(D(10_000), D("120.5"), D(-880))
+    assert wallet == D("8999.5")
+    price = liquidation_price("long", D(".5"), D(60_000), wallet, BTC)
+    assert near(price, str((D("8999.5") - 30_000) / (D(".5") * (D(".004") - 1))))
+    assert near(bankruptcy_price("long", D(".5"), D(60_000), D(10_000) - 880), "41760")
+
+
+def test_a_short_that_no_price_can_save_has_no_liquidation_price() -> None:
+    assert liquidation_price("short", D(1), D(100), D(-200), BTC) is None
+    assert liquidatable("short", D(1), D(100), D(-200), D("0.01"), BTC)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "volume", "expected"),
+    [("1", None, "0"), ("1", "100", "1"), ("1", "1", "10"), ("4", "1", "20"), ("1", "0", "10")],
+    ids=["no volume known", "a hundredth", "all of it", "four times", "nothing traded"],
+)
+def test_impact_grows_with_the_root_of_the_share_of_the_volume(
+    quantity: str, volume: str | None, expected: str
+) -> None:
+    assert impact(D(quantity), D(volume) if volume else None, D(10)) == D(expected)
 
 
 def test_a_fully_covered_long_has_no_liquidation_price() -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.perps.entry import Holding, apply_fill
-from libs.perps.filters import round_price, round_stop, round_target, truncate
+from libs.perps.filters import round_passive, round_price, round_stop, round_target, truncate
 from libs.perps.margin import (
     bankruptcy_price,
+    cross_wallet,
     initial_margin,
     liquidation_price,
     maintenance_margin,
@@ -70,6 +71,33 @@ def test_margin_balance_equals_maintenance_margin_at_the_liquidation_price(
     gap = margin_balance(side, qty, entry, wallet, price) - maintenance_margin(qty, price, tiers)
     assert abs(gap) <= D("1e-9")
     assert tier_for(tiers, qty * price).floor <= qty * price
+
+
+MONEY = st.decimals(min_value=-(10**6), max_value=10**7, places=2)
+
+
+@given(SIDES, QUANTITIES, PRICES, st.decimals(min_value=0, max_value=10**7, places=2), MONEY, tier_tables())
+def test_a_cross_account_has_just_its_maintenance_margin_at_the_liquidation_price(
+    side: PositionSide, qty: D, entry: D, wallet: D, others_pnl: D, tiers: tuple[Tier, ...]
+) -> None:
+    others = wallet / 100
+    price = liquidation_price(side, qty, entry, cross_wallet(wallet, others, others_pnl), tiers)
+    if price is None:
+        return
+    balance = wallet + others_pnl + unrealized_pnl(side, qty, entry, price)
+    assert abs(balance - others - maintenance_margin(qty, price, tiers)) <= D("1e-9")
+
+
+@given(SIDES, QUANTITIES, PRICES, PRICES, STEPS)
+def test_rounding_an_order_never_increases_its_risk(side: PositionSide, qty: D, price: D, away: D, step: D) -> None:
+    cut = truncate(qty, step)
+    limit = round_passive(price, step, side)
+    stop = price - away if side == "long" else price + away
+    if stop <= step or limit <= step:
+        return
+    rounded = round_stop(stop, step, side)
+    s = 1 if side == "long" else -1
+    assert cut * s * (limit - rounded) <= qty * s * (price - stop)
 
 
 @given(SIDES, QUANTITIES, PRICES, LEVERAGES, tier_tables())
