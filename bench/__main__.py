@@ -24,6 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "decider_late",
         *(f"tokens_{assets}" for assets in (1, 3, 5, 10)),
     ),
+    "executor": ("executor_intents", "stop_latency", "paper_accounts"),
     "pipeline": (
         "engine_p50",
         "engine_p99",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Conflict
+from libs.schemas import ids
 from libs.schemas.account import Account, AccountState, ControlRequested, Leg
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.strategy import TradingStrategy
@@ -31,7 +32,8 @@ class FakeAccounts:
     async def take(self, partition: int, fence: int) -> Taken:
         if self.broken is not None:
             raise self.broken
-        return Taken(tuple(self.stored.values()), self.unreadable)
+        mine = tuple(a for name, a in self.stored.items() if ids.partition(name) == partition)
+        return Taken(mine, self.unreadable)
 
     async def create(self, book: AccountBook, fence: int) -> bool:
         return self.stored.setdefault(book.account_id, made := StoredAccount(book, fence)) is made
@@ -126,12 +128,15 @@ class FakePublisher:
 @dataclass
 class FakeConfig:
     accounts: dict[str, Account] = field(default_factory=dict)
+    daily_loss: float = 50
 
     def account(self, account_id: str) -> Account | None:
         return self.accounts.get(account_id)
 
     def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None:
-        return values.strategy()
+        made = values.strategy()
+        risk = made.risk_parameters.model_copy(update={"max_daily_loss": self.daily_loss})
+        return made.model_copy(update={"risk_parameters": risk})
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
         return values.filters(symbol) if symbol == values.SYMBOL else None

@@ -165,7 +165,7 @@ class Desks:
             if wall - checked >= CHECKPOINT_S:
                 checked = wall
                 await self._checkpoint()
-                await self._retire()
+                await self.retire()
 
     async def _tend(self, desk: Desk) -> None:
         try:
@@ -173,7 +173,7 @@ class Desks:
         except SKIPPED as error:
             log.warning("timers of %s wait: %r", desk.book.account_id, error)
 
-    async def _retire(self) -> None:
+    async def retire(self) -> None:
         """Let go of accounts that were deleted, once nothing of theirs is open."""
         for account_id, desk in tuple(self._desks.items()):
             gone = self._deps.config.account(account_id) is None and not desk.book.exposed

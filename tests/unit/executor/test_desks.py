@@ -12,6 +12,7 @@ import pytest
 from libs.runtime.errors import Poison
 from libs.schemas import ids
 from libs.schemas.account import ControlRequested
+from libs.schemas.analytics import Alert
 from services.executor.handlers import decode
 from services.executor.handlers.board import Board
 from services.executor.handlers.desk import Desk
@@ -156,3 +157,88 @@ async def test_a_partition_that_cannot_be_opened_is_not_held() -> None:
     assert (made.ports.leases.fence, started) == (2, [PARTITION])
     running.cancel()
     await partitions.stop()
+
+
+async def test_a_document_that_cannot_be_read_keeps_only_its_own_account_closed() -> None:
+    made = world()
+    made.ports.accounts.unreadable = {"paper-11": "ValidationError: wallet"}
+    await made.desks.open(PARTITION, 1)
+    assert made.desk.book.account_id == ACCOUNT
+    (alert,) = [e.body for e in made.ports.publisher.published if isinstance(e.body, Alert)]
+    assert (alert.account_id, alert.severity) == ("paper-11", "critical")
+    made.ports.config.accounts["paper-11"] = values.account("paper-11")
+    with pytest.raises(Poison, match="the document of paper-11 cannot be read: mend it"):
+        await made.desks.execute(values.validated(values.instruction(), account_id="paper-11"), redelivered=False)
+
+
+async def test_a_deleted_account_is_let_go_once_it_is_flat() -> None:
+    async with opened() as made:
+        await made.tick(50_000, 1)
+        await made.desks.execute(values.validated(values.instruction()), redelivered=False)
+        del made.ports.config.accounts[ACCOUNT]
+        made.desks.configured(f"account.{ACCOUNT}", None)
+        await made.quiet()
+        assert [e.body.kind for e in made.ports.publisher.published if isinstance(e.body, Alert)] == ["reconcile"]
+        await made.desks.retire()
+        assert made.desk.book.positions, "its stop is still watched"
+        await made.tick(48_900, 2)
+        await made.desks.retire()
+        assert made.desks.get(ACCOUNT) is None
+        await made.desks.open(PARTITION, 2)
+        assert made.desks.get(ACCOUNT) is None, "nothing is open in it"
+
+
+async def test_events_carry_the_trace_of_the_decision_that_they_follow_from() -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    async with opened() as made:
+        await made.tick(50_000, 1)
+        await made.desks.execute(values.validated(values.instruction()), redelivered=False, trace=trace)
+        await made.tick(48_900, 2)  # the stop, long after the message
+        for _ in range(3):
+            await made.quiet()
+        told = [e for e in made.ports.publisher.published if e.subject.startswith(("order.", "position."))]
+        assert {e.subject.split(".")[1] for e in told} >= {"placed", "filled", "opened", "closed"}
+        assert {(e.cause or {}).get("traceparent") for e in told} == {trace}
+        assert made.desk.book.traces == {"cor-dec-1": trace}
+
+
+async def test_a_venue_that_rejects_stops_has_its_positions_closed_by_the_timer() -> None:
+    made = world()
+    made.ports.refuses = frozenset({"stop"})
+    made.desks = Desks(made.ports.deps(), made.board)
+    await made.desks.open(PARTITION, 1)
+    await made.tick(50_000, 1)
+    await made.desks.execute(values.validated(values.instruction()), redelivered=False)
+    assert made.desk.book.positions
+    made.ports.clock.advance(5)
+    assert made.desk.due <= made.ports.clock.now()
+    await made.desk.tend()
+    assert not made.desk.book.positions
+    await made.quiet()
+    alerts = [e.body for e in made.ports.publisher.published if isinstance(e.body, Alert)]
+    assert [(a.kind, a.severity) for a in alerts] == [("protection", "critical")]
+    await made.desks.close(PARTITION, patience=1)
+
+
+async def test_the_daily_loss_is_seen_without_any_message() -> None:
+    async with opened() as made:
+        made.ports.config.daily_loss = 0.5
+        await made.tick(50_000, 1)
+        await made.desks.execute(values.validated(values.instruction(stop=D(40_000))), redelivered=False)
+        assert not made.desk.ails()
+        await made.tick(48_900, 2)
+        assert made.desk.ails()
+        await made.desk.tend()
+        assert (made.desk.book.trading_state, made.desk.book.moved_by) == ("reducing", "daily_loss")
+
+
+async def test_a_margin_mode_is_taken_over_once_the_account_is_flat() -> None:
+    async with opened() as made:
+        await made.tick(50_000, 1)
+        await made.desks.execute(values.validated(values.instruction()), redelivered=False)
+        cross = values.account(ACCOUNT, margin_mode="cross")
+        await made.desks.configure(cross)
+        assert made.desk.book.margin_mode == "isolated"
+        await made.tick(48_900, 2)
+        await made.desks.configure(cross)
+        assert made.desk.book.margin_mode == "cross"
