@@ -25,6 +25,7 @@ class FakeAccounts:
     stored: dict[str, StoredAccount] = field(default_factory=dict)
     broken: Exception | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
+    away: Exception | None = None
 
     async def load(self, account_id: str) -> StoredAccount | None:
         return self.stored.get(account_id)
@@ -39,6 +40,8 @@ class FakeAccounts:
         return self.stored.setdefault(book.account_id, made := StoredAccount(book, fence)) is made
 
     async def write(self, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]) -> None:
+        if self.away is not None:
+            raise self.away
         if self.stored[before.account_id].book.version != before.version:
             raise Conflict(before.account_id)
         self.stored[before.account_id] = StoredAccount(after, fence, tuple(outbox))

@@ -121,8 +121,8 @@ async def test_a_stale_holder_cannot_write(world: World) -> None:
         await until(lambda: opened(world))
     store = MongoAccounts(world.db)
     partition = ids.partition(ACCOUNT)
-    (old,) = await store.take(partition, 100)
-    (new,) = await store.take(partition, 101)
+    (old,) = (await store.take(partition, 100)).accounts
+    (new,) = (await store.take(partition, 101)).accounts
     after, outbox = seal(Turn(old.book), datetime.now(UTC) + timedelta(seconds=1))
     with pytest.raises(Fenced):
         await store.write(old.book, after, 100, outbox)
@@ -130,3 +130,17 @@ async def test_a_stale_holder_cannot_write(world: World) -> None:
     found = await store.load(ACCOUNT)
     assert found is not None
     assert found.book.version == old.book.version + 1
+
+
+async def test_a_document_that_cannot_be_read_is_told_apart_from_its_neighbours(world: World) -> None:
+    async with world.executor():
+        await until(lambda: opened(world))
+    partition = ids.partition(ACCOUNT)
+    found = await world.db["accounts"].find_one({"_id": ACCOUNT})
+    assert found is not None
+    await world.db["accounts"].insert_many(
+        [{**found, "_id": "no-wallet", "wallet": "a lot"}, {"_id": "half", "partition": partition, "fence": 1}]
+    )
+    taken = await MongoAccounts(world.db).take(partition, 100)
+    assert [account.book.account_id for account in taken.accounts] == [ACCOUNT]
+    assert set(taken.unreadable) == {"no-wallet", "half"}

@@ -1,12 +1,14 @@
 """The paper venue: what it does is domain/paper.py, where it does it is the account's own document."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from libs.schemas.account import MarginMode
+from libs.schemas.orders import TERMINAL_STATES
 from libs.schemas.reasons import OrderReason
 from libs.schemas.venue import MarginTier, VenueSymbol
 from services.executor.domain import paper, reports
@@ -28,6 +30,8 @@ from services.executor.domain.replies import (
 )
 from services.executor.ports import Seat, Submittable, order_of
 
+KEEP_ENDED = 256
+
 
 class PaperVenue:
     """All orders of one call are one document write, so that a kill leaves all of them or none.
@@ -38,24 +42,37 @@ class PaperVenue:
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
+        self._ended: OrderedDict[str, OrderReport] = OrderedDict()
+        seat.listen(self._remember)
 
     async def submit(self, order: Submittable, checked_at: datetime | None = None) -> Reply:
-        (reply,) = await self.submit_all([order], checked_at)
+        """An order whose id was submitted before exists, whatever became of it."""
+        (reply,) = await self._submit([order_of(order)], done=())
         return reply
 
     async def submit_all(self, orders: Sequence[Submittable], checked_at: datetime | None = None) -> Sequence[Reply]:
-        """Orders of an origin that was submitted before exist, whatever became of them."""
-        book, market = self._seat.book, self._seat.market()
+        """All orders of their origins: those are carried out with this."""
         taken = [order_of(order) for order in orders]
-        fresh = [order for order in taken if order.intent.origin not in book.executed]
-        turn = Turn(marked(book, (order.intent.origin for order in fresh)))
+        return await self._submit(taken, done=[order.intent.origin for order in taken])
+
+    async def _submit(self, taken: Sequence[WorkingOrder], done: Sequence[str]) -> Sequence[Reply]:
+        book, market = self._seat.book, self._seat.market()
+        fresh = [o for o in taken if not {o.intent.client_order_id, o.intent.origin} & set(book.executed)]
+        turn = Turn(marked(book, [*done, *(o.intent.client_order_id for o in fresh)])) if fresh else Turn(book)
         for order in fresh:
             turn = paper.submit(turn, order, market)
-        turn = replace(turn, book=_unreserved(turn, fresh))
         if fresh:
-            await self._seat.save(turn)
+            await self._seat.save(replace(turn, book=_unreserved(turn, fresh)))
         new = {order.intent.client_order_id for order in fresh}
         return [_reply(turn, o) if o.intent.client_order_id in new else Exists(o.intent.client_order_id) for o in taken]
+
+    def _remember(self, turn: Turn) -> None:
+        """Orders that ended, so that they can be asked for; the oldest are forgotten."""
+        for event in reports.told(turn):
+            if isinstance(event, OrderReport) and event.state in TERMINAL_STATES:
+                self._ended[event.client_order_id] = event
+        while len(self._ended) > KEEP_ENDED:
+            self._ended.popitem(last=False)
 
     async def cancel(
         self, symbol: str, client_order_id: str, reason: OrderReason = OrderReason.DECISION
@@ -75,9 +92,9 @@ class PaperVenue:
         return [Canceled(client_order_id) for client_order_id in gone]
 
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None:
-        """A working order. Those that ended are in the account's events, not in its document."""
+        """A working order, or one of the last that ended while this process had the account."""
         found = self._seat.book.orders.get(client_order_id)
-        return reports.order(found) if found else None
+        return reports.order(found) if found else self._ended.get(client_order_id)
 
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         book = self._seat.book

@@ -26,7 +26,7 @@ from libs.schemas.strategy import OrderPreference
 
 ZERO = Decimal(0)
 CENTS = Decimal("1e-8")
-KEEP_ORIGINS = 64
+KEEP_ORIGINS = 160
 PROTECTION_GRACE = timedelta(seconds=5)
 
 
@@ -87,7 +87,8 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class AccountBook:
-    """One account. `wallet` holds the margins of positions too; `executed` are origins whose orders were submitted.
+    """One account. `wallet` holds the margins of positions too; `executed` are
+    origins that were carried out, and ids of orders that were submitted.
 
     `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
     `moved_by` is what moved the trading state by itself, "" where a person did. `peak` is the highest wallet so far.

@@ -74,7 +74,7 @@ def told(turn: Turn) -> Iterator[VenueEvent]:
 
 
 def _order(change: OrderChange) -> OrderReport:
-    intent = change.intent
+    intent, fill = change.intent, change.fill
     return OrderReport(
         client_order_id=intent.client_order_id,
         venue_order_id=intent.venue_order_id,
@@ -82,10 +82,11 @@ def _order(change: OrderChange) -> OrderReport:
         side=intent.side,
         type=intent.type,
         quantity=intent.quantity,
-        filled=intent.quantity if intent.state == "filled" else (change.fill.quantity if change.fill else ZERO),
+        filled=intent.quantity if intent.state == "filled" else (fill.quantity if fill else ZERO),
         state=intent.state,
         reduce_only=intent.reduce_only,
         price=intent.price,
         stop_price=intent.stop_price,
+        average=fill.price if fill else None,
         at=intent.state_times.get(intent.state),
     )

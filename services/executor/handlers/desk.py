@@ -63,8 +63,8 @@ class Desk:
         self._checked = 0
         self._relay = Relay(deps, account.book.account_id)
         self._relay.push(account.book, account.outbox)
-        self._execution = Execution(deps, self)
         self._listeners: list[Callable[[Turn], None]] = []
+        self._execution = Execution(deps, self)
         self._bands = self._view.bands(self.book)
 
     async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:

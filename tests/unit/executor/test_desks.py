@@ -238,7 +238,7 @@ async def test_a_margin_mode_is_taken_over_once_the_account_is_flat() -> None:
         await made.desks.execute(values.validated(values.instruction()), redelivered=False)
         cross = values.account(ACCOUNT, margin_mode="cross")
         await made.desks.configure(cross)
-        assert made.desk.book.margin_mode == "isolated"
+        modes = [str(made.desk.book.margin_mode)]
         await made.tick(48_900, 2)
         await made.desks.configure(cross)
-        assert made.desk.book.margin_mode == "cross"
+        assert [*modes, made.desk.book.margin_mode] == ["isolated", "cross"]

@@ -66,7 +66,7 @@ def test_slippage_grows_with_the_quantity_against_the_volume(size: float | None,
 
 
 def test_an_order_that_is_on_its_way_meets_the_first_price_after_it_arrived() -> None:
-    slow = {"latency_ms": 500}
+    slow: dict[str, Any] = {"latency_ms": 500}
     turn = submitted(book(), instruction(), quote(50_000), **slow)
     assert kinds(turn) == ["entry.placed"]
     assert band(turn.book, SYMBOL, filters(**slow)) == ALWAYS
@@ -78,7 +78,7 @@ def test_an_order_that_is_on_its_way_meets_the_first_price_after_it_arrived() ->
 
 
 def test_a_post_only_order_that_would_match_when_it_arrives_is_rejected_then() -> None:
-    slow = {"latency_ms": 500}
+    slow: dict[str, Any] = {"latency_ms": 500}
     turn = submitted(book(), instruction(**LIMIT), quote(50_000), **slow)
     late = ticked(turn, quote(49_800, seconds=1), **slow)
     assert reasons(late) == [OrderReason.WOULD_MATCH]
@@ -96,7 +96,7 @@ def test_a_post_only_order_that_would_match_when_it_arrives_is_rejected_then() -
     ],
     ids=["mark", "mark, not index", "index", "no index: mark", "last, not mark"],
 )
-def test_stops_look_at_what_the_venue_is_set_to(by: str, seen: dict[str, float], closes: bool) -> None:
+def test_stops_look_at_what_the_venue_is_set_to(by: str, seen: dict[str, Any], closes: bool) -> None:
     turn = submitted(book(), instruction(), quote(50_000), trigger_by=by)
     after = ticked(turn, quote(49_500, seconds=1, **seen), trigger_by=by)
     assert (SYMBOL not in after.book.positions) is closes

@@ -1,0 +1,142 @@
+"""The paper venue on a desk of its own, as the contract suite moves it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+
+from libs.schemas import ids
+from libs.schemas.account import Leg, OrderType, Side, TimeInForce
+from libs.schemas.orders import OrderIntent
+from libs.schemas.venue import VenueSymbol
+from services.executor.adapters.paper import PaperVenue
+from services.executor.domain.book import AccountBook, WorkingOrder
+from services.executor.domain.quote import Market
+from services.executor.handlers.board import Board
+from services.executor.handlers.desk import Desk
+from services.executor.handlers.desks import Desks
+from services.executor.ports import Deps, Stored, Submittable
+from tests.fakes import executor_values as values
+from tests.fakes.executor_ports import FakeConfig, Ports
+
+ACCOUNT = "main"
+SYMBOL = values.SYMBOL
+
+
+class Free(FakeConfig):
+    """A market without spread and slippage, as the exchange's fake has it."""
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        free = {"half_spread_bps": Decimal(0), "slippage_bps": Decimal(0), "impact_bps": Decimal(0)}
+        found = super().venue_symbol(venue, symbol)
+        return found and self.kept.setdefault(symbol, found.model_copy(update=free))
+
+    kept: dict[str, VenueSymbol]
+
+
+@dataclass
+class PaperBench:
+    """A venue, and the market that it trades in. `move` gives the next tick; `size` is what trades in it."""
+
+    ports: Ports
+    deps: Deps
+    board: Board
+    desks: Desks
+    venue: PaperVenue
+    ticks: int = 0
+
+    @property
+    def desk(self) -> Desk:
+        found = self.desks.get(ACCOUNT)
+        assert found is not None
+        return found
+
+    async def move(self, symbol: str, price: Decimal, size: float | None = None) -> None:
+        await self.desk.tend()  # what was submitted outside of a desk's turn is watched from here on
+        self.ticks += 1
+        self.ports.clock.advance(1)
+        at = values.NOW + timedelta(seconds=self.ticks)
+        self.board.on_tick(values.tick(float(price), symbol=symbol, at=at, size=size), self.ticks)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def vanish(self, symbol: str) -> None:
+        """The position is taken by the venue: a crash far beyond every liquidation price."""
+        await self.move(symbol, Decimal(20_000))
+
+    def refuse_stops(self) -> None:
+        self.venue = PaperVenue(Refusing(self.desk))
+
+
+class Refusing:
+    """The desk, in a market that refuses stops."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.save, self.listen = desk.save, desk.listen
+
+    @property
+    def book(self) -> AccountBook:
+        return self._desk.book
+
+    @property
+    def fence(self) -> int:
+        return self._desk.fence
+
+    def market(self) -> Market:
+        return replace(self._desk.market(), refuses=frozenset({"stop"}))
+
+
+def order(
+    n: int,
+    side: Side = "buy",
+    kind: OrderType = "market",
+    quantity: str = "0.1",
+    *,
+    leg: Leg = "entry",
+    price: str | None = None,
+    stop: str | None = None,
+    tif: TimeInForce = "gtc",
+    leverage: str = "10",
+) -> Submittable:
+    """Order number `n` of BTCUSDT, stored; exits only reduce."""
+    intent = OrderIntent(
+        client_order_id=client_id(n),
+        decision_id="dec-1",
+        account_id=ACCOUNT,
+        symbol=SYMBOL,
+        side=side,
+        type=kind,
+        quantity=Decimal(quantity),
+        price=None if price is None else Decimal(price),
+        stop_price=None if stop is None else Decimal(stop),
+        time_in_force=tif,
+        reduce_only=leg != "entry",
+        leg=leg,
+        seq=n,
+        origin="dec-1",
+    )
+    return Stored(WorkingOrder(intent, "cor-1", values.NOW, Decimal(leverage), Decimal(60_000)))
+
+
+def client_id(n: int) -> str:
+    return ids.client_order_id(ACCOUNT, "dec-1", SYMBOL, "entry", n)
+
+
+@asynccontextmanager
+async def paper_bench() -> AsyncIterator[PaperBench]:
+    ports = Ports()
+    ports.config = Free()
+    ports.config.kept = {}
+    ports.config.accounts[ACCOUNT] = values.account(ACCOUNT)
+    board, deps = Board(ports.clock), ports.deps()
+    desks = Desks(deps, board)
+    await desks.open(ids.partition(ACCOUNT), 1)
+    desk = desks.get(ACCOUNT)
+    assert desk is not None
+    made = PaperBench(ports, deps, board, desks, PaperVenue(desk))
+    await made.move(SYMBOL, Decimal(60_000))
+    yield made
+    await desks.close(ids.partition(ACCOUNT), patience=1)
