@@ -12,7 +12,7 @@ from services.executor.domain.changes import OrderChange, Turn
 from services.executor.domain.checks import Refused, crosses, refused
 from services.executor.domain.fills import Execution, fill, stated
 from services.executor.domain.liquidation import liquidate
-from services.executor.domain.protection import TYPES, cancel, replace_leg, shown
+from services.executor.domain.protection import TYPES, cancel, guarded, replace_leg, shown
 from services.executor.domain.quote import Market, Quote, taker_price, touch
 from services.executor.domain.resting import successor
 
@@ -114,7 +114,8 @@ def canceled(turn: Turn, client_order_id: str, reason: OrderReason, now: datetim
     if order is None:
         return turn
     turn = cancel(turn, order, reason, now)
-    return replace(turn, book=shown(turn.book, order.intent.symbol))
+    symbol = order.intent.symbol
+    return replace(turn, book=guarded(shown(turn.book, symbol), symbol, now))
 
 
 def _rejected(turn: Turn, order: WorkingOrder, refusal: Refused, at: datetime) -> Turn:

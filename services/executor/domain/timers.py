@@ -11,6 +11,7 @@ from services.executor.domain.book import PROTECTION_GRACE, AccountBook, Holding
 from services.executor.domain.changes import AlertChange, StateChange, Turn
 from services.executor.domain.control import set_state, without_entries
 from services.executor.domain.liquidation import closing_order
+from services.executor.domain.protection import guarded
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import Bounds, Cause, Move, Vitals, after_rollover, automatic
 
@@ -29,10 +30,16 @@ def tended(turn: Turn, market: Market, bounds: Bounds) -> Turn:
     now = market.now
     turn = paper.expire(turn, market, now)
     for symbol in tuple(turn.book.positions):
-        turn = _overdue(turn, symbol, market)
+        turn = _overdue(replace(turn, book=guarded(turn.book, symbol, now)), symbol, market)
     turn = _day(turn, market, now)
     due = move_due(turn.book, market, bounds)
     return turn if due is None else _moved(turn, due, now)
+
+
+def ailing(book: AccountBook, market: Market, bounds: Bounds) -> bool:
+    """Whether `tended` has something to do besides what is due by the clock: also a stop that nobody saw go."""
+    bare = any(guarded(book, symbol, market.now) is not book for symbol in book.positions)
+    return bare or move_due(book, market, bounds) is not None
 
 
 def move_due(book: AccountBook, market: Market, bounds: Bounds) -> Move | None:

@@ -22,7 +22,7 @@ from services.executor.domain.changes import Turn, seal
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, mark_of, quote_of
-from services.executor.domain.timers import move_due, tended
+from services.executor.domain.timers import ailing, tended
 from services.executor.handlers.board import Board
 from services.executor.handlers.execution import Execution
 from services.executor.handlers.relay import AWAY, Relay
@@ -87,11 +87,13 @@ class Desk:
             await self._commit_if_changed(tended(Turn(self.book), self.market(), self._view.bounds(self.book)))
 
     def ails(self) -> bool:
-        """Whether the equity at the newest marks, or the venue's errors, move the trading state."""
+        """Whether the equity at the newest marks, the venue's errors or a missing stop ask for a timer's work."""
         if not self.book.positions and self._checked == self.book.version:
             return False
+        if ailing(self.book, self.market(), self._view.bounds(self.book)):
+            return True
         self._checked = self.book.version
-        return move_due(self.book, self.market(), self._view.bounds(self.book)) is not None
+        return False
 
     async def adopt(self, mode: MarginMode) -> bool:
         """Take over a configured margin mode; False while something is open under the other one."""

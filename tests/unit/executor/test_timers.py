@@ -14,7 +14,7 @@ from services.executor.domain.changes import AlertChange, OrderChange, PositionC
 from services.executor.domain.control import control
 from services.executor.domain.plan import orders, plan
 from services.executor.domain.quote import Market
-from services.executor.domain.timers import tended
+from services.executor.domain.timers import ailing, tended
 from services.executor.domain.trading import Bounds
 from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, quote, strategy, validated, working
 
@@ -68,6 +68,20 @@ def test_a_flatten_that_waits_for_a_price_is_not_sent_twice() -> None:
     again = tended(Turn(first.book), stale, BOUNDS)
     assert again.book is first.book
     assert not paper.on_tick(Turn(again.book), quote(50_000, seconds=101), at(50_000, 101)).book.positions
+
+
+def test_a_stop_that_is_cancelled_or_that_nobody_saw_go_starts_the_grace() -> None:
+    turn = opened()
+    stop = turn.book.leg(SYMBOL, "stop")
+    assert stop is not None
+    cancelled = paper.canceled(Turn(turn.book), stop.intent.client_order_id, OrderReason.CONTROL, NOW)
+    assert cancelled.book.positions[SYMBOL].bare_since == NOW
+    lost = replace(turn.book, orders={})
+    assert ailing(lost, at(50_000, 7), BOUNDS)
+    assert not ailing(turn.book, at(50_000, 7), BOUNDS)
+    seen = tended(Turn(lost), at(50_000, 7), BOUNDS)
+    assert seen.book.positions[SYMBOL].bare_since == NOW + timedelta(seconds=7)
+    assert not tended(Turn(seen.book), at(50_000, 12), BOUNDS).book.positions
 
 
 def test_a_protected_position_is_left_alone() -> None:
