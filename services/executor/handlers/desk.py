@@ -58,14 +58,13 @@ class Desk:
         self._attending = False
         self._recovering = False
         self._buffer: deque[tuple[MarketEvent, int]] = deque()
-        self._bands: dict[str, Band] = {}
+        self._bands: dict[str, Band] = self._view.bands(account.book)
         self._work: asyncio.Task[None] | None = None
         self._checked = 0
         self._relay = Relay(deps, account.book.account_id)
         self._relay.push(account.book, account.outbox)
         self._listeners: list[Callable[[Turn], None]] = []
         self._execution = Execution(deps, self)
-        self._bands = self._view.bands(self.book)
 
     async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """Plan and submit a decision, or resume its plan. `trace` is the trace context that it came in."""
@@ -90,10 +89,9 @@ class Desk:
         """Whether the equity at the newest marks, the venue's errors or a missing stop ask for a timer's work."""
         if not self.book.positions and self._checked == self.book.version:
             return False
-        if ailing(self.book, self.market(), self._view.bounds(self.book)):
-            return True
-        self._checked = self.book.version
-        return False
+        found = ailing(self.book, self.market(), self._view.bounds(self.book))
+        self._checked = 0 if found else self.book.version
+        return found
 
     async def adopt(self, mode: MarginMode) -> bool:
         """Take over a configured margin mode; False while something is open under the other one."""

@@ -20,9 +20,12 @@ from services.executor.domain.quote import Market, Quote
 from tests.fakes.executor_values import NOW, SYMBOL, book, filters, instruction, market, quote, validated, working
 
 PRICES = st.integers(30_000, 90_000).map(float)
+MODES = st.sampled_from(["isolated", "cross"])
+MOVES = ("tick", "thin", "gap")
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("tick"), PRICES),
+        st.tuples(st.just("thin"), PRICES),
         st.tuples(st.just("gap"), st.integers(1_000, 300_000).map(float)),
         st.tuples(st.just("buy"), st.integers(1, 400)),
         st.tuples(st.just("sell"), st.integers(1, 400)),
@@ -46,11 +49,12 @@ class Run:
 
     def apply(self, kind: str, value: float) -> Turn:
         self.at += 1
-        if kind in ("tick", "gap"):
-            self.last = quote(value, seconds=self.at, sequence=self.at)
+        if kind in MOVES:
+            size = 0.05 if kind == "thin" else None
+            self.last = quote(value, seconds=self.at, sequence=self.at, size=size)
         now = market(self.last, seconds=self.at)
         turn = Turn(self.book)
-        if kind in ("tick", "gap"):
+        if kind in MOVES:
             turn = paper.on_tick(turn, self.last, now)
         elif kind == "fund":
             update = FundingUpdate(symbol=SYMBOL, funding_time=NOW + timedelta(seconds=self.at), rate=value / 10_000)
@@ -87,9 +91,9 @@ class Run:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]]) -> None:
-    run = Run(book(), quote(50_000))
+@given(STEPS, MODES)
+def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]], mode: str) -> None:
+    run = Run(book(margin_mode=mode), quote(50_000))
     realised = fees = funding = filled = D(0)
     for kind, value in steps:
         before = run.book
@@ -109,9 +113,11 @@ def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(steps: list[tuple[str, float]]) -> None:
-    run = Run(book(), quote(50_000))
+@given(STEPS, MODES)
+def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(
+    steps: list[tuple[str, float]], mode: str
+) -> None:
+    run = Run(book(margin_mode=mode), quote(50_000))
     for kind, value in steps:
         run.apply(kind, value)
         held = run.book.positions.get(SYMBOL)
@@ -124,6 +130,7 @@ def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(
             assert stop.left == held.position.quantity
             assert all(o.left <= held.position.quantity for o in reducing)
             assert held.position.stop_loss == stop.intent.stop_price
+            assert held.bare_since is None
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
