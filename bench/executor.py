@@ -73,9 +73,9 @@ def run() -> list[Row]:
 
 async def _run() -> list[Row]:
     entry_s = await _entries()
-    waits, idle_s = await _stops()
+    waits, idle_s, look_s = await _stops()
     ms = 1_000 * statistics.median(waits)
-    accounts = (1 - TICKS_PER_S * idle_s) * 60 / (BUSY * 2 * entry_s)
+    accounts = (1 - TICKS_PER_S * idle_s) / (look_s + BUSY * 2 * entry_s / 60)
     return [
         _row(
             "executor_intents", 3 / entry_s, "1/s", None, f"{DECISIONS} entries with stop and target, ports in memory"
@@ -97,13 +97,14 @@ async def _entries() -> float:
     return took / DECISIONS
 
 
-async def _stops() -> tuple[list[float], float]:
-    """Seconds from a tick to the last of twenty stopped positions, and of a tick that matters to nobody."""
+async def _stops() -> tuple[list[float], float, float]:
+    """Seconds from a tick to the last of twenty stopped positions, of a tick that matters to nobody, and of the look
+    that each account with a position gets once a second."""
     world = World(POSITIONS)
     await world.open()
     for n in range(POSITIONS):
         await world.enter(n, Decimal(49_500) - n // TRIGGERED)
-    idle_s = _quiet(world)
+    idle_s, look_s = _quiet(world), _look(world)
     waits = []
     for level in range(ROUNDS):
         names = world.names[level * TRIGGERED : (level + 1) * TRIGGERED]
@@ -113,7 +114,7 @@ async def _stops() -> tuple[list[float], float]:
             await asyncio.sleep(0)
         waits.append(time.perf_counter() - began)
     await world.close()
-    return waits, idle_s
+    return waits, idle_s, look_s
 
 
 def _quiet(world: World) -> float:
@@ -121,6 +122,14 @@ def _quiet(world: World) -> float:
     for _ in range(QUIET_TICKS):
         world.tick(50_000)
     return (time.perf_counter() - began) / QUIET_TICKS
+
+
+def _look(world: World) -> float:
+    desks = [desk for name in world.names if (desk := world.desks.get(name)) is not None]
+    began = time.perf_counter()
+    for desk in desks:
+        desk.ails()
+    return (time.perf_counter() - began) / len(desks)
 
 
 def _row(name: str, value: float, unit: str, goal: float | None, reference: str) -> Row:

@@ -6,7 +6,7 @@ from datetime import datetime
 from libs.schemas.account import ControlRequested, TradingState
 from libs.schemas.reasons import OrderReason
 from libs.schemas.subjects import ALL_ACCOUNTS
-from services.executor.domain.book import AccountBook, marked
+from services.executor.domain.book import ZERO, AccountBook, equity, marked
 from services.executor.domain.changes import StateChange, Turn
 from services.executor.domain.liquidation import closing_order
 from services.executor.domain.paper import submit
@@ -25,9 +25,15 @@ def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
     state: TradingState = "halted" if body.state == "flatten" else body.state
     turn = set_state(turn, state, who=body.by, why=body.reason)
     turn = replace(turn, book=_done(turn.book, body))
-    if state != "active":
-        turn = without_entries(turn, market.now)
+    turn = replace(turn, book=_afresh(turn.book, market)) if state == "active" else without_entries(turn, market.now)
     return flatten(turn, body.control_id, market) if body.state == "flatten" else turn
+
+
+def _afresh(book: AccountBook, market: Market) -> AccountBook:
+    """Whoever lets an account trade again has seen its drawdown and its venue's errors: they are counted from here on.
+    The daily loss is not forgiven, it is a limit of the strategy until the day ends."""
+    marks = {symbol: market.mark(symbol) for symbol in book.positions}
+    return replace(book, peak=max(ZERO, equity(book, marks)), venue_errors=())
 
 
 def _done(book: AccountBook, body: ControlRequested) -> AccountBook:

@@ -130,3 +130,18 @@ def test_repeated_venue_errors_reduce() -> None:
 def test_a_deep_drawdown_halts(price: float, state: str) -> None:
     held = replace(book(), peak=D(10_000), wallet=D(6_900) if state == "halted" else D(9_900))
     assert tended(Turn(held), at(price, 1), Bounds(max_drawdown=D(30))).book.trading_state == state
+
+
+@pytest.mark.parametrize(
+    ("bounds", "state"),
+    [(Bounds(max_drawdown=D(30)), "active"), (Bounds(max_daily_loss=D(2)), "reducing")],
+    ids=["a drawdown is counted anew", "the daily loss is not forgiven"],
+)
+def test_a_person_may_let_an_account_trade_again(bounds: Bounds, state: str) -> None:
+    halted = tended(Turn(replace(book(), wallet=D(6_000))), at(50_000, 1), bounds)
+    assert halted.book.trading_state != "active"
+    body = ControlRequested(control_id="c-1", scope="paper-1", state="active", reason="seen", by="me", requested_at=NOW)
+    again = control(Turn(halted.book), body, at(50_000, 2))
+    assert again.book.trading_state == "active"
+    sealed, _ = seal(again, NOW)
+    assert tended(Turn(sealed), at(50_000, 3), bounds).book.trading_state == state
