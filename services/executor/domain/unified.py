@@ -92,7 +92,7 @@ def order_report(venue: Differences, body: Body, size: Decimal) -> OrderReport |
         quantity=base_units(venue, quantity, size),
         filled=filled,
         state=_state(body, info, filled),
-        reduce_only=_true(info.get("reduceOnly", info.get("R", body.get("reduceOnly")))),
+        reduce_only=true(info.get("reduceOnly", info.get("R", body.get("reduceOnly")))),
         price=positive(info.get("price", body.get("price"))),
         stop_price=positive(info.get("stopPrice") or info.get("triggerPrice") or body.get("triggerPrice")),
         average=positive(info.get("avgPrice") or info.get("ap") or body.get("average")),
@@ -157,9 +157,7 @@ def fill_report(venue: Differences, body: Body, client_order_id: str, size: Deci
         price=price,
         quantity=quantity,
         fee=amount(info.get("commission") or info.get("n") or fee.get("cost")),
-        liquidity="maker"
-        if _true(info.get("maker", info.get("m"))) or body.get("takerOrMaker") == "maker"
-        else "taker",
+        liquidity="maker" if true(info.get("maker", info.get("m"))) or body.get("takerOrMaker") == "maker" else "taker",
         realized_pnl=amount(info.get("realizedPnl") or info.get("rp")),
     )
     return FillReport(client_order_id, symbol, side, made, when)
@@ -238,5 +236,5 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _true(value: object) -> bool:
+def true(value: object) -> bool:
     return value is True or str(value).lower() == "true"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from services.executor.adapters.credentials import Credential
 from services.executor.domain.answers import Failure, Meaning, banned_until_ms, detail, meaning
 from services.executor.domain.differences import Differences, unified
 from services.executor.domain.replies import Priority
+from services.executor.domain.unified import amount, at
 
 TIMEOUT_MS = 5_000
 BAN_S = 120.0  # the shortest ban that the venues document is two minutes
@@ -90,9 +92,10 @@ class Client:
         self.exchange = exchange
         self.clock = clock
         self.skew = timedelta()
-        self._errors = (base_error, OSError, TimeoutError)
+        self.errors = (base_error, OSError, TimeoutError)
         self._credential = credential
         self._pace = Pace(venue.requests_per_s, clock.monotonic)
+        self._last_ms = 0
         self._hook()
 
     async def call(self, priority: Priority, method: str, *args: Any) -> Any:
@@ -104,7 +107,7 @@ class Client:
             return await getattr(self.exchange, method)(*args)
         except Stopped as stopped:
             raise Failed(Failure((), f"418 {stopped}", 418), Meaning.BANNED) from None
-        except self._errors as error:
+        except self.errors as error:
             raise self._failed(error, response) from None  # ccxt's text may hold a signed address
         finally:
             _response.reset(token)
@@ -129,10 +132,15 @@ class Client:
         server = await self.server_time()
         after = self.clock.wall()
         self.skew = server - (before + (after - before) / 2)
+        self.exchange.milliseconds = self.milliseconds  # type: ignore[attr-defined]
+
+    def milliseconds(self) -> int:
+        """The venue's time, for ccxt to sign with; never the same twice where it becomes a nonce."""
+        now = int((self.clock.wall() + self.skew).timestamp() * 1_000)
+        self._last_ms = max(now, self._last_ms + 1) if self.venue.signing == "nonce" else now
+        return self._last_ms
 
     async def server_time(self) -> datetime:
-        from services.executor.domain.unified import at
-
         found = at(await self.ask(Priority.RECONCILE, "fetch_time"))
         if found is None:
             raise Unavailable(f"{self.venue.name} does not tell its time")
@@ -148,6 +156,10 @@ class Client:
     def market(self, symbol: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.exchange.markets[self.symbol(symbol)]
         return found
+
+    def size(self, body: Mapping[str, Any]) -> Decimal:
+        """Base units of one contract of the body's symbol."""
+        return amount((self.exchange.markets or {}).get(body.get("symbol"), {}).get("contractSize")) or Decimal(1)
 
     async def close(self) -> None:
         await self.exchange.close()

@@ -1,0 +1,125 @@
+"""Fills and account changes of one account: the venue's user stream, and questions while that is away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from libs.runtime.ending import end
+from libs.runtime.errors import Unavailable
+from services.executor.adapters.ccxt.client import Client, Failed
+from services.executor.domain import unified
+from services.executor.domain.replies import (
+    Balances,
+    FillReport,
+    Gap,
+    OrderReport,
+    PositionReport,
+    Priority,
+    VenueEvent,
+)
+
+BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+OVERLAP = timedelta(seconds=5)
+REMEMBERED = 10_000
+
+
+class Questions(Protocol):
+    """What is asked while the stream is away."""
+
+    async def open_orders(self, symbol: str | None = None) -> Any: ...
+    async def positions(self) -> Any: ...
+    async def balances(self) -> Balances: ...
+
+
+class UserStream:
+    """Each fill once, by the venue's own id; after every interruption a Gap, and what the venue says now."""
+
+    def __init__(self, client: Client, questions: Questions) -> None:
+        self._client = client
+        self._questions = questions
+        self._seen: dict[str, None] = {}
+        self._client_ids: dict[str, str] = {}
+        self._heard = client.clock.wall()
+
+    async def events(self) -> AsyncIterator[VenueEvent]:
+        """Endless; ends when it is closed."""
+        queue: asyncio.Queue[VenueEvent] = asyncio.Queue()
+        watches = (("watch_orders", self._order), ("watch_my_trades", self._fill), ("watch_positions", self._position))
+        tasks = [asyncio.create_task(self._watch(method, take, queue)) for method, take in watches]
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            await end(tasks)
+
+    async def _watch(self, method: str, take: Any, queue: asyncio.Queue[VenueEvent]) -> None:
+        failures = 0
+        while True:
+            try:
+                for row in await getattr(self._client.exchange, method)():
+                    if (event := take(row)) is not None:
+                        queue.put_nowait(event)
+                self._heard, failures = self._client.clock.wall(), 0
+            except self._client.errors:
+                since = self._heard - OVERLAP
+                queue.put_nowait(Gap(since))
+                await self._ask(method, since, queue)
+                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                failures += 1
+
+    async def _ask(self, method: str, since: datetime, queue: asyncio.Queue[VenueEvent]) -> None:
+        """What the stream would have told, by questions. A venue that answers nothing is asked again next time."""
+        with contextlib.suppress(Unavailable, Failed):
+            if method == "watch_orders":
+                for report in await self._questions.open_orders():
+                    queue.put_nowait(report)
+            elif method == "watch_positions":
+                for position in await self._questions.positions():
+                    queue.put_nowait(position)
+                queue.put_nowait(await self._questions.balances())
+
+    async def fills(self, symbol: str, since: datetime) -> list[FillReport]:
+        """Executions by question: the venue's list names orders by its own id, which is looked up where it is new."""
+        name = self._client.symbol(symbol)
+        rows = await self._client.ask(Priority.RECONCILE, "fetch_my_trades", name, int(since.timestamp() * 1_000))
+        found = [await self._fill_of(row, name) for row in rows]
+        return [fill for fill in found if fill is not None]
+
+    async def _fill_of(self, row: Any, name: str) -> FillReport | None:
+        order = str(row.get("order"))
+        if order not in self._client_ids:
+            try:
+                body = await self._client.ask(Priority.RECONCILE, "fetch_order", order, name)
+            except Failed:
+                return None
+            self._remember(order, str(body.get("clientOrderId")))
+        return unified.fill_report(self._client.venue, row, self._client_ids[order], self._client.size(row))
+
+    def _order(self, row: Any) -> OrderReport | None:
+        report = unified.order_report(self._client.venue, row, self._client.size(row))
+        if report is not None and report.venue_order_id is not None:
+            self._remember(report.venue_order_id, report.client_order_id)
+        return report
+
+    def _fill(self, row: Any) -> FillReport | None:
+        info = row.get("info") or {}
+        client_id = info.get("c") or self._client_ids.get(str(row.get("order")))
+        fill = (
+            unified.fill_report(self._client.venue, row, str(client_id), self._client.size(row)) if client_id else None
+        )
+        if fill is None or (key := f"{fill.symbol}:{fill.fill.fill_id}") in self._seen:
+            return None
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return fill
+
+    def _position(self, row: Any) -> PositionReport | None:
+        return unified.position_report(self._client.venue, row, self._client.size(row))
+
+    def _remember(self, order: str, client_id: str) -> None:
+        self._client_ids[order] = client_id
+        if len(self._client_ids) > REMEMBERED:
+            del self._client_ids[next(iter(self._client_ids))]

@@ -1,0 +1,140 @@
+"""What the contract suite runs over: a venue, a way to move its price, and a way to make it fail."""
+
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from libs.schemas import ids
+from libs.schemas.account import Leg, OrderType, Side, TimeInForce
+from libs.schemas.orders import OrderIntent
+from services.executor.adapters.ccxt.client import Client, open_exchange, redirect
+from services.executor.adapters.ccxt.venue import CcxtVenue
+from services.executor.adapters.credentials import Credential
+from services.executor.domain.book import WorkingOrder
+from services.executor.domain.differences import VENUES, Differences
+from services.executor.ports import Stored, Submittable
+from tests.fakes.clock import FakeClock
+from tests.fakes.exchange.server import ExchangeFake, Kind, exchange
+from tests.fakes.exchange.standin import BaseError, StandIn
+
+SECRET = "0x" + "5ec4e7" * 10 + "abcd"  # a well-formed private key of nobody
+CREDENTIAL = Credential("main", {"KEY": SECRET, "SECRET": "s3cr3t-of-the-test"})
+CCXT = importlib.util.find_spec("ccxt") is not None
+NO_CCXT = "NOT RUN: ccxt is not installed here; install the feed group and run this again"
+
+
+class WallClock(FakeClock):
+    """Wall time that runs, for signatures; `shift` sets it wrong."""
+
+    shift = 0.0
+
+    def wall(self) -> datetime:
+        return datetime.fromtimestamp(datetime.now(UTC).timestamp() + self.shift, UTC)
+
+    def monotonic(self) -> float:
+        return datetime.now(UTC).timestamp()
+
+
+@dataclass
+class Bench:
+    """`exchange` is the fake behind the venue."""
+
+    venue: CcxtVenue
+    exchange: ExchangeFake
+    clock: WallClock
+    move: Callable[[str, Decimal], Any]
+
+    def later(self, seconds: float) -> None:
+        """Time passes, here and there."""
+        self.clock.shift += seconds
+        self.exchange.skew_ms += int(seconds * 1_000)
+
+
+def order(
+    n: int,
+    side: Side = "buy",
+    kind: OrderType = "market",
+    quantity: str = "0.1",
+    *,
+    leg: Leg = "entry",
+    price: str | None = None,
+    stop: str | None = None,
+    tif: TimeInForce = "gtc",
+    leverage: str = "10",
+) -> Submittable:
+    """Order number `n` of BTCUSDT, stored; exits only reduce."""
+    now = datetime.now(UTC)
+    intent = OrderIntent(
+        client_order_id=client_id(n),
+        decision_id="dec-1",
+        account_id="main",
+        symbol="BTCUSDT",
+        side=side,
+        type=kind,
+        quantity=Decimal(quantity),
+        price=None if price is None else Decimal(price),
+        stop_price=None if stop is None else Decimal(stop),
+        time_in_force=tif,
+        reduce_only=leg != "entry",
+        leg=leg,
+        seq=n,
+        origin="dec-1",
+    )
+    return Stored(WorkingOrder(intent, "cor-1", now, Decimal(leverage), Decimal(60_000)))
+
+
+def client_id(n: int) -> str:
+    return ids.client_order_id("main", "dec-1", "BTCUSDT", "entry", n)
+
+
+def quick(kind: Kind) -> Differences:
+    """The venue's row, without its pace: the suite has no minutes."""
+    return replace(VENUES[kind], requests_per_s=2_000.0)
+
+
+@asynccontextmanager
+async def standin(kind: Kind, skew_ms: int = 0) -> AsyncIterator[Bench]:
+    async with exchange(kind) as fake:
+        fake.skew_ms = skew_ms
+        row, clock = quick(kind), WallClock(datetime.now(UTC))
+        async with _opened(Client(row, StandIn(row, fake.url), BaseError, clock, CREDENTIAL), fake, clock) as bench:
+            yield bench
+
+
+@asynccontextmanager
+async def real_ccxt(kind: Kind, skew_ms: int = 0) -> AsyncIterator[Bench]:
+    if not CCXT:
+        pytest.skip(NO_CCXT)
+    async with exchange(kind) as fake:
+        fake.skew_ms = skew_ms
+        row, clock = quick(kind), WallClock(datetime.now(UTC))
+        made, errors = open_exchange(row, CREDENTIAL)
+        redirect(made, fake.url)
+        made.timeout = 300  # type: ignore[attr-defined]
+        async with _opened(Client(row, made, errors, clock, CREDENTIAL), fake, clock) as bench:
+            yield bench
+
+
+@asynccontextmanager
+async def _opened(client: Client, fake: ExchangeFake, clock: WallClock) -> AsyncIterator[Bench]:
+    venue = CcxtVenue(client)
+    await venue.open()
+    try:
+        yield Bench(venue, fake, clock, fake.move)
+    finally:
+        await venue.close()
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Bench]]
+OPENERS: dict[str, tuple[Opener, Kind]] = {
+    "standin-aster": (standin, "aster"),
+    "standin-binanceusdm": (standin, "binanceusdm"),
+    "ccxt-aster": (real_ccxt, "aster"),
+    "ccxt-binanceusdm": (real_ccxt, "binanceusdm"),
+}

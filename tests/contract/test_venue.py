@@ -1,0 +1,297 @@
+"""One suite over every venue. `ccxt-*` is the real library; `standin-*` is our adapter without it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from libs.schemas.reasons import OrderReason
+from services.executor.domain.replies import (
+    Canceled,
+    Exists,
+    FillReport,
+    Gap,
+    NotSent,
+    OrderReport,
+    Placed,
+    Rejected,
+    Unknown,
+)
+from tests.contract.benches import OPENERS, SECRET, Bench, client_id, order
+from tests.fakes.exchange.server import Fault
+
+SYMBOL = "BTCUSDT"
+
+
+@pytest.fixture(params=list(OPENERS))
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    opener, kind = OPENERS[request.param]
+    async with opener(kind) as made:
+        yield made
+
+
+async def held(bench: Bench, n: int = 1, quantity: str = "0.1") -> None:
+    reply = await bench.venue.submit(order(n, quantity=quantity))
+    assert isinstance(reply, Placed), reply
+
+
+async def test_a_market_order_fills_and_opens_a_position(bench: Bench) -> None:
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, Placed)
+    report = await bench.venue.fetch_order(SYMBOL, client_id(1))
+    assert report is not None
+    assert (report.state, report.filled, report.average) == ("filled", Decimal("0.1"), Decimal(60_000))
+    (position,) = await bench.venue.positions()
+    assert (position.side, position.quantity, position.entry_price) == ("long", Decimal("0.1"), Decimal(60_000))
+    assert (position.leverage, position.margin_mode) == (Decimal(10), "isolated")
+
+
+async def test_leverage_and_margin_mode_are_set_and_read_back_before_the_first_order_only(bench: Bench) -> None:
+    await held(bench, 1)
+    await held(bench, 2)
+    names = [asked.name for asked in bench.exchange.asked if asked.method == "POST"]
+    assert names == ["marginType", "leverage", "order", "order"]
+
+
+async def test_a_venue_that_keeps_another_leverage_gets_no_order(bench: Bench) -> None:
+    bench.exchange.fault("leverage", Fault(200, '{"leverage": 10, "symbol": "BTCUSDT"}'))
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, Rejected)
+    assert "20x" in reply.detail
+    assert bench.exchange.requests("order") == []
+
+
+async def test_ids_are_32_hex_and_reach_the_venue_unchanged(bench: Bench) -> None:
+    await held(bench)
+    (asked,) = bench.exchange.requests("order", "POST")
+    assert asked.query["newClientOrderId"] == client_id(1)
+    assert len(client_id(1)) == 32
+
+
+async def test_a_resting_order_is_listed_and_cancelled(bench: Bench) -> None:
+    await bench.venue.submit(order(1, kind="limit", price="50000"))
+    (listed,) = await bench.venue.open_orders()
+    assert (listed.client_order_id, listed.type, listed.price) == (client_id(1), "limit", Decimal(50_000))
+    assert await bench.venue.cancel(SYMBOL, client_id(1)) == Canceled(client_id(1))
+    assert await bench.venue.cancel(SYMBOL, client_id(1)) == Canceled(client_id(1), found=False)
+    assert await bench.venue.open_orders(SYMBOL) == []
+
+
+async def test_a_stop_and_a_target_rest_apart_and_are_found_and_cancelled(bench: Bench) -> None:
+    await held(bench)
+    stop = order(2, "sell", "stop_market", leg="stop", stop="58000")
+    target = order(3, "sell", "take_profit_market", leg="target", stop="63000")
+    replies = await bench.venue.submit_all([stop, target])
+    assert all(isinstance(reply, Placed) for reply in replies), replies
+    found = await bench.venue.fetch_order(SYMBOL, client_id(2))
+    assert found is not None
+    assert (found.type, found.stop_price, found.reduce_only) == ("stop_market", Decimal(58_000), True)
+    assert {o.client_order_id for o in await bench.venue.open_orders()} == {client_id(2), client_id(3)}
+    assert len(await bench.venue.cancel_all(SYMBOL)) == 2
+    assert await bench.venue.open_orders() == []
+
+
+async def test_a_stop_that_triggers_closes_the_position(bench: Bench) -> None:
+    await held(bench)
+    await bench.venue.submit(order(2, "sell", "stop_market", leg="stop", stop="58000"))
+    await bench.move(SYMBOL, Decimal(57_900))
+    report = await bench.venue.fetch_order(SYMBOL, client_id(2))
+    assert report is not None
+    assert report.state == "filled"
+    assert await bench.venue.positions() == []
+
+
+async def test_a_post_only_order_that_would_match_is_rejected(bench: Bench) -> None:
+    reply = await bench.venue.submit(order(1, kind="limit", price="60100", tif="post_only"))
+    assert reply == Rejected(client_id(1), OrderReason.WOULD_MATCH, reply.detail)  # type: ignore[union-attr]
+
+
+async def test_a_reduce_only_order_without_a_position_is_rejected(bench: Bench) -> None:
+    reply = await bench.venue.submit(order(1, "sell", leg="exit"))
+    assert isinstance(reply, Rejected)
+    assert reply.reason is OrderReason.POSITION_CLOSED
+
+
+async def test_a_partial_fill_is_told_as_one(bench: Bench) -> None:
+    bench.exchange.book.partial = Decimal("0.4")
+    reply = await bench.venue.submit(order(1, kind="limit", price="60000"))
+    assert isinstance(reply, Placed)
+    assert (reply.state, reply.filled) == ("partially_filled", Decimal("0.040"))
+    (position,) = await bench.venue.positions()
+    assert position.quantity == Decimal("0.040")
+
+
+async def test_a_rejected_stop_leaves_nothing_behind(bench: Bench) -> None:
+    await held(bench)
+    bench.exchange.book.rejects_stops = True
+    reply = await bench.venue.submit(order(2, "sell", "stop_market", leg="stop", stop="58000"))
+    assert isinstance(reply, Rejected)
+    assert reply.reason is OrderReason.WOULD_MATCH
+    assert await bench.venue.open_orders() == []
+
+
+async def test_a_vanished_position_is_gone_and_its_fill_is_told(bench: Bench) -> None:
+    await held(bench)
+    bench.exchange.book.vanish(SYMBOL)
+    assert await bench.venue.positions() == []
+
+
+async def test_a_time_out_after_acceptance_is_unknown_and_the_order_is_found(bench: Bench) -> None:
+    await bench.venue.set_leverage(SYMBOL, Decimal(10))
+    bench.exchange.fault("order", Fault(200, "{}", accepted=True, delay_s=0.6))
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, Unknown)
+    found = await bench.venue.settled(reply, SYMBOL)
+    assert isinstance(found, OrderReport)
+    assert found.state == "filled"
+    assert len(bench.exchange.requests("order", "POST")) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault(503, "Service Unavailable"), id="503"),
+        pytest.param(Fault(503, '{"code": -1001, "msg": "Internal error; unable to process"}'), id="503 with a code"),
+        pytest.param(Fault(408, '{"code": -1007, "msg": "Timeout waiting for response"}'), id="408"),
+        pytest.param(Fault(400, '{"code": -1006, "msg": "Execution status unknown."}'), id="execution status unknown"),
+        pytest.param(Fault(drop=True), id="dropped connection"),
+    ],
+)
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_silence_is_unknown_whether_or_not_the_order_was_taken(
+    bench: Bench, fault: Fault, accepted: bool
+) -> None:
+    fault = Fault(fault.status, fault.body, fault.headers, accepted, fault.drop)
+    bench.exchange.fault("order", fault)
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, Unknown), reply
+    found = await bench.venue.settled(reply, SYMBOL)
+    assert isinstance(found, OrderReport) if accepted else found is None, "not found is not final yet"
+    bench.later((reply.settled_at - datetime.now(UTC)).total_seconds() + 0.1)
+    assert isinstance(await bench.venue.settled(reply, SYMBOL), OrderReport if accepted else Rejected)
+
+
+async def test_429_is_not_sent_and_says_how_long_to_wait(bench: Bench) -> None:
+    body = '{"code": -1003, "msg": "Too many requests."}'
+    bench.exchange.fault("order", Fault(429, body, {"Retry-After": "0.2"}))
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, NotSent)
+    assert reply.retry_after_s == pytest.approx(0.2)
+    before = bench.clock.monotonic()
+    assert isinstance(await bench.venue.submit(order(1)), Placed)
+    assert bench.clock.monotonic() - before > 0.1, "the pace held the next request back"
+
+
+async def test_418_stops_every_request_until_the_ban_ends(bench: Bench) -> None:
+    bench.exchange.fault("order", Fault(418, '{"code": -1003, "msg": "Way too many requests; IP banned until 1"}'))
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, NotSent)
+    assert reply.retry_after_s is None
+    asked = len(bench.exchange.asked)
+    assert isinstance(await bench.venue.submit(order(1)), NotSent)
+    assert len(bench.exchange.asked) == asked, "nothing went out"
+
+
+async def test_a_duplicate_id_of_an_open_order_exists(bench: Bench) -> None:
+    await bench.venue.submit(order(1, kind="limit", price="50000"))
+    assert await bench.venue.submit(order(1, kind="limit", price="50000")) == Exists(client_id(1))
+
+
+async def test_an_id_of_a_closed_order_is_taken_again_so_nothing_may_rely_on_it(bench: Bench) -> None:
+    await held(bench)
+    assert isinstance(await bench.venue.submit(order(1)), Placed)
+    (position,) = await bench.venue.positions()
+    assert position.quantity == Decimal("0.2"), "the venue does not protect from sending twice"
+
+
+@pytest.mark.parametrize("name", list(OPENERS))
+@pytest.mark.parametrize("skew_s", [-30, 30])
+async def test_a_clock_that_is_wrong_is_measured_and_allowed_for(name: str, skew_s: int) -> None:
+    opener, kind = OPENERS[name]
+    async with opener(kind, skew_ms=skew_s * 1_000) as bench:
+        assert isinstance(await bench.venue.submit(order(1)), Placed)
+        assert len(await bench.venue.positions()) == 1
+
+
+async def test_an_order_of_a_process_that_slept_is_refused_by_the_venue(bench: Bench) -> None:
+    await bench.venue.set_margin_mode(SYMBOL, "isolated")
+    late = datetime.now(UTC) - timedelta(seconds=10)
+    reply = await bench.venue.submit(order(1), checked_at=late)
+    assert isinstance(reply, NotSent), reply
+    assert await bench.venue.positions() == []
+
+
+async def test_the_builders_fee_is_never_approved_nor_paid(bench: Bench) -> None:
+    await held(bench)
+    assert bench.exchange.requests("builder") == bench.exchange.requests("approveBuilder") == []
+    assert all(o["builder"] is None for o in bench.exchange.book.orders)
+
+
+async def test_the_dead_man_switch_is_armed_only_without_a_position(bench: Bench) -> None:
+    assert await bench.venue.arm(SYMBOL) is True
+    await held(bench)
+    assert await bench.venue.arm(SYMBOL) is False
+    assert [a.query["countdownTime"] for a in bench.exchange.requests("countdownCancelAll")] == ["60000", "0"]
+
+
+async def test_filters_tiers_fees_funding_and_money_are_read(bench: Bench) -> None:
+    found = await bench.venue.filters(SYMBOL)
+    assert found is not None
+    assert (found.tick_size, found.lot_size, found.min_notional) == (Decimal("0.1"), Decimal("0.001"), Decimal(5))
+    assert [(t.floor, t.mmr) for t in found.tiers] == [
+        (Decimal(0), Decimal("0.004")),
+        (Decimal(50_000), Decimal("0.005")),
+    ]
+    assert (found.maker_fee_bps, found.taker_fee_bps) == (Decimal(2), Decimal(5))
+    funding = await bench.venue.funding(SYMBOL)
+    assert funding is not None
+    assert funding.rate == Decimal("0.0001")
+    assert funding.next_time > datetime.now(UTC)
+    assert (await bench.venue.balances()).wallet == 10_000
+    assert abs(await bench.venue.server_time() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert await bench.venue.filters("NONEUSDT") is None
+
+
+async def test_the_stream_tells_each_fill_once_and_names_a_gap(bench: Bench) -> None:
+    stream = bench.venue.stream()
+    fills: list[FillReport] = []
+    gaps: list[Gap] = []
+    filled, both = asyncio.Event(), asyncio.Event()
+
+    async def listen() -> None:
+        async for event in stream:
+            if isinstance(event, FillReport):
+                fills.append(event)
+                filled.set()
+            if isinstance(event, Gap):
+                gaps.append(event)
+            if fills and gaps:
+                both.set()
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(10):
+        await bench.exchange.connected.wait()
+        await held(bench)
+        await filled.wait()
+        await bench.exchange.hang_up()
+        await both.wait()
+    listening.cancel()
+    await asyncio.wait([listening])
+    (fill,) = fills
+    assert (fill.client_order_id, fill.fill.price, fill.fill.quantity) == (
+        client_id(1),
+        Decimal(60_000),
+        Decimal("0.1"),
+    )
+    assert fill.fill.fee == Decimal("3.00000")
+
+
+async def test_no_secret_is_in_any_reply(bench: Bench) -> None:
+    for fault in (Fault(400, f'{{"code": -2015, "msg": "Invalid key {SECRET}"}}'), Fault(503, f"sorry, {SECRET}")):
+        bench.exchange.fault("order", fault)
+        said = repr(await bench.venue.submit(order(1)))
+        assert SECRET not in said
+        assert SECRET.removeprefix("0x") not in said
+        assert "signature" not in said
