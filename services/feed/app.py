@@ -2,8 +2,10 @@
 
 from functools import partial
 
+from libs.runtime.clock import Clock
 from libs.runtime.worker import Worker, run
 from libs.schemas.subjects import feed_lease_key
+from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.adapters.csv import open_replay
 from services.feed.adapters.lease import KvLease
 from services.feed.adapters.nats import NatsDesk
@@ -11,18 +13,20 @@ from services.feed.adapters.synthetic import SyntheticMarket
 from services.feed.domain.timeline import Market
 from services.feed.handlers import publish
 from services.feed.metrics import FeedMetrics
-from services.feed.ports import Deps
+from services.feed.ports import Deps, Live
 from services.feed.settings import Settings
 
 # There is one market clock, so one feed drives it, whichever market it plays and whatever its symbols.
 LEASE_KEY = feed_lease_key("market", "all")
 
 
-def open_market(settings: Settings) -> Market | None:
+def open_market(settings: Settings, clock: Clock) -> Market | Live | None:
     if settings.feed == "replay" and settings.data_dir is not None:
         return open_replay(settings.data_dir, settings.symbols, settings.start_day, settings.history_days)
     if settings.feed == "synthetic":
         return SyntheticMarket(settings.seed, settings.symbols, settings.start_day, settings.history_days)
+    if settings.feed == "ccxt":
+        return CcxtMarket(settings.feed_venue, settings.symbols, clock, settings.feed_interval)
     return None
 
 
@@ -31,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("feed", settings)
     meter = FeedMetrics(worker.registry)
     deps = Deps(
-        open_market=partial(open_market, settings),
+        open_market=partial(open_market, settings, worker.clock),
         desk=NatsDesk(worker.bus),
         lease=KvLease(worker.bus, worker.clock, LEASE_KEY, settings.instance),
         clock=worker.clock,

@@ -3,18 +3,23 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
-from libs.schemas.market import Candle, MarketClock
+from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain import pacing
+from services.feed.domain.live import Missing
+from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import Market, Moment, Progress, backlog, moments, resumed
-from services.feed.ports import Deps, LeaseLost, Reached
+from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Reached
 
 BEAT_S = 1.0
+AWAY_S = 5.0
 WIPE = "`perpetua down --wipe` starts over"
 log = logging.getLogger(__name__)
 
@@ -52,18 +57,15 @@ async def publish(deps: Deps) -> None:
             await deps.lease.release(playback.series, playback.stored)
 
 
-async def _hold(deps: Deps, market: Market | None, reached: Reached | None, playback: Playback) -> None:
+async def _hold(deps: Deps, market: Market | Live | None, reached: Reached | None, playback: Playback) -> None:
     """Play and keep the lease until one of them fails."""
-    tasks = [
-        asyncio.create_task(_keep(deps, playback)),
-        asyncio.create_task(_wall_time(deps) if market is None else play(deps, market, reached, playback)),
-    ]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        await end(tasks)
-    for task in done:
-        task.result()
+    if market is None:
+        playing = _wall_time(deps)
+    elif isinstance(market, Live):
+        playing = follow(deps, market)
+    else:
+        playing = play(deps, market, reached, playback)
+    await _both(_keep(deps, playback), playing)
 
 
 async def _keep(deps: Deps, playback: Playback) -> None:
@@ -162,3 +164,70 @@ async def _publish(deps: Deps, moment: Moment) -> None:
 def _check(deps: Deps) -> None:
     if not deps.lease.held:
         raise LeaseLost("the lease ran out")
+
+
+async def follow(deps: Deps, live: Live) -> None:
+    """Publish what happens at an exchange: first the candles that are missing, then ticks. Ends when it is cancelled.
+
+    An exchange that is away is no reason to hand the lease back: another copy would not reach it either.
+    """
+    await deps.desk.clear_clock()
+    while True:
+        try:
+            await live.open()
+            stored = await deps.desk.stored(live, Reached(live.source, None, deps.clock.wall()))
+            missing = Missing(dict(stored.candles))
+            await _fill_in(deps, live, missing)
+            deps.meter.playing(True)
+            log.info("following %s at %s", ", ".join(live.symbols), live.source)
+            await _both(_ticks(deps, live, missing), _candles(deps, live, missing))
+        except ExchangeAway as away:
+            log.warning("asking the exchange again in %g s: %s", AWAY_S, away)
+            await asyncio.sleep(AWAY_S)
+        finally:
+            await live.close()
+
+
+async def _ticks(deps: Deps, live: Live, missing: Missing) -> None:
+    async for event in live.events():
+        _check(deps)
+        if isinstance(event, MarketTick):
+            await deps.desk.tick(event)
+            deps.meter.published("tick", 1)
+        elif isinstance(event, FundingUpdate):
+            await deps.desk.store([event])
+            deps.meter.published("funding", 1)
+        else:
+            missing.asked.clear()  # what closed while the stream was away is asked for anew
+
+
+async def _candles(deps: Deps, live: Live, missing: Missing) -> None:
+    while True:
+        await asyncio.sleep(BEAT_S)
+        await _fill_in(deps, live, missing)
+
+
+async def _fill_in(deps: Deps, live: Live, missing: Missing) -> None:
+    """Ask for every candle that has closed and is not stored: the history at a start, a gap, the newest one."""
+    for timeframe in TIMEFRAMES:
+        for symbol in live.symbols:
+            since = missing.since(symbol, timeframe, live.now())
+            if since is None:
+                continue
+            found = await live.candles(symbol, timeframe, since)
+            _check(deps)
+            if found:
+                await deps.desk.store(found)
+                deps.meter.published("candle", len(found))
+                missing.stored(found[-1])
+
+
+async def _both(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run until one of them fails."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await end(tasks)
+    for task in done:
+        task.result()

@@ -1,9 +1,9 @@
 """What the feed needs from outside."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from libs.runtime.clock import Clock
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
@@ -32,6 +32,59 @@ class Stored:
     funding: Mapping[str, datetime]
 
 
+class CannotFollow(Exception):
+    """What is to be followed is not there: an unknown symbol, a library. Only a person can put that right."""
+
+
+class ExchangeAway(Exception):
+    """The exchange does not answer, or refuses; it is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A stream of the exchange broke at `at`: candles that closed meanwhile have to be asked for."""
+
+    at: datetime
+
+
+LiveEvent = MarketTick | FundingUpdate | Interrupted
+
+
+@runtime_checkable
+class Live(Protocol):
+    """A market that happens now, by wall time. Raises ExchangeAway."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def begins(self) -> datetime: ...
+    def now(self) -> datetime:
+        """The exchange's time."""
+
+    async def open(self) -> None:
+        """Connect. Raises CannotFollow."""
+
+    async def close(self) -> None: ...
+    async def candles(self, symbol: str, timeframe: str, since: datetime) -> list[Candle]:
+        """Closed candles that open at `since` or later."""
+
+    def events(self) -> AsyncIterator[LiveEvent]:
+        """Ticks and funding from now on, endless."""
+
+
+class Followed(Protocol):
+    """What the bus is asked about: whose ticks, of which symbols."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def begins(self) -> datetime: ...
+
+
 class Desk(Protocol):
     """The bus. Every method raises Unavailable while it is away."""
 
@@ -50,7 +103,7 @@ class Desk(Protocol):
     async def clear_clock(self) -> None:
         """Take the market clock away: market time is wall time."""
 
-    async def stored(self, market: Market, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
         """What is stored of a market; of its ticks at least those later than `reached`."""
 
 
@@ -86,9 +139,9 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`open_market` reads the files or seeds the generator; it returns None when market time is wall time."""
+    """`open_market` reads the files or seeds the generator; None or a live market run on wall time."""
 
-    open_market: Callable[[], Market | None]
+    open_market: Callable[[], Market | Live | None]
     desk: Desk
     lease: Lease
     clock: Clock

@@ -14,7 +14,9 @@ SYMBOLS = TypeAdapter(tuple[Symbol, ...])
 class Settings(RuntimeSettings):
     """`start_day` is the day of the data, from 1, that is played first; days before it are history."""
 
-    feed: Literal["replay", "synthetic", "none"] = "synthetic"
+    feed: Literal["replay", "synthetic", "ccxt", "none"] = "synthetic"
+    feed_venue: Literal["aster", "binanceusdm"] = Field(default="aster", description="exchange of PERPETUA_FEED=ccxt")
+    feed_interval: float = Field(default=15, gt=0, le=3600, description="seconds between a symbol's ticks at most")
     data_dir: Path | None = Field(default=None, description="folder of <symbol>-1m.csv.gz and <symbol>-funding.csv.gz")
     speed: float = Field(default=60, gt=0, le=100_000, description="market seconds a wall second")
     assets: str = Field(
@@ -36,4 +38,6 @@ class Settings(RuntimeSettings):
         if self.feed == "replay" and (self.data_dir is None or not self.data_dir.is_dir()):
             given = "it is not set" if self.data_dir is None else f"{self.data_dir} is not a folder"
             raise ValueError(f"PERPETUA_FEED=replay needs PERPETUA_DATA_DIR, the folder of candles; {given}")
+        if self.feed == "ccxt" and not self.symbols:
+            raise ValueError("PERPETUA_FEED=ccxt needs ASSETS, the symbols to follow, e.g. BTCUSDT,ETHUSDT")
         return self

@@ -140,18 +140,3 @@ def contracts(venue: Differences, quantity: Decimal, contract_size: Decimal) -> 
 
 def base_units(venue: Differences, amount: Decimal, contract_size: Decimal) -> Decimal:
     return amount * contract_size if venue.sizes_in_contracts else amount
-
-
-def unified(symbol: str, quotes: tuple[str, ...] = ("USDT", "USDC", "USD1")) -> str | None:
-    """BTCUSDT -> BTC/USDT:USDT, the linear perpetual; None where no known quote ends it."""
-    for quote in quotes:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return f"{symbol.removesuffix(quote)}/{quote}:{quote}"
-    return None
-
-
-def ours(unified_symbol: str) -> str | None:
-    """BTC/USDT:USDT -> BTCUSDT; None for what is no linear perpetual."""
-    pair, colon, settle = unified_symbol.partition(":")
-    base, slash, quote = pair.partition("/")
-    return f"{base}{quote}" if colon and slash and quote == settle else None

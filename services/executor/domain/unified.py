@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from libs.schemas.account import MarginMode, OrderType, Side
 from libs.schemas.orders import Fill, IntentState
+from libs.schemas.symbols import ours
 from libs.schemas.venue import MarginTier
-from services.executor.domain.differences import Differences, base_units, ours
+from services.executor.domain.differences import Differences, base_units
 from services.executor.domain.replies import (
     Balances,
     Fees,

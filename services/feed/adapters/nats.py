@@ -18,8 +18,7 @@ from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.domain.timeline import Market
-from services.feed.ports import Reached, Stored
+from services.feed.ports import Followed, Reached, Stored
 
 SETTLE_S = 2
 UNREADABLE: tuple[type[Exception], ...] = (TimeoutError, *NATS_RETRY)
@@ -76,7 +75,7 @@ class NatsDesk:
     async def clear_clock(self) -> None:
         await self._bus.kv_delete(subjects.KV_CLOCK.name, subjects.CLOCK_KEY)
 
-    async def stored(self, market: Market, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
         self._intact = True
         funding = await asyncio.gather(
             *(self._last(subjects.MARKET.name, subjects.funding(symbol), FundingUpdate) for symbol in market.symbols)
@@ -87,7 +86,7 @@ class NatsDesk:
             funding={symbol: last.funding_time for symbol, last in zip(market.symbols, funding, strict=True) if last},
         )
 
-    async def _candles(self, market: Market) -> dict[tuple[str, str], set[datetime]]:
+    async def _candles(self, market: Followed) -> dict[tuple[str, str], set[datetime]]:
         """The feed's candles; their ids say what is needed of them. Those of context workers have other ids."""
         found: dict[tuple[str, str], set[datetime]] = {}
 
@@ -110,7 +109,7 @@ class NatsDesk:
         finally:
             await reader.stop()
 
-    async def _ticks(self, market: Market, reached: Reached | None) -> dict[str, datetime]:
+    async def _ticks(self, market: Followed, reached: Reached | None) -> dict[str, datetime]:
         """Our ticks among those stored since `reached` was noted; anybody may publish others on the same subjects."""
         found: dict[str, datetime] = {}
 

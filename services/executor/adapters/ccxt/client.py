@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Unavailable
+from libs.schemas.symbols import unified
 from services.executor.adapters.ccxt.pace import Pace, Stopped
 from services.executor.adapters.credentials import Credential
 from services.executor.domain.answers import Failure, Meaning, banned_until_ms, detail, meaning
-from services.executor.domain.differences import Differences, unified
+from services.executor.domain.differences import Differences
 from services.executor.domain.replies import Priority
 from services.executor.domain.unified import amount, at
 

@@ -12,12 +12,13 @@ from libs.runtime.errors import Unavailable
 from libs.schemas.account import MarginMode
 from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
+from libs.schemas.symbols import ours
 from libs.schemas.venue import MarginTier, VenueSymbol
 from services.executor.adapters.ccxt.client import Client, Failed
 from services.executor.adapters.ccxt.stream import UserStream
 from services.executor.domain import answers, unified
 from services.executor.domain.answers import Meaning
-from services.executor.domain.differences import contracts, ours, signed_at
+from services.executor.domain.differences import contracts, signed_at
 from services.executor.domain.replies import (
     Balances,
     Canceled,

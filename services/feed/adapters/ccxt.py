@@ -1,0 +1,206 @@
+"""A live market through ccxt.pro. ccxt is imported when it is opened: 118 MiB, seconds."""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from libs.runtime.clock import Clock
+from libs.runtime.ending import end
+from libs.schemas.market import Candle, MarketTick
+from libs.schemas.symbols import ours, unified
+from services.feed.domain.live import PAGE, Quote, closed_candles, paid, quiet_tick, trade_tick, with_mark, with_ticker
+from services.feed.domain.live import number as read
+from services.feed.domain.timeframes import TIMEFRAMES
+from services.feed.ports import CannotFollow, ExchangeAway, Interrupted, LiveEvent
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "aster": {"defaultType": "swap", "builderFee": False},
+    "binanceusdm": {"defaultType": "swap", "fetchCurrencies": False},
+}
+NO_OPEN_INTEREST = ("aster",)  # ccxt has no unified one there
+BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+QUEUE = 50_000
+log = logging.getLogger(__name__)
+
+
+class Exchange(Protocol):
+    """What is used of a ccxt.pro exchange."""
+
+    markets: Any
+
+    async def load_markets(self) -> Any: ...
+    async def fetch_time(self) -> Any: ...
+    async def fetch_ohlcv(self, symbol: str, timeframe: str, since: int, limit: int) -> Any: ...
+    async def fetch_open_interest(self, symbol: str) -> Any: ...
+    async def watch_trades_for_symbols(self, symbols: list[str]) -> Any: ...
+    async def watch_mark_prices(self, symbols: list[str]) -> Any: ...
+    async def watch_tickers(self, symbols: list[str]) -> Any: ...
+    async def close(self) -> None: ...
+
+
+def open_exchange(venue: str) -> tuple[Exchange, type[Exception]]:
+    """The public side of an exchange: no key. Raises CannotFollow where ccxt is not installed."""
+    try:
+        pro, errors = importlib.import_module("ccxt.pro"), importlib.import_module("ccxt.base.errors")
+    except ModuleNotFoundError:
+        raise CannotFollow("PERPETUA_FEED=ccxt needs ccxt; install the feed's dependency group") from None
+    return getattr(pro, venue)({"enableRateLimit": True, "options": dict(OPTIONS[venue])}), errors.BaseError
+
+
+class CcxtMarket:
+    """The market of some symbols at one exchange, by wall time. `opener` gives the exchange and its errors' class."""
+
+    def __init__(
+        self,
+        venue: str,
+        symbols: Sequence[str],
+        clock: Clock,
+        quiet_s: float,
+        opener: Callable[[str], tuple[Exchange, type[Exception]]] = open_exchange,
+    ) -> None:
+        self.source = venue
+        self.symbols = tuple(symbols)
+        self.begins = clock.wall()
+        self._clock = clock
+        self._quiet = timedelta(seconds=quiet_s)
+        self._opener = opener
+        self._exchange: Exchange | None = None
+        self._errors: tuple[type[Exception], ...] = ()
+        self._skew = timedelta()
+        self._names = {unified(symbol) or symbol: symbol for symbol in self.symbols}
+        self._quotes = {symbol: Quote(symbol) for symbol in self.symbols}
+        self._told: dict[str, datetime] = {}
+
+    def now(self) -> datetime:
+        """The exchange's time."""
+        return self._clock.wall() + self._skew
+
+    async def open(self) -> None:
+        """Raises CannotFollow, ExchangeAway."""
+        if self._exchange is None:
+            self._exchange, base = await asyncio.to_thread(self._opener, self.source)
+            self._errors = (base, OSError, TimeoutError)
+        markets = await self._ask("load_markets")
+        if unknown := [symbol for name, symbol in self._names.items() if name not in markets]:
+            raise CannotFollow(f"{self.source} has no linear perpetual {', '.join(unknown)}; take it off ASSETS")
+        server = read(await self._ask("fetch_time"))
+        if server is not None:
+            self._skew = timedelta(seconds=server / 1_000 - self._clock.wall().timestamp())
+
+    async def close(self) -> None:
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange, None
+            await exchange.close()
+
+    async def candles(self, symbol: str, timeframe: str, since: datetime) -> list[Candle]:
+        """Closed candles that open at `since` or later, page by page. Raises ExchangeAway."""
+        found: list[Candle] = []
+        at, length = since, TIMEFRAMES[timeframe]
+        while at + length <= self.now():
+            rows = await self._ask("fetch_ohlcv", unified(symbol), timeframe, int(at.timestamp() * 1_000), PAGE)
+            page = [c for c in closed_candles(symbol, timeframe, rows, self.now()) if c.open_time >= at]
+            found += page
+            if not page or len(rows) < PAGE:
+                break
+            at = page[-1].close_time
+        return found
+
+    async def events(self) -> AsyncIterator[LiveEvent]:
+        """Ticks and funding from now on; Interrupted after each break. Endless."""
+        queue: asyncio.Queue[LiveEvent] = asyncio.Queue(QUEUE)
+        watches = (
+            ("watch_trades_for_symbols", self._trades),
+            ("watch_mark_prices", self._marks),
+            ("watch_tickers", self._tickers),
+        )
+        tasks = [asyncio.create_task(self._watch(method, take, queue)) for method, take in watches]
+        tasks.append(asyncio.create_task(self._pulse(queue)))
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            await end(tasks)
+
+    async def _watch(
+        self, method: str, take: Callable[[Any], list[LiveEvent]], queue: asyncio.Queue[LiveEvent]
+    ) -> None:
+        failures = 0
+        while True:
+            try:
+                for event in take(await getattr(self._exchange, method)(list(self._names))):
+                    await queue.put(event)
+                failures = 0
+            except self._errors as error:
+                log.warning("%s: %s is interrupted: %s", self.source, method, type(error).__name__)
+                await queue.put(Interrupted(self.now()))
+                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                failures += 1
+
+    def _trades(self, rows: Any) -> list[LiveEvent]:
+        made: list[LiveEvent] = []
+        for row in rows:
+            symbol = ours(str(row.get("symbol")))
+            if symbol not in self._quotes:
+                continue
+            if (tick := trade_tick(self._quotes[symbol], row, self.source)) is not None:
+                self._quotes[symbol] = with_ticker(self._quotes[symbol], {"last": tick.price})
+                made.append(self._tell(tick))
+        return made
+
+    def _marks(self, rows: Any) -> list[LiveEvent]:
+        made: list[LiveEvent] = []
+        for symbol, row in self._of_ours(rows):
+            before = self._quotes[symbol]
+            self._quotes[symbol] = after = with_mark(before, row)
+            if (update := paid(before, after)) is not None:
+                made.append(update)
+        return made
+
+    def _tickers(self, rows: Any) -> list[LiveEvent]:
+        for symbol, row in self._of_ours(rows):
+            self._quotes[symbol] = with_ticker(self._quotes[symbol], row)
+        return []
+
+    def _of_ours(self, rows: Any) -> list[tuple[str, Any]]:
+        return [(s, row) for name, row in rows.items() if (s := ours(str(name))) is not None and s in self._quotes]
+
+    async def _pulse(self, queue: asyncio.Queue[LiveEvent]) -> None:
+        """A symbol that nobody trades has a tick all the same; open interest is asked for where there is one."""
+        while True:
+            await asyncio.sleep(self._quiet.total_seconds() / 3)
+            for symbol, quote in self._quotes.items():
+                if self.now() - self._told.get(symbol, self.begins) < self._quiet / 2:
+                    continue
+                if (tick := quiet_tick(quote, self.now(), self.source)) is not None:
+                    await queue.put(self._tell(tick))
+            await self._interest()
+
+    async def _interest(self) -> None:
+        if self.source in NO_OPEN_INTEREST:
+            return
+        for symbol, quote in tuple(self._quotes.items()):
+            try:
+                body = await self._ask("fetch_open_interest", unified(symbol))
+            except ExchangeAway as error:
+                log.warning("%s: no open interest: %s", symbol, error)
+                return
+            interest = read(body.get("openInterestAmount"))
+            self._quotes[symbol] = _with_interest(self._quotes.get(symbol, quote), interest)
+
+    def _tell(self, tick: MarketTick) -> MarketTick:
+        self._told[tick.symbol] = self.now()
+        return tick
+
+    async def _ask(self, method: str, *args: Any) -> Any:
+        try:
+            return await getattr(self._exchange, method)(*args)
+        except self._errors as error:
+            raise ExchangeAway(f"{self.source} cannot be asked ({method}): {type(error).__name__}") from None
+
+
+def _with_interest(quote: Quote, interest: float | None) -> Quote:
+    return quote if interest is None else replace(quote, open_interest=interest)
