@@ -16,6 +16,8 @@ _OUTGOING = (
 )
 _MONGODB = ("executor", "ledger", "gateway")
 _REDIS = ("context", "decider", "gateway")
+_EXCHANGES = ("feed", "executor")  # the only ones that reach an exchange
+_CREDENTIALS = "PERPETUA_CREDENTIAL_"
 _SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
 SUPERVISED_GRACE_S = 3.0
 
@@ -73,8 +75,12 @@ def _feed_env(plan: Plan, base: Mapping[str, str]) -> dict[str, str]:
 def _is_for(name: str, key: str) -> bool:
     if key in _SYSTEM or key in _SHARED or key.startswith(_SYSTEM_PREFIXES):
         return True
+    if key.startswith(_CREDENTIALS) or key == "EXECUTOR_ALLOW_LIVE":
+        return name == "executor"
     if key.startswith("PERPETUA_"):
         return not key.startswith("PERPETUA_TEST_") and not any(word in key for word in _SECRETS)
+    if name in _EXCHANGES:
+        return key in _OUTGOING
     if name != "decider":
         return False
     return key in _OUTGOING or key.startswith(("OPENROUTER_", "LLM_", "LITELLM_"))

@@ -9,8 +9,8 @@ from typing import Literal
 from cli.errors import CliError
 from cli.project import CONFIG, SHARED_DATA, State, shown
 
-Feed = Literal["replay", "synthetic", "none"]
-FEEDS: tuple[Feed, ...] = ("replay", "synthetic", "none")
+Feed = Literal["replay", "synthetic", "ccxt", "none"]
+FEEDS: tuple[Feed, ...] = ("replay", "synthetic", "ccxt", "none")
 WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
 SINGLE = ("feed", "gateway")  # a lease per symbol makes more feeds idle; a second gateway needs a second port
 START_DAY = 11
@@ -32,7 +32,7 @@ class Plan:
 
     @property
     def market(self) -> str:
-        return {"replay": "real", "synthetic": "synthetic", "none": "none"}[self.feed]
+        return {"replay": "real", "synthetic": "synthetic", "ccxt": "live", "none": "none"}[self.feed]
 
     @property
     def workers(self) -> tuple[tuple[str, int], ...]:

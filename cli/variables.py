@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from cli.plan import WORKERS
 from cli.project import ROOT
 
-OWN = ("PERPETUA_DATA_DIR", "PERPETUA_START_DAY", "PERPETUA_FAILPOINT")
+OWN = ("PERPETUA_DATA_DIR", "PERPETUA_START_DAY", "PERPETUA_FAILPOINT", "PERPETUA_VENUE_URL")
 _PREFIX = "PERPETUA_"
 _TESTS = "PERPETUA_TEST_"
+_CREDENTIALS = "PERPETUA_CREDENTIAL_"  # their names are the user's
 
 
 def known_variables() -> set[str]:
@@ -42,7 +43,11 @@ def _names(settings: type) -> Iterator[str]:
 
 def mistyped(env: Mapping[str, str], known: set[str]) -> list[tuple[str, str | None]]:
     """Variables with our prefix that nobody reads, each with the one that was probably meant."""
-    strange = [key for key in env if key.startswith(_PREFIX) and not key.startswith(_TESTS) and key not in known]
+    strange = [
+        key
+        for key in env
+        if key.startswith(_PREFIX) and not key.startswith((_TESTS, _CREDENTIALS)) and key not in known
+    ]
     return [(key, next(iter(difflib.get_close_matches(key, known, 1, 0.7)), None)) for key in sorted(strange)]
 
 

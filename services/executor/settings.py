@@ -1,6 +1,6 @@
-"""Settings of the executor. Live venues come later: no setting here can switch one on."""
+"""Settings of the executor."""
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from libs.runtime.settings import MongoSettings, RuntimeSettings
 from libs.schemas.account import Leg
@@ -11,7 +11,13 @@ class Settings(RuntimeSettings, MongoSettings):
 
     An account whose equity is `max_drawdown_pct` below its highest wallet is halted. `paper_refuses` names legs that
     the paper venue rejects (PERPETUA_PAPER_REFUSES=["stop"]): a fault, to see that no position stays unprotected.
+    `allow_live` alone switches nothing on: domain/live.py names all that a live account needs.
     """
 
     max_drawdown_pct: float = Field(default=30, gt=0, le=100)
     paper_refuses: tuple[Leg, ...] = ()
+    allow_live: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("EXECUTOR_ALLOW_LIVE", "allow_live"),
+        description="true lets accounts of mode live trade with real money",
+    )

@@ -173,6 +173,14 @@ async def test_silence_is_unknown_whether_or_not_the_order_was_taken(
     assert isinstance(await bench.venue.settled(reply, SYMBOL), OrderReport if accepted else Rejected)
 
 
+@pytest.mark.parametrize("body", ["[]", "{}", "<html>", '{"orderId": null}'])
+async def test_an_answer_that_is_not_understood_is_no_rejection(bench: Bench, body: str) -> None:
+    bench.exchange.fault("POST order", Fault(200, body, accepted=True))
+    reply = await bench.venue.submit(order(1))
+    assert isinstance(reply, Unknown | Placed), reply
+    assert len(await bench.venue.positions()) == 1
+
+
 async def test_429_is_not_sent_and_says_how_long_to_wait(bench: Bench) -> None:
     body = '{"code": -1003, "msg": "Too many requests."}'
     bench.exchange.fault("order", Fault(429, body, {"Retry-After": "0.2"}))

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from libs.runtime.errors import Unavailable
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.domain.timeline import Market
-from services.feed.ports import LeaseLost, Reached, Stored
+from services.feed.ports import Followed, LeaseLost, Reached, Stored
 
 
 @dataclass
@@ -52,7 +51,7 @@ class FakeDesk:
     async def settle(self) -> None:
         self._check()
 
-    async def stored(self, market: Market, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
         self._check()
         ticks = {name: t.ts for name, t in self.ticks.items() if t.ts is not None}
         candles: dict[tuple[str, str], set[datetime]] = {}

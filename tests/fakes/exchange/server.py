@@ -62,6 +62,7 @@ class ExchangeFake:
         self.connected = asyncio.Event()
 
     def fault(self, name: str, *faults: Fault) -> None:
+        """For the next requests of `name`, or of one method: `POST order`."""
         self.faults.setdefault(name, deque()).extend(faults)
 
     def requests(self, name: str, method: str | None = None) -> list[Asked]:
@@ -78,7 +79,8 @@ class ExchangeFake:
         query = {**request.query, **{k: str(v) for k, v in (await request.post()).items()}}
         self.asked.append(Asked(request.method, name, query))
         self.book.now_ms = self.now_ms()
-        fault = self.faults[name].popleft() if self.faults.get(name) else None
+        waiting = self.faults.get(f"{request.method} {name}") or self.faults.get(name)
+        fault = waiting.popleft() if waiting else None
         if fault is not None and not fault.accepted:
             return await self._faulty(request, fault)
         try:

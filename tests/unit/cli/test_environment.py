@@ -15,6 +15,9 @@ BASE = {
     "LLM_MODEL": "openrouter/x",
     "AWS_SECRET_ACCESS_KEY": "aws-secret",
     "PERPETUA_VENUE_SECRET": "venue-secret",
+    "PERPETUA_CREDENTIAL_MAIN_KEY": "wallet-key",
+    "PERPETUA_CREDENTIAL_MAIN_SECRET_FILE": "/run/secrets/main",
+    "EXECUTOR_ALLOW_LIVE": "true",
     "PERPETUA_TEST_NATS_URL": "nats://tests",
     "PERPETUA_LOG_LEVEL": "DEBUG",
     "PERPETUA_FAILPOINT": "executor.after_store",
@@ -42,6 +45,19 @@ def test_the_decider_has_its_keys_and_no_database() -> None:
     assert made["REDIS_URL"] == URLS["redis"]
     assert "MONGODB_URL" not in made
     assert "AWS_SECRET_ACCESS_KEY" not in made
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_credentials_of_exchanges_reach_the_executor_alone(name: str) -> None:
+    made = env_of(name)
+    found = [key for key in made if key.startswith("PERPETUA_CREDENTIAL_") or key == "EXECUTOR_ALLOW_LIVE"]
+    assert len(found) == (3 if name == "executor" else 0)
+    assert ("wallet-key" in made.values()) == (name == "executor")
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_proxy_is_for_those_that_leave_this_machine(name: str) -> None:
+    assert ("HTTPS_PROXY" in env_of(name)) == (name in ("feed", "executor", "decider"))
 
 
 @pytest.mark.parametrize("name", WORKERS)

@@ -99,7 +99,7 @@ def test_wrong_wishes_are_refused_before_anything_is_started(tmp_path: Path) -> 
         ({"data": tmp_path / "nowhere"}, "is not a folder"),
         ({"data": empty}, "no <symbol>-1m.csv.gz"),
         ({"data": tmp_path / "torn", "symbols": "BTCUSDT"}, "cannot be read"),
-        ({"feed": "ccxt"}, "'ccxt' is not a feed"),
+        ({"feed": "mtgox"}, "'mtgox' is not a feed"),
         ({"feed": "synthetic", "data": data}, "--data does not go with"),
     ]
     for options, said in cases:

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from libs.runtime.clock import WallClock
+from services.feed.adapters.ccxt import CcxtMarket
+from services.feed.adapters.synthetic import SyntheticMarket
 from services.feed.app import create_app, open_market
+from services.feed.ports import Live
 from services.feed.settings import Settings
 
 
@@ -37,7 +41,9 @@ def test_variables_are_read_under_their_names(monkeypatch: pytest.MonkeyPatch, t
     [
         ({"feed": "replay"}, "PERPETUA_FEED=replay needs PERPETUA_DATA_DIR, the folder of candles; it is not set"),
         ({"feed": "replay", "data_dir": "/nowhere"}, "the folder of candles; /nowhere is not a folder"),
-        ({"feed": "other"}, "Input should be 'replay', 'synthetic' or 'none'"),
+        ({"feed": "other"}, "Input should be 'replay', 'synthetic', 'ccxt' or 'none'"),
+        ({"feed": "ccxt"}, "PERPETUA_FEED=ccxt needs ASSETS"),
+        ({"feed": "ccxt", "assets": "BTCUSDT", "feed_venue": "mtgox"}, "Input should be 'aster' or 'binanceusdm'"),
         ({"speed": 0}, "greater than 0"),
         ({"assets": "BTC/USDT"}, "String should match pattern"),
         ({"start_day": 0}, "greater than or equal to 1"),
@@ -49,7 +55,13 @@ def test_a_bad_setting_says_what_is_wrong(values: dict[str, object], says: str) 
 
 
 def test_each_source_opens_its_market() -> None:
-    assert open_market(Settings(feed="none")) is None
-    synthetic = open_market(Settings(feed="synthetic", assets="XRPUSDT", seed=4))
-    assert synthetic is not None
+    clock = WallClock()
+    assert open_market(Settings(feed="none"), clock) is None
+    synthetic = open_market(Settings(feed="synthetic", assets="XRPUSDT", seed=4), clock)
+    assert isinstance(synthetic, SyntheticMarket)
     assert (synthetic.source, synthetic.series, synthetic.symbols) == ("synthetic", "synthetic:4", ("XRPUSDT",))
+    live = open_market(Settings(feed="ccxt", assets="btcusdt"), clock)
+    assert isinstance(live, CcxtMarket)
+    assert (live.source, live.symbols) == ("aster", ("BTCUSDT",))
+    assert isinstance(live, Live)
+    assert not isinstance(synthetic, Live)

@@ -21,6 +21,8 @@ from services.executor.domain.unified import amount, at
 
 TIMEOUT_MS = 5_000
 BAN_S = 120.0  # the shortest ban that the venues document is two minutes
+# What a parser of the library raises on a body that it does not expect: the request was sent all the same.
+UNPARSED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 CREDENTIALS = {"KEY": "apiKey", "SECRET": "secret", "PASSPHRASE": "password"}
 
 
@@ -93,7 +95,7 @@ class Client:
         self.exchange = exchange
         self.clock = clock
         self.skew = timedelta()
-        self.errors = (base_error, OSError, TimeoutError)
+        self.errors = (base_error, OSError, TimeoutError, *UNPARSED)
         self._credential = credential
         self._pace = Pace(venue.requests_per_s, clock.monotonic)
         self._last_ms = 0

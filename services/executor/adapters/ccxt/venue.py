@@ -96,7 +96,7 @@ class CcxtVenue:
         except Failed as failed:
             return self._refused(failed, intent.client_order_id, checked_at)
         report = unified.order_report(self._venue, body, size)
-        return unified.placed(report) if report else Placed(intent.client_order_id, str(body.get("id")))
+        return unified.placed(report) if report else Placed(intent.client_order_id)
 
     def _order_params(self, intent: OrderIntent) -> dict[str, object]:
         params: dict[str, object] = {"clientOrderId": intent.client_order_id, **self._venue.order_params}
