@@ -1,7 +1,7 @@
 """One suite over every venue. `ccxt-*` is the real library; `standin-*` is our adapter without it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -18,6 +18,7 @@ from services.executor.domain.replies import (
     Placed,
     Rejected,
     Unknown,
+    VenueEvent,
 )
 from tests.contract.benches import OPENERS, SECRET, Bench, client_id, order
 from tests.fakes.exchange.server import Fault
@@ -262,38 +263,60 @@ async def test_filters_tiers_fees_funding_and_money_are_read(bench: Bench) -> No
     assert await bench.venue.filters("NONEUSDT") is None
 
 
-async def test_the_stream_tells_each_fill_once_and_names_a_gap(bench: Bench) -> None:
-    stream = bench.venue.stream()
-    fills: list[FillReport] = []
-    gaps: list[Gap] = []
-    filled, both = asyncio.Event(), asyncio.Event()
+class Listener:
+    """What the stream told; `until` waits for more of it."""
 
-    async def listen() -> None:
+    def __init__(self, bench: Bench) -> None:
+        self.told: list[VenueEvent] = []
+        self._changed = asyncio.Event()
+        self._task = asyncio.create_task(self._listen(bench.venue.stream()))
+
+    async def _listen(self, stream: AsyncIterator[VenueEvent]) -> None:
         async for event in stream:
-            if isinstance(event, FillReport):
-                fills.append(event)
-                filled.set()
-            if isinstance(event, Gap):
-                gaps.append(event)
-            if fills and gaps:
-                both.set()
+            self.told.append(event)
+            self._changed.set()
 
-    listening = asyncio.create_task(listen())
-    async with asyncio.timeout(10):
-        await bench.exchange.connected.wait()
-        await held(bench)
-        await filled.wait()
-        await bench.exchange.hang_up()
-        await both.wait()
-    listening.cancel()
-    await asyncio.wait([listening])
-    (fill,) = fills
-    assert (fill.client_order_id, fill.fill.price, fill.fill.quantity) == (
-        client_id(1),
-        Decimal(60_000),
-        Decimal("0.1"),
-    )
-    assert fill.fill.fee == Decimal("3.00000")
+    @property
+    def fills(self) -> list[FillReport]:
+        return [event for event in self.told if isinstance(event, FillReport)]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+async def test_the_stream_tells_each_fill_once(bench: Bench) -> None:
+    listener = Listener(bench)
+    await bench.exchange.connected.wait()
+    await held(bench, 1)
+    await bench.exchange.repeat()
+    await held(bench, 2)
+    await listener.until(lambda: len(listener.fills) >= 2)
+    await listener.close()
+    assert [f.client_order_id for f in listener.fills] == [client_id(1), client_id(2)]
+    first = listener.fills[0].fill
+    assert (first.price, first.quantity, first.fee) == (Decimal(60_000), Decimal("0.1"), Decimal("3.00000"))
+
+
+async def test_a_fill_while_the_stream_is_away_is_asked_for_and_the_gap_is_named(bench: Bench) -> None:
+    listener = Listener(bench)
+    await bench.exchange.connected.wait()
+    await held(bench, 1)
+    await listener.until(lambda: len(listener.fills) == 1)
+    bench.exchange.fault("listenKey", *(Fault(503, "sorry"),) * 3)
+    bench.exchange.deaf = True
+    await held(bench, 2)
+    await bench.exchange.hang_up()
+    await listener.until(lambda: len(listener.fills) == 2)
+    await listener.close()
+    assert any(isinstance(event, Gap) for event in listener.told)
+    assert listener.fills[1].client_order_id == client_id(2)
 
 
 async def test_no_secret_is_in_any_reply(bench: Bench) -> None:

@@ -10,6 +10,9 @@ CLOSED = ("FILLED", "CANCELED", "EXPIRED", "REJECTED")
 TAKER, MAKER = Decimal("0.0005"), Decimal("0.0002")
 
 
+Order = dict[str, Any]
+
+
 class Refusal(Exception):
     """A documented error body."""
 
@@ -111,7 +114,8 @@ class Book:
                 -5022, "Due to the order could not be executed as maker, the Post Only order will be rejected."
             )
 
-    def find(self, client_id: str | None, number: str | None, *, algo: bool, missing: int) -> dict[str, Any]:
+    def find(self, client_id: str | None, number: str | None, *, algo: bool, missing: int) -> Order:
+        order: Order
         for order in reversed(self.orders):
             if order["algo"] == algo and (order["clientOrderId"] == client_id or str(order["orderId"]) == number):
                 return order

@@ -60,6 +60,7 @@ class ExchangeFake:
         self.klines: list[list[Any]] = []
         self._sent = 0
         self.connected = asyncio.Event()
+        self.deaf = False  # nothing reaches the streams
 
     def fault(self, name: str, *faults: Fault) -> None:
         """For the next requests of `name`, or of one method: `POST order`."""
@@ -245,10 +246,15 @@ class ExchangeFake:
     async def push(self) -> None:
         """Send what happened since the last time to the user streams."""
         fresh, self._sent = self.book.events[self._sent :], len(self.book.events)
-        for socket in tuple(self.sockets):
+        for socket in () if self.deaf else tuple(self.sockets):
             for event in fresh:
                 with suppress(ConnectionError):
                     await socket.send_json(event)
+
+    async def repeat(self) -> None:
+        """Tell everything again, as venues do after a hiccup."""
+        self._sent = 0
+        await self.push()
 
     async def move(self, symbol: str, price: Decimal) -> None:
         self.book.now_ms = self.now_ms()

@@ -143,7 +143,7 @@ class StandIn:
         signed = {"nonce": str(self.milliseconds() * 1_000)} if self.venue.signing == "nonce" else {}
         if self.venue.signing == "timestamp":
             signed = {"timestamp": str(self.milliseconds()), "recvWindow": "10000"}
-        full = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in ({**signed, **query}).items()}
+        full = {k: self._text(v) for k, v in {**signed, **query}.items()}
         address = f"{self._url}/{HOSTS[self.id]}/{api}/v1/{name}"
         kind: dict[str, Any] = {"params": full} if method == "GET" else {"data": full}
         try:
@@ -157,6 +157,10 @@ class StandIn:
             raise RequestTimeout(f"{self.id} {method} {address}") from None
         except aiohttp.ClientError as error:
             raise ExchangeNotAvailable(f"{self.id} {method} {address} {error}") from None
+
+    def _text(self, value: Any) -> str:
+        """As ccxt writes it: its aster form has Python's `True`."""
+        return str(value).lower() if isinstance(value, bool) and self.id != "aster" else str(value)
 
     def _raise(self, status: int, reason: str, method: str, address: str, body: str) -> None:
         try:
@@ -185,6 +189,9 @@ class StandIn:
         query = {"symbol": self._id(symbol), "side": side.upper(), "type": kind.upper(), "quantity": amount, **given}
         if price is not None:
             query["price"] = price
+        if self.id == "aster" and self.options.get("builderFee", True):
+            await self._fetch("GET", "builder", {})
+            query["builder"] = "0xccxt"
         if stop is None and target is None:
             return _order(await self._fetch("POST", "order", {**query, "newClientOrderId": client_id}))
         query["type"] = "STOP_MARKET" if stop is not None else "TAKE_PROFIT_MARKET"
@@ -209,6 +216,8 @@ class StandIn:
         return "order", {"symbol": self._id(symbol), **named}
 
     async def fetch_open_orders(self, symbol: str | None, since: Any, limit: Any, params: Mapping[str, Any]) -> Any:
+        if self.id == "aster" and self.options.get("fetchOpenOrders", {}).get("warnIfNoSymbol", True):
+            raise ExchangeError("aster fetchOpenOrders(): WARNING")
         query = {} if symbol is None else {"symbol": self._id(symbol)}
         return [_order(o) for o in await self._fetch("GET", "openAlgoOrders" if params else "openOrders", query)]
 

@@ -16,7 +16,7 @@ BASE = {
     "AWS_SECRET_ACCESS_KEY": "aws-secret",
     "PERPETUA_VENUE_SECRET": "venue-secret",
     "PERPETUA_CREDENTIAL_MAIN_KEY": "wallet-key",
-    "PERPETUA_CREDENTIAL_MAIN_SECRET_FILE": "/run/secrets/main",
+    "PERPETUA_CREDENTIAL_MAIN_SECRET_FILE": "/run/keys/main",
     "EXECUTOR_ALLOW_LIVE": "true",
     "PERPETUA_TEST_NATS_URL": "nats://tests",
     "PERPETUA_LOG_LEVEL": "DEBUG",

@@ -41,6 +41,7 @@ class UserStream:
         self._questions = questions
         self._seen: dict[str, None] = {}
         self._client_ids: dict[str, str] = {}
+        self._symbols: set[str] = set()
         self._heard = client.clock.wall()
 
     async def events(self) -> AsyncIterator[VenueEvent]:
@@ -79,13 +80,17 @@ class UserStream:
                 for position in await self._questions.positions():
                     queue.put_nowait(position)
                 queue.put_nowait(await self._questions.balances())
+            else:
+                for symbol in tuple(self._symbols):
+                    for fill in await self.fills(symbol, since):
+                        queue.put_nowait(fill)
 
     async def fills(self, symbol: str, since: datetime) -> list[FillReport]:
         """Executions by question: the venue's list names orders by its own id, which is looked up where it is new."""
         name = self._client.symbol(symbol)
         rows = await self._client.ask(Priority.RECONCILE, "fetch_my_trades", name, int(since.timestamp() * 1_000))
         found = [await self._fill_of(row, name) for row in rows]
-        return [fill for fill in found if fill is not None]
+        return [fill for fill in found if fill is not None and self._is_new(fill)]
 
     async def _fill_of(self, row: Any, name: str) -> FillReport | None:
         order = str(row.get("order"))
@@ -99,6 +104,8 @@ class UserStream:
 
     def _order(self, row: Any) -> OrderReport | None:
         report = unified.order_report(self._client.venue, row, self._client.size(row))
+        if report is not None:
+            self._symbols.add(report.symbol)
         if report is not None and report.venue_order_id is not None:
             self._remember(report.venue_order_id, report.client_order_id)
         return report
@@ -109,12 +116,17 @@ class UserStream:
         fill = (
             unified.fill_report(self._client.venue, row, str(client_id), self._client.size(row)) if client_id else None
         )
-        if fill is None or (key := f"{fill.symbol}:{fill.fill.fill_id}") in self._seen:
-            return None
+        return fill if fill is not None and self._is_new(fill) else None
+
+    def _is_new(self, fill: FillReport) -> bool:
+        """The stream and the answers to questions tell the same fill."""
+        key = f"{fill.symbol}:{fill.fill.fill_id}"
+        if key in self._seen:
+            return False
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-        return fill
+        return True
 
     def _position(self, row: Any) -> PositionReport | None:
         return unified.position_report(self._client.venue, row, self._client.size(row))
