@@ -12,7 +12,6 @@ from libs.runtime.errors import Unavailable
 from libs.schemas.account import MarginMode
 from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
-from libs.schemas.symbols import ours
 from libs.schemas.venue import MarginTier, VenueSymbol
 from services.executor.adapters.ccxt.client import Client, Failed
 from services.executor.adapters.ccxt.stream import UserStream
@@ -23,7 +22,6 @@ from services.executor.domain.replies import (
     Balances,
     Canceled,
     CancelReply,
-    Exists,
     Fees,
     FundingReport,
     NotSent,
@@ -297,7 +295,7 @@ class CcxtVenue:
         """By the user stream; by questions while it is away."""
         return UserStream(self._client, self).events()
 
-    async def settled(self, unknown: Unknown, symbol: str) -> OrderReport | Exists | Rejected | None:
+    async def settled(self, unknown: Unknown, symbol: str) -> OrderReport | Rejected | None:
         """What became of an unknown order: its report, a final "it is not there", or None while neither is certain."""
         report = await self.fetch_order(symbol, unknown.client_order_id)
         if report is not None:
@@ -305,7 +303,3 @@ class CcxtVenue:
         if self._client.clock.wall() < unknown.settled_at:
             return None
         return Rejected(unknown.client_order_id, OrderReason.VENUE_ERROR, "the venue never took it")
-
-    def unified_symbols(self) -> tuple[str, ...]:
-        """Every linear perpetual of the venue, under our names."""
-        return tuple(name for key in self._client.exchange.markets or {} if (name := ours(str(key))) is not None)
