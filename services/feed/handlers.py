@@ -176,7 +176,7 @@ async def follow(deps: Deps, live: Live) -> None:
         try:
             await live.open()
             stored = await deps.desk.stored(live, Reached(live.source, None, deps.clock.wall()))
-            missing = Missing(dict(stored.candles))
+            missing = Missing({key: max(opened) + TIMEFRAMES[key[1]] for key, opened in stored.candles.items()})
             await _fill_in(deps, live, missing)
             deps.meter.playing(True)
             log.info("following %s at %s", ", ".join(live.symbols), live.source)
