@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from libs.runtime.clock import Clock
+from libs.runtime.templates import TemplateFailed
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
@@ -15,6 +16,8 @@ from services.decider.domain.catalogue import Catalogue, CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.policy import Limits
 from services.decider.domain.replies import Outcome, Reply
+
+__all__ = ["Accounts", "AnswerStore", "Deps", "Models", "StoreAway", "TemplateFailed", "Templates"]
 
 
 class Models(Protocol):
@@ -83,10 +86,6 @@ class KeyProof(Protocol):
     async def validate_authentication(self, provider: str, models: Sequence[str], now: datetime) -> Check:
         """Whether the provider takes its key, for nothing. Every failure is a Check; nothing is raised."""
         ...
-
-
-class TemplateFailed(Exception):
-    """A strategy's own template cannot be rendered; the message says why in one line."""
 
 
 class Templates(Protocol):

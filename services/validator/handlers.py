@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 
 from faststream.nats import NatsRouter
 
-from libs.risk.accounts import account_view
-from libs.risk.case import exact
-from libs.risk.values import Limits
+from libs.risk.evaluation import Scene, evaluate
+from libs.risk.facts import known, symbols_of
 from libs.runtime.delivery import consume
 from libs.runtime.emit import Emit
 from libs.runtime.failpoints import hit
@@ -18,8 +17,7 @@ from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import VALIDATOR_PROPOSALS
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
-from services.validator.domain.facts import facts_of, known, symbols_of
-from services.validator.domain.verdict import Judged, Terminal, judged, rejected, terminal
+from services.validator.domain.verdict import Judged, Terminal, rejected, terminal
 from services.validator.ports import Deps
 
 ASK_AGAIN_S = 0.05
@@ -57,11 +55,10 @@ async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecis
     account, strategy, state = found
     symbols = symbols_of(proposal, state)
     marks = known(deps.marks.get, symbols)
-    facts = facts_of(proposal, state, marks, deps.clock.now(), deps.max_tick_age)
     venue = {s: v for s in symbols if (v := deps.configuration.venue_symbol(account.venue, s)) is not None}
+    scene = Scene(account, strategy, state, marks, venue, deps.clock.now(), deps.max_tick_age)
     began = deps.clock.monotonic()
-    view = account_view(state, account, {symbol: exact(mark.mark) for symbol, mark in marks.items()})
-    judgement = judged(proposal, decision, facts, view, Limits(strategy, account, venue))
+    facts, judgement = evaluate(proposal, decision, scene)
     seconds = deps.clock.monotonic() - began
     deps.meter.judged(judgement, seconds)
     return terminal(proposal, Judged(decision, facts, judgement, seconds))

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from libs.risk.marks import Mark
 from libs.risk.values import Judgement
 from libs.runtime.clock import Clock
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from services.validator.domain.marks import Mark
 
 
 class Configuration(Protocol):

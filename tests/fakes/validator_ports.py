@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from libs.risk.marks import Mark, after_tick
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from services.validator.domain.marks import Mark, after_tick
 from services.validator.metrics import ValidatorMetrics
 from services.validator.ports import Deps
 from tests.fakes.clock import ReadClock

@@ -4,13 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from libs.schemas.context import AssetMarketData, TechnicalIndicatorsSet, TradingContext
 from libs.schemas.market import MarketNote
+from libs.strategies.variables import template_variables
 from services.decider.domain import snapshot
 from services.decider.domain.schema import schema_text
 from services.decider.domain.snapshot import frames_of, max_leverage, minutes_between
+
+__all__ = ["PROMPT_VERSION", "Prompt", "build", "repair_text", "sha256", "template_variables"]
 
 PROMPT_VERSION = "1"
 HISTORY = 20  # closes shown of the context's price history
@@ -59,16 +61,6 @@ class Prompt:
     @property
     def messages(self) -> tuple[Mapping[str, str], ...]:
         return ({"role": "system", "content": self.system}, {"role": "user", "content": self.user})
-
-
-def template_variables(context: TradingContext) -> dict[str, Any]:
-    """What a strategy's own template may name: `strategy`, `account`, `symbols`. Plain values, no methods of ours."""
-    account = context.account_state
-    return {
-        "strategy": account.active_strategy.model_dump(exclude={"prompt_template"}),
-        "account": account.model_dump(exclude={"active_strategy"}),
-        "symbols": list(context.symbols),
-    }
 
 
 def build(context: TradingContext, strategy_text: str, *, with_schema: bool) -> Prompt:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.risk.facts import facts_of_context
 from libs.schemas import ids
-from libs.schemas.context import AssetMarketData, TradingContext
-from libs.schemas.decision import LIVE, AssetFacts, DecisionProposed, Facts, ModelCall, StrategyRef, Timing
+from libs.schemas.context import TradingContext
+from libs.schemas.decision import LIVE, DecisionProposed, ModelCall, StrategyRef, Timing
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain
 
@@ -46,36 +47,11 @@ def propose(context: TradingContext, course: Course, now: datetime) -> DecisionP
         context_ref=context.context_id,
         symbols=context.symbols,
         missing=parsed.missing if parsed else (),
-        facts=facts(context),
+        facts=facts_of_context(context),
         strategy=StrategyRef(id=strategy.strategy_id, version=strategy.version),
         dry_run=context.request.dry_run,
         correlation_id=context.correlation_id,
         proposed_at=now,
         expires_at=context.expires_at,
         timing=course.timing,
-    )
-
-
-def facts(context: TradingContext) -> Facts:
-    return Facts(
-        assets={
-            symbol: _asset(asset, symbol in context.degraded) for symbol, asset in context.market_data.assets.items()
-        },
-        correlations=context.market_data.correlations,
-        account_version=context.account_version,
-        as_of=context.timestamp,
-    )
-
-
-def _asset(asset: AssetMarketData, stale: bool) -> AssetFacts:
-    interval = asset.technical_indicators.interval
-    return AssetFacts(
-        mark=asset.mark_price or asset.current_price,
-        last=asset.current_price,
-        atr_percent=asset.atr_percent,
-        age_seconds=asset.age_seconds,
-        stale=stale,
-        has_indicators=None not in (interval.ema_20, interval.ema_50, interval.rsi_14, interval.atr_14),
-        funding_rate=asset.funding_rate,
-        next_funding_time=asset.next_funding_time,
     )

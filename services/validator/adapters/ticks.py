@@ -1,11 +1,11 @@
 """The newest tick of every symbol, read from MARKET. Refused ones are counted here; the context worker keeps them."""
 
+from libs.risk.marks import Mark, after_tick
 from libs.runtime.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.reader import Start
 from libs.runtime.ticks import BadTick, TickIntake
 from libs.schemas.market import MarketTick
-from services.validator.domain.marks import Mark, after_tick
 from services.validator.metrics import ValidatorMetrics
 
 

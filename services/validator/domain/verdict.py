@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from libs.risk.judge import judge
-from libs.risk.values import AccountView, Judgement, Limits
+from libs.risk.values import Judgement
 from libs.schemas.decision import DecisionProposed, Facts, TradingDecision
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
@@ -22,20 +21,6 @@ class Judged:
     facts: Facts
     judgement: Judgement
     seconds: float
-
-
-def judged(
-    proposal: DecisionProposed, decision: TradingDecision, facts: Facts, account: AccountView, limits: Limits
-) -> Judgement:
-    return judge(
-        decision,
-        facts,
-        account,
-        limits,
-        facts.as_of,
-        expires_at=proposal.expires_at,
-        proposed=proposal.facts,
-    )
 
 
 def rejected(proposal: DecisionProposed, reason: RejectReason, detail: str, now: datetime) -> DecisionRejected:

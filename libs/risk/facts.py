@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from libs.risk.marks import Mark
 from libs.schemas.account import AccountState
+from libs.schemas.context import AssetMarketData, TradingContext
 from libs.schemas.decision import AssetFacts, DecisionProposed, Facts
-from services.validator.domain.marks import Mark
 
 
 def symbols_of(proposal: DecisionProposed, state: AccountState) -> tuple[str, ...]:
@@ -50,4 +51,30 @@ def _asset(mark: Mark, proposed: AssetFacts | None, now: datetime, max_tick_age_
         has_indicators=proposed is not None and proposed.has_indicators,
         funding_rate=mark.funding_rate,
         next_funding_time=mark.next_funding_time,
+    )
+
+
+def facts_of_context(context: TradingContext) -> Facts:
+    """Facts as a decision saw them when its context was built."""
+    return Facts(
+        assets={
+            symbol: _seen(asset, symbol in context.degraded) for symbol, asset in context.market_data.assets.items()
+        },
+        correlations=context.market_data.correlations,
+        account_version=context.account_version,
+        as_of=context.timestamp,
+    )
+
+
+def _seen(asset: AssetMarketData, stale: bool) -> AssetFacts:
+    interval = asset.technical_indicators.interval
+    return AssetFacts(
+        mark=asset.mark_price or asset.current_price,
+        last=asset.current_price,
+        atr_percent=asset.atr_percent,
+        age_seconds=asset.age_seconds,
+        stale=stale,
+        has_indicators=None not in (interval.ema_20, interval.ema_50, interval.rsi_14, interval.atr_14),
+        funding_rate=asset.funding_rate,
+        next_funding_time=asset.next_funding_time,
     )

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from libs.risk.marks import after_tick
 from libs.schemas.market import MarketTick
-from services.validator.domain.marks import after_tick
 from tests.fakes.validator_values import seconds, tick
 
 

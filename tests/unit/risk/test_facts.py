@@ -1,7 +1,7 @@
 """Facts of now with what the proposal saw."""
 
+from libs.risk.facts import facts_of, known, symbols_of
 from libs.schemas.decision import Facts
-from services.validator.domain.facts import facts_of, known, symbols_of
 from tests.fakes.validator_ports import FakeMarks
 from tests.fakes.validator_values import ask, long_position, proposal, seconds, seen, state
 
