@@ -104,9 +104,12 @@ class DecisionOutcome(Message):
 
 
 class StrategyPerformance(Message):
-    """Over the closed trades of a period, net of fees and funding. Ratios are null where they are undefined."""
+    """Over the closed trades of a period, net of fees and funding. Ratios are null where they are undefined.
 
-    strategy_id: StrategyId
+    Without `strategy_id` it is the account's, whatever strategies it had; `return_pct` is of `opening_equity`.
+    """
+
+    strategy_id: StrategyId | None = None
     account_id: AccountId | None = None
     period_start: Utc
     period_end: Utc
@@ -115,6 +118,8 @@ class StrategyPerformance(Message):
     losses: int = Field(ge=0)
     win_rate: Percent
     total_pnl: Money
+    opening_equity: Money | None = None
+    return_pct: float | None = None
     avg_win: Money | None = None
     max_win: Money | None = None
     avg_loss: Money | None = None

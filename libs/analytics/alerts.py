@@ -1,0 +1,129 @@
+"""What in the figures a person should look at. Ids derive from what is complained of: said again, it is one alert."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from libs.analytics.performance import max_drawdown
+from libs.analytics.trades import Trade, in_order
+from libs.schemas.analytics import Alert, AlertKind
+
+MIN_TRADES = 10
+MIN_WIN_RATE = 30.0
+MAX_STREAK = 5
+MAX_ABSTAIN_SHARE = 0.20
+MIN_ENDED = 5  # one abstention of two decisions is no storm
+MAX_SPEND_SHARE = 0.80
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Whose trades are looked at. `max_drawdown_pct` is the limit, `opening_equity` what the first trade began with."""
+
+    account_id: str
+    strategy_id: str | None
+    opening_equity: Decimal
+    max_drawdown_pct: float
+
+
+def of_trades(watched: Watched, trades: Sequence[Trade], now: datetime) -> tuple[Alert, ...]:
+    """Alerts about the closed trades of one account with one strategy, whatever their order."""
+    closed = in_order(trades)
+    found = (_win_rate(watched, closed, now), _streak(watched, closed, now), _drawdown(watched, closed, now))
+    return tuple(alert for alert in found if alert is not None)
+
+
+def losing_streak(closed: Sequence[Trade]) -> tuple[Trade, ...]:
+    """The losses at the end, in their order; a trade that ends at 0 or above ends a streak."""
+    streak: list[Trade] = []
+    for trade in reversed(closed):
+        if trade.pnl >= 0:
+            break
+        streak.append(trade)
+    return tuple(reversed(streak))
+
+
+def of_abstentions(account_id: str, abstained: int, ended: int, now: datetime) -> Alert | None:
+    """About the decisions of one account that ended within the hour before `now`; once for each hour."""
+    if ended < MIN_ENDED or abstained / ended <= MAX_ABSTAIN_SHARE:
+        return None
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    message = f"{abstained} of {ended} decisions of the last hour were abstentions; see the decider's health"
+    return Alert(
+        alert_id=_id("abstain_rate", account_id, hour.isoformat()),
+        account_id=account_id,
+        kind="abstain_rate",
+        severity="warning",
+        message=message,
+        threshold=MAX_ABSTAIN_SHARE * 100,
+        value=100 * abstained / ended,
+        created_at=now,
+    )
+
+
+def of_spend(scope: str, spent: float, limit: float | None, period_start: datetime, now: datetime) -> Alert | None:
+    """About money spent on models by an account, or `global`; once for each period of the budget."""
+    if limit is None or limit <= 0 or spent / limit <= MAX_SPEND_SHARE:
+        return None
+    share = 100 * spent / limit
+    return Alert(
+        alert_id=_id("budget", scope, period_start.isoformat(), f"{limit:g}"),
+        account_id=None if scope == "global" else scope,
+        kind="budget",
+        severity="critical" if share >= 100 else "warning",
+        message=f"models cost {spent:.2f} USD of {limit:.2f} since {period_start:%Y-%m-%d %H:%M}; raise it, or wait",
+        threshold=MAX_SPEND_SHARE * 100,
+        value=share,
+        created_at=now,
+    )
+
+
+def _win_rate(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert | None:
+    rate = 100 * sum(trade.pnl > 0 for trade in closed) / len(closed) if closed else 0.0
+    if len(closed) < MIN_TRADES or rate >= MIN_WIN_RATE:
+        return None
+    message = f"{rate:.0f} % of the last {len(closed)} trades won; the strategy may not suit this market"
+    return _alert(watched, "performance_degradation", message, MIN_WIN_RATE, rate, now, now.date().isoformat())
+
+
+def _streak(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert | None:
+    streak = losing_streak(closed)
+    if len(streak) < MAX_STREAK:
+        return None
+    lost = sum((trade.pnl for trade in streak), Decimal(0))
+    message = f"{len(streak)} losses in a row, together {lost:.2f}; look at them before it goes on"
+    return _alert(
+        watched, "consecutive_losses", message, MAX_STREAK, float(len(streak)), now, streak[MAX_STREAK - 1].trade_id
+    )
+
+
+def _drawdown(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert | None:
+    fall, percent = max_drawdown([trade.pnl for trade in closed], watched.opening_equity)
+    if percent <= watched.max_drawdown_pct:
+        return None
+    message = f"fell {fall:.2f} ({percent:.1f} %) from its peak; the limit is {watched.max_drawdown_pct:g} %"
+    day = now.date().isoformat()
+    return _alert(watched, "drawdown_limit", message, watched.max_drawdown_pct, percent, now, day)
+
+
+def _alert(
+    watched: Watched, kind: AlertKind, message: str, threshold: float, value: float, now: datetime, about: str
+) -> Alert:
+    return Alert(
+        alert_id=_id(kind, watched.account_id, watched.strategy_id or "", about),
+        strategy_id=watched.strategy_id,
+        account_id=watched.account_id,
+        kind=kind,
+        severity="warning",
+        message=message,
+        threshold=threshold,
+        value=value,
+        created_at=now,
+    )
+
+
+def _id(*parts: str) -> str:
+    return f"alert-{hashlib.sha256(chr(31).join(parts).encode()).hexdigest()[:32]}"
