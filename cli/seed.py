@@ -14,43 +14,45 @@ from pydantic import ValidationError
 from cli.errors import CliError
 from cli.project import CONFIG
 from libs.runtime.bus import Bus
+from libs.runtime.configuration import By, Configuration, Configured, KvConfigStore, Refused
+from libs.runtime.strategies import Strategies
+from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import Account
 from libs.schemas.base import Message
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.subjects import KV_CONFIG, account_key, strategy_key, venue_key
+from libs.schemas.subjects import account_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
 
 M = TypeVar("M", bound=Message)
-Versioned = Account | TradingStrategy
+WHO = "perpetua seed"
 
 
 def read_strategies(folder: Path = CONFIG) -> list[TradingStrategy]:
     files = sorted((folder / "strategies").glob("*.yaml"))
     if not files:
         raise CliError(f"no strategies in {folder / 'strategies'}", "restore the files from git")
-    return [_parse(TradingStrategy, _load(file), file) for file in files]
+    return [parse(TradingStrategy, load(file), file) for file in files]
 
 
 def read_venue(folder: Path = CONFIG) -> list[VenueSymbol]:
     file = folder / "venues" / "paper.yaml"
-    content = _load(file)
-    return [_parse(VenueSymbol, {"venue": content.get("venue", "paper"), **one}, file) for one in _list(content, file)]
+    content = load(file)
+    return [parse(VenueSymbol, {"venue": content.get("venue", "paper"), **one}, file) for one in _list(content, file)]
 
 
 def read_accounts(folder: Path = CONFIG, symbols: Sequence[str] | None = None) -> list[Account]:
     """The accounts, each with those of its symbols that are traded in this run."""
     file = folder / "accounts.yaml"
-    accounts = [_parse(Account, one, file) for one in _list(_load(file), file, "accounts")]
-    if symbols is None:
-        return accounts
-    return [one.model_copy(update={"symbols": _traded(one, symbols)}) for one in accounts]
+    rows = _list(load(file), file, "accounts")
+    return [parse(Account, one if symbols is None else {**one, "symbols": _traded(one, symbols)}, file) for one in rows]
 
 
-def _traded(account: Account, symbols: Sequence[str]) -> tuple[str, ...]:
-    return tuple(symbol for symbol in account.symbols if symbol in symbols) or tuple(symbols)
+def _traded(account: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
+    named = account.get("symbols")
+    return ([one for one in named if one in symbols] if isinstance(named, list) else []) or list(symbols)
 
 
-def read_all(symbols: Sequence[str], folder: Path = CONFIG) -> dict[str, Message]:
+def read_all(symbols: Sequence[str], folder: Path = CONFIG) -> dict[str, Configured]:
     """Everything to be seeded, by key."""
     strategies = read_strategies(folder)
     accounts = read_accounts(folder, symbols)
@@ -71,30 +73,56 @@ def digest(body: Message) -> str:
     return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
 
 
-async def seed(bus: Bus, wanted: Mapping[str, Message], remembered: Path) -> list[str]:
+async def seed(bus: Bus, wanted: Mapping[str, Configured], remembered: Path) -> list[str]:
     """Write what is missing or changed; returns the keys written. `remembered` keeps what the files said last time."""
     before = _remembered(remembered)
-    written = []
-    for key, body in wanted.items():
-        entry = await bus.kv_get(KV_CONFIG.name, key)
-        if entry is not None and before.get(key, digest(body)) == digest(body):
-            continue
-        made = body if entry is None or not isinstance(body, Versioned) else _next_version(body, entry.value)
-        if isinstance(made, TradingStrategy):
-            await bus.kv_put(KV_CONFIG.name, strategy_key(made.strategy_id, made.version), made)
-        await bus.kv_put(KV_CONFIG.name, key, made)
-        written.append(key)
+    configuration = Configuration(KvConfigStore(bus))
+    strategies = Strategies(configuration, JinjaTemplates())
+    found = [
+        key for key, body in wanted.items() if await _seeded(strategies, configuration, key, body, before.get(key))
+    ]
     _remember(remembered, before | {key: digest(body) for key, body in wanted.items()})
-    return written
+    return found
 
 
-def _next_version(body: Versioned, stored: bytes) -> Message:
-    """A changed file is a new version above the stored one; versions that were used stay what they were."""
-    try:
-        version = int(json.loads(stored)["version"]) + 1
-    except (ValueError, KeyError, TypeError):
-        version = body.version
-    return body.model_copy(update={"version": max(version, body.version)})
+async def _seeded(
+    strategies: Strategies, configuration: Configuration, key: str, body: Configured, last_time: str | None
+) -> bool:
+    """Whether it was written. A changed file is a new version above the stored one."""
+    stored = await configuration.store.latest(key)
+    if stored is None or stored.value is None:
+        made = await _created(strategies, configuration, key, body)
+    elif last_time is None or last_time == digest(body):
+        return False
+    else:
+        made = await _replaced(strategies, configuration, key, body)
+    if isinstance(made, Refused):
+        raise CliError(f"config/: {key}: {made.message}", "correct the file")
+    return True
+
+
+async def _created(strategies: Strategies, configuration: Configuration, key: str, body: Configured) -> object:
+    by = By(WHO, "it is in the files of config/ and was not there")
+    match body:
+        case TradingStrategy():
+            return await strategies.add(body, by)
+        case Account():
+            return await configuration.create(key, body, by)
+        case VenueSymbol():
+            return await configuration.create(key, body, by)
+
+
+async def _replaced(strategies: Strategies, configuration: Configuration, key: str, body: Configured) -> object:
+    by = By(WHO, "its file in config/ has changed")
+    match body:
+        case TradingStrategy():
+            return await strategies.change(body.strategy_id, body.model_dump(), by)
+        case Account():
+            return await configuration.change(
+                Account, key, lambda now: body.model_copy(update={"version": now.version}), by
+            )
+        case VenueSymbol():
+            return await configuration.change(VenueSymbol, key, lambda now: body, by)
 
 
 def _remembered(file: Path) -> dict[str, str]:
@@ -110,7 +138,7 @@ def _remember(file: Path, digests: Mapping[str, str]) -> None:
     file.write_text(json.dumps(digests, indent=1))
 
 
-def _load(file: Path) -> dict[str, Any]:
+def load(file: Path) -> dict[str, Any]:
     import yaml
 
     try:
@@ -129,7 +157,7 @@ def _list(content: Mapping[str, Any], file: Path, key: str = "symbols") -> list[
     return found
 
 
-def _parse(kind: type[M], content: Mapping[str, Any], file: Path) -> M:
+def parse(kind: type[M], content: Mapping[str, Any], file: Path) -> M:
     """Unknown fields are refused here: in a file that people write they are typing mistakes."""
     unknown = set(content) - set(kind.model_fields)
     if unknown:

@@ -111,14 +111,26 @@ class Bus:
         except NATS_AWAY as error:
             raise Unavailable(f"NATS is away: {error!r}") from error
 
-    async def kv_put(self, bucket: str, key: str, body: Message | bytes, *, last: int | None = None) -> int:
+    async def kv_put(
+        self,
+        bucket: str,
+        key: str,
+        body: Message | bytes,
+        *,
+        last: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
         """Store a value; `last` is the revision it replaces (0: only if absent). Returns the new revision."""
         data = body if isinstance(body, bytes) else body.model_dump_json(exclude_none=True).encode()
-        made = {} if last is None else {str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last)}
+        made = _replacing(last) | dict(headers or {})
         return (await self._store(f"$KV.{bucket}.{key}", data, made, f"KV_{bucket}")).seq
 
-    async def kv_delete(self, bucket: str, key: str) -> None:
-        await self._store(f"$KV.{bucket}.{key}", b"", {"KV-Operation": "DEL"}, f"KV_{bucket}")
+    async def kv_delete(
+        self, bucket: str, key: str, *, last: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """Mark a key as deleted. Returns the revision of the mark."""
+        made = _replacing(last) | dict(headers or {}) | {"KV-Operation": "DEL"}
+        return (await self._store(f"$KV.{bucket}.{key}", b"", made, f"KV_{bucket}")).seq
 
     async def kv_get(self, bucket: str, key: str) -> KvEntry | None:
         """The present value, or None where there is none or it was deleted."""
@@ -154,3 +166,7 @@ class Bus:
                 yield
             finally:
                 self._waits.discard(wait)
+
+
+def _replacing(last: int | None) -> dict[str, str]:
+    return {} if last is None else {str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last)}

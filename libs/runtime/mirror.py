@@ -12,11 +12,15 @@ from libs.runtime.validation import explain
 from libs.schemas.account import Account, AccountState
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.subjects import KV_CONFIG, KV_STATE
+from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
 
 M = TypeVar("M")
 log = logging.getLogger(__name__)
+
+
+class Misplaced(Exception):
+    """A value stands under a key that is not its own."""
 
 
 class KvMirror(Generic[M]):
@@ -66,9 +70,10 @@ class KvMirror(Generic[M]):
         if not (record.headers and "KV-Operation" in record.headers):
             try:
                 value = self._parse(key, record.data)
-            except ValidationError as error:
+            except (ValidationError, Misplaced) as error:
                 self.invalid += 1
-                log.error("the value of %s is not valid and is ignored: %s", record.subject, explain(error)[2])  # noqa: TRY400 - one line
+                why = explain(error)[2] if isinstance(error, ValidationError) else str(error)
+                log.error("the value of %s is not valid and is ignored: %s", record.subject, why)  # noqa: TRY400 - one line
         if value is None:
             self._values.pop(key, None)
         else:
@@ -88,7 +93,23 @@ _KINDS: dict[str, type[Account] | type[TradingStrategy] | type[VenueSymbol] | ty
 
 def _config(key: str, data: bytes) -> ConfigValue | None:
     kind = _KINDS.get(key.partition(".")[0])
-    return kind.model_validate_json(data) if kind else None
+    if kind is None:
+        return None
+    value = kind.model_validate_json(data)
+    if key not in keys_of(value):
+        raise Misplaced(f"it names itself {keys_of(value)[0]}: write it under that key, or correct its id")
+    return value
+
+
+def keys_of(value: ConfigValue) -> tuple[str, ...]:
+    """The keys under which a value may stand."""
+    match value:
+        case Account():
+            return (account_key(value.account_id),)
+        case TradingStrategy():
+            return strategy_key(value.strategy_id), strategy_key(value.strategy_id, value.version)
+        case VenueSymbol():
+            return (venue_key(value.venue, value.symbol),)
 
 
 class ConfigMirror:

@@ -4,11 +4,15 @@ Durable names are an operations interface: autoscalers and runbooks use them. Pr
 and every service asserts at start that the server's live configuration is this one.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from libs.schemas.base import KEY_PATTERN
 from libs.schemas.ids import PARTITIONS
+
+_KEY = re.compile(KEY_PATTERN)
 
 TICK_ANY = "market.tick"
 MAX_TICK_BYTES = 16 * 1024
@@ -231,6 +235,7 @@ LEDGER_DECISIONS = Durable("ledger-decisions", "DECISIONS", ("decision.*.*",))
 LEDGER_ORDERS = Durable("ledger-orders", "ORDERS", ("order.*.*", "position.*.*"))
 LEDGER_AUDIT = Durable("ledger-audit", "AUDIT", AUDIT.subjects)
 LEDGER_DEAD = Durable("ledger-dead", "DEAD", ("dead.*.*",))
+LEDGER_CONFIG = Durable("ledger-config", "KV_config", ("$KV.config.>",), max_ack_pending=1)  # in order
 LEDGER_ADVISORIES = Durable("ledger-advisories", "ADVISORIES", ADVISORIES.subjects)
 
 DURABLES = (
@@ -244,10 +249,11 @@ DURABLES = (
     LEDGER_ORDERS,
     LEDGER_AUDIT,
     LEDGER_DEAD,
+    LEDGER_CONFIG,
     LEDGER_ADVISORIES,
 )
 
-KV_CONFIG = Bucket("config", history=20)
+KV_CONFIG = Bucket("config", history=64)
 KV_STATE = Bucket("state")
 KV_CLOCK = Bucket("clock")
 KV_LEASE = Bucket("lease")
@@ -267,6 +273,11 @@ def account_key(account: str) -> str:
 def strategy_key(strategy: str, version: int | None = None) -> str:
     """Key of a strategy in KV `config`: the active version, or one named version."""
     return f"strategy.{strategy}" if version is None else f"strategy.{strategy}.{version}"
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may stand as the key of a subject: an account, a strategy, a symbol."""
+    return _KEY.fullmatch(text) is not None
 
 
 def feed_lease_key(venue: str, symbol: str) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from faststream.nats import NatsRouter
 
+from libs.runtime.configuration import by_of
 from libs.runtime.deadletters import dead_letter, rejection
 from libs.runtime.delivery import consume, delivered
 from libs.runtime.emit import Emit
@@ -15,6 +16,7 @@ from libs.schemas.dead import DeadLetterError
 from libs.schemas.events import decode_event
 from libs.schemas.reasons import DeadLetterCode
 from services.ledger.domain.advisories import MaxDeliveries, in_words
+from services.ledger.domain.configuration import ConfigWrite, decoded, event_of
 from services.ledger.domain.project import project
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
@@ -56,8 +58,28 @@ def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
 
     for durable in STORED:
         consume(router, durable, on_event, decode=decode, concurrency=deps.concurrency)
+
+    async def on_config(write: ConfigWrite) -> Emit | None:
+        return await config_changed(deps, write)
+
     consume(router, subjects.LEDGER_ADVISORIES, on_max_deliveries)
+    consume(router, subjects.LEDGER_CONFIG, on_config, decode=_config_write)
     return router
+
+
+def _config_write(subject: str, data: bytes) -> ConfigWrite:
+    return decoded(subject, data, f"$KV.{subjects.KV_CONFIG.name}.")
+
+
+async def config_changed(deps: Deps, write: ConfigWrite) -> Emit | None:
+    """The event of a write of the configuration: the write carries who and why, the bucket's history what was before.
+
+    What a crash of the writer leaves behind is the whole change: its event is made here, under an id of its own.
+    """
+    info = delivered()
+    by, before = by_of(info.headers), await deps.log.before(write.key, info.sequence)
+    made = event_of(write, before, info.sequence, by.who, by.why, _time(info.published_ns))
+    return Emit(*made) if made else None
 
 
 async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:

@@ -17,6 +17,9 @@ class Log(Protocol):
     async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
         """A message of a stream, or None when the stream no longer holds it. Raises Unavailable."""
 
+    async def before(self, key: str, revision: int) -> str | None:
+        """What stood under a key of the configuration before a write of it; None where nothing did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deps:

@@ -50,6 +50,9 @@ class FakeLog:
     async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
         return self._messages.get((stream, sequence))
 
+    async def before(self, key: str, revision: int) -> str | None:
+        return None
+
 
 def _apply_guard(document: Document, guard: Guard) -> None:
     if isinstance(guard, Advance):

@@ -56,10 +56,15 @@ def test_streams_and_durables_are_named_once_and_durables_filter_what_their_stre
     streams = {stream.name: stream for stream in STREAMS}
     assert len(streams) == len(STREAMS)
     assert len({d.name for d in DURABLES}) == len(DURABLES)
+    buckets = {f"KV_{bucket.name}": (f"$KV.{bucket.name}.>",) for bucket in BUCKETS}
     for durable in DURABLES:
-        stored = streams[durable.stream].subjects or tuple(
-            source.destination.replace("{{wildcard(1)}}", "*").replace("{{partition(16,1)}}", "*")
-            for source in streams[durable.stream].sources
+        stored = (
+            buckets.get(durable.stream)
+            or streams[durable.stream].subjects
+            or tuple(
+                source.destination.replace("{{wildcard(1)}}", "*").replace("{{partition(16,1)}}", "*")
+                for source in streams[durable.stream].sources
+            )
         )
         assert stored, durable
     assert all("." not in bucket.name for bucket in BUCKETS)

@@ -1,0 +1,97 @@
+"""Accounts as configured: made, changed, paused. Command and API alike; refusals are values."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from libs.runtime.configuration import By, ConfigRefusal, Configuration, Refused, Stored, updated
+from libs.runtime.strategies import Strategies
+from libs.schemas.account import Account, AccountState, AccountStatus
+from libs.schemas.subjects import account_key
+
+# The executor opens an account's book with these: another value needs another account.
+FIXED = ("account_id", "initial_balance", "mode", "venue", "margin_mode")
+OURS = ("version", "schema_version")
+
+
+class Accounts:
+    """Raises Unavailable while NATS is away."""
+
+    def __init__(self, configuration: Configuration, strategies: Strategies) -> None:
+        self._configuration = configuration
+        self._strategies = strategies
+
+    async def get(self, account_id: str) -> Stored[Account] | Refused:
+        return await self._configuration.read(Account, account_key(account_id))
+
+    async def add(self, account: Account, by: By) -> Stored[Account] | Refused:
+        fit = await self._strategies.fit(account, account.strategy_id, None)
+        if isinstance(fit, Refused):
+            return fit
+        made = await self._configuration.create(account_key(account.account_id), account, by)
+        return made if isinstance(made, Refused) else replace(made, warnings=fit)
+
+    async def change(
+        self,
+        account_id: str,
+        fields: Mapping[str, object],
+        by: By,
+        *,
+        state: AccountState | None = None,
+        version: int | None = None,
+    ) -> Stored[Account] | Refused:
+        """Other limits, symbols, triggers, budgets or another strategy, from the next context on."""
+        now = await self.get(account_id)
+        if isinstance(now, Refused):
+            return now
+        made = updated(now.body, fields)
+        if isinstance(made, Refused):
+            return made
+        fit = _fixed(now.body, made) or await self._strategies.fit(made, made.strategy_id, state)
+        if isinstance(fit, Refused):
+            return fit
+        written = await self._write(account_id, fields, by, version)
+        if isinstance(written, Stored) and made.strategy_id != now.body.strategy_id:
+            written = await self._kept(written, now.body.strategy_id, by)
+        return written if isinstance(written, Refused) else replace(written, warnings=fit)
+
+    async def assign(
+        self,
+        account_id: str,
+        strategy_id: str,
+        by: By,
+        *,
+        state: AccountState | None = None,
+        version: int | None = None,
+    ) -> Stored[Account] | Refused:
+        """Make it the account's one strategy."""
+        return await self.change(account_id, {"strategy_id": strategy_id}, by, state=state, version=version)
+
+    async def set_status(
+        self, account_id: str, status: AccountStatus, by: By, *, version: int | None = None
+    ) -> Stored[Account] | Refused:
+        """A paused account opens nothing new; what is open stays protected and may be closed."""
+        return await self._write(account_id, {"status": status}, by, version)
+
+    async def _write(
+        self, account_id: str, fields: Mapping[str, object], by: By, version: int | None
+    ) -> Stored[Account] | Refused:
+        return await self._configuration.change(
+            Account, account_key(account_id), lambda now: updated(now, fields), by, version=version
+        )
+
+    async def _kept(self, made: Stored[Account], before: str, by: By) -> Stored[Account] | Refused:
+        """The assignment, or its undoing where the strategy was deleted at the same moment."""
+        gone = await self._strategies.get(made.body.strategy_id)
+        if isinstance(gone, Stored):
+            return made
+        back = By(by.who, f"undone: {gone.message}")
+        await self._write(made.body.account_id, {"strategy_id": before}, back, made.body.version)
+        return gone
+
+
+def _fixed(now: Account, made: Account) -> Refused | None:
+    for name in (*FIXED, *OURS):
+        if getattr(now, name) != getattr(made, name):
+            said = f"{name} cannot be changed" + (": make another account" if name in FIXED else "")
+            return Refused(ConfigRefusal.INVALID, said, name)
+    return None

@@ -1,0 +1,277 @@
+"""Writing of configuration: compare-and-set, a version more, and who and why in the same write (ADR 0019).
+
+A KV entry is a message: who and why travel in its headers, so that no crash can part a change from its author. The
+ledger reads the bucket as a log and makes an AuditEvent of every write, also of those that somebody made past this.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from libs.runtime.bus import NATS_SILENT, Bus
+from libs.runtime.errors import Conflict, Unavailable
+from libs.runtime.failpoints import hit
+from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.validation import explain
+from libs.schemas.account import Account
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.subjects import KV_CONFIG, MAX_MESSAGE_BYTES
+from libs.schemas.venue import VenueSymbol
+
+CHANGE = "Perpetua-Change"
+UNKNOWN = "unknown"
+READ_TIMEOUT_S = 10.0
+ATTEMPTS = 8
+WHO_CHARS, WHY_CHARS = 100, 500
+
+Configured = Account | TradingStrategy | VenueSymbol
+C = TypeVar("C", Account, TradingStrategy, VenueSymbol)
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changes something, and why."""
+
+    who: str
+    why: str
+
+    def header(self) -> dict[str, str]:
+        """In ASCII: what a header holds besides comes back garbled."""
+        return {CHANGE: json.dumps({"who": self.who[:WHO_CHARS], "why": self.why[:WHY_CHARS]})}
+
+
+def by_of(headers: Mapping[str, str] | None) -> By:
+    """The author of a write; of one that was made past this module nobody knows."""
+    try:
+        said = json.loads((headers or {}).get(CHANGE, ""))
+        return By(str(said["who"])[:WHO_CHARS] or UNKNOWN, str(said["why"])[:WHY_CHARS])
+    except (ValueError, KeyError, TypeError):
+        return By(UNKNOWN, "written to the bucket directly")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One write of a key. `value` None is a deletion; `at` is the server's time."""
+
+    key: str
+    revision: int
+    value: bytes | None
+    at: datetime
+    by: By
+
+
+class ConfigStore(Protocol):
+    """The bucket `config` with its history. Raises Unavailable; `put` raises Conflict when `last` is not the last."""
+
+    async def latest(self, key: str) -> Written | None:
+        """The last write, which may be a deletion."""
+
+    async def history(self, key: str) -> list[Written]:
+        """The writes that are kept, oldest first."""
+
+    async def present(self, prefix: str) -> dict[str, Written]:
+        """The last write of every key that begins with `prefix` and is not deleted."""
+
+    async def put(self, key: str, value: bytes | None, by: By, last: int) -> int: ...
+
+
+class ConfigRefusal(StrEnum):
+    """Why a change of configuration is refused."""
+
+    MISSING = "missing"
+    EXISTS = "exists"
+    VERSION = "version"
+    INVALID = "invalid"
+    TEMPLATE = "template"
+    UNFIT = "unfit"
+    IN_USE = "in_use"
+    CONTESTED = "contested"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A change that was not made; `field` is a dotted path."""
+
+    why: ConfigRefusal
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[C]):
+    """A value as it stands, and remarks that did not hinder it."""
+
+    body: C
+    revision: int
+    warnings: tuple[str, ...] = ()
+
+
+Changing = Callable[[C], C | Refused]
+
+
+class Configuration:
+    """Reads and changes single keys. Raises Unavailable while NATS is away; every other refusal is a value."""
+
+    def __init__(self, store: ConfigStore) -> None:
+        self.store = store
+
+    async def read(self, kind: type[C], key: str) -> Stored[C] | Refused:
+        found = await self.store.latest(key)
+        if found is None or found.value is None:
+            return Refused(ConfigRefusal.MISSING, f"there is no {key}")
+        body = parsed(kind, found.value)
+        return body if isinstance(body, Refused) else Stored(body, found.revision)
+
+    async def create(self, key: str, body: C, by: By) -> Stored[C] | Refused:
+        """Store what is not there yet, as version 1, or above the last version of what was deleted."""
+        found = await self.store.latest(key)
+        if found is not None and found.value is not None:
+            return Refused(ConfigRefusal.EXISTS, f"{key} is there already: change it, or take another id")
+        made = _versioned(body, await self._last_version(key) + 1 if found else 1)
+        try:
+            return Stored(made, await self.put(key, made, by, found.revision if found else 0))
+        except Conflict:
+            return Refused(ConfigRefusal.EXISTS, f"{key} was made by somebody else at this moment")
+
+    async def change(
+        self, kind: type[C], key: str, change: Changing[C], by: By, *, version: int | None = None
+    ) -> Stored[C] | Refused:
+        """Apply `change` to what stands there now; repeated when somebody else writes meanwhile.
+
+        With `version` only that one is changed. What comes out equal is not written: a repetition changes nothing.
+        """
+        for _ in range(ATTEMPTS):
+            found = await self.read(kind, key)
+            if isinstance(found, Refused):
+                return found
+            now = getattr(found.body, "version", None)
+            if version is not None and now != version:
+                said = f"{key} is at version {now}, not {version}: look at it and decide again"
+                return Refused(ConfigRefusal.VERSION, said, "version")
+            made = change(found.body)
+            if isinstance(made, Refused) or made == found.body:
+                return made if isinstance(made, Refused) else found
+            made = _versioned(made, (now or 0) + 1)
+            try:
+                return Stored(made, await self.put(key, made, by, found.revision))
+            except Conflict:
+                continue
+        return Refused(ConfigRefusal.CONTESTED, f"{key} changes too often at this moment: try again")
+
+    async def remove(self, key: str, by: By, last: int) -> bool:
+        """Delete the key if `last` is still its last revision."""
+        try:
+            await self.store.put(key, None, by, last)
+        except Conflict:
+            return False
+        return True
+
+    async def put(self, key: str, body: Configured, by: By, last: int) -> int:
+        """Raises Conflict when `last` is not the last revision, ValueError for a body over the limit of a message."""
+        data = body.model_dump_json(exclude_none=True).encode()
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise ValueError(f"{key}: {len(data)} bytes are over the limit of {MAX_MESSAGE_BYTES}")
+        revision = await self.store.put(key, data, by, last)
+        hit("configuration.after_put")
+        return revision
+
+    async def _last_version(self, key: str) -> int:
+        known = [_version_of(one.value) for one in await self.store.history(key) if one.value is not None]
+        return max(known, default=0)
+
+
+def parsed(kind: type[C], data: bytes) -> C | Refused:
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        return refused(error)
+
+
+def updated(body: C, fields: Mapping[str, object]) -> C | Refused:
+    """The value with other fields, checked as a whole. Unknown fields are refused: they are typing mistakes."""
+    kind = type(body)
+    unknown = sorted(set(fields) - set(kind.model_fields))
+    if unknown:
+        said = f"there is no field {unknown[0]}; fields: {', '.join(kind.model_fields)}"
+        return Refused(ConfigRefusal.INVALID, said, unknown[0])
+    try:
+        return kind.model_validate(body.model_dump() | dict(fields))
+    except ValidationError as error:
+        return refused(error)
+
+
+def refused(error: ValidationError) -> Refused:
+    _, field, message = explain(error)
+    return Refused(ConfigRefusal.INVALID, message, field)
+
+
+def _versioned(body: C, version: int) -> C:
+    """Trap: model_copy checks nothing, which is right for a number that is at least 1 by construction."""
+    return body if isinstance(body, VenueSymbol) else body.model_copy(update={"version": version})
+
+
+def _version_of(value: bytes) -> int:
+    try:
+        return int(json.loads(value)["version"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+class KvConfigStore:
+    """The bucket on a bus. History and lists are read by an ordered reader, as mirrors read them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def latest(self, key: str) -> Written | None:
+        found = await self._read(key, Start.last_per_subject())
+        return found[-1] if found else None
+
+    async def history(self, key: str) -> list[Written]:
+        return await self._read(key, Start.all())
+
+    async def present(self, prefix: str) -> dict[str, Written]:
+        found = await self._read(f"{prefix}>", Start.last_per_subject())
+        return {one.key: one for one in found if one.value is not None}
+
+    async def put(self, key: str, value: bytes | None, by: By, last: int) -> int:
+        if value is None:
+            return await self._bus.kv_delete(KV_CONFIG.name, key, last=last, headers=by.header())
+        return await self._bus.kv_put(KV_CONFIG.name, key, value, last=last, headers=by.header())
+
+    async def _read(self, pattern: str, start: Start) -> list[Written]:
+        found: list[Written] = []
+
+        def take(record: Record) -> None:
+            found.append(written(record.subject, record.data, record.sequence, record.headers, record.timestamp_ns))
+
+        reader = OrderedReader(
+            self._bus, f"KV_{KV_CONFIG.name}", [f"$KV.{KV_CONFIG.name}.{pattern}"], take, start=start
+        )
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await reader.start()
+                await reader.caught_up()
+        except NATS_SILENT as error:
+            raise Unavailable(f"the configuration cannot be read: {error!r}") from error
+        finally:
+            await reader.stop()
+        return found
+
+
+def written(subject: str, data: bytes, sequence: int, headers: Mapping[str, str] | None, stored_ns: int) -> Written:
+    """A message of the bucket's stream as a write."""
+    deleted = "KV-Operation" in (headers or {})
+    return Written(
+        key=subject.removeprefix(f"$KV.{KV_CONFIG.name}."),
+        revision=sequence,
+        value=None if deleted else data,
+        at=datetime.fromtimestamp(stored_ns / 1e9, UTC),
+        by=by_of(headers),
+    )
