@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.config_commands import account_app, config_app, strategy_app
 from cli.errors import CliError
 from cli.model_commands import models_app
 from cli.options import StateDir
@@ -23,6 +24,9 @@ app = typer.Typer(
 dead_app = typer.Typer(help="Messages that were put aside, and why.", no_args_is_help=True)
 app.add_typer(dead_app, name="dead")
 app.add_typer(models_app, name="models")
+app.add_typer(account_app, name="account")
+app.add_typer(strategy_app, name="strategy")
+app.add_typer(config_app, name="config")
 
 Symbols = Annotated[str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT; default all of the venue.")]
 Speed = Annotated[

@@ -110,6 +110,8 @@ def keys_of(value: ConfigValue) -> tuple[str, ...]:
             return strategy_key(value.strategy_id), strategy_key(value.strategy_id, value.version)
         case VenueSymbol():
             return (venue_key(value.venue, value.symbol),)
+        case ModelsConfig():
+            return (MODELS_KEY,)
 
 
 class ConfigMirror:

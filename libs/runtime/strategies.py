@@ -38,12 +38,35 @@ class Engine(Protocol):
     def render(self, template: str, variables: Mapping[str, Any]) -> str: ...
 
 
-class Strategies:
+class Preview:
+    """What can be said of a strategy without the bus."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def check(self, strategy: TradingStrategy) -> tuple[Refused, ...]:
+        """Everything that is wrong with a strategy, its template included."""
+        found = [Refused(ConfigRefusal.INVALID, one.message, one.field) for one in problems(strategy)]
+        try:
+            for context in samples(strategy):
+                self.render(strategy, context)
+        except TemplateFailed as error:
+            found.append(Refused(ConfigRefusal.TEMPLATE, str(error), "prompt_template"))
+        return tuple(found)
+
+    def render(self, strategy: TradingStrategy, context: TradingContext) -> str:
+        """The template as a model would be shown it in `context`. Raises TemplateFailed."""
+        account = context.account_state.model_copy(update={"active_strategy": strategy})
+        shown = context.model_copy(update={"account_state": account})
+        return self._engine.render(strategy.prompt_template, template_variables(shown))
+
+
+class Strategies(Preview):
     """Refusals are values. Raises Unavailable while NATS is away."""
 
     def __init__(self, configuration: Configuration, engine: Engine) -> None:
+        super().__init__(engine)
         self._configuration = configuration
-        self._engine = engine
 
     async def get(self, strategy_id: str, version: int | None = None) -> Stored[TradingStrategy] | Refused:
         """The active version, or another one; of a deleted strategy its versions alone are left."""
@@ -61,22 +84,6 @@ class Strategies:
         if isinstance(active, Stored):
             known[active.body.version] = active.body
         return [known[version] for version in sorted(known, reverse=True)]
-
-    def check(self, strategy: TradingStrategy) -> tuple[Refused, ...]:
-        """Everything that is wrong with a strategy, its template included."""
-        found = [Refused(ConfigRefusal.INVALID, one.message, one.field) for one in problems(strategy)]
-        try:
-            for context in samples(strategy):
-                self.render(strategy, context)
-        except TemplateFailed as error:
-            found.append(Refused(ConfigRefusal.TEMPLATE, str(error), "prompt_template"))
-        return tuple(found)
-
-    def render(self, strategy: TradingStrategy, context: TradingContext) -> str:
-        """The template as a model would be shown it in `context`. Raises TemplateFailed."""
-        account = context.account_state.model_copy(update={"active_strategy": strategy})
-        shown = context.model_copy(update={"account_state": account})
-        return self._engine.render(strategy.prompt_template, template_variables(shown))
 
     async def add(self, strategy: TradingStrategy, by: By) -> Stored[TradingStrategy] | Refused:
         if wrong := self.check(strategy):
