@@ -56,9 +56,16 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index(("account_id", ASCENDING), ("at", DESCENDING)),
         _index(("decision_id", ASCENDING)),
     ],
+    "trades": [
+        _index(("account_id", ASCENDING), ("closed_at", DESCENDING), ("_id", DESCENDING)),
+        _index(("closed_at", DESCENDING)),
+    ],
     "equity": [_index(("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))],
-    "audit": [_index(("at", DESCENDING))],
-    "alerts": [_index(("created_at", DESCENDING))],
+    "audit": [
+        _index(("at", DESCENDING), ("_id", DESCENDING)),
+        _index(("subject", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)),
+    ],
+    "alerts": [_index(("created_at", DESCENDING), ("_id", DESCENDING))],
     "dead_letters": [_index(("at", DESCENDING))],
     "bodies": [],
     "api_keys": [_index(("hash", ASCENDING), unique=True)],

@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         log=NatsLog(worker.bus),
         clock=worker.clock,
         concurrency=settings.ledger_concurrency,
+        max_drawdown_pct=settings.ledger_max_drawdown_pct,
     )
     worker.include(routes(deps, LedgerMetrics(worker.registry)))
     return worker

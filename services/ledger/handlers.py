@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from faststream.nats import NatsRouter
 
+from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades
+from libs.analytics.trades import total
 from libs.runtime.configuration import by_of
 from libs.runtime.deadletters import dead_letter, rejection
 from libs.runtime.delivery import consume, delivered
@@ -11,16 +13,21 @@ from libs.runtime.emit import Emit
 from libs.runtime.errors import Poison
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
+from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetterError
 from libs.schemas.events import decode_event
-from libs.schemas.reasons import DeadLetterCode
+from libs.schemas.orders import PositionEvent
+from libs.schemas.reasons import DeadLetterCode, RejectReason
+from libs.schemas.verdict import DecisionRejected
 from services.ledger.domain.advisories import MaxDeliveries, in_words
 from services.ledger.domain.configuration import ConfigWrite, decoded, event_of
 from services.ledger.domain.project import project
+from services.ledger.domain.trades import ENDS
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
 
+WATCHED_TRADES = 50  # what the figures of alerts are about
 STORED = (
     subjects.LEDGER_REQUESTS,
     subjects.LEDGER_CONTEXTS,
@@ -43,13 +50,14 @@ def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
     """One consumer for each stream, all by the same rule: any order of events gives the same documents."""
     router = NatsRouter()
 
-    async def on_event(body: Message) -> None:
+    async def on_event(body: Message) -> list[Emit]:
         info = delivered()
         await deps.store.apply(project(body, _time(info.published_ns)))
         hit("ledger.after_store")
         metrics.stored.labels(info.durable).inc()
         lag = (deps.clock.wall() - _time(info.published_ns)).total_seconds()
         metrics.lag.labels(info.durable).set(max(lag, 0.0))
+        return [Emit(subjects.alert_raised(one.account_id), one) for one in await alerts_after(deps, body)]
 
     async def on_max_deliveries(advisory: MaxDeliveries) -> list[Emit]:
         emits = await abandoned(deps, advisory)
@@ -80,6 +88,20 @@ async def config_changed(deps: Deps, write: ConfigWrite) -> Emit | None:
     by, before = by_of(info.headers), await deps.log.before(write.key, info.sequence)
     made = event_of(write, before, info.sequence, by.who, by.why, _time(info.published_ns))
     return Emit(*made) if made else None
+
+
+async def alerts_after(deps: Deps, body: Message) -> tuple[Alert, ...]:
+    """What a person should be told now that this event is stored. Repeated, the ids are the same."""
+    if isinstance(body, PositionEvent) and body.kind in ENDS:
+        closed = await deps.store.recent_trades(body.account_id, WATCHED_TRADES)
+        opening = body.wallet_balance - total(trade.pnl for trade in closed)
+        watched = Watched(body.account_id, closed[-1].strategy_id if closed else None, opening, deps.max_drawdown_pct)
+        return of_trades(watched, closed, body.at)
+    if isinstance(body, DecisionRejected) and body.reason is RejectReason.ABSTAINED and not body.arm.shadow:
+        abstained, ended = await deps.store.endings(body.account_id, body.rejected_at - HOUR, body.rejected_at)
+        alert = of_abstentions(body.account_id, abstained, ended, body.rejected_at)
+        return (alert,) if alert else ()
+    return ()
 
 
 async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:

@@ -1,8 +1,10 @@
 """What the ledger needs from outside."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from libs.analytics.trades import Trade
 from libs.runtime.clock import Clock
 from services.ledger.domain.advisories import StoredMessage
 from services.ledger.domain.upserts import Upserts
@@ -11,6 +13,12 @@ from services.ledger.domain.upserts import Upserts
 class Store(Protocol):
     async def apply(self, upserts: Upserts) -> None:
         """Apply changes in their order; repeating them changes nothing. Raises what the worker's `away` names."""
+
+    async def recent_trades(self, account_id: str, limit: int) -> list[Trade]:
+        """The trades that an account closed last, oldest first, each with the strategy of its decision."""
+
+    async def endings(self, account_id: str, since: datetime, until: datetime) -> tuple[int, int]:
+        """Of the live decisions that ended after `since` and until `until`: the abstentions, and all."""
 
 
 class Log(Protocol):
@@ -27,3 +35,4 @@ class Deps:
     log: Log
     clock: Clock
     concurrency: int = 4
+    max_drawdown_pct: float = 20.0

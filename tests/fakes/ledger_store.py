@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from libs.analytics.trades import Trade, in_order
+from libs.runtime.trades import trade_of
 from services.ledger.domain.advisories import StoredMessage
 from services.ledger.domain.upserts import RANK, Advance, Guard, Upserts
 
@@ -32,11 +35,24 @@ class FakeStore:
             for guard in upsert.guards:
                 _apply_guard(document, guard)
 
+    async def recent_trades(self, account_id: str, limit: int) -> list[Trade]:
+        found = [d for d in self.collections["trades"].values() if d["account_id"] == account_id and "closed_at" in d]
+        rows = [trade_of(document | {"strategy_id": None}) for document in found]
+        return in_order(rows)[-limit:]
+
+    async def endings(self, account_id: str, since: datetime, until: datetime) -> tuple[int, int]:
+        found = [
+            d
+            for d in self.collections["decisions"].values()
+            if d["account_id"] == account_id and since < d.get("terminal_at", since) <= until
+        ]
+        return sum(d["status"] == "abstained" for d in found), len(found)
+
     def comparable(self) -> dict[str, dict[str, Document]]:
         """Contents; arrays that stand for sets are sorted."""
         return {
             name: {
-                key: {f: sorted(v) if f == "fill_ids" else v for f, v in document.items()}
+                key: {f: sorted(v) if f in ("fill_ids", "event_ids") else v for f, v in document.items()}
                 for key, document in documents.items()
             }
             for name, documents in self.collections.items()

@@ -1,6 +1,7 @@
 """Read models in MongoDB: changes applied by single-document updates that commute."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -11,6 +12,8 @@ from bson.decimal128 import Decimal128, create_decimal128_context
 from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.analytics.trades import Trade, in_order
+from libs.runtime.trades import STRATEGY_OF_TRADE, trade_of
 from services.ledger.domain.upserts import RANK, Advance, Guard, Upsert, Upserts
 
 TIMEOUT_S = 10.0  # a server that hangs counts as away
@@ -42,6 +45,24 @@ class MongoStore:
             for name, group in groupby(upserts, key=lambda upsert: upsert.collection):
                 operations = [operation for upsert in group for operation in _operations(upsert)]
                 await self._db.get_collection(name, codec_options=CODEC).bulk_write(operations, ordered=True)
+
+    async def recent_trades(self, account_id: str, limit: int) -> list[Trade]:
+        """The ledger is its only writer, so that it reads what it has just stored."""
+        newest: list[dict[str, Any]] = [
+            {"$match": {"account_id": account_id, "closed_at": {"$exists": True}}},
+            {"$sort": {"closed_at": -1, "_id": -1}},
+            {"$limit": limit},
+            *STRATEGY_OF_TRADE,
+        ]
+        with pymongo.timeout(TIMEOUT_S):
+            rows = await (await self._db["trades"].aggregate(newest)).to_list()
+        return in_order(trade_of(row) for row in rows)
+
+    async def endings(self, account_id: str, since: datetime, until: datetime) -> tuple[int, int]:
+        ended = {"account_id": account_id, "terminal_at": {"$gt": since, "$lte": until}, "arm.shadow": {"$ne": True}}
+        with pymongo.timeout(TIMEOUT_S):
+            abstained = await self._db["decisions"].count_documents(ended | {"status": "abstained"})
+            return abstained, await self._db["decisions"].count_documents(ended)
 
 
 def _operations(upsert: Upsert) -> Iterator[UpdateOne]:

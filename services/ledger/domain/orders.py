@@ -7,6 +7,7 @@ from typing import Any
 from libs.schemas.base import Wire
 from libs.schemas.context import TradingContext
 from libs.schemas.orders import TERMINAL_STATES, Fill, OrderEvent, PositionEvent
+from services.ledger.domain.trades import trade_changed
 from services.ledger.domain.upserts import Advance, Count, Upsert, Upserts, Value
 
 _STATES = ("new", "submitting", "unknown", "open", "partially_filled", "filled", "canceled", "expired", "rejected")
@@ -122,7 +123,7 @@ def position_changed(body: PositionEvent, received: datetime) -> Upserts:
     }
     rank = f"{body.account_version:018d}:1:{body.event_id}"
     point = _equity(body.account_id, body.at, rank, body.equity, body.wallet_balance, "position")
-    return (Upsert("positions", body.event_id, set_on_insert=fields), point)
+    return (Upsert("positions", body.event_id, set_on_insert=fields), point, *trade_changed(body, received))
 
 
 def equity_of(body: TradingContext) -> Upsert:
