@@ -2,16 +2,22 @@
 
 import secrets
 
+from libs.runtime.accounts import Accounts
+from libs.runtime.configuration import Configuration, KvConfigStore
 from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.mongo import Database
+from libs.runtime.strategies import Strategies
+from libs.runtime.templates import JinjaTemplates
 from libs.runtime.worker import Worker, run
 from services.gateway.adapters.kv import KvAccounts
 from services.gateway.adapters.mongo import MongoClaims, MongoKeys
+from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
 from services.gateway.adapters.nats import NatsLog
+from services.gateway.adapters.nats_market import NatsMarket
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Deps
+from services.gateway.ports import Deps, Desk
 from services.gateway.settings import Settings
 
 
@@ -22,15 +28,21 @@ def create_app(settings: Settings | None = None) -> Worker:
     config, states = ConfigMirror(worker.bus), StateMirror(worker.bus)
     for service in (database, config, states):
         worker.add(service)
+    configuration = Configuration(KvConfigStore(worker.bus))
+    strategies = Strategies(configuration, JinjaTemplates())
     deps = Deps(
         keys=MongoKeys(database.db),
         claims=MongoClaims(database.db),
         records=MongoRecords(database.db),
         log=NatsLog(worker.bus),
         accounts=KvAccounts(config, states),
+        market=NatsMarket(worker.bus),
+        analytics=MongoAnalytics(database.db),
+        desk=Desk(strategies, Accounts(configuration, strategies), configuration.store),
         clock=worker.clock,
         new_id=lambda: secrets.token_hex(16),
         hosts=settings.hosts,
+        max_tick_age=settings.tick_age,
     )
     worker.serve_http(http_app(deps, GatewayMetrics(worker.registry)), settings.gateway_host, settings.gateway_port)
     return worker

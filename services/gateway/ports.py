@@ -1,18 +1,28 @@
 """What the gateway needs from outside. Every method raises Away when its server does not answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
+from libs.analytics.trades import Trade
+from libs.risk.marks import Mark
+from libs.runtime.accounts import Accounts as ConfiguredAccounts
 from libs.runtime.clock import Clock
+from libs.runtime.configuration import ConfigStore
 from libs.runtime.emit import Emit
+from libs.runtime.strategies import Strategies
 from libs.schemas.account import Account, AccountState
+from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
+from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
 from services.gateway.domain.keys import ApiKey
 from services.gateway.domain.records import (
+    AuditEntry,
     DecisionRecord,
     EquityPoint,
     HistoryEntry,
@@ -77,17 +87,71 @@ class Accounts(Protocol):
     def accounts(self) -> list[Account]: ...
     def state(self, account_id: str) -> AccountState | None: ...
     def strategy(self, strategy_id: str) -> TradingStrategy | None: ...
+    def strategies(self) -> list[TradingStrategy]:
+        """The active version of each."""
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
+
+
+class Market(Protocol):
+    async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
+        """The newest tick of each symbol that has one."""
+
+    async def context(self, account_id: str) -> TradingContext | None:
+        """The newest context of an account that the log still holds."""
+
+
+class Analytics(Protocol):
+    async def trades(
+        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None = None
+    ) -> list[Trade]:
+        """Trades closed in the period; `accounts` None means all."""
+
+    async def opening_equity(self, account_id: str, at: datetime) -> Decimal | None:
+        """Equity at market time `at` as last known before it, else the first known after it."""
+
+    async def model_cost(
+        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None
+    ) -> float | None:
+        """Dollars that decisions of the period cost as far as known; None where nothing is."""
+
+    async def alerts(self, accounts: frozenset[str] | None, open_only: bool, window: Window) -> list[Alert]:
+        """Newest first. A key for certain accounts sees theirs alone."""
+
+    async def alert(self, alert_id: str) -> Alert | None: ...
+
+    async def acknowledge(self, alert_id: str, by: str, at: datetime) -> Alert | None:
+        """The alert with who acknowledged it first."""
+
+    async def audit(self, subjects: frozenset[str] | None, window: Window) -> list[AuditEntry]:
+        """Newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Reads and changes of the configuration. Raise Unavailable."""
+
+    strategies: Strategies
+    accounts: ConfiguredAccounts
+    store: ConfigStore
 
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`new_id` gives a random text that nobody can guess; `hosts` are the names that are answered, `*` any."""
+    """`new_id` gives a random text that nobody can guess; `hosts` are the names that are answered, `*` any.
+
+    `max_tick_age` is in market seconds, as for the validator.
+    """
 
     keys: Keys
     claims: Claims
     records: Records
     log: Log
     accounts: Accounts
+    market: Market
+    analytics: Analytics
+    desk: Desk
     clock: Clock
     new_id: Callable[[], str]
     hosts: frozenset[str] = frozenset({"*"})
+    max_tick_age: float = 45.0

@@ -11,13 +11,23 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry
 
+from libs.analytics.trades import Trade
+from libs.risk.marks import Mark
+from libs.runtime.accounts import Accounts
+from libs.runtime.configuration import Configuration
 from libs.runtime.emit import Emit
+from libs.runtime.strategies import Strategies
+from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import Account, AccountState
+from libs.schemas.analytics import Acknowledgement, Alert
 from libs.schemas.base import Message
+from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
 from services.gateway.domain.keys import ApiKey, Scope, new_key, token_of
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
+    AuditEntry,
     DecisionRecord,
     EquityPoint,
     HistoryEntry,
@@ -27,12 +37,13 @@ from services.gateway.domain.records import (
 )
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Claim, Deps
+from services.gateway.ports import Claim, Deps, Desk
+from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
 
 Responder = Callable[[Emit], Iterable[Message]]
-TOKENS = {name: token_of(name.encode().ljust(32, b"."))[:60] for name in ("admin", "reader", "beta", "old")}
+TOKENS = {name: token_of(name.encode().ljust(32, b"."))[:60] for name in ("admin", "reader", "beta", "old", "trader")}
 
 
 def account(account_id: str) -> Account:
@@ -87,6 +98,7 @@ class FakeKeys:
             "admin": new_key(TOKENS["admin"], "admin", [Scope.ADMIN], T0),
             "reader": new_key(TOKENS["reader"], "reader", [Scope.READ], T0),
             "beta": new_key(TOKENS["beta"], "beta", [Scope.READ, Scope.DECIDE], T0, accounts=["beta"]),
+            "trader": new_key(TOKENS["trader"], "trader", [Scope.READ, Scope.TRADE], T0, accounts=["beta"]),
             "old": new_key(TOKENS["old"], "old", [Scope.READ], T0, expires_at=T0),
         }
         self.by_hash = {key.hash: key for key in made.values()}
@@ -203,6 +215,64 @@ class FakeAccounts:
     def strategy(self, strategy_id: str) -> TradingStrategy | None:
         return STRATEGY if strategy_id == STRATEGY.strategy_id else None
 
+    def strategies(self) -> list[TradingStrategy]:
+        return [STRATEGY]
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        return None
+
+
+class FakeMarket:
+    """Nothing is known of it."""
+
+    async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
+        return {}
+
+    async def context(self, account_id: str) -> TradingContext | None:
+        return None
+
+
+class FakeAnalytics:
+    def __init__(self) -> None:
+        self.rows: list[Trade] = []
+        self.raised: dict[str, Alert] = {}
+        self.changes: list[AuditEntry] = []
+
+    async def trades(
+        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None = None
+    ) -> list[Trade]:
+        return [
+            row
+            for row in self.rows
+            if since <= row.closed_at < until
+            and (accounts is None or row.account_id in accounts)
+            and strategy_id in (None, row.strategy_id)
+        ]
+
+    async def opening_equity(self, account_id: str, at: datetime) -> Decimal | None:
+        return None
+
+    async def model_cost(
+        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None
+    ) -> float | None:
+        return None
+
+    async def alerts(self, accounts: frozenset[str] | None, open_only: bool, window: Window) -> list[Alert]:
+        seen = [one for one in self.raised.values() if accounts is None or one.account_id in accounts]
+        return [one for one in seen if not (open_only and one.acknowledged)][: window.limit]
+
+    async def alert(self, alert_id: str) -> Alert | None:
+        return self.raised.get(alert_id)
+
+    async def acknowledge(self, alert_id: str, by: str, at: datetime) -> Alert | None:
+        found = self.raised.get(alert_id)
+        if found is not None and found.acknowledged is None:
+            self.raised[alert_id] = found.model_copy(update={"acknowledged": Acknowledgement(by=by, at=at)})
+        return self.raised.get(alert_id)
+
+    async def audit(self, subjects: frozenset[str] | None, window: Window) -> list[AuditEntry]:
+        return [one for one in self.changes if subjects is None or one.subject in subjects][: window.limit]
+
 
 @dataclass
 class Gateway:
@@ -213,18 +283,26 @@ class Gateway:
     keys: FakeKeys = field(default_factory=FakeKeys)
     claims: FakeClaims = field(default_factory=FakeClaims)
     records: FakeRecords = field(default_factory=FakeRecords)
-    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    accounts: Any = field(default_factory=FakeAccounts)
+    market: FakeMarket = field(default_factory=FakeMarket)
+    analytics: FakeAnalytics = field(default_factory=FakeAnalytics)
+    store: FakeConfigStore = field(default_factory=FakeConfigStore)
 
     def __post_init__(self) -> None:
         self.log = FakeLog(self.clock)
         self.registry = CollectorRegistry()
         self._ids = iter(range(1_000_000))
+        configuration = Configuration(self.store)
+        strategies = Strategies(configuration, JinjaTemplates())
         deps = Deps(
             keys=self.keys,
             claims=self.claims,
             records=self.records,
             log=self.log,
             accounts=self.accounts,
+            market=self.market,
+            analytics=self.analytics,
+            desk=Desk(strategies, Accounts(configuration, strategies), self.store),
             clock=self.clock,
             new_id=lambda: f"random-{next(self._ids)}",
             hosts=self.hosts,

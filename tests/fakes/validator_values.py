@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from libs.runtime.configuration import By
 from libs.schemas.account import Account, AccountState, PerformanceMetrics, Position, TradingDay
 from libs.schemas.decision import Arm, AssetDecision, AssetFacts, DecisionProposed, Facts, StrategyRef, TradingDecision
 from libs.schemas.market import MarketTick
@@ -12,6 +13,7 @@ from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
 from libs.schemas.venue import MarginTier, VenueSymbol
 
 T0 = datetime(2025, 5, 15, 12, tzinfo=UTC)
+BY_TEST = By("a test", "a test")
 SHADOW = Arm(experiment="prompts", name="b", shadow=True)
 
 

@@ -3,6 +3,7 @@
 from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
 
 
 class KvAccounts:
@@ -21,3 +22,9 @@ class KvAccounts:
 
     def strategy(self, strategy_id: str) -> TradingStrategy | None:
         return self._config.strategy(strategy_id)
+
+    def strategies(self) -> list[TradingStrategy]:
+        return list(self._config.strategies.values())
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        return self._config.venue_symbol(venue, symbol)

@@ -52,14 +52,14 @@ class MongoRecords:
             return await self._record(found) if found else _pending(asked)
 
     async def history(self, wanted: HistoryFilter, window: Window) -> list[HistoryEntry]:
-        query = _FILLED | _match(wanted) | _after("created_at", window)
+        query = _FILLED | _match(wanted) | after("created_at", window)
         cursor = self._db["decisions"].find(query, _ENTRY)
         with answering():
             rows = await cursor.sort({"created_at": -1, "_id": -1}).limit(window.limit).to_list()
         return [HistoryEntry.model_validate({"decision_id": row["_id"], **row}) for row in rows]
 
     async def orders(self, account_id: str, window: Window) -> list[OrderRecord]:
-        cursor = self._db["orders"].find(_FILLED | {"account_id": account_id} | _after("created_at", window))
+        cursor = self._db["orders"].find(_FILLED | {"account_id": account_id} | after("created_at", window))
         with answering():
             rows = await cursor.sort({"created_at": -1, "_id": -1}).limit(window.limit).to_list()
         return [_order(row) for row in rows]
@@ -67,7 +67,7 @@ class MongoRecords:
     async def equity(
         self, account_id: str, since: datetime | None, until: datetime | None, window: Window
     ) -> list[tuple[str, EquityPoint]]:
-        query = _FILLED | {"account_id": account_id} | _between("at", since, until) | _after("at", window)
+        query = _FILLED | {"account_id": account_id} | _between("at", since, until) | after("at", window)
         cursor = self._db["equity"].find(query)
         with answering():
             rows = await cursor.sort({"at": -1, "_id": -1}).limit(window.limit).to_list()
@@ -136,7 +136,7 @@ def _between(field: str, since: datetime | None, until: datetime | None) -> Docu
     return {field: bounds} if bounds else {}
 
 
-def _after(field: str, window: Window) -> Document:
+def after(field: str, window: Window) -> Document:
     if window.after is None:
         return {}
     at, entry = window.after.at, window.after.id

@@ -99,6 +99,20 @@ class EquityPoint(BaseModel):
     source: Literal["context", "position"]
 
 
+class AuditEntry(BaseModel):
+    """A change or a command: who, what, from what to what, and why."""
+
+    event_id: str
+    kind: Literal["change", "control"]
+    who: str
+    what: str
+    subject: str
+    before: str | None = None
+    after: str | None = None
+    why: str
+    at: datetime
+
+
 T = TypeVar("T")
 
 

@@ -7,10 +7,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from libs.runtime.errors import Unavailable
 from services.gateway.domain.problems import Away, Problem, Refusal, Refused, away
 from services.gateway.handlers.edge import TOO_LARGE, problem_response
 
-_CODES = (401, 403, 404, 413, 422, 503)
+_CODES = (401, 403, 404, 409, 412, 413, 422, 503)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": HTTPStatus(code).phrase} for code in _CODES
 }
@@ -33,6 +34,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, Away)  # noqa: S101
         return answer(request, away(error.dependency))
 
+    async def unavailable(request: Request, error: Exception) -> Response:
+        return answer(request, away("NATS"))
+
     async def bad_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         return answer(request, _invalid(error, request.headers.get("content-type", "none")))
@@ -46,6 +50,7 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(Away, gone)
+    app.add_exception_handler(Unavailable, unavailable)
     app.add_exception_handler(RequestValidationError, bad_request)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, fault)

@@ -7,7 +7,16 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from services.gateway.domain.problems import MEDIA_TYPE
-from services.gateway.handlers import accounts, decisions, errors
+from services.gateway.handlers import (
+    account_changes,
+    accounts,
+    alerts,
+    decisions,
+    errors,
+    performance,
+    strategies,
+    validation,
+)
 from services.gateway.handlers.edge import Edge
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
@@ -28,8 +37,13 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
     )
     errors.install(app)
     # Routers know their whole prefix: a request's route, by which it is counted, is named relative to its router.
+    app.include_router(validation.routes(deps, BASE))
     app.include_router(decisions.routes(deps, metrics, BASE))
     app.include_router(accounts.routes(deps, BASE))
+    app.include_router(account_changes.routes(deps, BASE))
+    app.include_router(performance.routes(deps, BASE))
+    app.include_router(alerts.routes(deps, BASE))
+    app.include_router(strategies.routes(deps, BASE))
 
     @app.get("/", include_in_schema=False)
     async def root() -> dict[str, str]:

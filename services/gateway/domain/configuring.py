@@ -1,0 +1,136 @@
+"""Bodies of the routes about strategies and accounts, and how a refused change leaves."""
+
+import re
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from libs.schemas.account import Account
+from libs.schemas.base import AccountId, StrategyId
+from libs.schemas.strategy import TradingStrategy
+from services.gateway.domain.problems import Refusal, Refused, invalid
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+IfMatch = Annotated[str | None, Field(max_length=100, description="the version that is changed, as the ETag shows it")]
+_ETAG = re.compile(r'(?:W/)?"?([1-9]\d{0,8})"?')
+_STATUS = {
+    "missing": HTTPStatus.NOT_FOUND,
+    "version": HTTPStatus.PRECONDITION_FAILED,
+    "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "template": HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class Body(BaseModel):
+    """Unknown fields are refused: they are typing mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StrategyBody(Body):
+    """A strategy, or the fields of it to change; why."""
+
+    strategy: dict[str, Any]
+    reason: Reason
+
+
+class AccountBody(Body):
+    """An account, or the fields of it to change; why."""
+
+    account: dict[str, Any]
+    reason: Reason
+
+
+class SwitchBody(Body):
+    strategy_id: StrategyId
+    reason: Reason
+
+
+class PreviewBody(Body):
+    """With `account_id` as for that account, with `strategy` as if it were stored."""
+
+    account_id: AccountId | None = None
+    strategy: dict[str, Any] | None = None
+
+
+class StrategySummary(BaseModel):
+    strategy_id: str
+    strategy_name: str
+    strategy_type: str
+    description: str
+    timeframe_preference: tuple[str, ...]
+    is_active: bool
+    version: int
+    accounts: list[str] = Field(description="the accounts of this key that have it")
+
+
+class StrategyList(BaseModel):
+    items: list[StrategySummary]
+
+
+class StrategyVersions(BaseModel):
+    """Newest first."""
+
+    items: list[TradingStrategy]
+
+
+class Checked(BaseModel):
+    """What is wrong with a strategy; empty when it may be stored."""
+
+    valid: bool
+    errors: list[dict[str, str | None]]
+
+
+class Previewed(BaseModel):
+    """A template as a model would read it; `estimated_tokens` is a quarter of the characters."""
+
+    strategy_id: str
+    version: int
+    text: str
+    characters: int
+    estimated_tokens: int
+    context_id: str = Field(description="`sample` for a made-up market")
+
+
+class Assignment(BaseModel):
+    strategy_id: str
+    account_version: int
+    who: str
+    why: str
+    at: datetime
+
+
+class Assignments(BaseModel):
+    """The present strategy and how it came to be, newest first."""
+
+    account_id: str
+    strategy_id: str
+    history: list[Assignment]
+
+
+class ChangedAccount(BaseModel):
+    """`warnings` did not hinder the change."""
+
+    account: Account
+    warnings: tuple[str, ...] = ()
+
+
+def version_of(if_match: str | None) -> int | None:
+    """The version that an If-Match names; None where there is none, or `*`."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise invalid("header.If-Match", 'name one version, such as If-Match: "3"')
+    return int(found[1])
+
+
+def refusal_of(why: str, message: str, field: str | None) -> Refused:
+    """A refused change of configuration as a problem."""
+    status = _STATUS.get(why, HTTPStatus.CONFLICT)
+    errors = ((f"body.{field}", message),) if field else ()
+    return Refused(
+        Refusal(status, "not-found" if why == "missing" else f"config-{why}".replace("_", "-"), message, errors)
+    )

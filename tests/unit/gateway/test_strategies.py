@@ -1,0 +1,203 @@
+"""Strategies and accounts through the API: versions, refusals, and who may change what."""
+
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from libs.runtime.configuration import parsed
+from libs.schemas.account import Account, AccountState
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.subjects import account_key, strategy_key, venue_key
+from libs.schemas.venue import VenueSymbol
+from tests.fakes.config_store import FakeConfigStore
+from tests.fakes.gateway_ports import Gateway, account
+from tests.fakes.validator_values import BY_TEST, strategy, venue
+
+BASE = "/api/v1"
+STRATEGIES = f"{BASE}/strategies"
+NEW = strategy(strategy_id="own", version=1).model_dump(mode="json")
+
+
+class Mirrored:
+    """What a mirror of the store shows."""
+
+    def __init__(self, store: FakeConfigStore) -> None:
+        self._store = store
+
+    def _read(self, kind: Any, key: str) -> Any:
+        last = next((one for one in reversed(self._store.writes) if one.key == key), None)
+        found = parsed(kind, last.value) if last and last.value else None
+        return found if isinstance(found, kind) else None
+
+    def _keys(self, prefix: str) -> list[str]:
+        return sorted({one.key for one in self._store.writes if one.key.startswith(prefix) and one.key.count(".") == 1})
+
+    def account(self, account_id: str) -> Account | None:
+        found: Account | None = self._read(Account, account_key(account_id))
+        return found
+
+    def accounts(self) -> list[Account]:
+        return [one for key in self._keys("account.") if (one := self._read(Account, key)) is not None]
+
+    def state(self, account_id: str) -> AccountState | None:
+        return None
+
+    def strategy(self, strategy_id: str) -> TradingStrategy | None:
+        found: TradingStrategy | None = self._read(TradingStrategy, strategy_key(strategy_id))
+        return found
+
+    def strategies(self) -> list[TradingStrategy]:
+        return [one for key in self._keys("strategy.") if (one := self._read(TradingStrategy, key)) is not None]
+
+    def venue_symbol(self, name: str, symbol: str) -> VenueSymbol | None:
+        found: VenueSymbol | None = self._read(VenueSymbol, venue_key(name, symbol))
+        return found
+
+
+@pytest.fixture
+async def gateway() -> Gateway:
+    """Accounts alpha and beta with the strategy `trend`; `other` is nobody's."""
+    store = FakeConfigStore()
+    made = Gateway(store=store, accounts=Mirrored(store))
+    store.put_now(venue_key("paper", "BTCUSDT"), venue().model_dump_json().encode(), BY_TEST)
+    for name in ("trend", "other"):
+        body = {"strategy": NEW | {"strategy_id": name}, "reason": "a test"}
+        assert (await made.call("POST", f"{STRATEGIES}/custom", json=body)).status_code == 201
+    for name in ("alpha", "beta"):
+        fields = account(name).model_copy(update={"strategy_id": "trend", "leverage": Decimal(5)})
+        body = {"account": fields.model_dump(mode="json"), "reason": "a test"}
+        assert (await made.call("POST", f"{BASE}/accounts", json=body)).status_code == 201
+    return made
+
+
+async def change(gateway: Gateway, name: str = "trend", key: str = "admin", **request: Any) -> httpx.Response:
+    body = {"strategy": request.pop("fields", {"max_positions": 5}), "reason": "more room"}
+    return await gateway.call("PUT", f"{STRATEGIES}/{name}", key=key, json=body, **request)
+
+
+async def test_a_change_is_a_new_version_and_the_old_one_stays_readable(gateway: Gateway) -> None:
+    changed = await change(gateway)
+    assert (changed.status_code, changed.headers["etag"], changed.json()["version"]) == (200, '"2"', 2)
+    versions = (await gateway.call("GET", f"{STRATEGIES}/trend/versions")).json()["items"]
+    assert [(one["version"], one["max_positions"]) for one in versions] == [(2, 5), (1, 3)]
+    first = await gateway.call("GET", f"{STRATEGIES}/trend?version=1")
+    assert (first.json()["max_positions"], first.headers["etag"]) == (3, '"1"')
+    last = (await gateway.store.history(strategy_key("trend")))[-1]
+    assert last.by.who.startswith("admin (key-")
+    assert last.by.why == "more room"
+
+
+@pytest.mark.parametrize(("if_match", "status"), [('"1"', 200), ('W/"1"', 200), ("1", 200), ("*", 200), ('"2"', 412)])
+async def test_if_match_names_the_version_that_is_changed(gateway: Gateway, if_match: str, status: int) -> None:
+    assert (await change(gateway, headers={"If-Match": if_match})).status_code == status
+
+
+REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
+    "an unknown strategy": ("PUT", "/strategies/none", {"strategy": {}, "reason": "x"}, 404, "not-found"),
+    "no reason": ("PUT", "/strategies/trend", {"strategy": {}, "reason": " "}, 422, "invalid-request"),
+    "a field that is not there": (
+        "PUT",
+        "/strategies/trend",
+        {"strategy": {"max_postions": 2}, "reason": "x"},
+        422,
+        "config-invalid",
+    ),
+    "a template that fails": (
+        "PUT",
+        "/strategies/trend",
+        {"strategy": {"prompt_template": "{{ x }}"}, "reason": "x"},
+        422,
+        "config-template",
+    ),
+    "an id that is taken": (
+        "POST",
+        "/strategies/custom",
+        {"strategy": NEW | {"strategy_id": "trend"}, "reason": "x"},
+        409,
+        "config-exists",
+    ),
+    "a strategy in use": ("DELETE", "/strategies/trend?reason=x", {}, 409, "config-in-use"),
+    "an unknown one to switch to": (
+        "POST",
+        "/strategies/account/beta/switch",
+        {"strategy_id": "none", "reason": "x"},
+        404,
+        "not-found",
+    ),
+    "a balance that is fixed": (
+        "PATCH",
+        "/accounts/beta",
+        {"account": {"initial_balance": 1}, "reason": "x"},
+        422,
+        "config-invalid",
+    ),
+    "symbols of no venue": (
+        "PATCH",
+        "/accounts/beta",
+        {"account": {"symbols": ["DOGEUSDT"]}, "reason": "x"},
+        409,
+        "config-unfit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_refusals_are_problems_and_write_nothing(gateway: Gateway, case: str) -> None:
+    method, path, body, status, slug = REFUSALS[case]
+    before = len(gateway.store.writes)
+    answer = await gateway.call(method, BASE + path, **({"json": body} if body else {}))
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (status, slug), answer.text
+    assert len(gateway.store.writes) == before
+
+
+async def test_a_key_changes_only_what_is_its_own(gateway: Gateway) -> None:
+    assert (await change(gateway, key="reader")).status_code == 403
+    refused = await change(gateway, key="trader")
+    assert (refused.status_code, "does not see" in refused.json()["detail"]) == (409, True)
+    assert (await change(gateway, "other", key="trader")).status_code == 200
+    patch = {"account": {"rate_limit": 7}, "reason": "x"}
+    assert (await gateway.call("PATCH", f"{BASE}/accounts/beta", key="trader", json=patch)).status_code == 200
+    assert (await gateway.call("PATCH", f"{BASE}/accounts/alpha", key="trader", json=patch)).status_code == 404
+    switch = {"strategy_id": "other", "reason": "x"}
+    assert (
+        await gateway.call("POST", f"{STRATEGIES}/account/alpha/switch", key="trader", json=switch)
+    ).status_code == 404
+    listed = (await gateway.call("GET", f"{STRATEGIES}/available", key="trader")).json()["items"]
+    assert {one["strategy_id"]: one["accounts"] for one in listed} == {"trend": ["beta"], "other": []}
+
+
+async def test_a_switch_is_answered_with_remarks_and_has_a_history(gateway: Gateway) -> None:
+    body = {"strategy_id": "other", "reason": "calmer"}
+    await gateway.call("PATCH", f"{BASE}/accounts/beta", json={"account": {"leverage": 2}, "reason": "less"})
+    made = await gateway.call("POST", f"{STRATEGIES}/account/beta/switch", json=body)
+    assert (made.json()["account"]["strategy_id"], made.headers["etag"]) == ("other", '"3"')
+    assert "the account's leverage of 2 applies" in made.json()["warnings"][0]
+    found = (await gateway.call("GET", f"{STRATEGIES}/account/beta")).json()
+    assert [(one["strategy_id"], one["why"], one["account_version"]) for one in found["history"]] == [
+        ("other", "calmer", 3),
+        ("trend", "a test", 1),
+    ]
+
+
+async def test_a_deleted_strategy_leaves_its_versions(gateway: Gateway) -> None:
+    assert (await gateway.call("DELETE", f"{STRATEGIES}/other?reason=done")).status_code == 204
+    assert (await gateway.call("GET", f"{STRATEGIES}/other")).status_code == 404
+    assert len((await gateway.call("GET", f"{STRATEGIES}/other/versions")).json()["items"]) == 1
+
+
+async def test_a_strategy_is_tried_before_it_is_stored(gateway: Gateway) -> None:
+    good = (await gateway.call("POST", f"{STRATEGIES}/validate", json=NEW)).json()
+    assert good == {"valid": True, "errors": []}
+    wrong = NEW | {"strategy_type": "swing", "prompt_template": "{{ x }}"}
+    bad = (await gateway.call("POST", f"{STRATEGIES}/validate", json=wrong)).json()
+    assert [one["field"] for one in bad["errors"]] == ["timeframe_preference", "prompt_template"]
+    template = {"strategy": NEW | {"prompt_template": "for {{ account.account_id }}"}, "account_id": "beta"}
+    shown = (await gateway.call("POST", f"{STRATEGIES}/own/preview", json=template)).json()
+    assert (shown["text"], shown["characters"], shown["estimated_tokens"], shown["context_id"]) == (
+        "for beta",
+        8,
+        2,
+        "sample",
+    )
