@@ -134,7 +134,7 @@ async def test_an_outage_names_the_server() -> None:
 
 async def test_a_fault_of_ours_is_a_problem_too() -> None:
     gateway = Gateway()
-    gateway.accounts.known = None  # type: ignore[assignment]
+    gateway.accounts.known = None
     assert_problem(await gateway.call("GET", "/api/v1/accounts"), 500, "internal")
 
 

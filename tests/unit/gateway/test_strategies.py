@@ -147,7 +147,8 @@ REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 async def test_refusals_are_problems_and_write_nothing(gateway: Gateway, case: str) -> None:
     method, path, body, status, slug = REFUSALS[case]
     before = len(gateway.store.writes)
-    answer = await gateway.call(method, BASE + path, **({"json": body} if body else {}))
+    given: dict[str, Any] = {"json": body} if body else {}
+    answer = await gateway.call(method, BASE + path, **given)
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (status, slug), answer.text
     assert len(gateway.store.writes) == before
 
