@@ -1,0 +1,143 @@
+"""Trades summed up from events are the executor's own closed trades; alerts follow a close."""
+
+import random
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from libs.runtime.trades import trade_of
+from libs.schemas.account import Position
+from libs.schemas.orders import PositionEvent, PositionKind
+from libs.schemas.reasons import OrderReason, RejectReason
+from services.executor.domain.changes import Turn, events
+from services.ledger.domain.project import project
+from services.ledger.handlers import alerts_after
+from services.ledger.ports import Deps
+from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, quote
+from tests.fakes.gateway_ports import StoppableClock
+from tests.fakes.ledger_chain import Chain
+from tests.fakes.ledger_store import FakeLog, FakeStore
+from tests.unit.executor.test_paper import long, submitted, ticked
+
+T0 = Chain().at(0)
+
+
+def position(quantity: str = "2", entry: str = "100", n: int = 0, **more: Any) -> Position:
+    values: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "side": "long",
+        "quantity": Decimal(quantity),
+        "entry_price": Decimal(entry),
+        "leverage": Decimal(2),
+        "margin": Decimal(quantity) * Decimal(entry) / 2,
+        "opened_at": T0 + timedelta(minutes=n),
+        "decision_id": f"dec-{n}",
+    }
+    return Position(**(values | more))
+
+
+def event(n: str, kind: PositionKind, before: Position | None, after: Position | None, pnl: str = "0") -> PositionEvent:
+    return PositionEvent(
+        event_id=n,
+        kind=kind,
+        account_id="alpha",
+        account_version=1,
+        symbol="BTCUSDT",
+        before=before,
+        after=after,
+        cause=OrderReason.DECISION,
+        realized_pnl=Decimal(pnl),
+        fee=Decimal(1),
+        funding=Decimal("-0.5") if kind == "changed" else Decimal(0),
+        wallet_balance=Decimal(10_000),
+        equity=Decimal(10_000),
+        decision_id="dec",
+        correlation_id="c",
+        at=T0 + timedelta(hours=1),
+    )
+
+
+LIFE = [
+    event("1", "opened", None, position("2")),
+    event("2", "changed", position("2"), position("3", "110")),
+    event("3", "changed", position("3", "110"), position("1", "110"), "20"),
+    event("4", "closed", position("1", "110"), None, "-5"),
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_events_in_any_order_and_number_give_the_same_trade(seed: int) -> None:
+    store, told = FakeStore(), LIFE * 2
+    random.Random(seed).shuffle(told)
+    for one in told:
+        store.apply_now(project(one, T0))
+    (row,) = store.collections["trades"].values()
+    trade = trade_of(row)
+    assert (trade.pnl, trade.fees, trade.funding) == (Decimal(10), Decimal(4), Decimal(-1))
+    # 200 in, 130 more in (3 × 110 − 200), 2 out at 110 + 10 each, 1 out at 105
+    assert trade.volume == Decimal(200 + 130 + 240 + 105)
+    assert (trade.margin, trade.opened_at, trade.closed_at) == (Decimal(165), T0, T0 + timedelta(hours=1))
+
+
+def test_a_trade_is_what_the_executor_says_it_closed() -> None:
+    turn = long(book())
+    part = closing_instruction(action="adjust_position", quantity=Decimal("0.04"))
+    turn = turn.join(submitted(turn.book, part, quote(50_500, seconds=1), decision="dec-2", seconds=1))
+    rest = closing_instruction(quantity=Decimal("0.06"))
+    turn = turn.join(submitted(turn.book, rest, quote(50_700, seconds=2), decision="dec-3", seconds=2))
+    assert SYMBOL not in turn.book.positions
+    (closed,) = turn.book.closed_trades
+    (found,) = rows_of(turn)
+    assert (found.pnl, found.fees, found.funding) == (closed.pnl, closed.fees, closed.funding)
+    assert found.opened_at == closed.opened_at
+    exit_value = closed.quantity * closed.exit_price
+    entry_value = closed.quantity * closed.entry_price
+    assert float(found.volume) == pytest.approx(float(exit_value + entry_value), abs=0.05)
+
+
+def test_a_stop_that_was_hit_ends_a_trade_too() -> None:
+    turn = long(book())
+    turn = turn.join(ticked(turn, quote(48_000, seconds=5)))
+    (closed,) = turn.book.closed_trades
+    (found,) = rows_of(turn)
+    assert (found.pnl, found.liquidated) == (closed.pnl, False)
+
+
+def rows_of(turn: Turn) -> list[Any]:
+    store = FakeStore()
+    for made in events(turn.book, turn.changes, NOW):
+        store.apply_now(project(made, NOW))
+    return [trade_of(row) for row in store.collections["trades"].values() if "closed_at" in row]
+
+
+async def test_five_losses_in_a_row_are_told_once_however_often_the_close_comes() -> None:
+    store = FakeStore()
+    deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
+    told = []
+    for n in range(6):
+        held = position(n=n)
+        for one in (event(f"o{n}", "opened", None, held), event(f"c{n}", "closed", held, None, "-30")):
+            for _ in range(2):
+                store.apply_now(project(one, T0))
+                told.append(
+                    [alert.alert_id for alert in await alerts_after(deps, one) if alert.kind == "consecutive_losses"]
+                )
+    ids = {one for row in told for one in row}
+    assert [bool(row) for row in told] == [False] * 18 + [True] * 2 + [False] * 2 + [True] * 2
+    assert len(ids) == 1
+
+
+async def test_abstentions_of_the_last_hour_are_told() -> None:
+    store = FakeStore()
+    deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
+    alerts = []
+    for n in range(6):
+        chain = Chain(request_id=f"r{n}")
+        end = chain.rejected(RejectReason.ABSTAINED)
+        store.apply_now(project(end, T0))
+        alerts += await alerts_after(deps, end)
+    assert {alert.kind for alert in alerts} == {"abstain_rate"}
+    assert len(alerts) == 2  # from the fifth on
+    assert len({alert.alert_id for alert in alerts}) == 1
