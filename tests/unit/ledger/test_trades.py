@@ -9,6 +9,7 @@ import pytest
 
 from libs.runtime.trades import trade_of
 from libs.schemas.account import Position
+from libs.schemas.analytics import Alert
 from libs.schemas.orders import PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason, RejectReason
 from services.executor.domain.changes import Turn, events
@@ -132,7 +133,7 @@ async def test_five_losses_in_a_row_are_told_once_however_often_the_close_comes(
 async def test_abstentions_of_the_last_hour_are_told() -> None:
     store = FakeStore()
     deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
-    alerts = []
+    alerts: list[Alert] = []
     for n in range(6):
         chain = Chain(request_id=f"r{n}")
         end = chain.rejected(RejectReason.ABSTAINED)
