@@ -11,9 +11,7 @@ from pydantic import ValidationError
 from cli.connection import connected
 from cli.errors import CliError
 from libs.runtime.bus import Bus
-from libs.runtime.emit import Emit
-from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
+from libs.runtime.configuration import By
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.subjects import KV_CONFIG
 from services.decider.adapters import models_file
@@ -127,20 +125,17 @@ async def switch(url: str, found: Configured, chain: Sequence[CatalogueEntry], w
         chain=tuple(entry.id for entry in chain), switched_at=datetime.now(UTC), by=words["by"], why=words["why"]
     )
     async with connected(url) as bus:
-        before, _ = await _stored(bus)
-        revision = await bus.kv_put(KV_CONFIG.name, MODELS_KEY, made)
-        await bus.publish(_audit(before or found, made.chain, f"{revision}", words))
+        await bus.kv_put(KV_CONFIG.name, MODELS_KEY, made, headers=By(words["by"], words["why"]).header())
 
 
 async def unswitch(url: str, words: Mapping[str, str]) -> Configured:
     """Back to what LLM_MODEL or models.yaml say."""
     async with connected(url) as bus:
-        before, revision = await _stored(bus)
-        after = configured(None)
+        before, _ = await _stored(bus)
         if before is not None:
-            await bus.kv_delete(KV_CONFIG.name, MODELS_KEY)
-            await bus.publish(_audit(before, after.chain, f"{revision}-off", words))
-    return after
+            by = By(words["by"], words["why"])
+            await bus.kv_delete(KV_CONFIG.name, MODELS_KEY, headers=by.header())
+    return configured(None)
 
 
 async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Trial]":
@@ -153,17 +148,3 @@ async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Tria
         return await trial(models, Keys(endpoints_of(found.settings)), chain, datetime.now(UTC))
     finally:
         await models.stop()
-
-
-def _audit(before: ModelsConfig | Configured, after: Sequence[str], change: str, words: Mapping[str, str]) -> Emit:
-    body = AuditEvent(
-        event_id=f"config.models.{change}",
-        who=words["by"],
-        what="models.switched",
-        subject=MODELS_KEY,
-        before=",".join(before.chain),
-        after=",".join(after),
-        why=words["why"],
-        at=datetime.now(UTC),
-    )
-    return Emit(subjects.config_changed(MODELS_KEY), body)

@@ -12,9 +12,8 @@ from pydantic import SecretStr
 
 from cli import models as command
 from cli.errors import CliError
+from libs.runtime.configuration import By, by_of
 from libs.runtime.provision import provision_nats
-from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Alert
 from services.decider.adapters.keys import Keys
 from services.decider.app import create_app, endpoints_of
@@ -159,12 +158,11 @@ async def test_a_switch_is_tried_first_takes_effect_at_once_and_is_audited(
                 await asyncio.sleep(0.02)
         await publish(js, fresh("1"))
         (found,) = await proposals(js, 1)
-        audit = await js.get_last_msg("AUDIT", subjects.config_changed("models"))
+        written = await js.get_last_msg("KV_config", "$KV.config.models")
     finally:
         await worker.stop()
     assert [call.model_requested for call in found.calls] == [OWN]
-    event = AuditEvent.model_validate_json(audit.data or b"")
-    assert (event.who, event.before, event.after) == ("ann", "builtin/trend", f"{OWN},builtin/trend")
+    assert by_of(written.headers) == By("ann", "try the big one")  # the ledger makes the event of it
     assert server.requests[-2].body["max_tokens"] == 64
 
 
