@@ -20,7 +20,8 @@ from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, 
 from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_store import FakeLog, FakeStore
-from tests.unit.executor.test_paper import long, submitted, ticked
+from tests.unit.executor.paper import submitted, ticked
+from tests.unit.executor.test_paper import long
 
 T0 = Chain().at(0)
 
