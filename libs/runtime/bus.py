@@ -86,13 +86,17 @@ class Bus:
         for callback in tuple(self._reconnected):
             callback()
 
-    async def publish(self, emit: Emit, cause: Mapping[str, str] | None = None) -> PubAck:
-        """Publish to the subject's stream and wait until it is stored. Repeating it stores nothing twice."""
+    async def publish(self, emit: Emit, cause: Mapping[str, str] | None = None, *, last: int | None = None) -> PubAck:
+        """Publish to the subject's stream and wait until it is stored. Repeating it stores nothing twice.
+
+        With `last` it is stored only while that is the sequence of the subject's newest message (0: there is none);
+        raises Conflict otherwise.
+        """
         body = emit.body.model_dump_json(exclude_none=True).encode()
         if len(body) > MAX_MESSAGE_BYTES:
             raise ValueError(f"{emit.subject}: a body of {len(body)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
         made = headers(emit, self._source, datetime.now(UTC), cause or emit.cause)
-        return await self._store(emit.subject, body, made, stream_of(emit.subject))
+        return await self._store(emit.subject, body, made | _replacing(last), stream_of(emit.subject))
 
     async def publish_many(self, emits: Iterable[Emit], *, window: int = 256) -> None:
         """Publish confirmed, up to `window` at once; order within a window is the order of sending."""
@@ -132,10 +136,13 @@ class Bus:
         made = _replacing(last) | dict(headers or {}) | {"KV-Operation": "DEL"}
         return (await self._store(f"$KV.{bucket}.{key}", b"", made, f"KV_{bucket}")).seq
 
-    async def kv_get(self, bucket: str, key: str) -> KvEntry | None:
-        """The present value, or None where there is none or it was deleted."""
+    async def kv_get(self, bucket: str, key: str, *, fresh: bool = False) -> KvEntry | None:
+        """The present value, or None where there is none or it was deleted.
+
+        Any replica of the stream may answer and be a little behind, unless it has to be `fresh`: then its leader does.
+        """
         try:
-            message = await self.js.get_last_msg(f"KV_{bucket}", f"$KV.{bucket}.{key}", direct=True)
+            message = await self.js.get_last_msg(f"KV_{bucket}", f"$KV.{bucket}.{key}", direct=not fresh)
         except nats.js.errors.NotFoundError:
             return None
         except NATS_AWAY as error:

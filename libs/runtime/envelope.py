@@ -12,7 +12,7 @@ CORRELATION = "correlation-id"
 CAUSATION = "causation-id"
 # The ways a decision can end share one id, so that the log takes the first end alone: a step that is repeated after a
 # crash or an outage may come to another result (the market has moved on, the decision has expired).
-ENDS = frozenset({"decision.validated", "decision.rejected", "decision.evaluated"})
+ENDS = frozenset({"decision.validated", "decision.rejected", "decision.answered", "decision.evaluated"})
 END = "decision.ended"
 _ID = re.compile(r"[!-~]{1,250}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")

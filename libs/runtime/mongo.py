@@ -35,6 +35,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "requests": [
         _index(("account_id", ASCENDING), ("requested_at", DESCENDING)),
         _index(("decision_id", ASCENDING)),
+        _index(("answered_by", ASCENDING)),
     ],
     "contexts": [_index(("account_id", ASCENDING), ("at", DESCENDING))],
     "decisions": [

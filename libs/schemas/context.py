@@ -50,7 +50,11 @@ class Trigger(Wire):
 
 
 class DecisionRequest(Message):
-    """A request for one decision. `cycle` is the trigger's identity; every id of the chain derives from it."""
+    """A request for one decision. `cycle` is the trigger's identity; every id of the chain derives from it.
+
+    Its context shows the account at `account_version` or later. A decision whose context is older than `facts_since`
+    (market time) does not answer it.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
 
@@ -63,6 +67,8 @@ class DecisionRequest(Message):
     model: ModelChain | None = None
     force_refresh: bool = False
     dry_run: bool = False
+    account_version: int | None = Field(default=None, ge=0)
+    facts_since: Utc | None = None
     requested_by: Name
     requested_at: Utc
     expires_at: Utc

@@ -20,6 +20,21 @@ def request_cycle(request_id: str) -> str:
     return f"request:{request_id}"
 
 
+def price_cycle(symbol: str, last_decision_id: str) -> str:
+    """Identity of a price trigger: one a symbol since a decision."""
+    return f"price:{symbol}:{last_decision_id}"
+
+
+def position_cycle(event_id: str) -> str:
+    """Identity of the trigger that a stop, a target or a liquidation is: the position event."""
+    return f"position:{event_id}"
+
+
+def funding_cycle(symbol: str, funding_time: datetime) -> str:
+    """Identity of the trigger that funding is near."""
+    return f"funding:{symbol}:{int(funding_time.timestamp())}"
+
+
 def trigger_request_id(account_id: str, cycle: str) -> str:
     """Id under which a context worker publishes its own trigger; replicas publish the same one."""
     return f"req-{_digest('request', account_id, cycle)[:32]}"

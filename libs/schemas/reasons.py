@@ -79,6 +79,7 @@ class RejectReason(StrEnum):
     EXPIRED = "expired"
     NOTHING_PASSED = "nothing_passed"
     DEAD_LETTERED = "dead_lettered"
+    BUSY = "busy"
 
 
 class ContextErrorCode(StrEnum):

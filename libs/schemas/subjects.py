@@ -224,6 +224,9 @@ ADVISORIES = Stream(
 STREAMS = (MARKET, CANDLES, REQUESTS, CONTEXTS, DECISIONS, AUDIT, EXECUTION, ORDERS, DEAD, ADVISORIES)
 
 CONTEXT_REQUESTS = Durable("context-requests", "REQUESTS", ("decision.requested.*",))
+CONTEXT_ENDS = Durable(
+    "context-ends", "DECISIONS", ("decision.validated.*", "decision.rejected.*", "decision.evaluated.*")
+)
 DECIDER_CONTEXTS = Durable("decider-contexts", "CONTEXTS", ("context.built.*",), max_ack_pending=1024)
 VALIDATOR_PROPOSALS = Durable("validator-proposals", "DECISIONS", ("decision.proposed.*",))
 EXECUTOR_PARTITIONS = tuple(
@@ -240,6 +243,7 @@ LEDGER_ADVISORIES = Durable("ledger-advisories", "ADVISORIES", ADVISORIES.subjec
 
 DURABLES = (
     CONTEXT_REQUESTS,
+    CONTEXT_ENDS,
     DECIDER_CONTEXTS,
     VALIDATOR_PROPOSALS,
     *EXECUTOR_PARTITIONS,
@@ -257,8 +261,9 @@ KV_CONFIG = Bucket("config", history=64)
 KV_STATE = Bucket("state")
 KV_CLOCK = Bucket("clock")
 KV_LEASE = Bucket("lease")
+KV_INFLIGHT = Bucket("inflight")
 
-BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE)
+BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT)
 
 CLOCK_KEY = "market"
 ALL_ACCOUNTS = "all"  # the scope of a control that is about every account
@@ -278,6 +283,11 @@ def strategy_key(strategy: str, version: int | None = None) -> str:
 def is_key(text: str) -> bool:
     """Whether a text may stand as the key of a subject: an account, a strategy, a symbol."""
     return _KEY.fullmatch(text) is not None
+
+
+def inflight_key(account: str, *, dry_run: bool = False) -> str:
+    """Key in KV `inflight`. Dry runs have a place of their own: they neither wait for trading nor hold it up."""
+    return f"{account}.dry" if dry_run else account
 
 
 def feed_lease_key(venue: str, symbol: str) -> str:

@@ -141,12 +141,14 @@ class DecisionRejected(Message):
 
 
 class DecisionAnswered(Message):
-    """A request that an existing decision answers."""
+    """A request that an existing decision answers. `decision_id` is that of the decision it would have become."""
 
-    ID_FIELDS: ClassVar[tuple[str, ...]] = ("request_id",)
+    ID_FIELDS: ClassVar[tuple[str, ...]] = ("decision_id",)
 
+    decision_id: Id
     request_id: Id
     account_id: AccountId
+    context_id: Id
     answered_by: Id
     why: Literal["joined", "cached"]
     correlation_id: Id

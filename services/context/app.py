@@ -4,8 +4,11 @@ from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.worker import Worker, run
 from services.context.adapters.candles import OwnCandles
 from services.context.adapters.deadletters import DeadTicks
+from services.context.adapters.inflight import KvPlaces
 from services.context.adapters.market import NatsMarketLog
+from services.context.adapters.positions import NatsPositionLog
 from services.context.adapters.requests import NatsRequestLog
+from services.context.adapters.reuse import RedisReuse
 from services.context.domain.assets import Studies
 from services.context.domain.market import Market
 from services.context.handlers import routes, run_cycles
@@ -21,6 +24,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     metrics = Metrics(worker.registry)
     market = Market(settings.bounds())
     config, states, requests = ConfigMirror(bus), StateMirror(bus), NatsRequestLog(bus, clock)
+    positions, places = NatsPositionLog(bus, clock, config), KvPlaces(bus)
+    reuse = RedisReuse(settings.redis_url, clock)
     dead = DeadTicks(bus, clock, metrics, settings.dead_letter_queue)
     log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
     MarketCollector(market, lambda: log.last_sequence, worker.registry)
@@ -33,13 +38,14 @@ def create_app(settings: Settings | None = None) -> Worker:
         studies=Studies(market),
         log=log,
         requests=requests,
+        positions=positions,
+        places=places,
+        reuse=reuse,
         publisher=bus,
         meter=metrics,
-        spread=settings.trigger_spread,
-        state_wait=settings.state_wait,
-        concurrency=settings.context_concurrency,
+        limits=settings.limits(),
     )
-    for service in (config, states, requests, log):
+    for service in (config, states, requests, positions, places, reuse, log):
         worker.add(service)
     worker.background("cycles", lambda: run_cycles(deps))
     worker.background("own-candles", own.run)

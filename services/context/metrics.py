@@ -21,7 +21,10 @@ class Metrics:
         self._build_seconds = Histogram(
             "perpetua_context_build_seconds", "Time to build one context", registry=registry, buckets=BUCKETS
         )
-        self._triggers = Counter("perpetua_context_triggers", "Interval triggers published", registry=registry)
+        self._triggers = Counter("perpetua_context_triggers", "Triggers published", ["kind"], registry=registry)
+        self._overdue = Counter(
+            "perpetua_context_overdue", "Decisions in flight that were given up at their deadline", registry=registry
+        )
         self.dead_letters = Counter(
             "perpetua_context_dead_letters",
             "Bad ticks put aside, or dropped by a full queue",
@@ -40,8 +43,11 @@ class Metrics:
     def built(self, seconds: float) -> None:
         self._build_seconds.observe(seconds)
 
-    def triggered(self) -> None:
-        self._triggers.inc()
+    def triggered(self, kind: str) -> None:
+        self._triggers.labels(kind).inc()
+
+    def overdue(self) -> None:
+        self._overdue.inc()
 
 
 class MarketCollector(Collector):

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
 from libs.schemas.base import Timeframe
+from libs.schemas.context import DecisionRequest
+from libs.schemas.inflight import InFlight
+from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
 from services.context.domain.market import Market
+from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
 
 
@@ -48,15 +51,72 @@ class RequestLog(Protocol):
     """What was asked of each account."""
 
     def of(self, account_id: str) -> Asked | None: ...
-    def note(self, account_id: str, cycle: str, at: datetime) -> None:
-        """An interval cycle was published."""
+    def sequence(self, account_id: str) -> int:
+        """Sequence of the account's newest request in the log, 0 where there is none."""
+        ...
+
+    def note(self, body: DecisionRequest, sequence: int) -> None:
+        """A request was published."""
+        ...
+
+    async def refresh(self, account_id: str) -> None:
+        """Learn what somebody else has published. Raises Unavailable."""
         ...
 
 
-class Publisher(Protocol):
-    """Confirmed publishing; raises Unavailable while NATS is away."""
+class PositionLog(Protocol):
+    """What the venue executed of what was resting."""
 
-    async def publish(self, emit: Emit) -> object: ...
+    def executed(self, account_id: str) -> PositionEvent | None:
+        """The newest executed stop, target or liquidation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account's place and the revision under which it was read."""
+
+    slot: InFlight
+    revision: int
+
+
+class Places(Protocol):
+    """Decisions in flight, shared by all replicas. `read` and `write` raise Unavailable."""
+
+    def seen(self, key: str) -> Place | None:
+        """As it was known last; it may have changed since, and then a write says so."""
+        ...
+
+    def all(self) -> Mapping[str, InFlight]: ...
+    async def read(self, key: str) -> Place | None: ...
+    async def write(self, key: str, slot: InFlight, last: int) -> None:
+        """Raises Conflict when the revision is no longer `last` (0: nobody wrote it yet)."""
+        ...
+
+
+class Reuse(Protocol):
+    """Decisions that may be used again. While the index is away there are none."""
+
+    async def find(self, key: str) -> Kept | None: ...
+    async def keep(self, key: str, kept: Kept) -> None: ...
+
+
+class Stored(Protocol):
+    """What the log says of a message: its sequence, and whether it had it already."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def duplicate(self) -> bool | None: ...
+
+
+class Publisher(Protocol):
+    """Confirmed publishing; raises Unavailable while NATS is away.
+
+    With `last` it is stored only while that is the sequence of the newest message of its subject; else Conflict.
+    """
+
+    async def publish(self, emit: Emit, *, last: int | None = None) -> Stored: ...
     async def publish_many(self, emits: Iterable[Emit]) -> None: ...
 
 
@@ -68,7 +128,21 @@ class Meter(Protocol):
         ...
 
     def built(self, seconds: float) -> None: ...
-    def triggered(self) -> None: ...
+    def triggered(self, kind: str) -> None: ...
+    def overdue(self) -> None:
+        """A decision in flight was given up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`spread` is a share of the interval, `drift` a fraction of a price; waits and deadlines are wall seconds."""
+
+    spread: float
+    state_wait: float
+    inflight_deadline: float
+    drift: float
+    concurrency: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +154,9 @@ class Deps:
     studies: Studies
     log: MarketLog
     requests: RequestLog
+    positions: PositionLog
+    places: Places
+    reuse: Reuse
     publisher: Publisher
     meter: Meter
-    spread: float
-    state_wait: float
-    concurrency: int
+    limits: Limits

@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
-from libs.runtime.settings import FreshnessSettings, RuntimeSettings
+from libs.runtime.settings import FreshnessSettings, RedisSettings, RuntimeSettings
 from services.context.domain.market import Bounds
+from services.context.ports import Limits
 
 
-class Settings(FreshnessSettings, RuntimeSettings):
+class Settings(FreshnessSettings, RuntimeSettings, RedisSettings):
     """Seconds are market time unless said otherwise."""
 
     max_out_of_order: float = Field(
@@ -21,6 +22,12 @@ class Settings(FreshnessSettings, RuntimeSettings):
     candle_wait: float = Field(default=10, ge=0, description="wall seconds the feed's candle is waited for")
     state_wait: float = Field(default=2, ge=0, le=10, description="wall seconds an account's state is waited for")
     context_concurrency: int = Field(default=8, ge=1, le=256, description="requests in hand at once")
+    inflight_deadline: float = Field(
+        default=120, ge=5, le=3_600, description="wall seconds after which a decision in flight is given up"
+    )
+    reuse_drift_pct: float = Field(
+        default=0.1, ge=0, le=10, description="percent that a price may move before a decision is not used again"
+    )
     dead_letter_queue: int = Field(default=10_000, ge=1, description="bad ticks that wait to be put aside")
 
     def bounds(self) -> Bounds:
@@ -29,4 +36,13 @@ class Settings(FreshnessSettings, RuntimeSettings):
             close_grace=self.close_grace,
             max_tick_age=self.tick_age,
             max_symbols=self.max_symbols,
+        )
+
+    def limits(self) -> Limits:
+        return Limits(
+            spread=self.trigger_spread,
+            state_wait=self.state_wait,
+            inflight_deadline=self.inflight_deadline,
+            drift=self.reuse_drift_pct / 100,
+            concurrency=self.context_concurrency,
         )

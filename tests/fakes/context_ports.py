@@ -1,19 +1,23 @@
 """The context worker's ports in memory."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from libs.runtime.emit import Emit
-from libs.runtime.errors import Unavailable
+from libs.runtime.envelope import message_id
+from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.account import Account, AccountState
 from libs.schemas.base import Timeframe
+from libs.schemas.context import DecisionRequest
+from libs.schemas.inflight import InFlight
+from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
 from services.context.domain.market import Bounds, Market
+from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
-from services.context.ports import Deps
+from services.context.ports import Deps, Limits, Place
 from tests.fakes.clock import ReadClock
 from tests.fakes.context_values import T0
 
@@ -65,25 +69,103 @@ class FakeMarketLog:
 
 @dataclass
 class FakeRequestLog:
+    """`foreign` is what other replicas have published and this one has not read yet, by account."""
+
     asked: dict[str, Asked] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    foreign: dict[str, DecisionRequest] = field(default_factory=dict)
 
     def of(self, account_id: str) -> Asked | None:
         return self.asked.get(account_id)
 
-    def note(self, account_id: str, cycle: str, at: datetime) -> None:
-        self.asked[account_id] = Asked(cycle, at)
+    def sequence(self, account_id: str) -> int:
+        return self.sequences.get(account_id, 0)
+
+    def note(self, body: DecisionRequest, sequence: int) -> None:
+        known = self.asked.get(body.account_id)
+        cycle = body.cycle if body.trigger.kind == "interval" else known.cycle if known else None
+        self.asked[body.account_id] = Asked(cycle, body.requested_at, body.request_id, body.expires_at, sequence)
+        self.sequences[body.account_id] = sequence
+
+    async def refresh(self, account_id: str) -> None:
+        if account_id in self.foreign:
+            self.note(self.foreign.pop(account_id), self.sequences.get(account_id, 0) + 1)
+
+
+@dataclass
+class FakePositionLog:
+    newest: dict[str, PositionEvent] = field(default_factory=dict)
+
+    def executed(self, account_id: str) -> PositionEvent | None:
+        return self.newest.get(account_id)
+
+
+@dataclass
+class FakePlaces:
+    """One copy that all see at once; `between` is called before a write, to lose a race by."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    between: list[Callable[[], None]] = field(default_factory=list)
+
+    def seen(self, key: str) -> Place | None:
+        return self.places.get(key)
+
+    def all(self) -> Mapping[str, InFlight]:
+        return {key: place.slot for key, place in self.places.items()}
+
+    async def read(self, key: str) -> Place | None:
+        return self.places.get(key)
+
+    async def write(self, key: str, slot: InFlight, last: int) -> None:
+        if self.between:
+            self.between.pop(0)()
+        present = self.places.get(key)
+        if (present.revision if present else 0) != last:
+            raise Conflict(f"{key}: written by somebody else")
+        self.places[key] = Place(slot, last + 1)
+
+
+@dataclass
+class FakeReuse:
+    kept: dict[str, Kept] = field(default_factory=dict)
+    away: bool = False
+
+    async def find(self, key: str) -> Kept | None:
+        return None if self.away else self.kept.get(key)
+
+    async def keep(self, key: str, kept: Kept) -> None:
+        if not self.away:
+            self.kept[key] = kept
+
+
+@dataclass(frozen=True)
+class FakeStored:
+    seq: int
+    duplicate: bool | None = None
 
 
 @dataclass
 class FakePublisher:
+    """Stores a message id once, and each subject's newest sequence, as the bus does."""
+
     emitted: list[Emit] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
     away: bool = False
 
-    async def publish(self, emit: Emit) -> object:
+    async def publish(self, emit: Emit, *, last: int | None = None) -> FakeStored:
         if self.away:
             raise Unavailable("NATS is away")
+        name = message_id(emit)
+        if name in self.ids:
+            return FakeStored(self.ids[name], duplicate=True)
+        if last is not None and last != self.newest.get(emit.subject, 0):
+            raise Conflict(f"{emit.subject}: written by somebody else")
         self.emitted.append(emit)
-        return None
+        sequence = self.newest[emit.subject] = self.newest.get(emit.subject, 0) + 1
+        if name:
+            self.ids[name] = sequence
+        return FakeStored(sequence)
 
     async def publish_many(self, emits: Iterable[Emit]) -> None:
         for emit in emits:
@@ -93,7 +175,8 @@ class FakePublisher:
 @dataclass
 class FakeMeter:
     outcomes: Counter[str] = field(default_factory=Counter)
-    triggers: int = 0
+    triggers: Counter[str] = field(default_factory=Counter)
+    given_up: int = 0
 
     def ended(self, outcome: str) -> None:
         self.outcomes[outcome] += 1
@@ -101,8 +184,11 @@ class FakeMeter:
     def built(self, seconds: float) -> None:
         assert seconds >= 0
 
-    def triggered(self) -> None:
-        self.triggers += 1
+    def triggered(self, kind: str) -> None:
+        self.triggers[kind] += 1
+
+    def overdue(self) -> None:
+        self.given_up += 1
 
 
 @dataclass
@@ -114,6 +200,9 @@ class World:
     states: FakeStates = field(default_factory=FakeStates)
     market: Market = field(default_factory=lambda: Market(Bounds()))
     requests: FakeRequestLog = field(default_factory=FakeRequestLog)
+    positions: FakePositionLog = field(default_factory=FakePositionLog)
+    places: FakePlaces = field(default_factory=FakePlaces)
+    reuse: FakeReuse = field(default_factory=FakeReuse)
     publisher: FakePublisher = field(default_factory=FakePublisher)
     meter: FakeMeter = field(default_factory=FakeMeter)
 
@@ -127,9 +216,10 @@ class World:
             studies=Studies(self.market),
             log=self.log,
             requests=self.requests,
+            positions=self.positions,
+            places=self.places,
+            reuse=self.reuse,
             publisher=self.publisher,
             meter=self.meter,
-            spread=0.05,
-            state_wait=0.5,
-            concurrency=1,
+            limits=Limits(spread=0.05, state_wait=0.5, inflight_deadline=60, drift=0.001, concurrency=1),
         )

@@ -11,6 +11,7 @@ from itertools import pairwise
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from cli.embedded import Servers
@@ -79,8 +80,24 @@ class Market:
             body = MarketTick(symbol=symbol, ts=ts, price=100 + self.ticks % 7, size=1, tick_id=f"t{self.ticks}")
             await self.nc.publish(subjects.tick(symbol), body.model_dump_json().encode())
 
+    async def end(self, message: Msg) -> None:
+        """Play the workers that follow: every decision ends at once."""
+        built = TradingContext.model_validate_json(message.data)
+        body = DecisionRejected(
+            decision_id=ids.decision_id(built.context_id, "live"),
+            request_id=built.request.request_id,
+            account_id=built.account_id,
+            context_id=built.context_id,
+            correlation_id=built.correlation_id,
+            reason=RejectReason.ABSTAINED,
+            rejected_at=self.now(),
+        )
+        with contextlib.suppress(nats.errors.Error, nats.js.errors.Error):
+            await self.js.publish(subjects.decision_rejected(built.account_id), body.model_dump_json().encode())
+
     async def run(self) -> None:
         """For ever, through outages of the server."""
+        await self.nc.subscribe(subjects.context_built("*"), cb=self.end)
         while True:
             with contextlib.suppress(nats.errors.Error, nats.js.errors.Error):
                 if self.ticks % 20 == 0:
@@ -239,11 +256,11 @@ async def test_a_clients_request_is_answered_once_and_an_impossible_one_rejected
 
             async def both() -> bool:
                 contexts = [c for c in await market.contexts() if c.cycle == "request:r-acc1"]
-                return bool(contexts and await market.stored("DECISIONS"))
+                return bool(contexts and await market.stored("DECISIONS", "decision.rejected.nobody"))
 
             await until(both)
         contexts = [c for c in await market.contexts() if c.cycle == "request:r-acc1"]
-        rejections = await market.stored("DECISIONS")
+        rejections = await market.stored("DECISIONS", "decision.rejected.nobody")
     assert [c.context_id for c in contexts] == [ids.context_id("acc1", "request:r-acc1")]
     (rejection,) = [DecisionRejected.model_validate_json(data) for _, data, _ in rejections]
     assert (rejection.reason, rejection.request_id) == (RejectReason.UNKNOWN_ACCOUNT, "r-nobody")

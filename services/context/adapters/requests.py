@@ -1,12 +1,13 @@
 """What was asked of each account, from the log of requests: by clients, by this worker and by its replicas."""
 
 import logging
-from datetime import datetime
 
+import nats.js.errors
 from pydantic import ValidationError
 
-from libs.runtime.bus import Bus
+from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import Clock
+from libs.runtime.errors import Unavailable
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
@@ -19,8 +20,10 @@ class NatsRequestLog:
     """The last request of each account survives a restart in REQUESTS."""
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
         self._clock = clock
         self._asked: dict[str, Asked] = {}
+        self._sequences: dict[str, int] = {}
         self._reader = OrderedReader(
             bus,
             subjects.REQUESTS.name,
@@ -39,19 +42,52 @@ class NatsRequestLog:
     def of(self, account_id: str) -> Asked | None:
         return self._asked.get(account_id)
 
-    def note(self, account_id: str, cycle: str | None, at: datetime) -> None:
-        """A request was published; `cycle` where an interval triggered it."""
-        known = self._asked.get(account_id)
-        if known is not None:
-            cycle, at = cycle or known.cycle, max(at, known.at)
-        self._asked[account_id] = Asked(cycle, at)
+    def sequence(self, account_id: str) -> int:
+        return self._sequences.get(account_id, 0)
+
+    def note(self, body: DecisionRequest, sequence: int) -> None:
+        """The log holds this request."""
+        name = body.account_id
+        self._sequences[name] = max(sequence, self._sequences.get(name, 0))
+        if body.dry_run:
+            return
+        cycle = body.cycle if body.trigger.kind == "interval" else None
+        at = min(body.requested_at, self._clock.now())  # a client's clock must not silence an account
+        known = self._asked.get(name)
+        if known is None:
+            self._asked[name] = Asked(cycle, at, body.request_id, body.expires_at, sequence)
+            return
+        later = sequence >= known.sequence
+        self._asked[name] = Asked(
+            (cycle or known.cycle) if later else (known.cycle or cycle),
+            max(at, known.at),
+            body.request_id if later else known.latest,
+            body.expires_at if later else known.until,
+            max(sequence, known.sequence),
+        )
+
+    async def refresh(self, account_id: str) -> None:
+        """Look at the newest request itself: somebody else has published, or the log has forgotten the one we know."""
+        try:
+            found = await self._bus.js.get_last_msg(subjects.REQUESTS.name, subjects.decision_requested(account_id))
+        except nats.js.errors.NotFoundError:
+            self._sequences[account_id] = 0
+        except NATS_AWAY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error
+        else:
+            self._sequences[account_id] = found.seq or 0
+            self._take(account_id, found.subject or "", found.data or b"", found.seq or 0)
 
     def _on_record(self, record: Record) -> None:
+        account_id = record.subject.rpartition(".")[2]
+        self._sequences[account_id] = record.sequence
+        self._take(account_id, record.subject, record.data, record.sequence)
+
+    def _take(self, account_id: str, subject: str, data: bytes, sequence: int) -> None:
         try:
-            body = DecisionRequest.model_validate_json(record.data)
+            body = DecisionRequest.model_validate_json(data)
         except ValidationError:
-            log.debug("%s:%d is not a request; its handler puts it aside", record.subject, record.sequence)
+            log.debug("%s:%d is not a request; its handler puts it aside", subject, sequence)
             return
-        if not body.dry_run and record.subject == subjects.decision_requested(body.account_id):
-            at = min(body.requested_at, self._clock.now())  # a client's clock must not silence an account
-            self.note(body.account_id, body.cycle if body.trigger.kind == "interval" else None, at)
+        if body.account_id == account_id:
+            self.note(body, sequence)

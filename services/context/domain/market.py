@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
@@ -167,6 +167,18 @@ class Market:
         series = self._series.get((symbol, timeframe))
         newest = series.newest_close if series else None
         return newest is not None and newest >= close_time
+
+    def newest_close(self, symbol: str, timeframe: Timeframe) -> int | None:
+        """Close time (epoch seconds) of the newest closed candle."""
+        series = self._series.get((symbol, timeframe))
+        return series.newest_close if series else None
+
+    def next_funding(self, symbol: str) -> datetime | None:
+        """When funding is paid next: as the ticks say, else an interval after the last payment."""
+        track, paid = self._tracks.get(symbol), self.funding.get(symbol)
+        if track is not None and track.next_funding_time is not None:
+            return track.next_funding_time
+        return None if paid is None else paid.funding_time + timedelta(hours=paid.interval_hours)
 
     def _ended(self, now: datetime) -> int:
         return int((now.timestamp() - self.bounds.close_grace) // MINUTE) * MINUTE

@@ -1,4 +1,4 @@
-"""Which accounts' intervals call for a decision now. A pure function of market time and past requests."""
+"""When an account's trigger fires: pure functions of market time and past requests."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from libs.schemas import ids
 from libs.schemas.account import Account
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
-from libs.schemas.context import DecisionRequest, Trigger
+from libs.schemas.context import DecisionRequest
 from libs.schemas.strategy import TradingStrategy
+from services.context.domain.causes import Cause
+from services.context.domain.causes import request as request_of
 
 AFTER_CLOSE_S = 2.0
 MAX_AGE_S = 60.0
@@ -20,10 +22,16 @@ Closed = Callable[[str, Timeframe, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The newest interval cycle of an account, and the time (market) of its newest request of any kind."""
+    """The newest interval cycle of an account, and the time (market) of its newest request of any kind.
+
+    `latest` is the id of that request, `until` its expiry, `sequence` its place in the log (of dry runs too).
+    """
 
     cycle: str | None
     at: datetime
+    latest: str | None = None
+    until: datetime | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +112,37 @@ def _defers(asked_at: datetime, close_time: datetime, timeframe: Timeframe, now:
 
 def request(fired: Due) -> DecisionRequest:
     """The request that the trigger is published as; every replica makes the same one."""
-    return DecisionRequest(
-        request_id=ids.trigger_request_id(fired.account_id, fired.cycle),
-        account_id=fired.account_id,
-        cycle=fired.cycle,
-        trigger=Trigger(kind="interval", detail=f"{fired.timeframe} closed at {fired.close_time.isoformat()}"),
-        requested_by="context",
-        requested_at=fired.planned,
-        expires_at=fired.close_time + timedelta(seconds=TIMEFRAME_SECONDS[fired.timeframe]),
+    return request_of(cause_of(fired), fired.planned, fired.close_time + interval(fired.timeframe))
+
+
+def cause_of(fired: Due) -> Cause:
+    return Cause(
+        fired.account_id,
+        "interval",
+        fired.cycle,
+        f"{fired.timeframe} closed at {fired.close_time.isoformat()}",
+        fired.close_time,
+        fired.close_time,
     )
+
+
+def interval(timeframe: Timeframe) -> timedelta:
+    return timedelta(seconds=TIMEFRAME_SECONDS[timeframe])
+
+
+def fires(cause: Cause, account: Account, timeframe: Timeframe, asked: Asked | None, now: datetime) -> datetime | None:
+    """When the cause was meant to fire, if it does now: at once, or at the end of the pause between decisions.
+
+    One that was not fired for `max_age` since it could have been never fires.
+    """
+    if account.status != "active" or (asked is not None and asked.latest == cause.request_id):
+        return None
+    allowed, pause = cause.at, timedelta(seconds=account.min_seconds_between_decisions)
+    if pause and asked is not None and asked.at <= now:
+        allowed = max(cause.at, asked.at + pause)
+    if now < allowed or now - allowed > timedelta(seconds=max_age(timeframe)):
+        return None
+    return allowed
 
 
 def timeframes_in_use(

@@ -11,6 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from services.gateway.adapters.mongo import Document, answering
 from services.gateway.domain.records import (
+    AnsweredRequest,
     DecisionRecord,
     EquityPoint,
     FillRecord,
@@ -36,8 +37,10 @@ class MongoRecords:
             found = await self._db["decisions"].find_one({"_id": decision_id, **_FILLED}, {"status": 1})
             if found is not None:
                 return str(found["status"])
-            asked = await self._db["requests"].find_one({"decision_id": decision_id}, {"_id": 1})
-        return "pending" if asked else None
+            asked = await self._db["requests"].find_one({"decision_id": decision_id}, {"answered_by": 1})
+            answer = (asked or {}).get("answered_by")
+            found = await self._db["decisions"].find_one({"_id": answer, **_FILLED}, {"status": 1}) if answer else None
+        return str(found["status"]) if found else "pending" if asked else None
 
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         with answering():
@@ -76,12 +79,13 @@ class MongoRecords:
     async def _record(self, found: Document) -> DecisionRecord:
         decision_id = found["_id"]
         calls = found.get("calls", [])
-        context, request, bodies, orders, fills = await asyncio.gather(
+        context, request, bodies, orders, fills, answered = await asyncio.gather(
             self._db["contexts"].find_one({"_id": found.get("context_id")}, {"context": 1}),
             self._db["requests"].find_one({"_id": found.get("request_id")}, {"request": 1}),
             self._db["bodies"].find({"_id": {"$in": _hashes(calls)}}).to_list(),
             self._db["orders"].find({"decision_id": decision_id, **_FILLED}).sort({"created_at": 1}).to_list(_MAX_ROWS),
             self._db["fills"].find({"decision_id": decision_id}).sort({"at": 1}).to_list(_MAX_ROWS),
+            self._db["requests"].find({"answered_by": decision_id}).sort({"requested_at": 1}).to_list(_MAX_ROWS),
         )
         texts = {body["_id"]: body["text"] for body in bodies}
         proposal, judgement = found.get("proposal", {}), found.get("judgement", {})
@@ -96,9 +100,16 @@ class MongoRecords:
             "portfolio_receipts": judgement.get("portfolio_receipts", []),
             "rules_checked": judgement.get("rules_checked"),
             "orders": [_order(row) for row in orders],
+            "answered": [AnsweredRequest.model_validate(_answered(row)) for row in answered],
             "fills": [FillRecord.model_validate({"fill_id": row["_id"], **_plain(row)}) for row in fills],
         }
         return DecisionRecord.model_validate(found | parts)
+
+
+def _answered(row: Document) -> Document:
+    """An answer may be stored a moment before its request."""
+    body, at = row.get("request") or {}, row.get("outcomes", {}).get("answered")
+    return {**row, "request_id": row["_id"], "trigger": body.get("trigger"), "answered_at": at}
 
 
 def _pending(asked: Document) -> DecisionRecord:

@@ -70,6 +70,17 @@ class OrderRecord(OrderSummary):
     updated_at: datetime | None = None
 
 
+class AnsweredRequest(BaseModel):
+    """A request that another one's decision answers: identical and in flight (`joined`), or made before (`cached`)."""
+
+    request_id: str
+    decision_id: str | None = None
+    why: Literal["joined", "cached"]
+    trigger: Trigger | None = None
+    requested_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
 class DecisionRecord(HistoryEntry):
     """The whole record: the request, the context, every call with its prompts, the verdicts, the orders and fills."""
 
@@ -88,6 +99,7 @@ class DecisionRecord(HistoryEntry):
     timing: Timing = Timing()
     orders: tuple[OrderRecord, ...] = ()
     fills: tuple[FillRecord, ...] = ()
+    answered: tuple[AnsweredRequest, ...] = ()
 
 
 class EquityPoint(BaseModel):

@@ -128,7 +128,13 @@ def answered(body: DecisionAnswered, received: datetime) -> Upserts:
         Upsert(
             "requests",
             body.request_id,
-            set={"account_id": body.account_id, "answered_by": body.answered_by, "why": body.why},
+            set={
+                "account_id": body.account_id,
+                "context_id": body.context_id,
+                "decision_id": body.decision_id,
+                "answered_by": body.answered_by,
+                "why": body.why,
+            },
             earliest={"received_at": received, "outcomes.answered": body.answered_at},
         ),
     )

@@ -13,5 +13,5 @@ def test_a_tick_may_be_three_feed_intervals_old_and_at_least_half_a_minute(
     assert Settings(feed_interval=interval, max_tick_age=given).bounds().max_tick_age == age
 
 
-def test_the_worker_is_made_without_a_server_and_pulls_requests() -> None:
-    assert [durable.name for durable in create_app(Settings()).durables] == ["context-requests"]
+def test_the_worker_is_made_without_a_server_and_pulls_requests_and_ends() -> None:
+    assert {durable.name for durable in create_app(Settings()).durables} == {"context-requests", "context-ends"}

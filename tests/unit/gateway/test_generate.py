@@ -129,6 +129,8 @@ async def test_a_joined_request_is_answered_by_the_decision_that_it_joined() -> 
 
     def joined(chain: Chain) -> Iterable[Message]:
         answer = DecisionAnswered(
+            decision_id=chain.decision_id,
+            context_id=chain.context_id,
             request_id=chain.request_id,
             account_id="alpha",
             answered_by=other.decision_id,

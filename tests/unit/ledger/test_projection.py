@@ -136,6 +136,8 @@ def test_the_end_of_a_shadow_arm_does_not_end_the_request() -> None:
 
 def test_a_request_that_another_decision_answered_makes_no_decision_of_its_own() -> None:
     answer = DecisionAnswered(
+        decision_id=CHAIN.decision_id,
+        context_id=CHAIN.context_id,
         request_id=CHAIN.request_id,
         account_id="alpha",
         answered_by="dec-other",

@@ -53,7 +53,7 @@ def test_a_body_without_identity_has_no_message_id() -> None:
     assert "Nats-Msg-Id" not in headers(tick, "feed", WALL)
 
 
-@pytest.mark.parametrize("verb", ["validated", "rejected", "evaluated"])
+@pytest.mark.parametrize("verb", ["validated", "rejected", "answered", "evaluated"])
 def test_the_ends_of_a_decision_share_one_id(verb: str) -> None:
     assert message_id(Emit(f"decision.{verb}.acc-1", Step(decision_id="d-1"))) == "decision.ended:d-1"
 

@@ -25,11 +25,11 @@ def interval() -> DecisionRequest:
 
 
 def test_a_clients_request_moves_the_time_and_keeps_the_cycle() -> None:
-    assert log_of(interval(), request(at(350))).of("acc1") == Asked(CYCLE, at(350))
+    assert log_of(interval(), request(at(350))).of("acc1") == Asked(CYCLE, at(350), "r1", at(410), 2)
 
 
 def test_a_clients_clock_cannot_silence_an_account() -> None:
-    assert log_of(request(at(1_000_000))).of("acc1") == Asked(None, at(400))
+    assert log_of(request(at(1_000_000))).of("acc1") == Asked(None, at(400), "r1", at(1_000_060), 1)
 
 
 def test_dry_runs_and_what_is_no_request_are_passed_over() -> None:

@@ -2,13 +2,15 @@ from datetime import timedelta
 
 import pytest
 
+from libs.runtime.errors import Unavailable
 from libs.schemas import ids
 from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionRejected
 from services.context.domain.series import Source
-from services.context.handlers import answer, cycle
+from services.context.handlers.building import answer
+from services.context.handlers.cycles import cycle
 from tests.fakes.context_ports import World
 from tests.fakes.context_values import account, at, candle, request, state, strategy, tick
 
@@ -103,7 +105,7 @@ async def test_a_closed_interval_is_published_once_as_a_request(world: World) ->
     assert emit.body.cycle == ids.interval_cycle("1m", at(1_500 * 60))
     assert emit.body.request_id == ids.trigger_request_id("acc1", emit.body.cycle)
     assert emit.body.expires_at == at(1_501 * 60)
-    assert world.meter.triggers == 1
+    assert world.meter.triggers == {"interval": 1}
 
 
 async def test_nothing_fires_while_stored_ticks_are_still_to_be_read(world: World) -> None:
@@ -119,7 +121,8 @@ async def test_nothing_fires_while_stored_ticks_are_still_to_be_read(world: Worl
 async def test_a_trigger_that_cannot_be_published_is_tried_again(world: World) -> None:
     world.clock.time = at(1_500 * 60 + 8)
     world.publisher.away = True
-    await cycle(world.deps)
+    with pytest.raises(Unavailable):
+        await cycle(world.deps)
     assert world.requests.asked == {}
     world.publisher.away = False
     await cycle(world.deps)

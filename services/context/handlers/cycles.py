@@ -1,0 +1,125 @@
+"""By the clock: minutes are closed, triggers fire, and decisions that never ended are given up."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from libs.runtime.emit import Emit
+from libs.runtime.errors import Conflict, Unavailable
+from libs.runtime.failpoints import hit
+from libs.schemas import subjects
+from libs.schemas.account import Account
+from libs.schemas.base import Timeframe
+from libs.schemas.context import DecisionRequest
+from libs.schemas.inflight import InFlight
+from services.context.domain import causes
+from services.context.domain.causes import Quote
+from services.context.domain.inflight import known, overdue
+from services.context.domain.triggers import MAX_AGE_S, Asked, Closed, due, fires, interval, ordered, request
+from services.context.handlers.building import settle
+from services.context.handlers.ends import give_up
+from services.context.ports import Deps
+
+_CYCLE_S = 0.25
+_SHORTEST_S = 0.05
+log = logging.getLogger(__name__)
+
+
+async def run_cycles(deps: Deps) -> None:
+    """Close candles by the clock and publish triggers, for ever."""
+    while True:
+        try:
+            await cycle(deps)
+        except Unavailable as error:
+            log.warning("triggers wait for NATS: %r", error)
+        await asyncio.sleep(max(_SHORTEST_S, min(_CYCLE_S, 1 / deps.clock.speed)))
+
+
+async def cycle(deps: Deps) -> None:
+    now = deps.clock.now()
+    await settle(deps, now)
+    wall = deps.clock.wall()
+    for key, slot in list(deps.places.all().items()):
+        if overdue(slot, wall):
+            await give_up(deps, key, slot)
+    for body in list(due_now(deps, now)):
+        await _fire(deps, body)
+
+
+async def _fire(deps: Deps, body: DecisionRequest) -> None:
+    """Publish a trigger, unless a request was stored meanwhile that nobody here knew of: then it is looked at anew."""
+    name = body.account_id
+    try:
+        stored = await deps.publisher.publish(
+            Emit(subjects.decision_requested(name), body, body.request_id), last=deps.requests.sequence(name)
+        )
+    except Conflict:
+        await deps.requests.refresh(name)
+        return
+    hit("context.after_trigger")
+    deps.requests.note(body, stored.seq)
+    if not stored.duplicate:
+        deps.meter.triggered(body.trigger.kind)
+
+
+def due_now(deps: Deps, now: datetime) -> Iterator[DecisionRequest]:
+    """Requests of all triggers that fire now, one of an account at most: the next cycle looks at what that leaves."""
+    quotes, closed = _quotes(deps, now), _closed(deps, now)
+    fresh = {symbol: quote for symbol, quote in quotes.items() if not deps.market.stale(symbol, now)}
+    for account in deps.config.accounts.values():
+        strategy = deps.config.strategy(account.strategy_id)
+        if strategy is None or account.status != "active" or not quotes.keys() & account.symbols:
+            continue  # without any tick yet there is no market whose intervals could close
+        timeframe = ordered(strategy.timeframe_preference)[0]
+        found = _other(deps, account, timeframe, fresh, now)
+        if found is None:
+            fired = due(account, strategy, deps.requests.of(account.account_id), closed, now, deps.limits.spread)
+            found = request(fired) if fired else None
+        if found is not None:
+            yield found
+
+
+def _other(
+    deps: Deps, account: Account, timeframe: Timeframe, quotes: dict[str, Quote], now: datetime
+) -> DecisionRequest | None:
+    """The trigger beside the interval that fires now, the one that matters most where there are several."""
+    place = deps.places.seen(subjects.inflight_key(account.account_id))
+    slot, asked = place.slot if place else None, deps.requests.of(account.account_id)
+    found = [causes.executed(account, deps.positions.executed(account.account_id), slot)]
+    if not _on_its_way(asked, slot, now):
+        catch_up = interval(timeframe) + timedelta(seconds=MAX_AGE_S)
+        found.append(causes.moved(account, slot, quotes, catch_up, now))
+        state = deps.states.get(account.account_id)
+        found.append(causes.funding_near(account, state, slot, deps.market.next_funding, now))
+    done = known(slot) if slot else frozenset()
+    for cause in found:
+        if cause is None or cause.request_id in done:
+            continue
+        planned = fires(cause, account, timeframe, asked, now)
+        if planned is not None:
+            return causes.request(cause, planned, planned + interval(timeframe))
+    return None
+
+
+def _on_its_way(asked: Asked | None, slot: InFlight | None, now: datetime) -> bool:
+    """Whether a request is published that has no place yet: its context will be made from the newest facts."""
+    if asked is None or asked.latest is None or asked.until is None or now >= asked.until:
+        return False
+    return slot is None or asked.latest not in known(slot)
+
+
+def _quotes(deps: Deps, now: datetime) -> dict[str, Quote]:
+    found = {}
+    for track in deps.market.tracks():
+        price = track.tick.price if track.mark is None else track.mark
+        at = datetime.fromtimestamp(track.newest, now.tzinfo)
+        found[track.tick.symbol] = Quote(price, at)
+    return found
+
+
+def _closed(deps: Deps, now: datetime) -> Closed:
+    def closed(symbol: str, timeframe: Timeframe, close_time: int) -> bool:
+        return deps.market.closed(symbol, timeframe, close_time) or deps.market.stale(symbol, now)
+
+    return closed

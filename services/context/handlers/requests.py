@@ -1,0 +1,75 @@
+"""A request takes its account's place, shares it, waits for it, or is answered by an earlier decision."""
+
+from libs.runtime.emit import Emit, Emits
+from libs.runtime.errors import Conflict
+from libs.runtime.failpoints import hit
+from libs.schemas import subjects
+from libs.schemas.context import DecisionRequest
+from libs.schemas.inflight import InFlight, Joined
+from libs.schemas.reasons import RejectReason
+from services.context.domain import reuse
+from services.context.domain.context import Refusal
+from services.context.domain.inflight import Asking, Course, ask
+from services.context.handlers.building import answer, configured, refuse, settle
+from services.context.handlers.places import answered, facts, present
+from services.context.ports import Deps
+
+
+async def requested(deps: Deps, body: DecisionRequest) -> Emits:
+    """What follows from a request. Repeated after a crash, it goes on where it was."""
+    await settle(deps, deps.clock.now())
+    asking = await _place(deps, body)
+    if not isinstance(asking, Asking):
+        return asking
+    if asking.course in (Course.TAKE, Course.GO_ON) and asking.slot.holder is not None:
+        return await answer(deps, body, asking.slot.holder.account_version)
+    if asking.course is not Course.KNOWN:
+        deps.meter.ended(asking.course.value)
+    return ()
+
+
+async def _place(deps: Deps, body: DecisionRequest) -> Asking | Emits:
+    """The course that was taken, and written down; or the end of a request that needs no place."""
+    key = subjects.inflight_key(body.account_id, dry_run=body.dry_run)
+    place = deps.places.seen(key) or await present(deps, key, body.account_id)
+    while True:
+        asking = ask(place.slot, body, facts(deps, body))
+        if asking.course in (Course.KNOWN, Course.GO_ON):
+            return asking
+        end = await _end(deps, body, asking)
+        if end is not None:
+            return end
+        try:
+            await deps.places.write(key, asking.slot, place.revision)
+        except Conflict:
+            place = await present(deps, key, body.account_id)
+            continue
+        hit("context.after_place")
+        return asking
+
+
+async def _end(deps: Deps, body: DecisionRequest, asking: Asking) -> Emits | None:
+    """The end of a request that cannot be decided, or that an earlier decision answers."""
+    found = configured(deps, body)
+    if isinstance(found, Refusal):
+        return refuse(deps, body, found)
+    if asking.course is Course.BUSY:
+        return refuse(deps, body, _busy(asking.slot))
+    earlier = None if asking.course is Course.JOIN else await _earlier(deps, body)
+    return None if earlier is None else (earlier,)
+
+
+async def _earlier(deps: Deps, body: DecisionRequest) -> Emit | None:
+    """The answer by a decision that was made from the same and is young enough."""
+    now = facts(deps, body)
+    found = await deps.reuse.find(now.key) if now.key else None
+    if found is None or not reuse.answers(found, body, now.prices, now.now, deps.limits.drift):
+        return None
+    deps.meter.ended("cached")
+    joined = Joined(request_id=body.request_id, cycle=body.cycle)
+    return answered(deps, body.account_id, joined, found.decision_id, "cached")
+
+
+def _busy(slot: InFlight) -> Refusal:
+    detail = f"{len(slot.line)} other requests of the account wait for their turn; ask again when they have ended"
+    return Refusal(RejectReason.BUSY, detail)
