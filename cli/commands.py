@@ -290,6 +290,29 @@ def dead_show(
         typer.echo(line)
 
 
+@dead_app.command("replay")
+def dead_replay(
+    which: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Numbers or ids from `dead list`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that were never replayed.")] = False,
+    stream: Annotated[str | None, typer.Option(help="Only those of one stream, as REQUESTS.")] = None,
+    state_dir: StateDir = STATE,
+) -> None:
+    """Publish messages that were put aside again, for the worker that refused them; what it is, is in the audit log."""
+    import asyncio
+
+    from cli.dead_replay import replay
+
+    if bool(which) == every:
+        raise CliError("which dead letters?", "name them, or say --all (with --stream for those of one stream)")
+    done = asyncio.run(replay(_nats_url(state_dir), which or [], every=every, stream=stream))
+    for one in done:
+        typer.echo(one.line())
+    if not done:
+        typer.echo("no dead letters to replay")
+    if which and any(one.replayed_as is None for one in done):
+        raise typer.Exit(1)
+
+
 @app.command()
 def schemas(
     out: Annotated[

@@ -98,6 +98,10 @@ class Bus:
         made = headers(emit, self._source, datetime.now(UTC), cause or emit.cause)
         return await self._store(emit.subject, body, made | _replacing(last), stream_of(emit.subject))
 
+    async def publish_again(self, subject: str, body: bytes, made: Mapping[str, str]) -> PubAck:
+        """Publish a message as it once came, under the headers given. Raises KeyError where no stream takes it."""
+        return await self._store(subject, body, dict(made), stream_of(subject))
+
     async def publish_many(self, emits: Iterable[Emit], *, window: int = 256) -> None:
         """Publish confirmed, up to `window` at once; order within a window is the order of sending."""
         batch: list[Emit] = []

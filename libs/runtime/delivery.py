@@ -23,7 +23,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.deadletters import dead_letter, letter_error, rejection
 from libs.runtime.delivered import Delivered, delivered, delivery_of, enter
 from libs.runtime.emit import Emit, Emits
-from libs.runtime.envelope import CORRELATION
+from libs.runtime.envelope import CORRELATION, REPLAY_FOR
 from libs.runtime.errors import Poison, Unavailable
 from libs.runtime.heartbeat import Heartbeat
 from libs.runtime.metrics import DeliveryMetrics
@@ -32,7 +32,8 @@ from libs.runtime.validation import explain
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetterError
 from libs.schemas.reasons import DeadLetterCode
-from libs.schemas.subjects import MAX_MESSAGE_BYTES, Durable
+from libs.schemas.subjects import MAX_MESSAGE_BYTES
+from libs.schemas.topology import Durable
 
 if TYPE_CHECKING:
     from faststream.message import StreamMessage
@@ -167,6 +168,9 @@ class _Scope(BaseMiddleware):
     async def _work(
         self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]", raw: Msg, info: Delivered
     ) -> None:
+        if info.headers.get(REPLAY_FOR, info.durable) != info.durable:
+            await self._settle(info, "not_for_it", raw.ack())
+            return
         try:
             body = await msg.decode()
             if isinstance(body, Refused):

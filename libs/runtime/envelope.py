@@ -10,6 +10,7 @@ from libs.schemas import ids
 MSG_ID = "Nats-Msg-Id"
 CORRELATION = "correlation-id"
 CAUSATION = "causation-id"
+REPLAY_FOR = "perpetua-replay-for"  # the durable that a replayed message is for; the others have had it
 # The ways a decision can end share one id, so that the log takes the first end alone: a step that is repeated after a
 # crash or an outage may come to another result (the market has moved on, the decision has expired).
 ENDS = frozenset({"decision.validated", "decision.rejected", "decision.answered", "decision.evaluated"})

@@ -4,7 +4,7 @@ from faststream.nats import NatsBroker
 
 from libs.runtime.delivery import Decode, Handler, subscribe
 from libs.runtime.pull import Pull
-from libs.schemas.subjects import Durable
+from libs.schemas.topology import Durable
 
 
 class PartitionConsumer:

@@ -18,7 +18,8 @@ from nats.js.api import (
     SubjectTransform,
 )
 
-from libs.schemas.subjects import BUCKETS, DURABLES, STREAMS, Bucket, Durable, Stream
+from libs.schemas.subjects import BUCKETS, DURABLES, STREAMS
+from libs.schemas.topology import Bucket, Durable, Stream
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:

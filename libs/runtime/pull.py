@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 
 from libs.runtime.bus import NATS_AWAY
 from libs.runtime.ending import end
-from libs.schemas.subjects import Durable
+from libs.schemas.topology import Durable
 
 PULL_S = 0.5  # how long a request stays at the server, and so the longest that an idle stop takes
 ANSWER_S = PULL_S + 0.5  # the server answers by then, unless it or the connection is gone

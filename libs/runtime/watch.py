@@ -11,7 +11,7 @@ import nats.js.errors
 
 from libs.runtime import exits
 from libs.runtime.bus import NATS_RETRY, Bus
-from libs.schemas.subjects import Durable
+from libs.schemas.topology import Durable
 
 CHECK_EVERY_S = 5.0
 FROZEN_AFTER_S = 20.0

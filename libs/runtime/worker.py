@@ -30,7 +30,7 @@ from libs.runtime.pull import Pull
 from libs.runtime.server import CannotListen, HttpServer
 from libs.runtime.settings import RuntimeSettings, settings_error
 from libs.runtime.watch import watch_durables, watch_loop
-from libs.schemas.subjects import MAX_DELIVER, Durable
+from libs.schemas.topology import MAX_DELIVER, Durable
 
 logger = logging.getLogger(__name__)
 

@@ -31,6 +31,7 @@ _BY_NOUN: dict[str, type[Message]] = {
     "account": AuditEvent,
     "strategy": AuditEvent,
     "config": AuditEvent,
+    "letter": AuditEvent,
     "dead": DeadLetter,
 }
 

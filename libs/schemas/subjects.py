@@ -5,22 +5,18 @@ and every service asserts at start that the server's live configuration is this 
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from libs.schemas.base import KEY_PATTERN
 from libs.schemas.ids import PARTITIONS
+from libs.schemas.topology import Bucket, Durable, Source, Stream
 
 _KEY = re.compile(KEY_PATTERN)
 
 TICK_ANY = "market.tick"
 MAX_TICK_BYTES = 16 * 1024
 MAX_MESSAGE_BYTES = 1024 * 1024
-DUPLICATE_WINDOW_S = 600
 LONG_WINDOW_S = 7_200  # where a repetition after an outage would be a second decision or a second order
-ACK_WAIT_S = 3
-MAX_DELIVER = 8
 
 DAY = 86_400
 MIB = 1024 * 1024
@@ -100,57 +96,17 @@ def config_changed(key: str) -> str:
     return f"config.changed.{key}"
 
 
+def letter_replayed(stream: str) -> str:
+    """A dead letter of a stream was published again."""
+    return f"letter.replayed.{stream}"
+
+
 def alert_raised(account: str | None) -> str:
     return f"alert.raised.{account or 'global'}"
 
 
 def dead(stream: str, durable: str) -> str:
     return f"dead.{stream}.{durable}"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Another stream's messages, taken in under a new subject."""
-
-    stream: str
-    filter: str
-    destination: str
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A stream as provisioning creates it. Limits in seconds and bytes; 0 is no limit."""
-
-    name: str
-    subjects: tuple[str, ...] = ()
-    max_age_s: int = 0
-    max_bytes: int = 0
-    max_per_subject: int = 0
-    discard: Literal["old", "new"] = "new"
-    persist_async: bool = False
-    duplicate_window_s: int = DUPLICATE_WINDOW_S
-    sources: tuple[Source, ...] = ()
-
-
-@dataclass(frozen=True)
-class Durable:
-    """A durable pull consumer. `max_ack_pending` bounds what all copies of a worker hold at once."""
-
-    name: str
-    stream: str
-    filters: tuple[str, ...]
-    max_ack_pending: int = 256
-    max_deliver: int = MAX_DELIVER
-    ack_wait_s: int = ACK_WAIT_S
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A KV bucket; bucket names hold no dots."""
-
-    name: str
-    history: int = 1
-    ttl_s: int = 0
 
 
 # Only a stream of things that its producer can publish again is stored without waiting for the disk.
@@ -208,7 +164,14 @@ ORDERS = Stream(
 )
 AUDIT = Stream(
     "AUDIT",
-    ("account.changed.*", "control.requested.*", "strategy.changed.*", "config.changed.>", "alert.raised.*"),
+    (
+        "account.changed.*",
+        "control.requested.*",
+        "strategy.changed.*",
+        "config.changed.>",
+        "letter.replayed.*",
+        "alert.raised.*",
+    ),
     max_age_s=365 * DAY,
     max_bytes=4 * GIB,
 )

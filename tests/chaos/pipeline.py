@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cli.backoff import Backoff
@@ -93,10 +94,20 @@ async def until(condition: Callable[[], bool], what: str, timeout: float = WAIT_
 
 @contextlib.asynccontextmanager
 async def pipeline(
-    folder: Path, *, replicas: str = "", speed: float = 60.0, feed: str = "synthetic"
+    folder: Path,
+    *,
+    replicas: str = "",
+    speed: float = 60.0,
+    feed: str = "synthetic",
+    symbols: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """All workers, ready: over a synthetic market, or over whatever the test publishes (`feed="none"`)."""
+    """All workers, ready: over a synthetic market, or over whatever the test publishes (`feed="none"`).
+
+    `symbols` may be others than those of the venue's file; `more` are variables for all workers.
+    """
     plan = make_plan(state=folder, env={}, feed=feed, replicas=replicas, speed=speed, seed=7)
+    plan = replace(plan, symbols=symbols or plan.symbols)
     said: list[str] = []
     servers = Servers(folder, use_urls=False, use_path=False)
     try:
@@ -104,6 +115,7 @@ async def pipeline(
         env = {
             key: value for key, value in os.environ.items() if not key.startswith(("PERPETUA_", "LLM_", "OPENROUTER_"))
         }
+        env |= more or {}
         phases = Phases(said.append)
         async with (
             session(plan, servers, infos, env=env, phases=phases, say=said.append, command="test") as run,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from libs.runtime.emit import Emit
 from libs.schemas.analytics import Alert
-from libs.schemas.subjects import Durable
+from libs.schemas.topology import Durable
 
 STREAM = "AUDIT"
 INBOX = Durable("test-in", STREAM, ("alert.raised.in",), max_deliver=3, ack_wait_s=2)

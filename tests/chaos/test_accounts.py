@@ -1,0 +1,100 @@
+"""Many accounts, context workers that are killed again and again: no trigger is lost, none ends twice."""
+
+import asyncio
+import os
+import resource
+import time
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+import pytest
+
+from libs.schemas.account import Account
+from libs.schemas.inflight import InFlight
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.subjects import KV_CONFIG, KV_INFLIGHT, account_key, strategy_key
+from services.feed.domain.synthetic import LISTINGS
+from tests.chaos.invariants import TERMINAL, Log, check_books, check_log, read_log
+from tests.chaos.pipeline import Pipeline, pipeline, until
+
+LONG = os.environ.get("PERPETUA_CHAOS_LONG") == "1"
+ACCOUNTS, SECONDS, EVERY_S = (200, 120.0, 5.0) if LONG else (60, 22.0, 5.0)
+SYMBOLS = tuple(listing.symbol for listing in LISTINGS)[:10]
+
+
+async def open_accounts(run: Pipeline) -> None:
+    """Accounts that trade all symbols on the 15m interval; a quarter is also woken by prices, with a pause."""
+    stored = await run.bus.kv_get(KV_CONFIG.name, strategy_key("scalping"))
+    assert stored is not None
+    changed = {"strategy_id": "quarter", "timeframe_preference": ["15m", "1h"], "version": 1}
+    strategy = TradingStrategy.model_validate({**orjson.loads(stored.value), **changed})
+    await run.bus.kv_put(KV_CONFIG.name, strategy_key("quarter"), strategy)
+    for n in range(ACCOUNTS):
+        account = Account(
+            account_id=f"many{n:03d}",
+            name=f"Many {n}",
+            initial_balance=Decimal(10_000),
+            symbols=SYMBOLS,
+            strategy_id="quarter",
+            max_position_size=Decimal(5_000),
+            leverage=Decimal(5),
+            price_trigger_pct=0.4 if n % 4 == 0 else None,
+            funding_near_min=10 if n % 4 == 1 else None,
+            min_seconds_between_decisions=60 if n % 4 == 0 else 0,
+        )
+        await run.bus.kv_put(KV_CONFIG.name, account_key(account.account_id), account)
+
+
+async def check_places(run: Pipeline) -> int:
+    """Nobody holds a place or waits for one when all is over. Returns the number of places."""
+    places = 0
+    for key in (f"many{n:03d}" for n in range(ACCOUNTS)):
+        entry = await run.bus.kv_get(KV_INFLIGHT.name, key)
+        if entry is not None:
+            slot = InFlight.model_validate_json(entry.value)
+            assert slot.holder is None and slot.line == (), f"{key} is still held: {slot}"
+            places += 1
+    return places
+
+
+def report(log: Log, kills: int, seconds: float, cpu: float) -> str:
+    ends = Counter(kind for kind in TERMINAL for _ in log.of(kind))
+    why = Counter(m["reason"] for m in log.of("decision.rejected"))
+    joined = Counter(m["why"] for m in log.of("decision.answered"))
+    kinds = Counter(m["trigger"]["kind"] for m in log.of("decision.requested"))
+    return (
+        f"{ACCOUNTS} accounts, {kills} kills in {seconds:.0f} s, {cpu:.0f} s of CPU: triggers {dict(kinds)}, "
+        f"ends {dict(ends)}, rejected {dict(why)}, answered {dict(joined)}"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400 if LONG else 150)
+async def test_context_workers_are_killed_and_every_trigger_of_every_account_ends_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    async with pipeline(tmp_path / "state", replicas="context=2", symbols=SYMBOLS) as run:
+        await open_accounts(run)
+        began, kills = time.monotonic(), 0
+        while (spent := time.monotonic() - began) < SECONDS:
+            await asyncio.sleep(min(EVERY_S, SECONDS - spent))
+            await run.kill(run.workers("context")[kills % 2], ready=False)
+            kills += 1
+        contexts = run.workers("context")
+        await until(lambda: all(worker.state == "ready" for worker in contexts), "both copies are ready again")
+        await run.quiet()
+        log = await read_log(run.bus)
+        check_log(log)
+        asked = {m["request_id"] for m in log.of("decision.requested")}
+        assert {m["request_id"] for m in log.of(*TERMINAL)} == asked
+        await check_books(run.bus, log)
+        places = await check_places(run)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with capsys.disabled():
+        print("\n" + report(log, kills, time.monotonic() - began, cpu))
+    assert places == ACCOUNTS, "some accounts were never decided about"
+    assert kills >= SECONDS / EVERY_S / 2
