@@ -193,5 +193,5 @@ class Place(RuleBasedStateMachine):
         assert missing == []
 
 
-Place.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Place.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestPlace = Place.TestCase

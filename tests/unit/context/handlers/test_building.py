@@ -8,26 +8,10 @@ from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionRejected
-from services.context.domain.series import Source
 from services.context.handlers.building import answer
 from services.context.handlers.cycles import cycle
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import account, at, candle, request, state, strategy, tick
-
-
-@pytest.fixture
-def world() -> World:
-    """One account with a state, and 25 hours of candles that end at minute 1500."""
-    made = World()
-    made.config.add(account(), strategy("1m", "5m"))
-    made.states.states["acc1"] = state()
-    made.market.use(["5m"])
-    for minute in range(1_499):
-        made.market.on_candle(candle(minute), Source.FEED)
-    made.market.on_tick(tick(1_499 * 60, 100), 1)
-    made.market.on_tick(tick(1_499 * 60 + 45, 101), 2)
-    made.clock.time = at(1_500 * 60 + 1)
-    return made
+from tests.fakes.context_values import account, at, request, strategy, tick
 
 
 async def test_a_request_becomes_a_context(world: World) -> None:

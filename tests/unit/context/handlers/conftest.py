@@ -1,0 +1,31 @@
+import pytest
+
+from services.context.domain.series import Source
+from tests.fakes.context_ports import World
+from tests.fakes.context_values import account, at, candle, state, strategy, tick
+
+
+def world_of(minutes: int) -> World:
+    """One account with a state, and candles of so many minutes that end at minute 1500."""
+    made = World()
+    made.config.add(account(), strategy("1m", "5m"))
+    made.states.states["acc1"] = state()
+    made.market.use(["5m"])
+    for minute in range(1_499 - minutes, 1_499):
+        made.market.on_candle(candle(minute), Source.FEED)
+    made.market.on_tick(tick(1_499 * 60, 100), 1)
+    made.market.on_tick(tick(1_499 * 60 + 45, 101), 2)
+    made.clock.time = at(1_500 * 60 + 1)
+    return made
+
+
+@pytest.fixture
+def world() -> World:
+    """With a whole day of candles and an hour."""
+    return world_of(1_499)
+
+
+@pytest.fixture
+def young() -> World:
+    """With half an hour of candles: enough for a context, with errors."""
+    return world_of(30)
