@@ -17,6 +17,7 @@ from cli.plan import make_plan
 from cli.session import Session, session
 from cli.workers import Worker
 from libs.runtime.bus import Bus
+from libs.runtime.clock import MarketClockMirror
 
 WAIT_S = 60.0
 
@@ -75,6 +76,10 @@ class Pipeline:
             child, worker.child, worker.state = worker.child, None, "stopped"  # so that nobody restarts it
             assert child is not None
             await asyncio.to_thread(child.stop)
+        clock = MarketClockMirror(self.bus)
+        await clock.start()
+        await until(lambda: clock.paused, "the market stands still")  # until then triggers go on
+        await clock.stop()
         async with asyncio.timeout(WAIT_S):
             still = 0
             while still < 5:
