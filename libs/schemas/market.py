@@ -84,6 +84,14 @@ class Candle(Message):
         return self
 
 
+class Looked(Message):
+    """In lockstep: a context worker has published every trigger that is due at market time `at`, with all ticks up to
+    the sequence `sequence` of MARKET folded in."""
+
+    at: Utc
+    sequence: int = Field(ge=0)
+
+
 class FundingUpdate(Message):
     """Funding paid at `funding_time`: a fraction of notional per `interval_hours`; longs pay when it is positive."""
 

@@ -229,6 +229,7 @@ KV_INFLIGHT = Bucket("inflight")
 BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT)
 
 CLOCK_KEY = "market"
+LOOKED_KEY = "context.looked"  # in KV `lease`: how far context workers are, in lockstep
 ALL_ACCOUNTS = "all"  # the scope of a control that is about every account
 CONTROL_ALL = "control.all"  # its key in KV `config`
 

@@ -9,6 +9,7 @@ from services.context.adapters.market import NatsMarketLog
 from services.context.adapters.positions import NatsPositionLog
 from services.context.adapters.requests import NatsRequestLog
 from services.context.adapters.reuse import RedisReuse
+from services.context.adapters.steps import KvSteps
 from services.context.domain.assets import Studies
 from services.context.domain.market import Market
 from services.context.handlers import routes, run_cycles
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         requests=requests,
         positions=positions,
         places=places,
+        steps=KvSteps(bus, clock, log),
         reuse=reuse,
         publisher=bus,
         meter=metrics,

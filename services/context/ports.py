@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from libs.runtime.clock import Clock
@@ -44,6 +45,19 @@ class MarketLog(Protocol):
 
     async def follow(self, timeframes: Iterable[Timeframe]) -> None:
         """Keep candles of these timeframes as well; returns when their history is there."""
+        ...
+
+
+class Steps(Protocol):
+    """Lockstep: the feed waits until this worker has looked at each moment."""
+
+    @property
+    def sequence(self) -> int:
+        """Of the last market event that was folded in."""
+        ...
+
+    async def looked(self, at: datetime, sequence: int) -> None:
+        """Every trigger that is due at `at` is published. Does nothing outside lockstep. Raises Unavailable."""
         ...
 
 
@@ -156,6 +170,7 @@ class Deps:
     requests: RequestLog
     positions: PositionLog
     places: Places
+    steps: Steps
     reuse: Reuse
     publisher: Publisher
     meter: Meter

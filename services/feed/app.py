@@ -8,6 +8,7 @@ from libs.schemas.subjects import feed_lease_key
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.adapters.csv import open_replay
 from services.feed.adapters.lease import KvLease
+from services.feed.adapters.lockstep import NatsLockstep
 from services.feed.adapters.nats import NatsDesk
 from services.feed.adapters.synthetic import SyntheticMarket
 from services.feed.domain.timeline import Market
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         clock=worker.clock,
         meter=meter,
         speed=settings.speed,
+        lockstep=NatsLockstep(worker.bus) if settings.lockstep else None,
     )
     # Ready is whoever plays, or stands by while another one does: before that there is no market to decide about.
     worker.readiness("market", lambda: meter.plays or (not meter.holds and worker.clock.present is not None))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from services.feed.domain import pacing
 from services.feed.domain.live import Missing
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import Market, Moment, Progress, backlog, moments, resumed
-from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Reached
+from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Lockstep, Reached
 
 BEAT_S = 1.0
 AWAY_S = 5.0
@@ -106,7 +106,9 @@ async def play(deps: Deps, market: Market, reached: Reached | None, playback: Pl
     await deps.desk.store(backlog(market, done))
     await _set(deps, playback, pacing.running(done.position, deps.clock.wall(), deps.speed))
     deps.meter.playing(True)
-    for moment in moments(market, done):
+    if deps.lockstep is not None:
+        await _play_in_lockstep(deps, deps.lockstep, moments(market, done), playback)
+    for moment in moments(market, done) if deps.lockstep is None else ():
         if moment.at > done.position:
             await _wait(deps, playback, moment.at)
         await _publish(deps, moment)
@@ -114,6 +116,20 @@ async def play(deps: Deps, market: Market, reached: Reached | None, playback: Pl
     await _set(deps, playback, pacing.paused(market.ends or done.position, deps.clock.wall(), deps.speed))
     deps.meter.ended(True)
     log.warning("the data ended at %s and the market stands still; %s", market.ends, WIPE)
+
+
+async def _play_in_lockstep(deps: Deps, lockstep: Lockstep, moments: Iterable[Moment], playback: Playback) -> None:
+    """Each moment when all that follows from the one before has happened."""
+    await lockstep.start()
+    try:
+        for moment in moments:
+            await _set(deps, playback, pacing.stepped(moment.at, deps.clock.wall(), deps.speed))
+            await _publish(deps, moment)
+            playback.published = moment.at
+            await _settle(deps, playback)
+            await lockstep.over(moment.at)
+    finally:
+        await lockstep.stop()
 
 
 async def _progress(deps: Deps, market: Market, reached: Reached | None) -> Progress:

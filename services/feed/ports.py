@@ -107,6 +107,15 @@ class Desk(Protocol):
         """What is stored of a market; of its ticks at least those later than `reached`."""
 
 
+class Lockstep(Protocol):
+    """Waits for what follows from each moment."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def over(self, at: datetime) -> None:
+        """Return when everything that follows from the moment `at` has happened. Raises Unavailable."""
+
+
 class Lease(Protocol):
     """The right to drive the market."""
 
@@ -147,3 +156,4 @@ class Deps:
     clock: Clock
     meter: Meter
     speed: float
+    lockstep: Lockstep | None = None

@@ -19,6 +19,9 @@ class Settings(RuntimeSettings):
     feed_interval: float = Field(default=15, gt=0, le=3600, description="seconds between a symbol's ticks at most")
     data_dir: Path | None = Field(default=None, description="folder of <symbol>-1m.csv.gz and <symbol>-funding.csv.gz")
     speed: float = Field(default=60, gt=0, le=100_000, description="market seconds a wall second")
+    lockstep: bool = Field(
+        default=False, description="play each moment only when all decisions of the one before have ended; no speed"
+    )
     assets: str = Field(
         default="",
         validation_alias=AliasChoices("ASSETS", "assets"),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import signal
 import time
 from collections import Counter
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from cli.backoff import Backoff
 from libs.schemas.account import Account
 from libs.schemas.inflight import InFlight
 from libs.schemas.strategy import TradingStrategy
@@ -59,6 +61,20 @@ async def check_places(run: Pipeline) -> int:
     return places
 
 
+async def kill_in_turn(run: Pipeline, seconds: float, every_s: float) -> int:
+    """SIGKILL to one copy of the context worker after the other; the supervisor starts them again."""
+    copies, kills = run.workers("context"), 0
+    for n in range(int(seconds / every_s)):
+        await asyncio.sleep(every_s)
+        alive = [worker for worker in copies if worker.child is not None]
+        wanted = copies[n % 2] if copies[n % 2].child is not None else alive[0] if alive else None
+        if wanted is not None and wanted.child is not None:
+            wanted.backoff = Backoff()
+            os.kill(wanted.child.pid, signal.SIGKILL)
+            kills += 1
+    return kills
+
+
 def report(log: Log, kills: int, seconds: float, cpu: float) -> str:
     ends = Counter(kind for kind in TERMINAL for _ in log.of(kind))
     why = Counter(m["reason"] for m in log.of("decision.rejected"))
@@ -78,11 +94,8 @@ async def test_context_workers_are_killed_and_every_trigger_of_every_account_end
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     async with pipeline(tmp_path / "state", replicas="context=2", symbols=SYMBOLS) as run:
         await open_accounts(run)
-        began, kills = time.monotonic(), 0
-        while (spent := time.monotonic() - began) < SECONDS:
-            await asyncio.sleep(min(EVERY_S, SECONDS - spent))
-            await run.kill(run.workers("context")[kills % 2], ready=False)
-            kills += 1
+        began = time.monotonic()
+        kills = await kill_in_turn(run, SECONDS, EVERY_S)
         contexts = run.workers("context")
         await until(lambda: all(worker.state == "ready" for worker in contexts), "both copies are ready again")
         await run.quiet()

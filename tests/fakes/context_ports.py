@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from libs.runtime.emit import Emit
 from libs.runtime.envelope import message_id
@@ -126,6 +127,15 @@ class FakePlaces:
 
 
 @dataclass
+class FakeSteps:
+    sequence: int = 0
+    told: list[tuple[datetime, int]] = field(default_factory=list)
+
+    async def looked(self, at: datetime, sequence: int) -> None:
+        self.told.append((at, sequence))
+
+
+@dataclass
 class FakeReuse:
     kept: dict[str, Kept] = field(default_factory=dict)
     away: bool = False
@@ -202,6 +212,7 @@ class World:
     requests: FakeRequestLog = field(default_factory=FakeRequestLog)
     positions: FakePositionLog = field(default_factory=FakePositionLog)
     places: FakePlaces = field(default_factory=FakePlaces)
+    steps: FakeSteps = field(default_factory=FakeSteps)
     reuse: FakeReuse = field(default_factory=FakeReuse)
     publisher: FakePublisher = field(default_factory=FakePublisher)
     meter: FakeMeter = field(default_factory=FakeMeter)
@@ -218,6 +229,7 @@ class World:
             requests=self.requests,
             positions=self.positions,
             places=self.places,
+            steps=self.steps,
             reuse=self.reuse,
             publisher=self.publisher,
             meter=self.meter,

@@ -85,6 +85,11 @@ class NatsMarketLog:
         for reader in self._candles:
             await reader.stop()
 
+    @property
+    def sequence(self) -> int:
+        """Of the last market event that was folded in."""
+        return self._intake.last_sequence
+
     async def drained(self, patience: float) -> bool:
         """Whether every tick that is stored now was folded in within `patience` wall seconds; no while NATS is away."""
         try:

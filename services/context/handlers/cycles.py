@@ -37,14 +37,17 @@ async def run_cycles(deps: Deps) -> None:
 
 
 async def cycle(deps: Deps) -> None:
-    now = deps.clock.now()
+    now, sequence = deps.clock.now(), deps.steps.sequence
     await settle(deps, now)
     wall = deps.clock.wall()
     for key, slot in list(deps.places.all().items()):
         if overdue(slot, wall):
             await give_up(deps, key, slot)
-    for body in list(due_now(deps, now)):
+    fired = list(due_now(deps, now))
+    for body in fired:
         await _fire(deps, body)
+    if not fired and not deps.market.unclosed(now):
+        await deps.steps.looked(now, sequence)
 
 
 async def _fire(deps: Deps, body: DecisionRequest) -> None:

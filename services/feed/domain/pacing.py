@@ -18,6 +18,11 @@ def paused(origin: datetime, wall: datetime, speed: float) -> MarketClock:
     return MarketClock(origin=origin, wall_zero=wall, speed=speed, paused=True, refreshed_at=wall)
 
 
+def stepped(origin: datetime, wall: datetime, speed: float) -> MarketClock:
+    """A clock in lockstep: it stands at `origin` until the feed sets it to the next moment."""
+    return paused(origin, wall, speed).model_copy(update={"lockstep": True})
+
+
 def refreshed(clock: MarketClock, wall: datetime) -> MarketClock:
     return clock.model_copy(update={"refreshed_at": wall})
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,7 +14,7 @@ from services.feed.domain.recorded import RecordedMarket
 from services.feed.domain.timeline import Market
 from services.feed.handlers import WrongMarket, publish
 from services.feed.metrics import FeedMetrics
-from services.feed.ports import Deps, Reached
+from services.feed.ports import Deps, Lockstep, Reached
 from tests.fakes.feed_markets import MIDNIGHT, everything, names, quarter_day
 from tests.fakes.feed_ports import FakeDesk, FakeLease
 
@@ -38,8 +38,8 @@ class Stage:
         return self.market
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        deps = Deps(self._open, self.desk, self.lease, WallClock(), self.metrics, self.speed)
+    async def running(self, lockstep: Lockstep | None = None) -> AsyncIterator[asyncio.Task[None]]:
+        deps = Deps(self._open, self.desk, self.lease, WallClock(), self.metrics, self.speed, lockstep)
         task = asyncio.create_task(publish(deps))
         try:
             yield task
@@ -171,3 +171,31 @@ async def test_a_feed_without_a_market_takes_the_clock_away_and_keeps_the_lease(
         await asyncio.sleep(0.01)
         assert (stage.desk.clocks, stage.lease.held) == ([None], True)
     assert stage.desk.ticks == {}
+
+
+class Followers:
+    """What follows from a moment takes until it is let go."""
+
+    def __init__(self, desk: FakeDesk) -> None:
+        self.desk = desk
+        self.seen: list[tuple[datetime, int]] = []
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+    async def over(self, at: datetime) -> None:
+        self.seen.append((at, len(self.desk.ticks)))
+        await asyncio.sleep(0)
+        assert self.desk.clocks[-1] is not None and self.desk.clocks[-1].origin == at
+        assert self.desk.clocks[-1].lockstep and self.desk.clocks[-1].paused
+        assert self.seen[-1] == (at, len(self.desk.ticks)), "a tick of the next moment went out before"
+
+
+async def test_in_lockstep_each_moment_waits_until_the_one_before_is_over() -> None:
+    stage = Stage(quarter_day())
+    followers = Followers(stage.desk)
+    async with stage.running(followers):
+        await stage.ended()
+    times = [at for at, _ in followers.seen]
+    assert times == sorted(set(times)) and len(times) > 100
+    assert followers.seen[-1][1] == len(stage.desk.ticks) == len(everything(quarter_day()).ticks)

@@ -198,7 +198,7 @@ async def test_a_context_waits_for_the_version_of_its_trigger(world: World) -> N
     """The event of a fill may come before KV `state`."""
     newer: AccountState = state(version=7)
     reads = iter([world.states.states["acc1"]] * 5)
-    world.states.states = _Late(reads, newer)  # type: ignore[assignment]
+    world.states.states = _Late(reads, newer)
     (context,) = bodies(await requested(world.deps, asked(world, "r1", account_version=7)))
     assert isinstance(context, TradingContext)
     assert context.account_version == 7
