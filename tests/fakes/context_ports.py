@@ -167,10 +167,10 @@ class FakePublisher:
         if self.away:
             raise Unavailable("NATS is away")
         name = message_id(emit)
-        if name in self.ids:
-            return FakeStored(self.ids[name], duplicate=True)
         if last is not None and last != self.newest.get(emit.subject, 0):
             raise Conflict(f"{emit.subject}: written by somebody else")
+        if name in self.ids:
+            return FakeStored(self.ids[name], duplicate=True)
         self.emitted.append(emit)
         sequence = self.newest[emit.subject] = self.newest.get(emit.subject, 0) + 1
         if name:

@@ -198,4 +198,4 @@ async def test_in_lockstep_each_moment_waits_until_the_one_before_is_over() -> N
         await stage.ended()
     times = [at for at, _ in followers.seen]
     assert times == sorted(set(times)) and len(times) > 100
-    assert followers.seen[-1][1] == len(stage.desk.ticks) == len(everything(quarter_day()).ticks)
+    assert followers.seen[-1][1] == len(stage.desk.ticks) == len(everything(quarter_day())[0])
