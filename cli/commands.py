@@ -304,7 +304,7 @@ def dead_replay(
 
     if bool(which) == every:
         raise CliError("which dead letters?", "name them, or say --all (with --stream for those of one stream)")
-    done = asyncio.run(replay(_nats_url(state_dir), which or [], every=every, stream=stream))
+    done = asyncio.run(replay(nats_url(state_dir), which or [], every=every, stream=stream))
     for one in done:
         typer.echo(one.line())
     if not done:
