@@ -300,6 +300,7 @@ def dead_replay(
     """Publish messages that were put aside again, for the worker that refused them; what it is, is in the audit log."""
     import asyncio
 
+    from cli.address import nats_url
     from cli.dead_replay import replay
 
     if bool(which) == every:

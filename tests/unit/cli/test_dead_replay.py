@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from cli.commands import app
 from cli.dead import Found
 from cli.dead_replay import Replay, plan
+from cli.errors import CliError
 from libs.schemas.dead import DeadLetter, DeadLetterError
 from libs.schemas.reasons import DeadLetterCode
 
@@ -81,3 +83,9 @@ def test_is_not_replayed(case: str) -> None:
 
 def test_what_is_no_dead_letter_is_not_replayed() -> None:
     assert "not a dead letter" in str(plan(Found(3, None, "dead.x.y", b"?"), 0))
+
+
+@pytest.mark.parametrize("options", [[], ["1", "--all"]])
+def test_the_command_asks_which_letters_are_meant(options: list[str]) -> None:
+    with pytest.raises(CliError, match="which dead letters"):
+        app(["dead", "replay", *options], standalone_mode=False)
