@@ -226,7 +226,8 @@ async def test_the_history_pages_newest_first_and_holds_each_decision_once(
     api: httpx.AsyncClient, traded: Traded
 ) -> None:
     for _ in range(3):
-        await record_of(api, (await api.post(GENERATE, json={"account_id": MINE})).json()["decision_id"])
+        answer = await api.post(GENERATE, json={"account_id": MINE, "force_refresh": True})
+        await record_of(api, answer.json()["decision_id"])
     seen: list[Body] = []
     cursor: dict[str, str] = {}
     while True:
