@@ -42,7 +42,7 @@ async def open_accounts(run: Pipeline) -> None:
             strategy_id="quarter",
             max_position_size=Decimal(5_000),
             leverage=Decimal(5),
-            price_trigger_pct=0.4 if n % 4 == 0 else None,
+            price_trigger_pct=0.2 if n % 4 == 0 else None,
             funding_near_min=10 if n % 4 == 1 else None,
             min_seconds_between_decisions=60 if n % 4 == 0 else 0,
         )

@@ -303,7 +303,8 @@ async def test_without_a_known_key_nothing_is_told(run: Running, key: str, code:
 
 
 async def test_a_client_that_does_not_wait_finds_the_decision_at_its_location(api: httpx.AsyncClient) -> None:
-    answer = await api.post(GENERATE, json={"account_id": MINE}, headers={"Prefer": "respond-async"})
+    wish = {"account_id": MINE, "force_refresh": True}
+    answer = await api.post(GENERATE, json=wish, headers={"Prefer": "respond-async"})
     assert answer.status_code == 202
     location = answer.headers["location"]
     assert location == f"{DECISIONS}/{answer.json()['decision_id']}"
