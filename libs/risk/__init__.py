@@ -2,7 +2,7 @@
 
 from libs.risk.accounts import account_view
 from libs.risk.judge import judge
-from libs.risk.values import AccountView, Judgement, Limits, PositionView, Receipt, SizedOrder, Verdict
+from libs.risk.values import AccountView, Judgement, Limits, PositionView, Receipt, Resting, SizedOrder, Verdict
 
 __all__ = [
     "AccountView",
@@ -10,6 +10,7 @@ __all__ = [
     "Limits",
     "PositionView",
     "Receipt",
+    "Resting",
     "SizedOrder",
     "Verdict",
     "account_view",

@@ -8,6 +8,8 @@ from libs.risk.ladder import whole_rungs
 from libs.risk.values import Receipt, show
 from libs.schemas.reasons import Reason
 
+NONE: frozenset[str] = frozenset()
+
 
 def risk_per_trade(entry: Entry, book: Book, case: Case) -> Receipt | None:
     """abs(entry − stop) × the resulting total + fees ≤ equity × max_risk_per_trade %.
@@ -23,8 +25,14 @@ def risk_per_trade(entry: Entry, book: Book, case: Case) -> Receipt | None:
 
 def position_size(entry: Entry, book: Book, case: Case) -> Receipt | None:
     limit = case.limits.account.max_position_size
-    most = min(_room(entry, book, limit), entry.venue.max_quantity)
-    return clamp(entry, most, "position_size", Reason.POSITION_SIZE_CLAMPED, "the position size", limit)
+    what = "the account's largest position"
+    return clamp(entry, _room(entry, book, limit), "position_size", Reason.POSITION_SIZE_CLAMPED, what, limit)
+
+
+def venue_quantity(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """The largest order that the venue takes; each rung of a ladder is one."""
+    most = entry.venue.max_quantity * (len(entry.rungs) or 1)
+    return clamp(entry, most, "lot", Reason.POSITION_SIZE_CLAMPED, "the venue's largest order")
 
 
 def exposure(entry: Entry, book: Book, case: Case) -> Receipt | None:
@@ -35,6 +43,27 @@ def exposure(entry: Entry, book: Book, case: Case) -> Receipt | None:
 def concentration(entry: Entry, book: Book, case: Case) -> Receipt | None:
     limit, what = case.caps.asset, "one asset's share of the exposure"
     return clamp(entry, _room(entry, book, limit), "concentration", Reason.CONCENTRATION_CLAMPED, what, limit)
+
+
+def correlation(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """What moves together on one side, this entry included, ≤ max_cluster_pct of equity: around every asset it joins.
+
+    An asset's cluster is itself and whatever is correlated with it; it is not passed on to what those go with.
+    """
+    asset, limit, apart = entry.row.ask.asset, case.caps.cluster, case.apart
+    same = [other for other, side in book.sides.items() if side is None or side == entry.side]
+    joined = [asset]
+    if apart:
+        joined += [other for other in same if other not in apart.get(asset, NONE)]
+    load = max(_load(each, same, book, case) for each in joined)
+    what = f"what moves with {asset} on one side"
+    return clamp(entry, (limit - load) / entry.price, "correlation", Reason.CORRELATION_CLAMPED, what, limit)
+
+
+def _load(asset: str, same: list[str], book: Book, case: Case) -> Decimal:
+    """The notional of the cluster around an asset, among `same`."""
+    apart = case.apart.get(asset, NONE)
+    return sum((book.notional[other] for other in same if other not in apart), ZERO)
 
 
 def margin(entry: Entry, book: Book, case: Case) -> Receipt | None:

@@ -4,12 +4,14 @@ Rows, entries and the book change while the rules run and never leave `judge`: c
 would cost more than all the rules together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from libs.risk.values import AccountView, Limits, PositionView, Receipt, SizedOrder, Verdict
+from libs.risk.values import AccountView, Limits, PositionView, Receipt, Resting, SizedOrder, Verdict
+from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision, AssetFacts, Facts
 from libs.schemas.reasons import Reason
 
@@ -30,6 +32,7 @@ class Caps:
     risk: Decimal
     exposure: Decimal
     asset: Decimal
+    cluster: Decimal
     stop: Decimal
     leverage: Decimal
     liquidation_buffer: Decimal
@@ -45,6 +48,7 @@ class Caps:
             risk=percent * exact(risk.max_risk_per_trade),
             exposure=exposure,
             asset=exposure * exact(strategy.max_asset_share_pct) / HUNDRED,
+            cluster=percent * exact(strategy.max_cluster_pct),
             stop=exact(risk.stop_loss_percentage) / HUNDRED,
             leverage=min(exact(risk.max_leverage), limits.account.leverage),
             liquidation_buffer=exact(risk.liquidation_buffer),
@@ -55,7 +59,10 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The inputs of one judging. `proposed` is the market as the decision saw it."""
+    """The inputs of one judging. `proposed` is the market as the decision saw it.
+
+    `apart` are the assets that each asset is known not to move with.
+    """
 
     facts: Facts
     account: AccountView
@@ -65,6 +72,7 @@ class Case:
     expires_at: datetime
     proposed: Facts | None
     entries: dict[str, int]
+    apart: Mapping[str, frozenset[str]]
 
     def mark(self, symbol: str) -> Decimal | None:
         seen = self.facts.assets.get(symbol)
@@ -114,30 +122,41 @@ def kind_of(ask: AssetDecision) -> Kind:
 class Book:
     """What the account holds and has left, after the exits and entries accepted so far.
 
-    `notional` is by symbol: positions at the mark plus resting and accepted entries. Money in quote currency.
+    `notional` is by symbol: positions at the mark plus resting and accepted entries; `sides` says on which side it is,
+    None where it may be both. `resting` are entries that no close of this decision cancels. Money in quote currency.
     """
 
     positions: dict[str, PositionView]
+    resting: dict[str, Resting]
     notional: dict[str, Decimal]
+    sides: dict[str, PositionSide | None]
     gross: Decimal
     available: Decimal
 
     @classmethod
     def of(cls, case: Case) -> "Book":
         account = case.account
-        notional = dict(account.resting)
+        notional = {symbol: each.notional for symbol, each in account.resting.items()}
+        sides = {symbol: each.side for symbol, each in account.resting.items()}
         for symbol, position in account.positions.items():
             held = position.quantity * (case.mark(symbol) or position.entry)
             notional[symbol] = notional.get(symbol, ZERO) + held
-        return cls(dict(account.positions), notional, sum(notional.values(), ZERO), account.available)
+            sides[symbol] = position.side if sides.get(symbol, position.side) == position.side else None
+        gross = sum(notional.values(), ZERO)
+        return cls(dict(account.positions), dict(account.resting), notional, sides, gross, account.available)
 
-    def enter(self, symbol: str, notional: Decimal, cost: Decimal) -> None:
+    def enter(self, symbol: str, side: PositionSide, notional: Decimal, cost: Decimal) -> None:
         self.notional[symbol] = self.notional.get(symbol, ZERO) + notional
+        self.sides[symbol] = side if self.sides.get(symbol, side) == side else None
         self.gross += notional
         self.available -= cost
 
     def leave(self, position: PositionView, quantity: Decimal, price: Decimal, freed: Decimal) -> None:
-        """Takes `quantity` off a position; `freed` is what comes back to the available balance."""
+        """Takes `quantity` off a position; `freed` is what comes back to the available balance.
+
+        A close cancels the symbol's resting entries too. They count until that is known to have worked, but do not
+        stand in the way of the other side.
+        """
         symbol, notional = position.symbol, quantity * price
         self.gross -= notional
         self.available += freed
@@ -149,10 +168,11 @@ class Book:
             self.notional[symbol] = left
             return
         del self.positions[symbol]
-        if left > 0:
-            self.notional[symbol] = left
+        gone = self.resting.pop(symbol, None)
+        if gone is not None and left > 0:
+            self.notional[symbol], self.sides[symbol] = left, gone.side
         else:
-            del self.notional[symbol]
+            del self.notional[symbol], self.sides[symbol]
 
     def protect(self, symbol: str, stop: Decimal | None, target: Decimal | None) -> None:
         held = self.positions[symbol]
@@ -169,6 +189,7 @@ class Market:
     ask: Decimal
     has_book: bool
     atr_percent: Decimal | None
+    long_atr_percent: Decimal | None
 
     @classmethod
     def of(cls, seen: AssetFacts) -> "Market":
@@ -181,6 +202,7 @@ class Market:
             last if seen.ask is None else exact(seen.ask),
             has_book,
             None if seen.atr_percent is None else exact(seen.atr_percent),
+            None if seen.long_atr_percent is None else exact(seen.long_atr_percent),
         )
 
 

@@ -1,7 +1,16 @@
 """Judging entries: the gates, the prices, the size, the limits, in this order."""
 
 from libs.perps.sides import opening
-from libs.risk.caps import concentration, exposure, lot, margin, position_size, risk_per_trade
+from libs.risk.caps import (
+    concentration,
+    correlation,
+    exposure,
+    lot,
+    margin,
+    position_size,
+    risk_per_trade,
+    venue_quantity,
+)
 from libs.risk.case import Book, Case, Row
 from libs.risk.entry import Entry, EntryRule, make_entry
 from libs.risk.gates import ENTRY_GATES, side_of
@@ -22,8 +31,10 @@ ENTRY_RULES: tuple[EntryRule, ...] = (
     size,
     risk_per_trade,
     position_size,
+    venue_quantity,
     exposure,
     concentration,
+    correlation,
     venue_tier,
     liquidation_buffer,
     margin,
@@ -52,7 +63,7 @@ def judge_entry(row: Row, book: Book, case: Case) -> int:
             if row.denied:
                 return asked
     row.final = _order(entry)
-    book.enter(row.ask.asset, entry.notional, entry.quantity * entry.unit_cost())
+    book.enter(row.ask.asset, side, entry.notional, entry.quantity * entry.unit_cost())
     return asked
 
 

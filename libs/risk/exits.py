@@ -13,6 +13,7 @@ from libs.perps.filters import round_stop, round_target, truncate
 from libs.perps.margin import initial_margin, unrealized_pnl
 from libs.perps.sides import closing, sign
 from libs.risk.case import ZERO, Book, Case, Row, deny, exact
+from libs.risk.levels import ABSURD
 from libs.risk.values import PositionView, Receipt, SizedOrder, show
 from libs.schemas.reasons import Reason
 from libs.schemas.venue import VenueSymbol
@@ -85,7 +86,12 @@ def stop_not_moved_away(leaving: Exit, case: Case) -> Receipt | None:
 
 def target_side(leaving: Exit, case: Case) -> Receipt | None:
     s, target, mark = sign(leaving.position.side), leaving.target, leaving.mark
-    if target is None or mark is None or s * (target - mark) > 0:
+    if target is None or mark is None:
+        return None
+    if target > mark * ABSURD:
+        message = f"a target at {show(target)} is absurd at a mark of {show(mark)}"
+        return _dropped(leaving, "target", Reason.TARGET_ABSURD, message)
+    if s * (target - mark) > 0:
         return None
     message = f"the target of a {leaving.position.side} at {show(target)} is behind the mark {show(mark)}"
     return _dropped(leaving, "target", Reason.TARGET_WRONG_SIDE, message)

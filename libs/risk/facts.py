@@ -29,6 +29,7 @@ def facts_of(
             symbol: _asset(marks[symbol], proposal.facts.assets.get(symbol), now, max_tick_age_s) for symbol in marks
         },
         correlations=proposal.facts.correlations,
+        correlated=proposal.facts.correlated,
         account_version=state.version,
         as_of=now,
     )
@@ -46,6 +47,7 @@ def _asset(mark: Mark, proposed: AssetFacts | None, now: datetime, max_tick_age_
         bid=mark.bid,
         ask=mark.ask,
         atr_percent=None if proposed is None else proposed.atr_percent,
+        long_atr_percent=None if proposed is None else proposed.long_atr_percent,
         age_seconds=age,
         stale=age > max_tick_age_s,
         has_indicators=proposed is not None and proposed.has_indicators,
@@ -61,17 +63,19 @@ def facts_of_context(context: TradingContext) -> Facts:
             symbol: _seen(asset, symbol in context.degraded) for symbol, asset in context.market_data.assets.items()
         },
         correlations=context.market_data.correlations,
+        correlated=context.market_data.correlated,
         account_version=context.account_version,
         as_of=context.timestamp,
     )
 
 
 def _seen(asset: AssetMarketData, stale: bool) -> AssetFacts:
-    interval = asset.technical_indicators.interval
+    interval, longest = asset.technical_indicators.interval, asset.technical_indicators.long_interval
     return AssetFacts(
         mark=asset.mark_price or asset.current_price,
         last=asset.current_price,
         atr_percent=asset.atr_percent,
+        long_atr_percent=longest.atr_14[-1] / asset.current_price * 100 if longest.atr_14 else None,
         age_seconds=asset.age_seconds,
         stale=stale,
         has_indicators=None not in (interval.ema_20, interval.ema_50, interval.rsi_14, interval.atr_14),

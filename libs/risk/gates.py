@@ -78,9 +78,14 @@ def opposite_side(row: Row, book: Book, case: Case) -> Receipt | None:
         return deny(
             "opposite_side", Reason.SUPERSEDED, f"{row.ask.asset} is closed by another row: nothing to increase"
         )
-    if position is None or position.side == side:
+    if position is not None and position.side != side:
+        open_first = f"a {position.side} is open: close it before {row.ask.action}"
+        return deny("opposite_side", Reason.OPPOSITE_SIDE, open_first)
+    resting = book.resting.get(row.ask.asset)
+    if resting is None or resting.side in (None, side):
         return None
-    return deny("opposite_side", Reason.OPPOSITE_SIDE, f"a {position.side} is open: close it before {row.ask.action}")
+    waiting = f"an entry of a {resting.side} is still resting: {row.ask.action} once it has filled or gone"
+    return deny("opposite_side", Reason.OPPOSITE_SIDE, waiting)
 
 
 def cooldown(row: Row, book: Book, case: Case) -> Receipt | None:

@@ -23,17 +23,23 @@ def judge(
 ) -> Judgement:
     """One verdict per row: structure first, then exits, then entries by confidence against what is left.
 
+    Entries of equal confidence go in the order of their symbols, so that the order of the rows decides nothing.
+
     `facts` is the market as the caller knows it at `now` (market time), `proposed` as the decision saw it. Nothing is
     raised for a bad decision: every refusal is a verdict with receipts.
     """
     rows = [Row(ask, kind_of(ask)) for ask in decision.decisions]
-    case = Case(facts, account, limits, Caps.of(limits, account), now, expires_at, proposed, _entries(rows))
+    case = Case(
+        facts, account, limits, Caps.of(limits, account), now, expires_at, proposed, _entries(rows), _apart(facts)
+    )
     checked = sum(_structure(row, case) for row in rows)
     book = Book.of(case)
     passed = [row for row in rows if not row.denied]
     for row in sorted((row for row in passed if row.kind in EXITS), key=lambda row: EXITS.index(row.kind)):
         checked += judge_exit(row, book, case)
-    for row in sorted((row for row in passed if row.kind == "entry"), key=lambda row: -row.ask.confidence):
+    for row in sorted(
+        (row for row in passed if row.kind == "entry"), key=lambda row: (-row.ask.confidence, row.ask.asset)
+    ):
         checked += judge_entry(row, book, case)
     portfolio = tuple(receipt for rule in PORTFOLIO_RULES if (receipt := rule(decision)) is not None)
     return Judgement(tuple(row.verdict() for row in rows), portfolio, checked + len(PORTFOLIO_RULES))
@@ -45,6 +51,17 @@ def _entries(rows: list[Row]) -> dict[str, int]:
         if row.kind == "entry":
             counts[row.ask.asset] = counts.get(row.ask.asset, 0) + 1
     return counts
+
+
+def _apart(facts: Facts) -> dict[str, frozenset[str]]:
+    """For each asset those that it is known not to move with."""
+    found: dict[str, set[str]] = {}
+    for pair, together in (facts.correlated or {}).items():
+        if not together:
+            one, other = pair.split("|")
+            found.setdefault(one, set()).add(other)
+            found.setdefault(other, set()).add(one)
+    return {asset: frozenset(others) for asset, others in found.items()}
 
 
 def _structure(row: Row, case: Case) -> int:

@@ -11,6 +11,7 @@ from libs.schemas.reasons import Reason
 DRIFT_FLOOR = Decimal("0.0005")
 DRIFT_OF_ATR = Decimal("0.5")
 DRIFT_OF_STOP = Decimal("0.25")
+ABSURD = 2  # times the price: a decimal point or an asset mistaken, and a reward that no ratio may count on
 
 
 def stop_required(entry: Entry, book: Book, case: Case) -> Receipt | None:
@@ -80,9 +81,15 @@ def target_default(entry: Entry, book: Book, case: Case) -> Receipt | None:
 
 
 def target_side(entry: Entry, book: Book, case: Case) -> Receipt | None:
+    """The target lies beyond the entry; an asked one no further than the price itself: it would never be reached."""
     target = entry.target
-    if target is None or entry.sign * (target - entry.price) > 0:
+    if target is None:
         return None
+    if entry.sign * (target - entry.price) > 0:
+        if _asked_target(entry) is None or target <= entry.price * ABSURD:
+            return None
+        message = f"a target at {show(target)} is absurd for an entry at {show(entry.price)}"
+        return deny("tp_sl_logic", Reason.TARGET_ABSURD, message)
     message = f"the target of a {entry.side} at {show(target)} is behind its entry {show(entry.price)}"
     return deny("tp_sl_logic", Reason.TARGET_WRONG_SIDE, message)
 
@@ -94,7 +101,7 @@ def reward_risk(entry: Entry, book: Book, case: Case) -> Receipt | None:
         return None
     if entry.target is None:
         return deny("reward_risk", Reason.REWARD_TOO_SMALL, f"no target can pay {show(wanted)} times the risk")
-    risk = _unit_risk(entry)
+    risk = unit_risk(entry)
     fees_in = entry.price * entry.entry_fee
     reward = entry.sign * (entry.target - entry.price) - fees_in - entry.target * entry.exit_fee
     if reward >= wanted * risk:
@@ -104,7 +111,7 @@ def reward_risk(entry: Entry, book: Book, case: Case) -> Receipt | None:
     return Receipt("reward_risk", "deny", Reason.REWARD_TOO_SMALL, message, ratio, wanted)
 
 
-def _unit_risk(entry: Entry) -> Decimal:
+def unit_risk(entry: Entry) -> Decimal:
     """What one unit loses at the stop, both fees included."""
     stop = entry.stop or entry.price
     return entry.stop_distance() + entry.price * entry.entry_fee + stop * entry.exit_fee
@@ -114,7 +121,7 @@ def _default_target(entry: Entry, case: Case) -> Decimal | None:
     """The price whose profit net of fees is ratio × the risk at the stop, or `take_profit_pct` away from the entry."""
     s = entry.sign
     if case.caps.reward is not None:
-        reward = case.caps.reward * _unit_risk(entry)
+        reward = case.caps.reward * unit_risk(entry)
         return (entry.price * (1 + s * entry.entry_fee) + s * reward) / (1 - s * entry.exit_fee)
     percent = case.limits.strategy.take_profit_pct
     return None if percent is None else entry.price * (1 + s * exact(percent) / HUNDRED)

@@ -1,15 +1,17 @@
 """How big an entry is before any limit cuts it. What the model allocated is a request and an upper bound."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from libs.risk.case import HUNDRED, ZERO, Book, Case, exact
 from libs.risk.entry import Entry, clamp
+from libs.risk.levels import unit_risk
 from libs.risk.values import Receipt
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Sizing
 
 ATR_MULTIPLE = Decimal(2)
+KELLY_TRADES = 30
 
 
 def fixed(entry: Entry, case: Case) -> Decimal:
@@ -26,17 +28,38 @@ def percentage(entry: Entry, case: Case) -> Decimal:
 
 
 def volatility_adjusted(entry: Entry, case: Case) -> Decimal:
-    """Risk budget ÷ stop distance, where the distance is the larger of the default stop and 2 × ATR."""
-    wide = ATR_MULTIPLE * (entry.market.atr_percent or ZERO) / HUNDRED
+    """Risk budget ÷ stop distance: the larger of the default stop and 2 × ATR of `long_interval`.
+
+    Where that has too few candles for an ATR, `interval`'s stands in; where there is neither, the entry's own stop.
+    """
+    market = entry.market
+    wide = ATR_MULTIPLE * (market.long_atr_percent or market.atr_percent or ZERO) / HUNDRED
     distance = entry.price * max(case.caps.stop, wide)
-    if distance == 0:
-        distance = entry.stop_distance()
-    return case.caps.risk / distance
+    return case.caps.risk / (distance or entry.stop_distance())
 
 
 def kelly(entry: Entry, case: Case) -> Decimal:
-    """Half-Kelly needs 30 closed trades of the strategy; an account view carries none: `percentage`."""
-    return percentage(entry, case)
+    """Half of Kelly's share of equity is put at risk, never more than the risk per trade; `percentage` below 30 trades.
+
+    f* = W − (1 − W) ÷ R, with W the share of the strategy's closed trades that won and R the mean win ÷ the mean loss
+    (J. L. Kelly, "A New Interpretation of Information Rate", 1956, for a bet of two outcomes). What a unit loses is
+    the way to the stop with both fees. Nothing below 0: no edge, no entry.
+    """
+    returns = case.account.returns.get(case.limits.strategy.strategy_id, ())
+    if len(returns) < KELLY_TRADES:
+        return percentage(entry, case)
+    budget = min(case.caps.risk, case.account.equity * kelly_share(returns) / 2)
+    return max(ZERO, budget) / unit_risk(entry)
+
+
+def kelly_share(returns: Sequence[Decimal]) -> Decimal:
+    """f* of at least one return, as a fraction of equity; below 0 where the trades show no edge."""
+    wins, losses = [r for r in returns if r > 0], [r for r in returns if r < 0]
+    won = Decimal(len(wins)) / len(returns)
+    if not wins or not losses:
+        return won
+    ratio = (sum(wins, ZERO) / len(wins)) / (-sum(losses, ZERO) / len(losses))
+    return won - (1 - won) / ratio
 
 
 METHODS: Mapping[Sizing, Callable[[Entry, Case], Decimal]] = {

@@ -39,11 +39,21 @@ class PositionView:
 
 
 @dataclass(frozen=True, slots=True)
+class Resting:
+    """Entries of one symbol on their way or waiting at the venue; `side` is None where it is not known or mixed."""
+
+    notional: Decimal
+    side: PositionSide | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """An account as the rules see it.
 
     `equity` is wallet plus unrealised profit; `available` is what new margin may be taken from, less reservations.
-    `resting` is the notional of resting entry orders by symbol. `transfers` of the day are positive for deposits.
+    `resting` are entry orders by symbol, `last_entry_at` when the newest entry that filled or still rests was placed.
+    `transfers` of the day are positive for deposits. `returns` are of closed trades by strategy, net, as fractions of
+    the notional that was entered.
     """
 
     account_id: str
@@ -52,11 +62,12 @@ class AccountView:
     equity: Decimal
     available: Decimal
     positions: Mapping[str, PositionView]
-    resting: Mapping[str, Decimal]
+    resting: Mapping[str, Resting]
     last_entry_at: Mapping[str, datetime]
     day_open_equity: Decimal
     transfers: Decimal
     version: int
+    returns: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

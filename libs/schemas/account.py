@@ -105,6 +105,7 @@ class Position(Wire):
     invalidation: Text | None = None
     opened_at: Utc
     decision_id: Name
+    strategy_id: StrategyId | None = None
     realized_pnl: Money = Decimal(0)
     fees: Money = Decimal(0)
     funding: Money = Decimal(0)
@@ -123,7 +124,7 @@ class TradeHistory(Wire):
 
 
 class ClosedTrade(Wire):
-    """One position from open to flat, net of fees and funding."""
+    """One position from open to flat, net of fees and funding. `strategy_id` is of the decision that opened it."""
 
     symbol: Symbol
     side: PositionSide
@@ -137,6 +138,7 @@ class ClosedTrade(Wire):
     opened_at: Utc
     closed_at: Utc
     decision_id: Name
+    strategy_id: StrategyId | None = None
 
 
 class PerformanceMetrics(Wire):
@@ -154,10 +156,11 @@ class PerformanceMetrics(Wire):
 
 
 class Reservation(Wire):
-    """Margin and notional held for orders that were sent and are not yet filled."""
+    """Margin and notional held for orders of one side that were sent and are not yet filled."""
 
     margin: NonNegativeMoney
     notional: NonNegativeMoney
+    side: Side | None = None
 
 
 class TradingDay(Wire):

@@ -34,6 +34,7 @@ from libs.schemas.base import (
     Utc,
     Wire,
 )
+from libs.schemas.decision import PairKey
 from libs.schemas.market import MarketNote, Rate
 from libs.schemas.reasons import ContextErrorCode
 from libs.schemas.strategy import TradingStrategy
@@ -139,10 +140,13 @@ class AssetMarketData(Wire):
 
 
 class MarketContext(Wire):
+    """`correlations` and `correlated` by `decision.pair_key`; a pair that `correlated` does not name counts as such."""
+
     assets: dict[Symbol, AssetMarketData]
     market_sentiment: Literal["bullish", "bearish", "neutral"] | None = None
     breadth: float | None = Field(default=None, ge=0, le=1)
     correlations: dict[str, Annotated[float, Field(ge=-1, le=1)]] | None = None
+    correlated: dict[PairKey, bool] | None = None
     timestamp: Utc
 
 

@@ -140,14 +140,26 @@ class Arm(Wire):
 LIVE = Arm()
 
 
+PairKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}\|[A-Za-z0-9_-]{1,32}$")]
+
+
+def pair_key(one: str, other: str) -> str:
+    """The key of a pair of symbols: in alphabetical order, joined by `|`."""
+    return f"{one}|{other}" if one < other else f"{other}|{one}"
+
+
 class AssetFacts(Wire):
-    """What the rules need to know of one asset's market. Mark in quote currency, `atr_percent` of `interval`."""
+    """What the rules need to know of one asset's market. Mark in quote currency.
+
+    `atr_percent` is ATR 14 of `interval` in percent of the price, `long_atr_percent` that of `long_interval`.
+    """
 
     mark: Price
     last: Price
     bid: Price | None = None
     ask: Price | None = None
     atr_percent: NonNegative | None = None
+    long_atr_percent: NonNegative | None = None
     age_seconds: float = Field(ge=0)
     stale: bool = False
     has_indicators: bool = True
@@ -156,10 +168,14 @@ class AssetFacts(Wire):
 
 
 class Facts(Wire):
-    """The market as a decision saw it (proposal) or as the rules saw it (verdict)."""
+    """The market as a decision saw it (proposal) or as the rules saw it (verdict).
+
+    `correlated` says of a pair (`pair_key`) whether it moves together; the rules take an absent pair as correlated.
+    """
 
     assets: dict[Symbol, AssetFacts]
     correlations: dict[str, float] | None = None
+    correlated: dict[PairKey, bool] | None = None
     account_version: int = Field(ge=0)
     as_of: Utc
 

@@ -15,6 +15,7 @@ from libs.schemas.base import (
     Name,
     Quantity,
     ShortText,
+    StrategyId,
     Symbol,
     Utc,
     Wire,
@@ -67,6 +68,7 @@ class OrderPlan(Wire):
     state: Literal["stored", "done"]
     account_version: int = Field(ge=0)
     correlation_id: Id
+    strategy_id: StrategyId | None = None
     planned_at: Utc
     valid_until: Utc | None = None
     order_preference: OrderPreference = "any"

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     TARGET_DEFAULTED = "target_defaulted"
     STOP_WRONG_SIDE = "stop_wrong_side"
     TARGET_WRONG_SIDE = "target_wrong_side"
+    TARGET_ABSURD = "target_absurd"
     STOP_MOVED_AWAY = "stop_moved_away"
     STOP_CANCELLED = "stop_cancelled"
     REWARD_TOO_SMALL = "reward_too_small"

@@ -76,7 +76,10 @@ class AssetVerdict(Wire):
 
 
 class Judged(Message):
-    """What the three terminal events of a judged decision share."""
+    """What the three terminal events of a judged decision share.
+
+    `facts` is the market that it was judged on, `proposed` the market that it was decided on.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("decision_id",)
 
@@ -91,6 +94,7 @@ class Judged(Message):
     expires_at: Utc
     decision: TradingDecision
     facts: Facts
+    proposed: Facts | None = None
     strategy: StrategyRef
     verdicts: tuple[AssetVerdict, ...]
     portfolio_receipts: tuple[Receipt, ...] = ()

@@ -62,6 +62,7 @@ class WorkingOrder:
     max_hold_minutes: int | None = None
     arrives_at: datetime | None = None
     cause: OrderReason | None = None
+    strategy_id: str | None = None
 
     @property
     def left(self) -> Decimal:

@@ -126,7 +126,7 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
         fees_total=book.fees_total + paid,
         day=_earned(book, -paid),
         positions={**book.positions, symbol: holding},
-        last_entry_at={**book.last_entry_at, symbol: match.at},
+        last_entry_at={**book.last_entry_at, symbol: _entered_at(book, order)},
     )
     effect = _Effect(now_book, "changed" if held else "opened", before, after, paid)
     return _told(turn, match, effect, market)
@@ -157,6 +157,12 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     return _told(turn, match, _Effect(now_book, kind, before, None, paid, realised), market)
 
 
+def _entered_at(book: AccountBook, order: WorkingOrder) -> datetime:
+    """When the newest filled entry was placed: a later fill of a ladder's rung does not make it a new entry."""
+    known = book.last_entry_at.get(order.intent.symbol)
+    return order.created_at if known is None else max(known, order.created_at)
+
+
 def _entered(before: Position | None, match: Execution, paid: Decimal) -> Position:
     order = match.order
     margin = cents(initial_margin(match.quantity, match.price, order.leverage))
@@ -172,6 +178,7 @@ def _entered(before: Position | None, match: Execution, paid: Decimal) -> Positi
             invalidation=order.invalidation,
             opened_at=match.at,
             decision_id=order.intent.decision_id,
+            strategy_id=order.strategy_id,
             fees=paid,
         )
     quantity, entry = add_to(before.quantity, before.entry_price, match.quantity, match.price)

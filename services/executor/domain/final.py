@@ -1,11 +1,47 @@
-"""The executor's own verdicts: final, and never more than what the validator allowed."""
+"""The executor's own verdicts: on its own newest quotes, final, and never more than what the validator allowed."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from libs.schemas.decision import ENTRY_ACTIONS
+from libs.schemas.decision import ENTRY_ACTIONS, AssetFacts, Facts
 from libs.schemas.reasons import Reason
 from libs.schemas.verdict import AssetVerdict, Instruction, Receipt
 from services.executor.domain.book import ZERO
+from services.executor.domain.quote import MAX_QUOTE_AGE, Market, Quote
+
+
+def own_facts(validated: Facts, market: Market) -> Facts:
+    """The validator's facts at the market's `now`, with the newer quote of each asset where the executor has one.
+
+    What a quote cannot tell (ATR, indicators, funding, correlations) stays as the validator knew it. How old a tick
+    may be is the validator's setting: here facts only go stale by waiting, and fresh by a newer quote.
+    """
+    passed = max(timedelta(0), market.now - validated.as_of)
+    assets = {symbol: _aged(seen, passed) for symbol, seen in validated.assets.items()}
+    for symbol, quote in market.quotes.items():
+        seen = assets.get(symbol)
+        age = max(timedelta(0), market.now - quote.at)
+        if seen is not None and age.total_seconds() < seen.age_seconds:
+            assets[symbol] = _quoted(seen, quote, age)
+    return validated.model_copy(update={"assets": assets, "as_of": validated.as_of + passed})
+
+
+def _aged(seen: AssetFacts, passed: timedelta) -> AssetFacts:
+    age = seen.age_seconds + passed.total_seconds()
+    return seen.model_copy(update={"age_seconds": age, "stale": seen.stale or passed > MAX_QUOTE_AGE})
+
+
+def _quoted(seen: AssetFacts, quote: Quote, age: timedelta) -> AssetFacts:
+    return seen.model_copy(
+        update={
+            "mark": float(quote.mark),
+            "last": float(quote.price),
+            "bid": None if quote.bid is None else float(quote.bid),
+            "ask": None if quote.ask is None else float(quote.ask),
+            "age_seconds": age.total_seconds(),
+            "stale": seen.stale and age > MAX_QUOTE_AGE,
+        }
+    )
 
 
 def final_verdicts(
@@ -43,8 +79,9 @@ def _shrunk(allowed: AssetVerdict, judged: AssetVerdict, expired: bool) -> Asset
 
 
 def _sized(final: Instruction, allowed: Instruction) -> Instruction:
-    """The instruction in the allowed size. Leverage, stop and target stay those of the account as it is now."""
-    notional = allowed.notional or ZERO
+    """The instruction in the allowed quantity. Prices, leverage and stop stay those of the market as it is now."""
+    quantity = allowed.quantity or ZERO
+    notional = quantity * (final.entry or ZERO)
+    rungs = tuple(rung.model_copy(update={"quantity": quantity / len(final.rungs)}) for rung in final.rungs)
     margin = notional / (final.leverage or 1)
-    size = {"quantity": allowed.quantity, "notional": notional, "margin": margin, "rungs": allowed.rungs}
-    return final.model_copy(update=size)
+    return final.model_copy(update={"quantity": quantity, "notional": notional, "margin": margin, "rungs": rungs})

@@ -35,6 +35,7 @@ def archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
         opened_at=last.opened_at,
         closed_at=at,
         decision_id=last.decision_id,
+        strategy_id=last.strategy_id,
     )
     closed = (*book.closed_trades, trade)[-KEEP_CLOSED:]
     return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))

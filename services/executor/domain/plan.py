@@ -62,6 +62,7 @@ def plan(
         state="stored",
         account_version=book.version,
         correlation_id=body.correlation_id,
+        strategy_id=body.strategy.id,
         planned_at=now,
         valid_until=body.expires_at,
         order_preference=strategy.order_preference if strategy else "any",
@@ -102,7 +103,9 @@ def reservation(entries: Iterable[Instruction]) -> dict[str, Reservation]:
     for final in entries:
         before = held.get(final.asset, Reservation(margin=ZERO, notional=ZERO))
         held[final.asset] = Reservation(
-            margin=before.margin + cents(final.margin or ZERO), notional=before.notional + cents(final.notional or ZERO)
+            margin=before.margin + cents(final.margin or ZERO),
+            notional=before.notional + cents(final.notional or ZERO),
+            side=final.side,
         )
     return held
 
@@ -200,6 +203,7 @@ def _working(intent: OrderIntent, final: Instruction | None, order_plan: OrderPl
     return WorkingOrder(
         intent=intent,
         correlation_id=order_plan.correlation_id,
+        strategy_id=order_plan.strategy_id,
         created_at=order_plan.planned_at,
         leverage=(entry.leverage if entry else None) or ONE,
         reference=reference,

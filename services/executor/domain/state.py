@@ -47,6 +47,7 @@ def reserved(book: AccountBook) -> dict[str, Reservation]:
             held[symbol] = Reservation(
                 margin=before.margin + cents(order_margin(order)),
                 notional=before.notional + cents(order.left * order.reference),
+                side=order.intent.side,
             )
     return held
 

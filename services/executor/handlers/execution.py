@@ -15,7 +15,7 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, DecisionValidated
 from services.executor.domain.book import AccountBook, traced
 from services.executor.domain.changes import Outgoing, Turn
-from services.executor.domain.final import final_verdicts
+from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, denials, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
@@ -93,7 +93,10 @@ class Execution:
         marks = {s: q.mark for s, q in market.quotes.items()}
         view = account_view(account_state(self._seat.book, None), config, marks)
         limits = Limits(strategy, config, {s: r.filters for s, r in market.rules.items()})
-        judged = judge(body.decision, body.facts, view, limits, market.now, expires_at=body.expires_at)
+        facts = own_facts(body.facts, market)
+        judged = judge(
+            body.decision, facts, view, limits, market.now, expires_at=body.expires_at, proposed=body.proposed
+        )
         return final_verdicts(body.verdicts, judged.to_wire(), expired=market.now > body.expires_at)
 
     def _strategy(self, body: DecisionValidated) -> TradingStrategy:

@@ -86,6 +86,7 @@ def _found(proposal: DecisionProposed, result: Judged) -> dict[str, Any]:
         "account_version": result.facts.account_version,
         "decision": result.decision,
         "facts": result.facts,
+        "proposed": proposal.facts,
         "strategy": proposal.strategy,
         "verdicts": result.judgement.to_wire(),
         "portfolio_receipts": result.judgement.portfolio_to_wire(),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
 
-from libs.risk import AccountView, Judgement, Limits, PositionView, Verdict, judge
+from libs.risk import AccountView, Judgement, Limits, PositionView, Resting, Verdict, judge
 from libs.schemas.account import Account, PositionSide
 from libs.schemas.decision import Action, AssetDecision, AssetFacts, Facts, TradingDecision
 from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
@@ -92,8 +92,9 @@ def position(
     return PositionView(symbol, side, D(quantity), D(entry), D(leverage), margin, *levels)
 
 
-def account(*positions: PositionView, **fields: Any) -> AccountView:
-    """Equity 10 000, all of it available but what the positions hold."""
+def account(*positions: PositionView, resting: Mapping[str, Resting | D] | None = None, **fields: Any) -> AccountView:
+    """Equity 10 000, all of it available but what the positions hold. `resting` is longs unless told else."""
+    waiting = {s: each if isinstance(each, Resting) else Resting(each, "long") for s, each in (resting or {}).items()}
     filled: dict[str, Any] = {
         "account_id": "main",
         "status": "active",
@@ -101,7 +102,7 @@ def account(*positions: PositionView, **fields: Any) -> AccountView:
         "equity": D(10_000),
         "available": D(10_000) - sum(each.margin for each in positions),
         "positions": {each.symbol: each for each in positions},
-        "resting": {},
+        "resting": waiting,
         "last_entry_at": {},
         "day_open_equity": D(10_000),
         "transfers": D(0),

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from libs.risk import account_view
+from libs.risk import Resting, account_view
 from libs.schemas.account import (
     AccountState,
+    ClosedTrade,
     OpenOrder,
     PerformanceMetrics,
     Position,
@@ -105,5 +106,66 @@ def test_reservations_and_resting_entries_count_once() -> None:
         ),
     )
     view = account_view(stored, CONFIG, {})
-    assert view.resting == {BTC: D(200), ETH: D(70), SOL: D(150)}
+    assert view.resting == {
+        BTC: Resting(D(200), "long"),
+        ETH: Resting(D(70), None),
+        SOL: Resting(D(150), "long"),
+    }
     assert view.available == D(1_000) - 30 - 7 - 30  # SOL has no reservation: 150 at the account's leverage of 5
+
+
+def test_orders_of_both_sides_rest_on_no_one_side() -> None:
+    both = state(open_orders=(order(BTC), order(BTC, side="sell")))
+    assert account_view(both, CONFIG, {}).resting[BTC].side is None
+
+
+def test_a_reservation_names_its_side() -> None:
+    sent = state(reservations={BTC: Reservation(margin=D(30), notional=D(150), side="sell")})
+    assert account_view(sent, CONFIG, {}).resting == {BTC: Resting(D(150), "short")}
+
+
+@pytest.mark.parametrize(
+    ("filled", "placed", "expected"),
+    [
+        pytest.param(None, (), {}, id="never"),
+        pytest.param(-60, (), {BTC: -60}, id="one that filled"),
+        pytest.param(None, (-30,), {BTC: -30}, id="one that rests counts from its placing"),
+        pytest.param(-60, (-30, -40), {BTC: -30}, id="the newest of all"),
+        pytest.param(-20, (-30,), {BTC: -20}, id="a newer one that filled"),
+    ],
+)
+def test_the_last_entry_of_an_asset(filled: int | None, placed: tuple[int, ...], expected: dict[str, int]) -> None:
+    stored = state(
+        last_entry_at={} if filled is None else {BTC: NOW + timedelta(seconds=filled)},
+        open_orders=tuple(order(BTC, created_at=NOW + timedelta(seconds=each)) for each in placed),
+    )
+    view = account_view(stored, CONFIG, {})
+    assert view.last_entry_at == {symbol: NOW + timedelta(seconds=each) for symbol, each in expected.items()}
+
+
+def test_a_stop_is_no_entry() -> None:
+    stop = order(BTC, leg="stop", type="stop_market", price=None, stop_price=D(9), reduce_only=True)
+    assert account_view(state(open_orders=(stop,)), CONFIG, {}).last_entry_at == {}
+
+
+def test_returns_are_of_the_notional_and_by_strategy() -> None:
+    trades = tuple(
+        ClosedTrade(
+            symbol=BTC,
+            side="long",
+            quantity=D(2),
+            entry_price=D(100),
+            exit_price=D(110),
+            margin=D(40),
+            pnl=D(pnl),
+            fees=D(1),
+            funding=D(0),
+            opened_at=NOW,
+            closed_at=NOW,
+            decision_id="d",
+            strategy_id=strategy,
+        )
+        for pnl, strategy in ((20, "swing"), (-10, "swing"), (4, "dca"), (6, None))
+    )
+    view = account_view(state(closed_trades=trades), CONFIG, {})
+    assert view.returns == {"swing": (D("0.1"), D("-0.05")), "dca": (D("0.02"),)}

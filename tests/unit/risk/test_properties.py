@@ -132,7 +132,7 @@ def test_no_limit_is_exceeded_by_what_is_accepted(scene: Scene) -> None:
         return
     gone = {verdict.asset for verdict in judgement.verdicts if verdict.action == "close_position"}
     left = {symbol: held for symbol, held in view.positions.items() if symbol not in gone}
-    before = dict(view.resting)
+    before = {symbol: each.notional for symbol, each in view.resting.items()}
     for symbol, held in left.items():
         before[symbol] = before.get(symbol, D(0)) + held.quantity * mark_of(market, symbol)
     caps = Caps.of(bounds, view)
@@ -220,7 +220,7 @@ def test_an_entry_never_changes_the_exit_of_another_asset(scene: Scene, data: st
 @given(scenes())
 def test_what_has_been_cut_is_not_cut_again(scene: Scene) -> None:
     rows, market, view, bounds = scene
-    case = Case(market, view, bounds, Caps.of(bounds, view), NOW, LATER, None, {})
+    case = Case(market, view, bounds, Caps.of(bounds, view), NOW, LATER, None, {}, {})
     for asked in rows:
         row_ = Row(asked, kind_of(asked))
         book = Book.of(case)
