@@ -1,7 +1,8 @@
 """`python -m cli.checks [--write]`: documents against the code they describe.
 
 `.env.example` lists every variable of every Settings class; ARCHITECTURE.md names every durable with a handler that
-exists; the committed JSON Schemas are what the models say; no text names a package index or a path of a machine.
+exists; the committed JSON Schemas are what the models say; docs/risk.md holds the table of libs/risk/promises.py; no
+text names a package index or a path of a machine.
 """
 
 import importlib
@@ -16,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from libs.risk import promises
 from libs.schemas import export
 from libs.schemas.subjects import DURABLES, STREAMS, matches
 
@@ -112,17 +114,34 @@ def check_texts() -> Iterator[str]:
                 yield f"{name}:{number}: names a package index or a path of a machine"
 
 
+TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
+
+
+def risk_doc() -> str:
+    """docs/risk.md with the table of what enforces each field as the code has it."""
+    return TABLE.sub(lambda _: promises.table(), (ROOT / "docs/risk.md").read_text())
+
+
+def check_risk_doc() -> Iterator[str]:
+    if (ROOT / "docs/risk.md").read_text() != risk_doc():
+        yield "docs/risk.md differs from libs/risk/promises.py: run `python -m cli.checks --write`"
+
+
 def write() -> None:
+    (ROOT / "docs/risk.md").write_text(risk_doc())
     (ROOT / ".env.example").write_text(env_example())
     folder = Path(export.__file__).parent / "jsonschema"
     for name, text in export.documents().items():
         (folder / name).write_text(text)
 
 
+CHECKS = (check_env, check_schemas, check_architecture, check_risk_doc, check_texts)
+
+
 def main() -> int:
     if "--write" in sys.argv[1:]:
         write()
-    found = [line for check in (check_env, check_schemas, check_architecture, check_texts) for line in check()]
+    found = [line for check in CHECKS for line in check()]
     sys.stdout.write("".join(f"{line}\n" for line in found))
     return 1 if found else 0
 

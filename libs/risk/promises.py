@@ -152,8 +152,9 @@ def _hold(account: AccountContext) -> str | None:
     return None if minutes is None else f"a position is closed {minutes} min after it was opened"
 
 
+STRATEGIES = "libs/strategies"
 DECIDER, CONTEXT, EXECUTOR = "services/decider", "services/context", "services/executor"
-GATEWAY, SCHEMAS = "services/gateway", "libs/schemas"
+GATEWAY, CLI = "services/gateway", "cli"
 
 STRATEGY: tuple[Promise, ...] = (
     Promise("risk_parameters.max_leverage", ("leverage",), says=_leverage),
@@ -181,11 +182,11 @@ STRATEGY: tuple[Promise, ...] = (
     Promise("prompt_template", elsewhere=(DECIDER,)),
     Promise("strategy_id", elsewhere=(DECIDER,)),
     Promise("strategy_name", elsewhere=(DECIDER,)),
-    Promise("strategy_type", elsewhere=(GATEWAY,)),
-    Promise("description", elsewhere=(GATEWAY,)),
-    Promise("is_active", elsewhere=(CONTEXT,)),
+    Promise("strategy_type", elsewhere=(STRATEGIES,)),
+    Promise("description", elsewhere=(STRATEGIES,)),
+    Promise("is_active", elsewhere=(STRATEGIES,)),
     Promise("version", elsewhere=(DECIDER,)),
-    Promise("changed_because", elsewhere=(GATEWAY,)),
+    Promise("changed_because", elsewhere=(STRATEGIES,)),
 )
 
 ACCOUNT: tuple[Promise, ...] = (
@@ -194,7 +195,7 @@ ACCOUNT: tuple[Promise, ...] = (
     Promise("symbols", ("known_asset",), (CONTEXT,)),
     Promise("status", ("account_status",), (CONTEXT,)),
     Promise("budgets", elsewhere=(DECIDER,)),
-    Promise("rate_limit", elsewhere=(GATEWAY,)),
+    Promise("rate_limit", elsewhere=(DECIDER,)),
     Promise("min_seconds_between_decisions", elsewhere=(CONTEXT,)),
     Promise("price_trigger_pct", elsewhere=(CONTEXT,)),
     Promise("funding_near_min", elsewhere=(CONTEXT,)),
@@ -207,7 +208,7 @@ ACCOUNT: tuple[Promise, ...] = (
     Promise("strategy_id", elsewhere=(CONTEXT,)),
     Promise("account_id", elsewhere=(EXECUTOR,)),
     Promise("name", elsewhere=(GATEWAY,)),
-    Promise("version", elsewhere=(GATEWAY,)),
+    Promise("version", elsewhere=(CLI,)),
 )
 
 PROMISES = (*STRATEGY, *ACCOUNT)
@@ -221,3 +222,18 @@ def strategy_fields() -> tuple[str, ...]:
 
 def account_fields() -> tuple[str, ...]:
     return tuple(name for name in Account.model_fields if name != "schema_version")
+
+
+def table() -> str:
+    """Both halves of the table in Markdown, for docs/risk.md."""
+    return f"### Strategies\n\n{_rows(STRATEGY)}\n### Accounts\n\n{_rows(ACCOUNT)}"
+
+
+def _rows(promises: tuple[Promise, ...]) -> str:
+    head = "| field | rules of libs/risk that read it | also read by | told to the model |\n|---|---|---|---|\n"
+    return head + "".join(f"| {' | '.join(_cells(promise))} |\n" for promise in promises)
+
+
+def _cells(promise: Promise) -> tuple[str, ...]:
+    rules, others = (", ".join(f"`{name}`" for name in names) for names in (promise.rules, promise.elsewhere))
+    return f"`{promise.field}`", rules, others, "" if promise.says is None else "yes"

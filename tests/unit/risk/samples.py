@@ -184,14 +184,16 @@ def judged(
     bounds: Limits | None = None,
     proposed: Facts | None = None,
     now: datetime = NOW,
+    expires_at: datetime = LATER,
+    total: float | None = None,
 ) -> Judgement:
     return judge(
-        decision(*rows),
+        decision(*rows, **({} if total is None else {"total_allocation_usd": total})),
         market or facts(),
         held or account(),
         bounds or limits(),
         now,
-        expires_at=LATER,
+        expires_at=expires_at,
         proposed=proposed,
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libs.risk import Resting
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import Action
 from tests.unit.risk.samples import (
@@ -113,3 +114,31 @@ def test_resting_entries_hold_a_place_and_open_symbols_need_none() -> None:
 def test_a_close_makes_room_for_an_entry_of_the_same_decision() -> None:
     held = account(position(XRP), position(ETH), position(SOL))
     assert one(row(BTC), row(XRP, "close_position"), held=held).verdict == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("action", "side", "expected"),
+    [
+        ("buy", "long", []),
+        ("buy", "short", ["opposite_side"]),
+        ("sell", "short", []),
+        ("sell", "long", ["opposite_side"]),
+        ("sell", None, []),
+    ],
+)
+def test_a_resting_entry_has_a_side_too(action: Action, side: PositionSide | None, expected: list[str]) -> None:
+    held = account(resting={BTC: Resting(D(100), side)})
+    assert reasons(one(row(BTC, action), held=held)) == expected
+
+
+def test_a_close_takes_the_resting_entries_of_its_symbol_out_of_the_way() -> None:
+    held = account(position(BTC), resting={BTC: D(100)})
+    verdicts = judged(row(BTC, "close_position"), row(BTC, "sell"), held=held).verdicts
+    assert [verdict.verdict for verdict in verdicts] == ["accepted", "accepted"]
+
+
+def test_equal_confidence_goes_by_symbol_not_by_row() -> None:
+    plan = limits(strategy(max_positions=1))
+    for rows in ((row(ETH), row(BTC)), (row(BTC), row(ETH))):
+        taken = [verdict.asset for verdict in judged(*rows, bounds=plan).verdicts if verdict.final]
+        assert taken == [BTC]
