@@ -51,6 +51,8 @@ def correlation(entry: Entry, book: Book, case: Case) -> Receipt | None:
     An asset's cluster is itself and whatever is correlated with it; it is not passed on to what those go with.
     """
     asset, limit, apart = entry.row.ask.asset, case.caps.cluster, case.apart
+    if book.gross + entry.notional <= limit:
+        return None
     same = [other for other, side in book.sides.items() if side is None or side == entry.side]
     joined = [asset]
     if apart:

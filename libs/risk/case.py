@@ -181,7 +181,7 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One asset's market in Decimal. `bid` and `ask` fall back to the last price."""
+    """One asset's market in Decimal, but for what one method of sizing reads. `bid` and `ask` fall back to the last."""
 
     mark: Decimal
     last: Decimal
@@ -189,7 +189,7 @@ class Market:
     ask: Decimal
     has_book: bool
     atr_percent: Decimal | None
-    long_atr_percent: Decimal | None
+    long_atr_percent: float | None
 
     @classmethod
     def of(cls, seen: AssetFacts) -> "Market":
@@ -202,7 +202,7 @@ class Market:
             last if seen.ask is None else exact(seen.ask),
             has_book,
             None if seen.atr_percent is None else exact(seen.atr_percent),
-            None if seen.long_atr_percent is None else exact(seen.long_atr_percent),
+            seen.long_atr_percent,
         )
 
 

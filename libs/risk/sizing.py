@@ -33,7 +33,8 @@ def volatility_adjusted(entry: Entry, case: Case) -> Decimal:
     Where that has too few candles for an ATR, `interval`'s stands in; where there is neither, the entry's own stop.
     """
     market = entry.market
-    wide = ATR_MULTIPLE * (market.long_atr_percent or market.atr_percent or ZERO) / HUNDRED
+    longest = exact(market.long_atr_percent) if market.long_atr_percent else market.atr_percent
+    wide = ATR_MULTIPLE * (longest or ZERO) / HUNDRED
     distance = entry.price * max(case.caps.stop, wide)
     return case.caps.risk / (distance or entry.stop_distance())
 

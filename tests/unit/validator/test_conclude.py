@@ -203,7 +203,7 @@ async def test_a_paused_account_opens_nothing() -> None:
     ended = await end(world, proposal())
     assert isinstance(ended, DecisionRejected) and ended.reason is RejectReason.NOTHING_PASSED
     assert world.count("perpetua_validator_receipts_total", reason="account_paused", effect="deny") == 1
-    assert world.count("perpetua_validator_verdicts_total", verdict="denied") == 1
+    assert world.count("perpetua_validator_verdicts_total", verdict="denied", action="buy") == 1
     assert world.count("perpetua_validator_endings_total", event="rejected", outcome="nothing_passed") == 1
     assert world.count("perpetua_validator_judge_seconds_count") == 1
 
