@@ -20,28 +20,30 @@ def risk_per_trade(entry: Entry, book: Book, case: Case) -> Receipt | None:
     exit_risk = entry.stop_distance() + (entry.stop or entry.price) * entry.exit_fee
     left = case.caps.risk - exit_risk * entry.held
     most = left / (exit_risk + entry.price * entry.entry_fee)
-    return clamp(entry, most, "risk_per_trade", Reason.RISK_CLAMPED, "the risk per trade", case.caps.risk)
+    return clamp(entry, most, "risk_per_trade", Reason.RISK_CLAMPED, "the whole position may lose", case.caps.risk)
 
 
 def position_size(entry: Entry, book: Book, case: Case) -> Receipt | None:
     limit = case.limits.account.max_position_size
-    what = "the account's largest position"
+    what = "a position of this account may hold"
     return clamp(entry, _room(entry, book, limit), "position_size", Reason.POSITION_SIZE_CLAMPED, what, limit)
 
 
 def venue_quantity(entry: Entry, book: Book, case: Case) -> Receipt | None:
     """The largest order that the venue takes; each rung of a ladder is one."""
     most = entry.venue.max_quantity * (len(entry.rungs) or 1)
-    return clamp(entry, most, "lot", Reason.POSITION_SIZE_CLAMPED, "the venue's largest order")
+    return clamp(entry, most, "lot", Reason.POSITION_SIZE_CLAMPED, "the venue takes no larger order")
 
 
 def exposure(entry: Entry, book: Book, case: Case) -> Receipt | None:
     most = (case.caps.exposure - book.gross) / entry.price
-    return clamp(entry, most, "exposure", Reason.EXPOSURE_CLAMPED, "the exposure", case.caps.exposure)
+    return clamp(
+        entry, most, "exposure", Reason.EXPOSURE_CLAMPED, "all positions together may hold", case.caps.exposure
+    )
 
 
 def concentration(entry: Entry, book: Book, case: Case) -> Receipt | None:
-    limit, what = case.caps.asset, "one asset's share of the exposure"
+    limit, what = case.caps.asset, "one asset may hold"
     return clamp(entry, _room(entry, book, limit), "concentration", Reason.CONCENTRATION_CLAMPED, what, limit)
 
 
@@ -58,7 +60,7 @@ def correlation(entry: Entry, book: Book, case: Case) -> Receipt | None:
     if apart:
         joined += [other for other in same if other not in apart.get(asset, NONE)]
     load = max(_load(each, same, book, case) for each in joined)
-    what = f"what moves with {asset} on one side"
+    what = f"what moves with {asset} on one side may hold"
     return clamp(entry, (limit - load) / entry.price, "correlation", Reason.CORRELATION_CLAMPED, what, limit)
 
 
@@ -71,7 +73,7 @@ def _load(asset: str, same: list[str], book: Book, case: Case) -> Decimal:
 def margin(entry: Entry, book: Book, case: Case) -> Receipt | None:
     """Margin, opening loss and fee come out of what is available after reservations."""
     most = book.available / entry.unit_cost()
-    return clamp(entry, most, "margin", Reason.MARGIN_CLAMPED, "the available balance", book.available)
+    return clamp(entry, most, "margin", Reason.MARGIN_CLAMPED, "margin, fee and opening loss may take", book.available)
 
 
 def lot(entry: Entry, book: Book, case: Case) -> Receipt | None:

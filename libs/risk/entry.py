@@ -8,7 +8,7 @@ from libs.perps.fees import BPS
 from libs.perps.filters import round_passive, round_price
 from libs.risk.case import ZERO, Book, Case, Market, Row, exact
 from libs.risk.ladder import average, rung_prices
-from libs.risk.values import PositionView, Receipt, show
+from libs.risk.values import PositionView, Receipt
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision
 from libs.schemas.reasons import Reason
@@ -132,15 +132,17 @@ def _aggressive(side: PositionSide, s: Decimal, market: Market, venue: VenueSymb
 
 
 def clamp(
-    entry: Entry, most: Decimal, rule: str, reason: Reason, what: str, limit: Decimal | None = None
+    entry: Entry, most: Decimal, rule: str, reason: Reason, why: str, limit: Decimal | None = None
 ) -> Receipt | None:
-    """Cuts the quantity to `most`; nothing left of the limit (named by `what`, in quote currency) denies."""
+    """Cuts the quantity to `most`; where nothing is left it denies. `limit`, in quote currency, ends the sentence."""
     if entry.quantity <= most:
         return None
     before = entry.notional
     if limit is not None:
-        what = f"{what}, {show(limit)}"
+        why = f"{why} at most {limit:.2f}"
     if most <= 0:
-        return Receipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left of {what}", before, ZERO)
+        return Receipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left: {why}", before, ZERO)
     entry.quantity = most
-    return Receipt(rule, "clamp", reason, f"cut to {what}", before, entry.notional)
+    return Receipt(
+        rule, "clamp", reason, f"cut from {before:.2f} to {entry.notional:.2f}: {why}", before, entry.notional
+    )

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from libs.perps.sides import opened_by, sign
 from libs.risk.case import Book, Case, Row, deny
-from libs.risk.values import Receipt, show
+from libs.risk.values import Receipt
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetFacts
 from libs.schemas.reasons import Reason
@@ -79,12 +79,12 @@ def opposite_side(row: Row, book: Book, case: Case) -> Receipt | None:
             "opposite_side", Reason.SUPERSEDED, f"{row.ask.asset} is closed by another row: nothing to increase"
         )
     if position is not None and position.side != side:
-        open_first = f"a {position.side} is open: close it before {row.ask.action}"
+        open_first = f"a {position.side} is open: close it before you {row.ask.action}"
         return deny("opposite_side", Reason.OPPOSITE_SIDE, open_first)
     resting = book.resting.get(row.ask.asset)
     if resting is None or resting.side in (None, side):
         return None
-    waiting = f"an entry of a {resting.side} is still resting: {row.ask.action} once it has filled or gone"
+    waiting = f"a {resting.side} entry is still resting: {row.ask.action} once it has filled or is gone"
     return deny("opposite_side", Reason.OPPOSITE_SIDE, waiting)
 
 
@@ -110,7 +110,9 @@ def daily_loss(row: Row, book: Book, case: Case) -> Receipt | None:
     gained = account.equity - account.day_open_equity - account.transfers
     if gained > -case.caps.day_loss:
         return None
-    return deny("daily_loss", Reason.DAILY_LOSS, f"{show(gained)} today, the limit is {show(-case.caps.day_loss)}")
+    return deny(
+        "daily_loss", Reason.DAILY_LOSS, f"the day stands at {gained:.2f}, entries end at {-case.caps.day_loss:.2f}"
+    )
 
 
 def funding(row: Row, book: Book, case: Case) -> Receipt | None:
@@ -122,14 +124,22 @@ def funding(row: Row, book: Book, case: Case) -> Receipt | None:
     adverse = float(sign(side)) * (seen.funding_rate or 0.0)
     most = strategy.risk_parameters.max_funding_rate_bps
     if adverse * BPS > most:
-        return deny("funding", Reason.FUNDING_ADVERSE, f"funding costs {adverse * BPS:.2f} bps, the limit is {most:g}")
+        return deny(
+            "funding", Reason.FUNDING_ADVERSE, f"funding costs {adverse * BPS:.2f} bps per 8 h, the limit is {most:g}"
+        )
     if seen.next_funding_time is None:
         return None
     due = abs(seen.next_funding_time - case.now)
     if strategy.funding_blackout_min and due <= timedelta(minutes=strategy.funding_blackout_min):
-        return deny("funding", Reason.FUNDING_NEAR, f"funding is {due.total_seconds():.0f} s away: blackout")
+        return deny(
+            "funding", Reason.FUNDING_NEAR, f"no entries this near to funding: it is {due.total_seconds():.0f} s away"
+        )
     if adverse * 100 > strategy.funding_rate_threshold and due <= FUNDING_NEAR:
-        return deny("funding", Reason.FUNDING_NEAR, f"funding of {adverse:.4%} is {due.total_seconds():.0f} s away")
+        return deny(
+            "funding",
+            Reason.FUNDING_NEAR,
+            f"funding of {adverse:.4%} against it is due within {due.total_seconds():.0f} s",
+        )
     return None
 
 

@@ -107,7 +107,7 @@ def reward_risk(entry: Entry, book: Book, case: Case) -> Receipt | None:
     if reward >= wanted * risk:
         return None
     ratio = reward / risk
-    message = f"the target pays {show(ratio)} times the risk net of fees, the strategy asks for {show(wanted)}"
+    message = f"the target pays {ratio:.2f} times the risk net of fees, the strategy asks for {show(wanted)}"
     return Receipt("reward_risk", "deny", Reason.REWARD_TOO_SMALL, message, ratio, wanted)
 
 

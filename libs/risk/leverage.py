@@ -43,7 +43,9 @@ def venue_tier(entry: Entry, book: Book, case: Case) -> Receipt | None:
         return _lower(entry, most, Reason.LEVERAGE_CLAMPED, f"at most {show(most)} at a notional of {show(total)}")
     # Half a lot below the floor: the tier begins at its floor.
     room = (floor - entry.held_notional) / entry.price - entry.venue.lot_size / 2
-    return clamp(entry, room, "leverage", Reason.LEVERAGE_FIXED, f"the venue's tier for leverage {entry.leverage}")
+    return clamp(
+        entry, room, "leverage", Reason.LEVERAGE_FIXED, f"the venue allows leverage {show(entry.leverage)} on no more"
+    )
 
 
 def liquidation_buffer(entry: Entry, book: Book, case: Case) -> Receipt | None:

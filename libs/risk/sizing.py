@@ -76,7 +76,7 @@ def size(entry: Entry, book: Book, case: Case) -> Receipt | None:
     method = case.limits.strategy.position_sizing
     entry.quantity = entry.margin_cap * entry.leverage / entry.price
     sized = METHODS[method](entry, case)
-    cut = clamp(entry, sized, "sizing", Reason.SIZED, f"what {method} sizing gives")
+    cut = clamp(entry, sized, "sizing", Reason.SIZED, f"{method} sizing gives no more")
     if cut is not None:
         return cut
     return Receipt("sizing", "note", Reason.SIZED, f"{method} sizing allows as much", entry.notional, entry.notional)

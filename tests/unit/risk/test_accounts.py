@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from libs.risk import Resting, account_view
+from libs.risk import PositionView, Resting, account_view
 from libs.schemas.account import (
     AccountState,
     ClosedTrade,
@@ -169,3 +169,14 @@ def test_returns_are_of_the_notional_and_by_strategy() -> None:
     )
     view = account_view(state(closed_trades=trades), CONFIG, {})
     assert view.returns == {"swing": (D("0.1"), D("-0.05")), "dca": (D("0.02"),)}
+
+
+def test_a_position_is_seen_as_it_is_stored() -> None:
+    seen = account_view(state(positions=(held(side="short"),)), CONFIG, {}).positions[BTC]
+    assert seen == PositionView(BTC, "short", D(10), D(100), D(5), D(200), D(95), None)
+
+
+def test_equity_and_what_is_available_follow_the_mark() -> None:
+    view = account_view(state(positions=(held(),)), CONFIG, {BTC: D(93)})
+    assert (view.equity, view.available) == (D(930), D(800))
+    assert account_view(state(positions=(held(),), margin_mode="cross"), CONFIG, {BTC: D(93)}).available == 730

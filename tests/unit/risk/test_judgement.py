@@ -1,11 +1,13 @@
 """The judgement as a whole: status, portfolio, wire."""
 
+from dataclasses import fields
 from decimal import Decimal as D
 
 import pytest
 
-from libs.risk import Judgement, judge
+from libs.risk import Judgement, Receipt, SizedOrder, judge
 from libs.schemas.decision import Action, AssetDecision
+from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Ladder
 from libs.schemas.verdict import AssetVerdict
 from libs.schemas.verdict import Receipt as WireReceipt
@@ -74,7 +76,7 @@ def test_wire_verdicts_say_what_was_done_and_why() -> None:
         rule="sizing",
         severity="warning",
         reason="sized",
-        message="cut to what percentage sizing gives",
+        message="cut from 45000.00 to 10000.00: percentage sizing gives no more",
         before=45_000.0,
         after=10_000.0,
     )
@@ -137,3 +139,20 @@ def test_a_stop_within_a_ladder_is_on_the_wrong_side() -> None:
 def test_every_rung_reaches_the_venues_minimum_or_none_is_placed() -> None:
     asked = row(allocation_usd=2_500, sl_price=None, tp_price=None)
     assert reasons(one(asked, bounds=limits(strategy(**LADDER), venue(min_notional="499"))))[-1] == "below_minimum"
+
+
+def test_an_instruction_travels_whole() -> None:
+    names = [each.name for each in fields(SizedOrder) if each.name != "rungs"]
+    order = SizedOrder(
+        asset=BTC, action="buy", side="buy", leverage=D(5), quantity=D(2), notional=D(200), margin=D(40), type="limit",
+        time_in_force="post_only", limit_price=D(100), entry=D("99.5"), stop=D(98), target=D(110),
+        rungs=((D(100), D(1)), (D(99), D(1))), cancel_target=True, reduce_only=True, exit_plan="a", invalidation="b",
+    )  # fmt: skip
+    wire = order.to_wire()
+    assert {name: getattr(wire, name) for name in names} == {name: getattr(order, name) for name in names}
+    assert [(rung.price, rung.quantity) for rung in wire.rungs] == list(order.rungs)
+
+
+def test_sizes_of_a_receipt_travel_as_numbers_and_words_as_words() -> None:
+    wire = Receipt("margin", "clamp", Reason.MARGIN_CLAMPED, "cut", D("500.5"), "none").to_wire()
+    assert (wire.before, wire.after) == (500.5, "none")
