@@ -172,11 +172,35 @@ def test_returns_are_of_the_notional_and_by_strategy() -> None:
 
 
 def test_a_position_is_seen_as_it_is_stored() -> None:
-    seen = account_view(state(positions=(held(side="short"),)), CONFIG, {}).positions[BTC]
-    assert seen == PositionView(BTC, "short", D(10), D(100), D(5), D(200), D(95), None)
+    stored = held(side="short").model_copy(update={"take_profit": D(80)})
+    seen = account_view(state(positions=(stored,)), CONFIG, {}).positions[BTC]
+    assert seen == PositionView(BTC, "short", D(10), D(100), D(5), D(200), D(95), D(80))
 
 
 def test_equity_and_what_is_available_follow_the_mark() -> None:
     view = account_view(state(positions=(held(),)), CONFIG, {BTC: D(93)})
     assert (view.equity, view.available) == (D(930), D(800))
     assert account_view(state(positions=(held(),), margin_mode="cross"), CONFIG, {BTC: D(93)}).available == 730
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"leg": "exit"}, {"reduce_only": True}, {"leg": "stop", "reduce_only": True}, {"filled": D(4)}],
+    ids=["another leg", "reduce only", "a stop", "filled"],
+)
+def test_what_is_no_waiting_entry_does_not_rest(fields: dict[str, Any]) -> None:
+    assert account_view(state(open_orders=(order(BTC, **fields),)), CONFIG, {}).resting == {}
+
+
+def test_every_rung_of_a_ladder_rests() -> None:
+    rungs = (order(BTC), order(BTC, price=D("0.1"), quantity=D(5)))
+    assert account_view(state(open_orders=rungs), CONFIG, {}).resting == {BTC: Resting(D("200.5"), "long")}
+
+
+def test_a_small_rest_counts_too() -> None:
+    assert account_view(state(open_orders=(order(BTC, price=D("0.1")),)), CONFIG, {}).resting[BTC].notional == D("0.4")
+
+
+def test_a_reservation_to_buy_is_long() -> None:
+    sent = state(reservations={BTC: Reservation(margin=D(30), notional=D(150), side="buy")})
+    assert account_view(sent, CONFIG, {}).resting[BTC].side == "long"

@@ -156,3 +156,4 @@ def test_an_instruction_travels_whole() -> None:
 def test_sizes_of_a_receipt_travel_as_numbers_and_words_as_words() -> None:
     wire = Receipt("margin", "clamp", Reason.MARGIN_CLAMPED, "cut", D("500.5"), "none").to_wire()
     assert (wire.before, wire.after) == (500.5, "none")
+    assert isinstance(wire.before, float)

@@ -100,3 +100,11 @@ def test_a_request_that_no_method_cuts_is_told_as_well() -> None:
     receipt = one(row()).receipts[0]
     assert (receipt.rule, receipt.effect, receipt.before, receipt.after) == ("sizing", "note", D(500), D(500))
     assert receipt.message == "percentage sizing allows as much"
+
+
+def test_without_a_margin_percentage_few_trades_are_sized_by_volatility() -> None:
+    verdict = one(
+        row(allocation_usd=9_000, leverage=10), bounds=limits(strategy(position_sizing="kelly", margin_pct=None), FREE)
+    )
+    assert verdict.final is not None
+    assert verdict.final.quantity == 250

@@ -246,3 +246,9 @@ def test_margin_covers_the_loss_that_an_order_above_the_mark_opens_with() -> Non
     final = one(row(sl_price=97), held=held, market=facts(mark=99)).final
     assert final is not None
     assert final.quantity == D("1.90")  # 20 of margin, 1 of open loss, .05 of fee a unit
+
+
+def test_selling_at_market_expects_the_bid() -> None:
+    final = one(row(action="sell"), market=facts(bid=99.9, ask=100.1)).final
+    assert final is not None
+    assert final.entry == D("99.9")
