@@ -169,7 +169,8 @@ CASES = [
     pytest.param(lambda: one(row(tp_price=99)),
         "tp_sl_logic deny target_wrong_side - -: the target of a long at 99 is behind its entry 100",
         id="a target behind the entry"),
-    pytest.param(lambda: one(row(action="sell", sl_price=140, tp_price=None), bounds=limits(strategy(take_profit_ratio=3))),
+    pytest.param(lambda: one(row(action="sell", sl_price=140, tp_price=None),
+                             bounds=limits(strategy(take_profit_ratio=3))),
         "reward_risk deny reward_too_small - -: no target can pay 3 times the risk",
         id="no target can pay"),
     pytest.param(lambda: one(row(tp_price=102)),
@@ -185,7 +186,8 @@ CASES = [
     pytest.param(lambda: one(row(allocation_usd=900, leverage=20), bounds=STEPS),
         "leverage clamp leverage_clamped 20 10: at most 10 at a notional of 18000",
         id="the venue's tier"),
-    pytest.param(lambda: one(row(allocation_usd=2_000, leverage=20), bounds=STEPS, held=account(position(leverage="20"))),
+    pytest.param(lambda: one(row(allocation_usd=2_000, leverage=20), bounds=STEPS,
+                             held=account(position(leverage="20"))),
         "risk_per_trade clamp risk_clamped 40000 22844.687947: cut from 40000.00 to 22844.69: the whole position "
         "may lose at most 500.00; leverage clamp leverage_fixed 22844.687947 8999.5: cut from 22844.69 to "
         "8999.50: the venue allows leverage 20 on no more",
