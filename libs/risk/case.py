@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from libs.risk.values import AccountView, Limits, PositionView, Receipt, Resting, SizedOrder, Verdict
@@ -23,6 +24,12 @@ HUNDRED = Decimal(100)
 def exact(number: float) -> Decimal:
     """A float as the decimal that a reader sees, not as its binary expansion."""
     return Decimal(repr(number))
+
+
+@lru_cache(maxsize=1024)
+def constant(number: float) -> Decimal:
+    """`exact` of a number that many decisions share: a strategy's limit, a leverage."""
+    return exact(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +50,17 @@ class Caps:
     def of(cls, limits: Limits, account: AccountView) -> "Caps":
         strategy = limits.strategy
         risk, percent = strategy.risk_parameters, account.equity / HUNDRED
-        exposure = percent * exact(strategy.max_exposure_pct)
+        exposure = percent * constant(strategy.max_exposure_pct)
         return cls(
-            risk=percent * exact(risk.max_risk_per_trade),
+            risk=percent * constant(risk.max_risk_per_trade),
             exposure=exposure,
-            asset=exposure * exact(strategy.max_asset_share_pct) / HUNDRED,
-            cluster=percent * exact(strategy.max_cluster_pct),
-            stop=exact(risk.stop_loss_percentage) / HUNDRED,
-            leverage=min(exact(risk.max_leverage), limits.account.leverage),
-            liquidation_buffer=exact(risk.liquidation_buffer),
-            day_loss=account.day_open_equity * exact(risk.max_daily_loss) / HUNDRED,
-            reward=None if risk.take_profit_ratio is None else exact(risk.take_profit_ratio),
+            asset=exposure * constant(strategy.max_asset_share_pct) / HUNDRED,
+            cluster=percent * constant(strategy.max_cluster_pct),
+            stop=constant(risk.stop_loss_percentage) / HUNDRED,
+            leverage=min(constant(risk.max_leverage), limits.account.leverage),
+            liquidation_buffer=constant(risk.liquidation_buffer),
+            day_loss=account.day_open_equity * constant(risk.max_daily_loss) / HUNDRED,
+            reward=None if risk.take_profit_ratio is None else constant(risk.take_profit_ratio),
         )
 
 

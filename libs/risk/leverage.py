@@ -6,7 +6,7 @@ from libs.perps.entry import add_to
 from libs.perps.filters import truncate
 from libs.perps.margin import liquidation_price
 from libs.perps.tiers import build_tiers, max_notional, tier_at, tier_for
-from libs.risk.case import ZERO, Book, Case, deny, exact
+from libs.risk.case import ZERO, Book, Case, constant, deny
 from libs.risk.entry import ONE, Entry, clamp
 from libs.risk.values import PositionView, Receipt, show
 from libs.schemas.reasons import Reason
@@ -15,7 +15,7 @@ from libs.schemas.reasons import Reason
 def leverage(entry: Entry, book: Book, case: Case) -> Receipt | None:
     """min(decision or account's default, strategy, account, venue); that of the open position where there is one."""
     asked = entry.row.ask.leverage
-    wanted = case.limits.account.leverage if asked is None else exact(asked)
+    wanted = case.limits.account.leverage if asked is None else constant(asked)
     if entry.position is not None:
         entry.leverage = entry.position.leverage
         if asked is None or wanted == entry.leverage:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from libs.risk.case import HUNDRED, ZERO, Book, Case, exact
+from libs.risk.case import HUNDRED, ZERO, Book, Case, constant, exact
 from libs.risk.entry import Entry, clamp
 from libs.risk.levels import unit_risk
 from libs.risk.values import Receipt
@@ -16,7 +16,7 @@ KELLY_TRADES = 30
 
 def fixed(entry: Entry, case: Case) -> Decimal:
     """A fixed margin in quote currency per order: an entry, or each rung of a ladder."""
-    return _by_margin(entry, exact(case.limits.strategy.fixed_margin_usd or 0.0) * (len(entry.rungs) or 1))
+    return _by_margin(entry, constant(case.limits.strategy.fixed_margin_usd or 0.0) * (len(entry.rungs) or 1))
 
 
 def percentage(entry: Entry, case: Case) -> Decimal:
@@ -24,7 +24,7 @@ def percentage(entry: Entry, case: Case) -> Decimal:
     share = case.limits.strategy.margin_pct
     if share is None:
         return volatility_adjusted(entry, case)
-    return _by_margin(entry, case.account.equity * exact(share) / HUNDRED)
+    return _by_margin(entry, case.account.equity * constant(share) / HUNDRED)
 
 
 def volatility_adjusted(entry: Entry, case: Case) -> Decimal:
