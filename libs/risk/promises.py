@@ -180,6 +180,7 @@ STRATEGY: tuple[Promise, ...] = (
     Promise("max_hold_minutes", elsewhere=(EXECUTOR,), says=_hold),
     Promise("timeframe_preference", elsewhere=(CONTEXT,)),
     Promise("prompt_template", elsewhere=(DECIDER,)),
+    Promise("model", elsewhere=(DECIDER,)),
     Promise("strategy_id", elsewhere=(DECIDER,)),
     Promise("strategy_name", elsewhere=(DECIDER,)),
     Promise("strategy_type", elsewhere=(STRATEGIES,)),
