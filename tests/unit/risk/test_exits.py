@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libs.risk import SizedOrder
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision
 from tests.unit.risk.samples import (
@@ -181,3 +182,42 @@ def increase_of(asset: str) -> AssetDecision:
     return row(
         asset, "adjust_position", position_adjustment={"adjustment_type": "increase", "adjustment_amount_usd": 10}
     )
+
+
+def test_a_decrease_is_ordered_whole() -> None:
+    asked = decrease(amount=100, new_sl_price=97, new_tp_price=115)
+    final = one(asked.model_copy(update={"invalidation": "below 90"}), held=account(position())).final
+    assert final == SizedOrder(
+        asset=BTC, action="adjust_position", side="sell", leverage=D(5), quantity=D(5), notional=D(500), margin=D(100),
+        type="market", time_in_force="ioc", entry=D(100), stop=D(97), target=D(115), reduce_only=True,
+        exit_plan="stop or target", invalidation="below 90",
+    )  # fmt: skip
+
+
+def test_moved_protection_trades_nothing() -> None:
+    final = one(orders(adjust_sl=True, new_sl_price=97, cancel_tp=True), held=account(position())).final
+    assert final == SizedOrder(
+        asset=BTC, action="adjust_orders", side="sell", leverage=D(5), stop=D(97), cancel_target=True, reduce_only=True,
+        exit_plan="stop or target",
+    )  # fmt: skip
+
+
+def test_a_close_without_a_market_names_no_price() -> None:
+    final = one(row(action="close_position"), held=account(position()), market=without(BTC)).final
+    assert final is not None
+    assert (final.entry, final.notional) == (None, D(1_000))
+
+
+def test_a_second_close_of_an_asset_says_that_it_is_closed_already() -> None:
+    second = judged(row(action="close_position"), row(action="close_position"), held=account(position())).verdicts[1]
+    assert [(r.rule, r.message) for r in second.receipts] == [
+        ("position_open", "BTCUSDT is closed by another row already")
+    ]
+
+
+def test_what_a_close_frees_is_less_its_fee() -> None:
+    # 200 of margin, .5 of fee; an entry at 5x costs 20.05 a unit.
+    asked = row(ETH, allocation_usd=1_000, sl_price=98)
+    verdict = one(asked, row(BTC, "close_position"), held=account(position(BTC), available=D(0)))
+    assert verdict.final is not None
+    assert verdict.final.quantity == D("9.95")

@@ -142,3 +142,16 @@ def test_equal_confidence_goes_by_symbol_not_by_row() -> None:
     for rows in ((row(ETH), row(BTC)), (row(BTC), row(ETH))):
         taken = [verdict.asset for verdict in judged(*rows, bounds=plan).verdicts if verdict.final]
         assert taken == [BTC]
+
+
+@pytest.mark.parametrize(("minutes", "denied"), [(0, False), (5, True), (6, True), (4, False)])
+def test_a_blackout_is_only_what_the_strategy_says(minutes: int, denied: bool) -> None:
+    due = facts(next_funding_time=NOW + timedelta(minutes=5))
+    verdict = one(row(), market=due, bounds=limits(strategy(funding_blackout_min=minutes)))
+    assert reasons(verdict) == (["funding_near"] if denied else [])
+
+
+@pytest.mark.parametrize(("rate", "denied"), [(0.0005, False), (0.000501, True)])
+def test_funding_near_is_denied_above_its_threshold(rate: float, denied: bool) -> None:
+    due = facts(funding_rate=rate, next_funding_time=NOW + timedelta(minutes=5))
+    assert reasons(one(row(), market=due)) == (["funding_near"] if denied else [])

@@ -157,3 +157,10 @@ def test_sizes_of_a_receipt_travel_as_numbers_and_words_as_words() -> None:
     wire = Receipt("margin", "clamp", Reason.MARGIN_CLAMPED, "cut", D("500.5"), "none").to_wire()
     assert (wire.before, wire.after) == (500.5, "none")
     assert isinstance(wire.before, float)
+
+
+def test_what_is_said_of_the_portfolio() -> None:
+    told = judged(row(), row(ETH), total=150).portfolio
+    assert [(r.rule, r.effect, r.message, r.before, r.after) for r in told] == [
+        ("total_matches", "warn", "allocations add up to 200, total_allocation_usd says 150", D(150), D(200))
+    ]

@@ -119,3 +119,10 @@ def test_adding_may_tighten_the_stop_but_not_loosen_it() -> None:
     tighter = one(increase(new_sl_price=98), held=held)
     assert tighter.final is not None
     assert tighter.final.stop == 98
+
+
+@pytest.mark.parametrize(("mark", "limit", "stop"), [(100, 100, 100), (99, 100, 99), (100, 98, 98)])
+def test_a_stop_at_the_entry_or_at_the_mark_is_on_the_wrong_side(mark: float, limit: float, stop: float) -> None:
+    bounds = limits(strategy(order_preference="maker_only"))
+    verdict = one(row(limit_price=limit, sl_price=stop), market=facts(mark=mark), bounds=bounds)
+    assert reasons(verdict) == ["stop_wrong_side"]
