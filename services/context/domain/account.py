@@ -1,5 +1,6 @@
 """The account section of a context: balances and positions at the newest marks, and what they put at risk."""
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from libs.risk.accounts import account_view
 from libs.schemas.account import Account, AccountState, Position
 from libs.schemas.context import AccountContext, PositionSummary, RiskMetrics
 from libs.schemas.strategy import TradingStrategy
+from services.context.domain.correlations import Correlations
 
 Z_95 = 1.645
 ZERO = Decimal(0)
@@ -78,12 +80,11 @@ def account_section(
     )
 
 
-def risk(section: AccountContext, volatility: Mapping[str, float]) -> RiskMetrics:
+def risk(section: AccountContext, volatility: Mapping[str, float], correlations: Correlations) -> RiskMetrics:
     """Risk of the open positions. `volatility` in percent per candle of `interval`, by symbol.
 
-    var_95 = Σ notional × volatility fraction × 1.645, as if all moved together. Concentration is the largest asset's
-    share of gross exposure; correlation risk the share of gross exposure that points one way, with two positions or
-    more: until correlations are known all assets count as correlated. margin_ratio = margins ÷ equity.
+    var_95 = Σ notional × volatility fraction × 1.645, as if all moved together and none hedged another. Concentration
+    is the largest asset's share of gross exposure. margin_ratio = margins ÷ equity.
     """
     positions = section.open_positions
     gross = float(_gross(positions))
@@ -93,12 +94,33 @@ def risk(section: AccountContext, volatility: Mapping[str, float]) -> RiskMetric
     return RiskMetrics(
         var_95=sum(float(p.notional) * volatility.get(p.symbol, 0.0) / 100 * Z_95 for p in positions),
         max_drawdown=section.recent_performance.max_drawdown,
-        correlation_risk=min(100.0, abs(net) / gross * 100) if gross and len(positions) > 1 else 0.0,
+        correlation_risk=correlation_risk(positions, volatility, correlations),
         concentration_risk=min(100.0, largest / gross * 100) if gross else 0.0,
         gross_exposure=gross,
         net_exposure=net,
         margin_ratio=_percent(margins, section.equity) / 100,
     )
+
+
+def correlation_risk(
+    positions: tuple[PositionSummary, ...], volatility: Mapping[str, float], correlations: Correlations
+) -> float:
+    """How much of their risk the open positions share: 100 × √(wᵀρw) ÷ Σ|w|, 0 with fewer than two.
+
+    w are signed notionals × volatility (notionals alone where one volatility is unknown), ρ the correlations, 1 where
+    unknown. 100: all move as one, the same way; 0: they cancel each other. √(wᵀρw) is the portfolio's volatility
+    (H. Markowitz, Portfolio Selection, 1952).
+    """
+    if len(positions) < 2:
+        return 0.0
+    known = all(volatility.get(p.symbol) for p in positions)
+    weights = {
+        p.symbol: float(p.notional) * (1 if p.side == "long" else -1) * (volatility[p.symbol] if known else 1.0)
+        for p in positions
+    }
+    whole = sum(abs(w) for w in weights.values())
+    variance = sum(v * w * correlations.of(a, b) for a, v in weights.items() for b, w in weights.items())
+    return min(100.0, 100 * math.sqrt(max(0.0, variance)) / whole) if whole else 0.0
 
 
 def _gross(positions: tuple[PositionSummary, ...]) -> Decimal:

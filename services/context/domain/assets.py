@@ -1,6 +1,6 @@
 """The market section of a context: what each asset's ticks and closed candles say, and what is stale or missing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,8 +16,9 @@ from libs.schemas.context import (
     TechnicalIndicatorsSet,
 )
 from libs.schemas.reasons import ContextErrorCode
-from services.context.domain import figures
+from services.context.domain import correlations, figures
 from services.context.domain.candles import Track
+from services.context.domain.correlations import Correlations, Shared
 from services.context.domain.indicators import MOST, WARM_UP, indicators, missing
 from services.context.domain.market import Market
 from services.context.domain.series import Series
@@ -51,6 +52,7 @@ class Assets:
     degraded: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     errors: list[ContextError] = field(default_factory=list)
+    correlations: Correlations = field(default_factory=Correlations)
 
     @property
     def fresh(self) -> bool:
@@ -63,6 +65,7 @@ class Assets:
             assets=self.data,
             market_sentiment=figures.sentiment(changes),
             breadth=figures.breadth(changes),
+            correlations=dict(self.correlations.values) or None,
             timestamp=now,
         )
 
@@ -73,6 +76,11 @@ class Studies:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._kept: dict[tuple[str, tuple[Timeframe, ...]], tuple[tuple[int, ...], Study]] = {}
+        self._together = Shared()
+
+    def correlations(self, symbols: Iterable[str]) -> Correlations:
+        """How these assets move together."""
+        return self._together.of({symbol: self._market.series(symbol, correlations.TIMEFRAME) for symbol in symbols})
 
     def of(self, symbol: str, timeframes: tuple[Timeframe, ...]) -> Study:
         """Study of a symbol with `timeframes`, shortest first."""
@@ -113,6 +121,7 @@ def read(
         except ValidationError as wrong:  # of one asset, which must not cost the account its context
             found.errors.append(_beyond(symbol, wrong))
             _add(found.degraded if symbol in held else found.absent, symbol)
+    found.correlations = studies.correlations((*symbols, *held))
     return found
 
 

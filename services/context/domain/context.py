@@ -70,7 +70,7 @@ def build(
         market_data=found.section(now),
         account_state=section,
         recent_trades={s: t[-TRADES_PER_SYMBOL:] for s, t in subject.state.recent_trades.items() if s in symbols},
-        risk_metrics=risk(section, {s: a.volatility for s, a in found.data.items()}),
+        risk_metrics=risk(section, {s: a.volatility for s, a in found.data.items()}, found.correlations),
         notes=_notes(market, symbols, now),
         timestamp=now,
         expires_at=request.expires_at,

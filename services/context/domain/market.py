@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
+from services.context.domain import correlations
 from services.context.domain.candles import MINUTE, Track, epoch
 from services.context.domain.past import Past, reaches
 from services.context.domain.series import Bar, Put, Series, Source
 
 CAPACITY: dict[Timeframe, int] = {"1m": 1_500}
 OTHER_CAPACITY = 300
+ALWAYS: frozenset[Timeframe] = frozenset({"1m", correlations.TIMEFRAME})
 _NOTES_KEPT = 20
 # Two candles of one time say different things: of the same ticks, or because ticks never came here.
 _DIFFERENCES = {Put.CORRECTED: "mismatch", Put.KEPT: "mismatch", Put.FILLED: "missed", Put.UNSEEN: "missed"}
@@ -48,7 +50,7 @@ class Market:
     def __init__(self, bounds: Bounds, since: int | None = 0) -> None:
         self.bounds = bounds
         self.live = False
-        self.timeframes: frozenset[Timeframe] = frozenset({"1m"})
+        self.timeframes: frozenset[Timeframe] = ALWAYS
         self.counts: Counter[str] = Counter()
         self.differences: Counter[tuple[str, str]] = Counter()  # by symbol and kind, since this worker is live
         self.funding: dict[str, FundingUpdate] = {}

@@ -43,10 +43,9 @@ def expected(one: list[float], other: list[float]) -> float:
     """The definition written out: sums weighted by age."""
     weights = [0.5 ** ((len(one) - 1 - i) / HALF_LIFE) for i in range(len(one))]
     cov = sum(w * a * b for w, a, b in zip(weights, one, other, strict=True))
-    return cov / math.sqrt(
-        sum(w * a * a for w, a in zip(weights, one, strict=True))
-        * sum(w * b * b for w, b in zip(weights, other, strict=True))
-    )
+    first = sum(w * a * a for w, a in zip(weights, one, strict=True))
+    second = sum(w * b * b for w, b in zip(weights, other, strict=True))
+    return float(cov / math.sqrt(first * second))
 
 
 @pytest.mark.parametrize("share", [-0.9, 0.0, 0.5, 0.95])
