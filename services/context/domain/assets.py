@@ -66,6 +66,7 @@ class Assets:
             market_sentiment=figures.sentiment(changes),
             breadth=figures.breadth(changes),
             correlations=dict(self.correlations.values) or None,
+            correlated=dict(self.correlations.correlated) or None,
             timestamp=now,
         )
 
