@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,8 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(state: Path, *, feed: str = "synthetic") -> AsyncIterator[Running]:
-    async with pipeline(state, feed=feed) as made:
+async def running(
+    state: Path, *, feed: str = "synthetic", replicas: str = "", more: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    async with pipeline(state, feed=feed, replicas=replicas, more=more) as made:
         yield Running(made, state)
