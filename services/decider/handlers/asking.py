@@ -72,7 +72,9 @@ class Asking:
         if step.wait_s:
             await self.wait(step.wait_s)
         if turn.entry.is_rule:
-            return await self._call(turn, step)
+            reply = await self._call(turn, step)
+            hit("decider.after_answer")
+            return reply
         return await self._claimed(turn, step, attempt)
 
     async def _claimed(self, turn: Turn, step: Call, attempt: int) -> Reply | Denied:

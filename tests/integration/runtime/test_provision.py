@@ -40,7 +40,7 @@ async def test_what_was_altered_or_deleted_is_named_and_repaired(bus: Bus) -> No
     assert sorted(found) == [
         "the consumer context-requests has max_ack_pending=1, the code expects 256",
         "the consumer ledger-orders of ORDERS is missing",
-        "the stream KV_config has max_msgs_per_subject=1, the code expects 20",
+        "the stream KV_config has max_msgs_per_subject=1, the code expects 64",
         "the stream ORDERS has max_msgs=5, the code expects None",
     ]
     await provision_nats(bus.js)
