@@ -107,7 +107,10 @@ CallOutcome = Literal[
 
 
 class ModelCall(Wire):
-    """One call of a model as it was made. Unknown cost is null, never 0."""
+    """One call of a model as it was made. Unknown cost is null, never 0.
+
+    `notes`: what was understood of the answer rather than written in it, and which assets were dropped.
+    """
 
     model_requested: Name
     model_answered: Name | None = None
@@ -126,6 +129,7 @@ class ModelCall(Wire):
     attempt: int = Field(ge=1)
     outcome: CallOutcome
     error: Text | None = None
+    notes: tuple[ShortText, ...] = ()
     cached: bool = False  # read from what an earlier delivery has paid for; its cost is still that of the one call
 
 

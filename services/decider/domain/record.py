@@ -12,6 +12,7 @@ from services.decider.domain.reading import Reading
 from services.decider.domain.replies import TEXT_LIMIT, Reply
 
 ERROR_LIMIT = 4_000
+NOTE_LIMIT = 200
 REASONING_LIMIT = 10_000  # four calls with prompts and answers stay below the bus's limit for a message
 
 
@@ -49,7 +50,8 @@ def as_call(made: Exchange, attempt: int) -> ModelCall:
         latency_ms=reply.latency_ms,
         attempt=attempt,
         outcome=_outcome(made.reading, repaired=len(made.messages) > len(made.prompt.messages)),
-        error=_error(made.reading),
+        error=None if made.reading.parsed else made.reading.detail[:ERROR_LIMIT],
+        notes=_notes(made.reading),
         cached=made.cached,
     )
 
@@ -60,8 +62,9 @@ def _outcome(reading: Reading, *, repaired: bool) -> CallOutcome:
     return "repaired" if repaired else "ok"
 
 
-def _error(reading: Reading) -> str | None:
+def _notes(reading: Reading) -> tuple[str, ...]:
     if reading.parsed is None:
-        return reading.detail[:ERROR_LIMIT]
+        return ()
     dropped = reading.parsed.invented
-    return f"dropped, not asked for: {', '.join(dropped)}" if dropped else None
+    said = (f"dropped, not asked for: {', '.join(dropped)}",) if dropped else ()
+    return tuple(note[:NOTE_LIMIT] for note in (*said, *reading.parsed.notes))
