@@ -28,7 +28,7 @@ from libs.schemas import subjects
 from libs.schemas.context import TradingContext
 from services.decider.adapters import models_file
 from services.decider.adapters.jinja import JinjaTemplates
-from services.decider.domain.prompt import build, template_variables
+from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.settings import CONFIG
 from tests.fakes.decider_contexts import asset, context
 from tests.fakes.model_server import Answer, model_server
@@ -206,8 +206,8 @@ def _tokens() -> list[dict[str, Any]]:
     one = asset(SYMBOLS[0])
     for count in ASSETS:
         made = context({name: one.model_copy(update={"symbol": name}) for name in (*SYMBOLS, *MORE)[:count]})
-        text = JinjaTemplates().render(made.account_state.active_strategy.prompt_template, template_variables(made))
-        prompt = build(made, text, with_schema=entry.structured != "json_schema")
+        page = JinjaTemplates().page(made.account_state.active_strategy.prompt_template, template_variables(made))
+        prompt = build(made, page.text, Form(with_schema=entry.structured != "json_schema"), page.view)
         found = litellm.token_counter(model="gpt-4o", messages=[dict(message) for message in prompt.messages])
         rows.append(_row(f"tokens_{count}", found, "tokens", None, f"{count} assets, {prompt.version}"))
     return rows

@@ -106,10 +106,18 @@ CallOutcome = Literal[
 ]
 
 
+CallEnd = Literal[
+    "answered", "auth", "credit", "not_found", "rate_limited", "timeout", "unavailable", "refused", "truncated",
+    "empty", "invalid",
+]  # fmt: skip
+
+
 class ModelCall(Wire):
     """One call of a model as it was made. Unknown cost is null, never 0.
 
-    `notes`: what was understood of the answer rather than written in it, and which assets were dropped.
+    `notes`: what was understood of the answer rather than written in it, which assets were dropped, and what the prompt
+    was shortened by. `prompt_tokens` were counted before the call, by one tokenizer for all models. `ended` says how
+    the call ended before anybody read its text.
     """
 
     model_requested: Name
@@ -128,6 +136,8 @@ class ModelCall(Wire):
     latency_ms: NonNegative
     attempt: int = Field(ge=1)
     outcome: CallOutcome
+    ended: CallEnd | None = None
+    prompt_tokens: int | None = Field(default=None, ge=0)
     error: Text | None = None
     notes: tuple[ShortText, ...] = ()
     cached: bool = False  # read from what an earlier delivery has paid for; its cost is still that of the one call

@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         gate=gate,
         incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
+        tokens=models,
         limits=Limits(settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s),
         concurrency=settings.decider_concurrency,
         sleep=asyncio.sleep,

@@ -7,17 +7,18 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from libs.runtime.clock import Clock
-from libs.runtime.templates import TemplateFailed
+from libs.runtime.templates import Page, TemplateFailed
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
+from libs.schemas.venue import VenueSymbol
 from services.decider.domain.authentication import Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.policy import Limits
 from services.decider.domain.replies import Outcome, Reply
 
-__all__ = ["Accounts", "AnswerStore", "Deps", "Models", "StoreAway", "TemplateFailed", "Templates"]
+__all__ = ["Accounts", "AnswerStore", "Deps", "Models", "StoreAway", "TemplateFailed", "Templates", "Tokens"]
 
 
 class Models(Protocol):
@@ -89,8 +90,14 @@ class KeyProof(Protocol):
 
 
 class Templates(Protocol):
-    def render(self, template: str, variables: Mapping[str, Any]) -> str:
-        """Strict: raises TemplateFailed for a name that is not defined."""
+    def page(self, template: str, variables: Mapping[str, Any]) -> Page:
+        """Strict and bounded: raises TemplateFailed for a name that is not defined, and for too much work."""
+        ...
+
+
+class Tokens(Protocol):
+    def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
+        """Tokens of the messages for this model, without asking anybody."""
         ...
 
 
@@ -101,6 +108,7 @@ class Accounts(Protocol):
     def models(self) -> ModelsConfig | None: ...
 
     def account(self, account_id: str) -> Account | None: ...
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ class Deps:
     gate: Gate
     incidents: Incidents
     templates: Templates
+    tokens: Tokens
     limits: Limits
     concurrency: int
     sleep: Callable[[float], Awaitable[None]]

@@ -9,6 +9,7 @@ from libs.runtime.clock import WallClock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
+from libs.schemas.venue import VenueSymbol
 from services.decider.adapters import models_file
 from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.domain.catalogue import CatalogueEntry
@@ -85,13 +86,26 @@ class MemoryAnswers:
                 self.claims.discard(call_id)
 
 
+class BytesPerToken:
+    """Counts a token for every two bytes."""
+
+    def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
+        return sum(len(message["content"].encode()) for message in messages) // 2
+
+
 class MemoryAccounts:
-    def __init__(self, *accounts: Account, models: ModelsConfig | None = None) -> None:
+    def __init__(
+        self, *accounts: Account, models: ModelsConfig | None = None, venue: Sequence[VenueSymbol] = ()
+    ) -> None:
         self.models = models
+        self.venue = {(each.venue, each.symbol): each for each in venue}
         self.accounts = {account.account_id: account for account in accounts}
 
     def account(self, account_id: str) -> Account | None:
         return self.accounts.get(account_id)
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        return self.venue.get((venue, symbol))
 
 
 def deps(
@@ -118,6 +132,7 @@ def deps(
         gate=gate or ScriptedGate(),
         incidents=MemoryIncidents(),
         templates=JinjaTemplates(),
+        tokens=BytesPerToken(),
         limits=limits or Limits(),
         concurrency=4,
         sleep=sleep,

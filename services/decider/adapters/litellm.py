@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import errors
-from services.decider.adapters.builtin import register
+from services.decider.adapters.builtin import CHARS_PER_TOKEN, register
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.domain.authentication import fingerprint
 from services.decider.domain.catalogue import CatalogueEntry
@@ -41,6 +41,12 @@ class LiteLLM:
         if self._litellm is not None:
             await self._litellm.close_litellm_async_clients()
             self._litellm.in_memory_llm_clients_cache.flush_cache()  # else the closed ones would be used again
+
+    def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
+        """By one tokenizer for all models, without network. A rule's tokens are an estimate: none exist there."""
+        if entry.is_rule:
+            return sum(len(message["content"]) for message in messages) // CHARS_PER_TOKEN
+        return int(self._litellm.token_counter(model=entry.id, messages=[dict(message) for message in messages]))
 
     async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
         endpoint = self._endpoints.get(entry.provider)
@@ -86,12 +92,15 @@ def _load() -> Any:
     litellm: Any = importlib.import_module("litellm")
     litellm.telemetry = False
     litellm.suppress_debug_info = True
+    # Trap: else counting for a Llama asks the network for its tokenizer, 24 s with the event loop standing still.
+    litellm.disable_hf_tokenizer_download = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in ("httpx", "openai", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
     register(litellm)
+    litellm.token_counter(model="", messages=[])  # it reads its table now, not while a decision waits
     return litellm
 
 

@@ -172,6 +172,13 @@ def worst_case(entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> 
     return WorstCase((prompt * entry.price.input + output * dearest) / 1_000_000, prompt + output)
 
 
+def prompt_room(entry: CatalogueEntry) -> int:
+    """Tokens that a prompt may have, so that an answer and one repair turn fit beside it. A tenth is kept back: each
+    model counts by its own rules, and we by one."""
+    output = min(entry.max_output or DEFAULT_OUTPUT, entry.context_tokens // 4)
+    return (entry.context_tokens - 2 * output) * 9 // 10
+
+
 def _output(used: TokenUsage) -> tuple[int, int]:
     """Tokens written and tokens thought. Most providers count reasoning within the completion, some beside it."""
     inside = used.reasoning <= used.completion

@@ -11,6 +11,7 @@ class Denial(StrEnum):
     RATE_LIMITED = "rate_limited"
     BUDGET = "budget"
     BUDGET_UNAVAILABLE = "budget_unavailable"
+    TOO_LONG = "too_long"  # for the model's context
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Malformed:
 def parse(text: str, symbols: Sequence[str]) -> Parsed | Malformed:
     """Read a decision from the text of an answer, wherever in it the model has put it."""
     if len(text) > TEXT_LIMIT:
-        return Malformed((f"the answer has {len(text)} characters; {TEXT_LIMIT} are read at most",))
+        return Malformed((f"the answer has more than the {TEXT_LIMIT} characters that are read; write a shorter one",))
     try:
         found = find(text)
         if not found:

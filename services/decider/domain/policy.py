@@ -62,6 +62,7 @@ DENIED: Mapping[Denial, AbstainReason] = {
     Denial.RATE_LIMITED: AbstainReason.RATE_LIMITED,
     Denial.BUDGET: AbstainReason.BUDGET,
     Denial.BUDGET_UNAVAILABLE: AbstainReason.BUDGET_UNAVAILABLE,
+    Denial.TOO_LONG: AbstainReason.INVALID,
 }
 
 

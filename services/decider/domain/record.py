@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from libs.schemas.decision import CallOutcome, ModelCall
 from services.decider.domain import catalogue
@@ -41,7 +42,9 @@ def as_call(made: Exchange, attempt: int) -> ModelCall:
         prompt_sha256=sha256(made.messages),
         system_prompt=made.prompt.system,
         user_prompt=made.messages[-1]["content"],
-        raw_response=None if reply.text is None else reply.text[:TEXT_LIMIT],
+        raw_response=None
+        if reply.text is None
+        else reply.text[: TEXT_LIMIT + 1],  # one more: too long stays too long when it is read again
         reasoning=None if reply.reasoning is None else reply.reasoning[:REASONING_LIMIT],
         params={**entry.params, "structured_output": entry.structured, "timeout_s": entry.timeout_s},
         usage=reply.usage,
@@ -49,11 +52,26 @@ def as_call(made: Exchange, attempt: int) -> ModelCall:
         cost_source=source,
         latency_ms=reply.latency_ms,
         attempt=attempt,
-        outcome=_outcome(made.reading, repaired=len(made.messages) > len(made.prompt.messages)),
-        error=None if made.reading.parsed else made.reading.detail[:ERROR_LIMIT],
-        notes=_notes(made.reading),
+        ended=reply.outcome.value,
+        prompt_tokens=made.prompt.tokens,
         cached=made.cached,
+        **judged(made.reading, len(made.messages) > len(made.prompt.messages), made.prompt.shortened),
     )
+
+
+class Judged(TypedDict):
+    outcome: CallOutcome
+    error: str | None
+    notes: tuple[str, ...]
+
+
+def judged(reading: Reading, repaired: bool, shortened: str) -> Judged:
+    """The fields of a record that follow from what the answer is worth."""
+    return {
+        "outcome": _outcome(reading, repaired=repaired),
+        "error": None if reading.parsed else reading.detail[:ERROR_LIMIT],
+        "notes": _notes(shortened, reading),
+    }
 
 
 def _outcome(reading: Reading, *, repaired: bool) -> CallOutcome:
@@ -62,9 +80,10 @@ def _outcome(reading: Reading, *, repaired: bool) -> CallOutcome:
     return "repaired" if repaired else "ok"
 
 
-def _notes(reading: Reading) -> tuple[str, ...]:
-    if reading.parsed is None:
-        return ()
-    dropped = reading.parsed.invented
-    said = (f"dropped, not asked for: {', '.join(dropped)}",) if dropped else ()
-    return tuple(note[:NOTE_LIMIT] for note in (*said, *reading.parsed.notes))
+def _notes(shortened: str, reading: Reading) -> tuple[str, ...]:
+    said = [f"prompt {shortened}"] if shortened else []
+    if reading.parsed is not None:
+        if dropped := reading.parsed.invented:
+            said.append(f"dropped, not asked for: {', '.join(dropped)}")
+        said += reading.parsed.notes
+    return tuple(note[:NOTE_LIMIT] for note in said)

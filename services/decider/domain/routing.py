@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from libs.schemas.account import Account
+from libs.schemas.context import TradingContext
+from libs.schemas.models import ModelsConfig
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
 
 Chosen = Literal["arm", "request", "strategy", "account", "default"]
@@ -28,6 +31,16 @@ class Route:
 
     models: tuple[str, ...]
     by: Chosen
+
+
+def wishes(default: str, switched: ModelsConfig | None, account: Account | None, context: TradingContext) -> Wishes:
+    """What configuration and the request say of this context. `switched` goes before `default`."""
+    return Wishes(
+        default=",".join(switched.chain) if switched else default,
+        account=account.model if account else None,
+        strategy=context.account_state.active_strategy.model,
+        request=context.request.model,
+    )
 
 
 def names(text: str) -> tuple[str, ...]:

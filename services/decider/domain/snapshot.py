@@ -10,6 +10,7 @@ from libs.schemas.account import PositionSide, TradingState
 from libs.schemas.base import Symbol, Timeframe
 from libs.schemas.context import AssetMarketData, PositionSummary, TechnicalIndicatorsSet, TradingContext
 from libs.schemas.strategy import TradingStrategy
+from services.decider.domain.figures import minutes_between
 
 OPEN, CLOSE = "<data>", "</data>"
 KEPT = 3  # newest values of a series in the block; the tables of the prompt show ten
@@ -124,10 +125,6 @@ def frames_of(asset: AssetMarketData) -> tuple[TechnicalIndicatorsSet, ...]:
     sets = asset.technical_indicators
     ordered = (sets.interval, *sets.others, sets.long_interval)
     return tuple({each.timeframe: each for each in ordered}.values())
-
-
-def minutes_between(earlier: datetime, later: datetime) -> float:
-    return round((later - earlier).total_seconds() / 60, 1)
 
 
 def _rules(context: TradingContext) -> Rules:

@@ -10,11 +10,11 @@ from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Denied
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain, Call, Candidate, Done, State, Step
-from services.decider.domain.prompt import Prompt, build, template_variables
 from services.decider.domain.proposal import Course, decision_id
 from services.decider.domain.reading import read
 from services.decider.domain.record import Exchange, as_call
 from services.decider.handlers.asking import Asking, Turn
+from services.decider.handlers.prompting import Writer
 from services.decider.ports import Deps, TemplateFailed
 
 
@@ -58,13 +58,8 @@ class Session:
             return Abstain(AbstainReason.INVALID, str(error))
 
     def _models(self) -> tuple[str, ...]:
-        switched, account = self.deps.accounts.models, self.asking.account
-        wishes = routing.Wishes(
-            default=",".join(switched.chain) if switched else self.deps.default_model,
-            account=account.model if account else None,
-            strategy=self.context.account_state.active_strategy.model,
-            request=self.context.request.model,
-        )
+        switched = self.deps.accounts.models
+        wishes = routing.wishes(self.deps.default_model, switched, self.asking.account, self.context)
         return routing.resume(routing.route(wishes).models, [reply.model for reply in self.asking.kept])
 
     async def _converse(self, chain: tuple[CatalogueEntry, ...]) -> Parsed | Abstain:
@@ -73,30 +68,34 @@ class Session:
         state, step = policy.begin(candidates, self.deps.limits)
         turn = None
         while isinstance(step, Call):
-            turn = self._first(models[step.model]) if turn is None or turn.entry.id != step.model else turn.after(step)
+            entry = models[step.model]
+            again = turn is not None and turn.entry.id == entry.id
+            written = turn.after(step) if turn is not None and again else self._first(entry)
+            if isinstance(written, Denied):
+                state, step = self._passed_over(written, state, step)
+                continue
+            turn = written
             state, step = await self._take(turn, state, step)
         return step.parsed if isinstance(step, Done) else step
 
-    def _first(self, entry: CatalogueEntry) -> Turn:
-        prompt = self._prompt(entry)
-        return Turn(entry, prompt, prompt.messages)
-
-    def _prompt(self, entry: CatalogueEntry) -> Prompt:
-        template = self.context.account_state.active_strategy.prompt_template
-        text = self.deps.templates.render(template, template_variables(self.context))
-        return build(self.context, text, with_schema=entry.structured != "json_schema")
+    def _first(self, entry: CatalogueEntry) -> Turn | Denied:
+        prompt = Writer(self.deps.templates, self.deps.tokens, self.deps.accounts).write(self.context, entry)
+        return prompt if isinstance(prompt, Denied) else Turn(entry, prompt, prompt.messages)
 
     async def _take(self, turn: Turn, state: State, step: Call) -> tuple[State, Step]:
         attempt = len(self.calls) + 1
         found = await self.asking.reply(turn, step, attempt)
         if isinstance(found, Denied):
-            state, then = policy.denied(state, found, self.elapsed())
-            if not (isinstance(then, Call) and then.model == step.model):
-                self.not_asked.append(found.detail)
-            return state, then
+            return self._passed_over(found, state, step)
         reading = read(found, self.context.symbols)
         cached = attempt <= len(self.asking.kept)
         turn.made = Exchange(turn.entry, turn.prompt, turn.messages, found, reading, cached)
         self.exchanges.append(turn.made)
         self.calls.append(as_call(turn.made, attempt))
         return policy.advance(state, reading, self.elapsed(), policy.jitter(self.asking.decision, attempt))
+
+    def _passed_over(self, why: Denied, state: State, step: Call) -> tuple[State, Step]:
+        state, then = policy.denied(state, why, self.elapsed())
+        if not (isinstance(then, Call) and then.model == step.model):
+            self.not_asked.append(why.detail)
+        return state, then

@@ -12,7 +12,7 @@ from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.policy import Limits
-from services.decider.domain.prompt import build, template_variables
+from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.handlers import decide, routes
 from tests.fakes.decider_contexts import NOW, account, asset, context, strategy, warming_up
@@ -87,7 +87,7 @@ async def test_the_call_is_recorded_as_it_was_made() -> None:
     assert (model, timeout_s) == (GPT, 20)
     assert [m["content"] for m in messages] == [call.system_prompt, call.user_prompt]
     assert (call.attempt, call.outcome, call.raw_response, call.error) == (1, "ok", answer(), None)
-    assert (call.prompt_version, call.provider) == ("1/scalping@3", "openrouter")
+    assert (call.prompt_version, call.provider) == ("2/scalping@3", "openrouter")
     assert call.params == {
         "max_tokens": 8000, "reasoning_effort": "low", "seed": 7, "structured_output": "json_schema", "timeout_s": 60,
     }  # fmt: skip
@@ -250,7 +250,6 @@ def test_each_router_has_its_own_subscribers() -> None:
 def test_the_prompt_that_is_recorded_can_be_built_again_from_the_context() -> None:
     """Replay needs nothing but the stored context."""
     text = "the same"
-    assert build(MADE, text, with_schema=True) == build(
-        type(MADE).model_validate_json(MADE.model_dump_json()), text, with_schema=True
-    )
+    form = Form(with_schema=True)
+    assert build(MADE, text, form) == build(type(MADE).model_validate_json(MADE.model_dump_json()), text, form)
     assert template_variables(MADE)["symbols"] == ["BTCUSDT", "ETHUSDT"]

@@ -175,7 +175,7 @@ REFUSED = [
     ("a thousand brackets", "[" * 1000 + '"decisions"', "no JSON object with the field `decisions`"),
     ("deep nesting", '{"a":' * 9_000 + '"decisions"', "no JSON object with the field `decisions`"),
     ("deep nesting that is whole", '{"decisions":' * 900 + "1" + "}" * 900, "it is cut off, or no JSON"),
-    ("too long", GOOD + " " * TEXT_LIMIT, f"{TEXT_LIMIT} are read at most"),
+    ("too long", GOOD + " " * TEXT_LIMIT, f"more than the {TEXT_LIMIT} characters that are read"),
 ]
 
 

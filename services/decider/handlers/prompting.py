@@ -1,0 +1,48 @@
+"""From a context to what one model is asked: template, ticks, the form the model needs, and as much as fits."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+
+from libs.schemas.context import TradingContext
+from services.decider.domain.catalogue import CatalogueEntry, prompt_room
+from services.decider.domain.figures import Ticks
+from services.decider.domain.gate import Denial, Denied
+from services.decider.domain.prompt import Form, Prompt, TooLong, build, fit, template_variables
+from services.decider.ports import Accounts, Templates, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes prompts. All that a prompt needs beside its context is here."""
+
+    templates: Templates
+    tokens: Tokens
+    accounts: Accounts
+
+    def write(self, context: TradingContext, entry: CatalogueEntry) -> Prompt | Denied:
+        """Denied where not even the shortest form fits this model. Raises TemplateFailed."""
+        strategy = context.account_state.active_strategy
+        page = self.templates.page(strategy.prompt_template, template_variables(context))
+        form = Form(entry.structured != "json_schema", entry.is_rule, self._ticks(context))
+        found = fit(
+            partial(build, context, page.text, form), page.view, partial(self.tokens.count, entry), prompt_room(entry)
+        )
+        if isinstance(found, TooLong):
+            return Denied(Denial.TOO_LONG, _told(entry, found))
+        return found
+
+    def _ticks(self, context: TradingContext) -> Ticks:
+        venue = context.account_state.venue
+        found: dict[str, Decimal] = {}
+        for symbol in {*context.symbols, *(held.symbol for held in context.account_state.open_positions)}:
+            if (filters := self.accounts.venue_symbol(venue, symbol)) is not None:
+                found[symbol] = filters.tick_size
+        return Ticks(found)
+
+
+def _told(entry: CatalogueEntry, found: TooLong) -> str:
+    return (
+        f"{entry.id}: the prompt has {found.tokens} tokens in its shortest form, {found.room} fit: "
+        "raise context_tokens in config/models.yaml, or decide about fewer assets"
+    )

@@ -1,0 +1,127 @@
+"""The prompts of the five strategies: strict, stable, and with an example that the rules would take."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from libs.risk.judge import judge
+from libs.risk.values import AccountView, Judgement, Limits, PositionView
+from libs.runtime.templates import JinjaTemplates, Page
+from libs.schemas.account import Account, PositionSide
+from libs.schemas.context import TradingContext
+from libs.schemas.decision import AssetFacts, Facts, TradingDecision
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
+from libs.strategies.variables import template_variables
+from services.decider.domain.parse import Parsed, parse
+from services.decider.domain.prompt import build
+from tests.fakes.decider_contexts import NOW, account, context, position
+from tests.fakes.decider_ports import CONFIG
+
+NAMES = ("aggressive", "conservative", "dca", "scalping", "swing")
+MARKS = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, "SOLUSDT": 150.0}
+# What the example of a strategy takes as open: side, entry, stop.
+HELD: dict[str, dict[str, tuple[PositionSide, str, str]]] = {
+    "aggressive": {"ETHUSDT": ("long", "2990", "2950")},
+    "swing": {"BTCUSDT": ("long", "59400", "58900")},
+}
+# Terms of the intent that each prompt has to work with (design 04).
+INTENT = {
+    "conservative": ("4h", "5m", "at least 3 times", "never chased"),
+    "aggressive": ("break", "within 6 hours", "vol_ratio"),
+    "scalping": ("within 5 minutes", "as maker", "atr14 of 1m is above the round trip", "30 minutes"),
+    "swing": ("6 to 18 hours", "two in a row", "8 bps"),
+    "dca": ("5 equal limit orders of 500 USD, 0.5% apart", "3% above the average", "no other"),
+}
+
+
+def shipped(name: str) -> TradingStrategy:
+    return TradingStrategy.model_validate(yaml.safe_load(Path(CONFIG / "strategies" / f"{name}.yaml").read_text()))
+
+
+def made(name: str, **changes: Any) -> TradingContext:
+    return context(account_state=account(active_strategy=shipped(name), **changes))
+
+
+def page(name: str, **changes: Any) -> Page:
+    return JinjaTemplates().page(shipped(name).prompt_template, template_variables(made(name, **changes)))
+
+
+def example(name: str) -> TradingDecision:
+    found = parse(page(name).text, tuple(MARKS))
+    assert isinstance(found, Parsed), found
+    assert (found.notes, found.invented) == ((), ())
+    return found.decision
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_is_the_same_at_each_decision_of_an_account(name: str) -> None:
+    """So a provider can cache all of the system part."""
+    now = page(name)
+    later = page(name, equity=Decimal(5_000), trading_state="reducing", open_positions=(position("BTCUSDT"),))
+    assert now == later
+    assert build(made(name), now.text).system == build(made(name, equity=Decimal(1)), later.text).system
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_works_with_the_strategys_intent_and_only_with_columns_that_it_asks_for(name: str) -> None:
+    shown = page(name)
+    words = " ".join(shown.text.split())
+    for term in INTENT[name]:
+        assert term in words
+    every = {"ema20", "ema50", "macd", "hist", "rsi14", "bb_low", "bb_mid", "bb_up", "atr14", "vol_ratio"}
+    assert {column for column in every if column in words} == set(shown.view.columns)
+    timeframes = shipped(name).timeframe_preference
+    assert all(timeframe in words for timeframe in timeframes)
+    assert not {f for f in ("1m", "3m", "15m", "5m", "1h", "4h") if f" {f}" in words} - set(timeframes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_is_an_answer_that_every_rule_takes(name: str) -> None:
+    decision = example(name)
+    judgement = judged(name, decision)
+    denied = {
+        verdict.asset: [f"{receipt.rule}: {receipt.message}" for receipt in verdict.receipts]
+        for verdict in judgement.verdicts
+        if verdict.verdict == "denied"
+    }
+    assert not denied
+    assert not judgement.portfolio
+    assert any(row.action in ("buy", "sell") for row in decision.decisions)
+
+
+def judged(name: str, decision: TradingDecision) -> Judgement:
+    strategy = shipped(name)
+    facts = Facts(
+        assets={
+            symbol: AssetFacts(mark=mark, last=mark, bid=mark, ask=mark, atr_percent=0.5, age_seconds=1)
+            for symbol, mark in MARKS.items()
+        },
+        account_version=1,
+        as_of=NOW,
+    )
+    held = {symbol: _position(symbol, *found) for symbol, found in HELD.get(name, {}).items()}
+    view = AccountView(
+        account_id="a", status="active", trading_state="active", equity=Decimal(50_000), available=Decimal(40_000),
+        positions=held, resting={}, last_entry_at={}, day_open_equity=Decimal(50_000), transfers=Decimal(0), version=1,
+    )  # fmt: skip
+    configured = Account(
+        account_id="a", name="a", initial_balance=Decimal(50_000), symbols=tuple(MARKS), strategy_id=name,
+        max_position_size=Decimal(100_000), leverage=Decimal(20),
+    )  # fmt: skip
+    limits = Limits(strategy, configured, {symbol: _listed(symbol) for symbol in MARKS})
+    return judge(decision, facts, view, limits, NOW, expires_at=NOW + timedelta(seconds=30), proposed=facts)
+
+
+def _position(symbol: str, side: PositionSide, entry: str, stop: str) -> PositionView:
+    return PositionView(symbol, side, Decimal("0.1"), Decimal(entry), Decimal(3), Decimal(2_000), Decimal(stop), None)
+
+
+def _listed(symbol: str) -> VenueSymbol:
+    venue = yaml.safe_load((CONFIG / "venues" / "paper.yaml").read_text())
+    rows = {row["symbol"]: row for row in venue["symbols"]}
+    return VenueSymbol.model_validate({"venue": "paper", **rows[symbol]})
