@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-from jinja2 import StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from libs.perps.tiers import build_tiers
 from libs.schemas.strategy import TradingStrategy
@@ -78,22 +76,6 @@ def test_the_ladder_of_dca() -> None:
     plan = shipped("dca")
     assert plan.ladder is not None
     assert (plan.ladder.rungs, plan.ladder.step_pct, plan.take_profit_pct) == (5, 0.5, 3)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("held", [[], [{"symbol": "ETHUSDT", "side": "long"}, {"symbol": "BTCUSDT", "side": "short"}]])
-def test_a_shipped_prompt_renders_strictly_with_strategy_account_and_symbols(name: str, held: list[Any]) -> None:
-    plan = shipped(name)
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    text = environment.from_string(plan.prompt_template).render(
-        strategy=plan.model_dump(exclude={"prompt_template"}),
-        account={"open_positions": held, "leverage": "10", "equity": "10000"},
-        symbols=["BTCUSDT", "ETHUSDT"],
-    )
-    assert "BTCUSDT" in text
-    assert "{" not in text
-    assert all(one["symbol"] in text for one in held[:1])
-    assert 500 < len(text) < 4_000
 
 
 def test_there_is_no_other_strategy() -> None:
