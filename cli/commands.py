@@ -12,6 +12,7 @@ from cli.errors import CliError
 from cli.model_commands import models_app
 from cli.options import StateDir
 from cli.project import STATE, State, shown
+from cli.prompt_commands import decide, prompt_app
 
 PIPED_WIDTH = 120
 
@@ -27,6 +28,8 @@ app.add_typer(models_app, name="models")
 app.add_typer(account_app, name="account")
 app.add_typer(strategy_app, name="strategy")
 app.add_typer(config_app, name="config")
+app.add_typer(prompt_app, name="prompt")
+app.command("decide")(decide)
 
 Symbols = Annotated[str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT; default all of the venue.")]
 Speed = Annotated[

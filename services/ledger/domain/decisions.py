@@ -89,7 +89,7 @@ def proposed(body: DecisionProposed, received: datetime) -> Upserts:
         | known(
             symbols=list(body.symbols),
             strategy=_wire(body.strategy),
-            proposal=_wire(body, {"status", "abstain_reason", "abstain_detail", "missing", "facts", "proposed_at"}),
+            proposal=_wire(body, _OF_PROPOSAL),
             expires_at=body.expires_at,
             calls=[_call(call) for call in body.calls],
             model_used=_model(body.calls),
@@ -138,6 +138,12 @@ def answered(body: DecisionAnswered, received: datetime) -> Upserts:
             earliest={"received_at": received, "outcomes.answered": body.answered_at},
         ),
     )
+
+
+_OF_PROPOSAL = {
+    "status", "abstain_reason", "abstain_detail", "missing", "not_asked", "facts", "proposed_at", "expires_at",
+    "timing",
+}  # fmt: skip
 
 
 def _judgement(body: Terminal, kind: str, at: datetime) -> dict[str, Value]:
