@@ -99,8 +99,12 @@ async def check_database(url: str, log: Log) -> None:
     db = mongo["perpetua"]
     try:
         stored = {d["_id"]: d async for d in db["decisions"].find({})}
+        requests = {d["_id"]: d async for d in db["requests"].find({})}
         for message in log.of(*TERMINAL):
-            assert stored[message["decision_id"]]["status"] not in ("pending", "proposed")
+            if "answered_by" in message:
+                assert requests[message["request_id"]]["answered_by"] == message["answered_by"]
+            else:
+                assert stored[message["decision_id"]]["status"] not in ("pending", "proposed")
         fills = [d["_id"] async for d in db["fills"].find({}, {"_id": 1})]
         assert sorted(fills) == sorted(m["fill"]["fill_id"] for m in log.of("order.filled"))
         plans = [p["_id"] async for p in db["order_plans"].find({}, {"_id": 1})]
