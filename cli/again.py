@@ -25,12 +25,13 @@ from libs.schemas.account import Account
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.strategy import TradingStrategy
-from services.decider.domain import routing
+from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Admitted, WorstCase
 from services.decider.domain.policy import Limits
 from services.decider.domain.replay import replay
 from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.seats import Seat
 from services.decider.handlers import decide
 from services.decider.ports import Deps
 
@@ -69,7 +70,10 @@ async def again(nats: str, mongodb: str, decision_id: str, wishes: Wishes) -> Pa
         mirror = ConfigMirror(bus)
         await mirror.start()
         try:
-            return Pair(recorded, await _asked(mirror, _changed(mirror, context, recorded, wishes)))
+            seat = seats.again(context, recorded)
+            if wishes.prompt is not None or wishes.template is not None:
+                seat = seats.without_prompt(seat)
+            return Pair(recorded, await _asked(mirror, _changed(mirror, context, recorded, wishes), seat))
         finally:
             await mirror.stop()
 
@@ -121,7 +125,7 @@ def template_of(file: Path) -> str:
         ) from error
 
 
-async def _asked(mirror: ConfigMirror, context: TradingContext) -> DecisionProposed:
+async def _asked(mirror: ConfigMirror, context: TradingContext, seat: Seat) -> DecisionProposed:
     found = configured(mirror.models)
     names = routing.names(context.request.model or ",".join(found.chain))
     entries = routing.entries(found.catalogue, names)
@@ -137,6 +141,7 @@ async def _asked(mirror: ConfigMirror, context: TradingContext) -> DecisionPropo
             models=models,
             answers=_NothingKept(),
             gate=_Open(),
+            shadow_gate=_Open(),
             incidents=_NoIncidents(),
             templates=JinjaTemplates(),
             tokens=models,
@@ -147,7 +152,7 @@ async def _asked(mirror: ConfigMirror, context: TradingContext) -> DecisionPropo
             sleep=asyncio.sleep,
             observe=lambda proposal: None,
         )
-        return await decide(deps, context)
+        return await decide(deps, context, seat)
 
 
 class _Then(WallClock):

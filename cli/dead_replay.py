@@ -14,7 +14,7 @@ from cli.dead import Found, dead_letters, pick_letter
 from cli.errors import CliError
 from libs.runtime.bus import Bus
 from libs.runtime.clock import WallClock
-from libs.runtime.deadletters import rejection
+from libs.runtime.deadletters import ends
 from libs.runtime.emit import Emit
 from libs.runtime.envelope import MSG_ID, REPLAY_FOR
 from libs.runtime.errors import Unavailable
@@ -69,7 +69,7 @@ def plan(found: Found, before: int) -> Replay | str:
         )
     except ValueError:
         return "its body cannot be decoded"
-    if rejection(letter.durable, letter.subject, body, "", letter.at) is not None:
+    if ends(letter.durable, letter.subject, body, "", letter.at):
         return "its request has ended in rejected(dead_lettered) and cannot end twice: ask for a new decision"
     subject = _subject(letter.subject)
     if subject is None:

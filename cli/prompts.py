@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cli.connection import connected
@@ -13,10 +13,11 @@ from cli.records import newest_context, records
 from libs.runtime.mirror import ConfigMirror
 from libs.runtime.templates import JinjaTemplates, TemplateFailed
 from libs.schemas.context import TradingContext
-from services.decider.domain import routing
+from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel, prompt_room
 from services.decider.domain.gate import Denied
 from services.decider.domain.prompt import Prompt, sha256
+from services.decider.domain.seats import Seat
 from services.decider.handlers.prompting import Writer
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ async def show(nats: str, mongodb: str, account_id: str, model: str | None = Non
         await mirror.start()
         try:
             context = await newest_context(bus, db, account_id)
-            found = configured(mirror.models)
-            entry, by = _entry(found, mirror, context, model)
+            seat = seats.live(context)
+            context, found = seat.shown(context), configured(mirror.models)
+            entry, by = _entry(found, mirror, (context, seat), model)
             async with loaded(found, only_count_for=entry) as models:
                 return Shown(context, entry, _written(Writer(JinjaTemplates(), models, mirror), context, entry), by)
         finally:
@@ -63,10 +65,11 @@ async def loaded(found: Configured, *, only_count_for: CatalogueEntry | None = N
 
 
 def _entry(
-    found: Configured, mirror: ConfigMirror, context: TradingContext, model: str | None
+    found: Configured, mirror: ConfigMirror, where: tuple[TradingContext, Seat], model: str | None
 ) -> tuple[CatalogueEntry, str]:
-    default = ",".join(found.chain)
+    default, (context, seat) = ",".join(found.chain), where
     wishes = routing.wishes(default, mirror.models, mirror.account(context.account_id), context)
+    wishes = replace(wishes, arm=seat.model)
     route = routing.Route(routing.names(model), "request") if model else routing.route(wishes)
     chain = routing.entries(found.catalogue, route.models)
     if isinstance(chain, UnknownModel):

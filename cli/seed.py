@@ -19,6 +19,7 @@ from libs.runtime.strategies import Strategies
 from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import Account
 from libs.schemas.base import Message
+from libs.schemas.experiment import Experiment
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
@@ -110,6 +111,8 @@ async def _created(strategies: Strategies, configuration: Configuration, key: st
             return await configuration.create(key, body, by)
         case VenueSymbol():
             return await configuration.create(key, body, by)
+        case Experiment():
+            return await configuration.create(key, body, by)
 
 
 async def _replaced(strategies: Strategies, configuration: Configuration, key: str, body: Configured) -> object:
@@ -123,6 +126,8 @@ async def _replaced(strategies: Strategies, configuration: Configuration, key: s
             )
         case VenueSymbol():
             return await configuration.change(VenueSymbol, key, lambda now: body, by)
+        case Experiment():
+            return await configuration.change(Experiment, key, lambda now: body, by)
 
 
 def _remembered(file: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from libs.runtime.failpoints import hit
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.runtime.validation import explain
 from libs.schemas.account import Account
+from libs.schemas.experiment import Experiment
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, MAX_MESSAGE_BYTES
 from libs.schemas.venue import VenueSymbol
@@ -30,8 +31,8 @@ READ_TIMEOUT_S = 10.0
 ATTEMPTS = 8
 WHO_CHARS, WHY_CHARS = 100, 500
 
-Configured = Account | TradingStrategy | VenueSymbol
-C = TypeVar("C", Account, TradingStrategy, VenueSymbol)
+Configured = Account | TradingStrategy | VenueSymbol | Experiment
+C = TypeVar("C", Account, TradingStrategy, VenueSymbol, Experiment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from pydantic import ValidationError
 
+from libs.runtime import shadows
 from libs.runtime.emit import Emit
 from libs.runtime.ticks import BadTick
 from libs.schemas import ids, subjects
 from libs.schemas.dead import DeadLetter, DeadLetterError
+from libs.schemas.decision import LIVE, Arm
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
 
@@ -74,6 +77,17 @@ def dead_letter_of_tick(bad: BadTick, now: datetime) -> Emit:
     )
 
 
+def ends(durable: str, subject: str, body: bytes, detail: str, now: datetime) -> tuple[Emit, ...]:
+    """What ends with a dead step: the request, or shadow arms, which end nobody's request."""
+    if durable == subjects.DECIDER_SHADOWS.name:
+        return shadows.of_context(body, detail, now)
+    beside = shadows.of_proposal(body, detail, now) if durable == subjects.VALIDATOR_PROPOSALS.name else None
+    if beside is not None:
+        return beside
+    end = rejection(durable, subject, body, detail, now)
+    return (end,) if end else ()
+
+
 def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetime) -> Emit | None:
     """`decision.rejected(dead_lettered)` for a dead step of a decision, where its ids can still be read.
 
@@ -85,7 +99,7 @@ def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetim
     found = _ids(kind, subject.split(".")[-1], body)
     if found is None:
         return None
-    context, decision, request, correlation = found
+    context, decision, request, correlation, shadow = found
     account = subject.split(".")[-1]
     try:
         rejected = DecisionRejected(
@@ -94,6 +108,7 @@ def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetim
             account_id=account,
             context_id=context,
             correlation_id=correlation,
+            arm=Arm(name="unread", shadow=True) if shadow else LIVE,
             reason=RejectReason.DEAD_LETTERED,
             detail=detail[:4000],
             rejected_at=now,
@@ -103,19 +118,26 @@ def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetim
     return Emit(subjects.decision_rejected(account), rejected)
 
 
-def _ids(kind: str, account: str, body: bytes) -> tuple[str, str, str, str] | None:
+def _ids(kind: str, account: str, body: bytes) -> tuple[str, str, str, str, bool] | None:
     try:
         raw = json.loads(body)
         if kind == "decision.requested":
             context = ids.context_id(account, raw["cycle"])
-            return context, ids.decision_id(context, "live"), raw["request_id"], raw["request_id"]
+            return context, ids.decision_id(context, "live"), raw["request_id"], raw["request_id"], False
         context = raw["context_id"]
         if kind == "context.built":
             request = raw["request"]["request_id"]
-            return context, ids.decision_id(context, "live"), request, raw.get("correlation_id") or request
-        return context, raw["decision_id"], raw["request_id"], raw.get("correlation_id") or raw["request_id"]
+            return context, ids.decision_id(context, "live"), request, raw.get("correlation_id") or request, False
+        correlation = raw.get("correlation_id") or raw["request_id"]
+        return context, raw["decision_id"], raw["request_id"], correlation, _is_shadow(raw)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _is_shadow(raw: dict[str, Any]) -> bool:
+    """Of a proposal that is not valid otherwise."""
+    arm = raw.get("arm")
+    return isinstance(arm, dict) and arm.get("shadow") is True
 
 
 def _text(body: bytes) -> tuple[str, str]:

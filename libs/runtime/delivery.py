@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from libs.runtime import log as runtime_log
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import Clock
-from libs.runtime.deadletters import dead_letter, letter_error, rejection
+from libs.runtime.deadletters import dead_letter, ends, letter_error
 from libs.runtime.delivered import Delivered, delivered, delivery_of, enter
 from libs.runtime.emit import Emit, Emits
 from libs.runtime.envelope import CORRELATION, REPLAY_FOR
@@ -230,13 +230,13 @@ class _Scope(BaseMiddleware):
             deliveries=info.deliveries,
             now=now,
         )
-        end = rejection(info.durable, raw.subject, raw.data, error.message, now)
+        follow = ends(info.durable, raw.subject, raw.data, error.message, now)
         log.error("dead letter %s: %s", letter.subject, error.message)
         attempt = 0
         while True:
             try:
                 await self._d.bus.publish(letter, info.headers)
-                if end is not None:
+                for end in follow:
                     await self._d.bus.publish(end, info.headers)
                 break
             except self._d.away as away:

@@ -10,9 +10,10 @@ from libs.runtime.bus import Bus
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.runtime.validation import explain
 from libs.schemas.account import Account, AccountState
+from libs.schemas.experiment import Experiment
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, strategy_key, venue_key
+from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, experiment_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
 
 M = TypeVar("M")
@@ -82,11 +83,12 @@ class KvMirror(Generic[M]):
             self._on_change(key, value)
 
 
-ConfigValue = Account | TradingStrategy | VenueSymbol | ModelsConfig
-_KINDS: dict[str, type[Account] | type[TradingStrategy] | type[VenueSymbol] | type[ModelsConfig]] = {
+ConfigValue = Account | TradingStrategy | VenueSymbol | ModelsConfig | Experiment
+_KINDS: dict[str, type[ConfigValue]] = {
     "account": Account,
     "strategy": TradingStrategy,
     "venue": VenueSymbol,
+    "experiment": Experiment,
     MODELS_KEY: ModelsConfig,
 }
 
@@ -112,10 +114,12 @@ def keys_of(value: ConfigValue) -> tuple[str, ...]:
             return (venue_key(value.venue, value.symbol),)
         case ModelsConfig():
             return (MODELS_KEY,)
+        case Experiment():
+            return (experiment_key(value.name),)
 
 
 class ConfigMirror:
-    """Accounts, strategies, venue symbols and the models that decide, as configured now."""
+    """Accounts, strategies, venue symbols, experiments and the models that decide, as configured now."""
 
     def __init__(self, bus: Bus, *, on_change: Callable[[str, ConfigValue | None], None] | None = None) -> None:
         self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=on_change)
@@ -139,6 +143,10 @@ class ConfigMirror:
     @property
     def venue_symbols(self) -> dict[tuple[str, str], VenueSymbol]:
         return {(v.venue, v.symbol): v for v in self._mirror.items().values() if isinstance(v, VenueSymbol)}
+
+    @property
+    def experiments(self) -> dict[str, Experiment]:
+        return {v.name: v for v in self._mirror.items().values() if isinstance(v, Experiment)}
 
     @property
     def models(self) -> ModelsConfig | None:

@@ -35,6 +35,7 @@ from libs.schemas.base import (
     Wire,
 )
 from libs.schemas.decision import PairKey
+from libs.schemas.experiment import Assignment
 from libs.schemas.market import MarketNote, Rate
 from libs.schemas.reasons import ContextErrorCode
 from libs.schemas.strategy import TradingStrategy
@@ -244,3 +245,4 @@ class TradingContext(Message):
     errors: tuple[ContextError, ...] = ()
     missing_symbols: tuple[Symbol, ...] = ()
     build_ms: NonNegative = 0.0
+    assignment: Assignment = Assignment()

@@ -55,7 +55,7 @@ def terminal_status(event: Terminal) -> DecisionStatus:
     if isinstance(event, DecisionValidated):
         return event.status
     if isinstance(event, DecisionEvaluated):
-        return "evaluated"
+        return "abstained" if event.status == "abstained" else "evaluated"
     if event.reason is RejectReason.ABSTAINED:
         return "abstained"
     return "denied" if event.reason is RejectReason.NOTHING_PASSED else "rejected"

@@ -48,6 +48,16 @@ def decision_id(context: str, arm: str) -> str:
     return f"dec-{_digest('decision', context, arm)[:32]}"
 
 
+def shadow_decision_id(context: str, experiment: str, arm: str) -> str:
+    """Of a shadow arm; the decision that counts is always `decision_id(context, "live")`, whichever arm makes it."""
+    return decision_id(context, f"{experiment}/{arm}")
+
+
+def spread(*parts: str) -> float:
+    """0…1, below 1, even over causes and the same for the same cause: who takes part in an experiment, and where."""
+    return int(_digest("spread", *parts)[:13], 16) / 16**13
+
+
 def client_order_id(account_id: str, origin: str, asset: str, leg: str, seq: int) -> str:
     """32 lowercase hex digits; `origin` is a decision or a protection event, `seq` counts replacements of that leg."""
     return _digest("order", account_id, origin, asset, leg, str(seq))[:32]

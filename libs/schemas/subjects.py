@@ -191,6 +191,7 @@ CONTEXT_ENDS = Durable(
     "context-ends", "DECISIONS", ("decision.validated.*", "decision.rejected.*", "decision.evaluated.*")
 )
 DECIDER_CONTEXTS = Durable("decider-contexts", "CONTEXTS", ("context.built.*",), max_ack_pending=1024)
+DECIDER_SHADOWS = Durable("decider-shadows", "CONTEXTS", ("context.built.*",), max_ack_pending=1024)
 VALIDATOR_PROPOSALS = Durable("validator-proposals", "DECISIONS", ("decision.proposed.*",))
 EXECUTOR_PARTITIONS = tuple(
     Durable(f"executor-p{n:02d}", "EXECUTION", (f"execute.{n}.>",), max_ack_pending=1) for n in range(PARTITIONS)
@@ -208,6 +209,7 @@ DURABLES = (
     CONTEXT_REQUESTS,
     CONTEXT_ENDS,
     DECIDER_CONTEXTS,
+    DECIDER_SHADOWS,
     VALIDATOR_PROPOSALS,
     *EXECUTOR_PARTITIONS,
     LEDGER_REQUESTS,
@@ -242,6 +244,11 @@ def account_key(account: str) -> str:
 def strategy_key(strategy: str, version: int | None = None) -> str:
     """Key of a strategy in KV `config`: the active version, or one named version."""
     return f"strategy.{strategy}" if version is None else f"strategy.{strategy}.{version}"
+
+
+def experiment_key(name: str) -> str:
+    """Key of an experiment in KV `config`."""
+    return f"experiment.{name}"
 
 
 def is_key(text: str) -> bool:

@@ -1,5 +1,7 @@
 """Verdicts: what the rules say of a decision, and the events in which a request ends."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
@@ -21,7 +23,7 @@ from libs.schemas.base import (
     Utc,
     Wire,
 )
-from libs.schemas.decision import LIVE, Action, Arm, Facts, StrategyRef, TradingDecision
+from libs.schemas.decision import LIVE, Action, Arm, DecisionProposed, Facts, StrategyRef, TradingDecision
 from libs.schemas.reasons import AbstainReason, Reason, RejectReason
 
 
@@ -92,7 +94,6 @@ class Judged(Message):
     account_version: int = Field(ge=0)
     correlation_id: Id
     expires_at: Utc
-    decision: TradingDecision
     facts: Facts
     proposed: Facts | None = None
     strategy: StrategyRef
@@ -108,12 +109,49 @@ class DecisionValidated(Judged):
     """At least one asset to act on, or a considered hold."""
 
     status: Literal["accepted", "partial", "hold"]
+    decision: TradingDecision
 
 
 class DecisionEvaluated(Judged):
-    """Verdicts of a shadow arm or a dry run; never executed."""
+    """The end of a shadow arm or a dry run; never executed.
 
-    status: Literal["accepted", "partial", "hold", "denied"]
+    A shadow arm ends in this whatever becomes of it: an abstention has no decision and its `abstain_reason`, one that
+    could not be judged is `rejected` for a `reason`.
+    """
+
+    status: Literal["accepted", "partial", "hold", "denied", "abstained", "rejected"]
+    decision: TradingDecision | None = None
+    reason: RejectReason | None = None
+    abstain_reason: AbstainReason | None = None
+    detail: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """Why a shadow arm's decision has no verdicts."""
+
+    reason: RejectReason
+    detail: str
+    abstain_reason: AbstainReason | None = None
+
+
+def unjudged(proposal: DecisionProposed, why: NotJudged, now: datetime) -> DecisionEvaluated:
+    """The end of a shadow arm's decision that nobody could judge."""
+    same = set(DecisionEvaluated.model_fields) & set(DecisionProposed.model_fields) - {"status", "abstain_reason"}
+    return DecisionEvaluated(
+        **{name: getattr(proposal, name) for name in same},
+        status="abstained" if why.reason is RejectReason.ABSTAINED else "rejected",
+        reason=why.reason,
+        abstain_reason=why.abstain_reason,
+        detail=why.detail[:4_000],
+        account_version=proposal.facts.account_version,
+        proposed=proposal.facts,
+        verdicts=(),
+        rules_checked=0,
+        validation_time_ms=0.0,
+        prices_at_validation={symbol: asset.mark for symbol, asset in proposal.facts.assets.items()},
+        validated_at=now,
+    )
 
 
 class DecisionRejected(Message):

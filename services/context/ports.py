@@ -10,6 +10,7 @@ from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
 from libs.schemas.base import Timeframe
 from libs.schemas.context import DecisionRequest
+from libs.schemas.experiment import Experiment
 from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
@@ -20,12 +21,14 @@ from services.context.domain.triggers import Asked
 
 
 class Configuration(Protocol):
-    """Accounts and strategies as configured now."""
+    """Accounts, strategies and experiments as configured now."""
 
     @property
     def accounts(self) -> Mapping[str, Account]: ...
     @property
     def strategies(self) -> Mapping[str, TradingStrategy]: ...
+    @property
+    def experiments(self) -> Mapping[str, Experiment]: ...
     def account(self, account_id: str) -> Account | None: ...
     def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None: ...
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from libs.runtime.clock import WallClock
 from libs.runtime.mirror import ConfigMirror
@@ -41,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     for service in (models, answers, accounts):
         worker.add(service)
     metrics = DeciderMetrics(worker.registry, catalogue, worker.clock.wall)
-    gate = gate_of(worker, settings, catalogue)
+    gate, shadow_gate = gates_of(worker, settings, catalogue)
     metrics.health.breakers = lambda: gate.breakers
     deps = Deps(
         clock=worker.clock,
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         models=traced(models),
         answers=answers,
         gate=gate,
+        shadow_gate=shadow_gate,
         incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
         tokens=models,
@@ -67,7 +69,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     return worker
 
 
-def gate_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> RedisGate:
+def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[RedisGate, RedisGate]:
+    """The gate, and that of shadow arms: two sets of rules about the same counters."""
     metrics, rules = GateMetrics(worker.registry), rules_of(settings)
     scripts, alerts = Scripts(settings.redis_url, metrics.redis), Alerts(worker.bus, metrics.warned)
 
@@ -80,12 +83,15 @@ def gate_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> RedisGa
 
     rebuild = Rebuild(scripts, NatsLog(worker.bus), worker.clock, spending, holder=settings.instance)
     gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
+    yielding = replace(rules, yields=True)
+    shadow_gate = RedisGate(scripts, yielding, worker.clock, rebuild, alerts.add, metrics.denied)
     for service in (scripts, rebuild):
         worker.add(service)
     worker.background("gate", lambda: gate.watch(tuple(catalogue.entries.values())))
+    worker.background("shadow gate", shadow_gate.watch)
     worker.background("alerts", alerts.run)
     worker.detail("redis", lambda: "up" if scripts.up else "away: paid models abstain, limits are this process's own")
-    return gate
+    return gate, shadow_gate
 
 
 def rules_of(settings: Settings) -> GateRules:

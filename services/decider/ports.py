@@ -120,6 +120,7 @@ class Deps:
     models: Models
     answers: AnswerStore
     gate: Gate
+    shadow_gate: Gate  # of shadow arms: the same budgets and rates, of which they leave a part to the others
     incidents: Incidents
     templates: Templates
     tokens: Tokens

@@ -7,7 +7,7 @@ from faststream.nats import NatsRouter
 from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades
 from libs.analytics.trades import total
 from libs.runtime.configuration import by_of
-from libs.runtime.deadletters import dead_letter, rejection
+from libs.runtime.deadletters import dead_letter, ends
 from libs.runtime.delivery import consume, delivered
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Poison
@@ -119,8 +119,8 @@ async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:
         deliveries=advisory.deliveries,
         now=now,
     )
-    end = rejection(advisory.consumer, message.subject, message.body, detail, now) if message else None
-    return [letter, end] if end else [letter]
+    follow = ends(advisory.consumer, message.subject, message.body, detail, now) if message else ()
+    return [letter, *follow]
 
 
 def _time(nanoseconds: int) -> datetime:

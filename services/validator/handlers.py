@@ -17,7 +17,7 @@ from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import VALIDATOR_PROPOSALS
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
-from services.validator.domain.verdict import Judged, Terminal, rejected, terminal
+from services.validator.domain.verdict import Judged, Terminal, terminal, unfit
 from services.validator.ports import Deps
 
 ASK_AGAIN_S = 0.05
@@ -40,7 +40,7 @@ def routes(deps: Deps) -> NatsRouter:
 async def conclude(deps: Deps, proposal: DecisionProposed) -> Terminal:
     """The event that a proposal ends in."""
     if proposal.decision is None:
-        ended: Terminal = rejected(proposal, RejectReason.ABSTAINED, proposal.abstain_detail or "", deps.clock.now())
+        ended = unfit(proposal, RejectReason.ABSTAINED, proposal.abstain_detail or "", deps.clock.now())
     else:
         ended = await _judged(deps, proposal, proposal.decision)
     outcome = ended.reason.value if isinstance(ended, DecisionRejected) else ended.status
@@ -50,7 +50,7 @@ async def conclude(deps: Deps, proposal: DecisionProposed) -> Terminal:
 
 async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecision) -> Terminal:
     found = await _loaded(deps, proposal)
-    if isinstance(found, DecisionRejected):
+    if not isinstance(found, tuple):
         return found
     account, strategy, state = found
     symbols = symbols_of(proposal, state)
@@ -64,9 +64,7 @@ async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecis
     return terminal(proposal, Judged(decision, facts, judgement, seconds))
 
 
-async def _loaded(
-    deps: Deps, proposal: DecisionProposed
-) -> tuple[Account, TradingStrategy, AccountState] | DecisionRejected:
+async def _loaded(deps: Deps, proposal: DecisionProposed) -> tuple[Account, TradingStrategy, AccountState] | Terminal:
     """Account, strategy as it was decided with, and state; mirrors may be a little behind the proposal."""
     until = deps.clock.monotonic() + deps.mirror_wait
     while True:
@@ -108,8 +106,8 @@ def _strategy(deps: Deps, named: StrategyRef) -> TradingStrategy | None:
     return found if found is not None and found.version == named.version else None
 
 
-def _missing(deps: Deps, proposal: DecisionProposed, reason: RejectReason, detail: str) -> DecisionRejected:
-    return rejected(proposal, reason, detail, deps.clock.now())
+def _missing(deps: Deps, proposal: DecisionProposed, reason: RejectReason, detail: str) -> Terminal:
+    return unfit(proposal, reason, detail, deps.clock.now())
 
 
 def _kind(ended: Terminal) -> str:

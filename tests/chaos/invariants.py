@@ -11,6 +11,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.mongo import client
 from libs.runtime.reader import OrderedReader, Record, Start
+from libs.schemas import ids
 
 TERMINAL = ("decision.validated", "decision.rejected", "decision.answered", "decision.evaluated")
 
@@ -50,7 +51,7 @@ def check_log(log: Log) -> None:
     assert log.of("decision.requested"), "the run made no requests"
     requests = [m["request_id"] for m in log.of("decision.requested")]
     assert twice(requests) == []
-    ended = Counter(m["request_id"] for m in log.of(*TERMINAL))
+    ended = Counter(m["request_id"] for m in log.of(*TERMINAL) if not is_shadow(m))
     wrong = {r: ended[r] for r in requests if ended[r] != 1}
     assert wrong == {}, f"of {len(requests)} requests these have no single terminal event: {wrong}"
     assert twice([m["context_id"] for m in log.of("context.built")]) == []
@@ -68,6 +69,29 @@ def check_log(log: Log) -> None:
     assert [key for key, count in entries.items() if count > 1] == [], "two entries for one asset of one decision"
     validated = {m["decision_id"] for m in log.of("decision.validated")}
     assert {key[0] for key in entries} <= validated
+    check_shadows(log)
+
+
+def is_shadow(message: dict[str, Any]) -> bool:
+    return bool((message.get("arm") or {}).get("shadow"))
+
+
+def check_shadows(log: Log) -> int:
+    """R1 of shadow arms: each one that a context names ends in exactly one evaluated, and nothing comes of it.
+
+    Returns how many there were.
+    """
+    wanted = [
+        ids.shadow_decision_id(context["context_id"], arm["experiment"], arm["name"])
+        for context in log.of("context.built")
+        for arm in (context.get("assignment") or {}).get("shadows", ())
+    ]
+    evaluated = Counter(m["decision_id"] for m in log.of("decision.evaluated") if is_shadow(m))
+    assert evaluated == Counter(wanted), "shadow arms without a single decision.evaluated"
+    others = [m["decision_id"] for m in log.of(*TERMINAL) if is_shadow(m) and m["decision_id"] not in evaluated]
+    assert others == [], "shadow arms that ended in something else"
+    assert not {m["decision_id"] for m in log.of("order.placed")} & evaluated.keys(), "a shadow arm was executed"
+    return len(wanted)
 
 
 async def check_books(bus: Bus, log: Log) -> None:

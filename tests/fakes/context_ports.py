@@ -11,6 +11,7 @@ from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.account import Account, AccountState
 from libs.schemas.base import Timeframe
 from libs.schemas.context import DecisionRequest
+from libs.schemas.experiment import Experiment
 from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
@@ -27,11 +28,14 @@ from tests.fakes.context_values import T0
 class FakeConfiguration:
     accounts: dict[str, Account] = field(default_factory=dict)
     strategies: dict[str, TradingStrategy] = field(default_factory=dict)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
 
-    def add(self, *values: Account | TradingStrategy) -> None:
+    def add(self, *values: Account | TradingStrategy | Experiment) -> None:
         for value in values:
             if isinstance(value, Account):
                 self.accounts[value.account_id] = value
+            elif isinstance(value, Experiment):
+                self.experiments[value.name] = value
             else:
                 self.strategies[value.strategy_id] = value
 

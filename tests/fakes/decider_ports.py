@@ -117,6 +117,7 @@ def deps(
     limits: Limits | None = None,
     accounts: MemoryAccounts | None = None,
     gate: Gate | None = None,
+    shadow_gate: Gate | None = None,
     observe: Callable[[DecisionProposed], None] | None = None,
 ) -> Deps:
     async def sleep(seconds: float) -> None:
@@ -130,6 +131,7 @@ def deps(
         models=models,
         answers=answers or MemoryAnswers(),
         gate=gate or ScriptedGate(),
+        shadow_gate=shadow_gate or ScriptedGate(),
         incidents=MemoryIncidents(),
         templates=JinjaTemplates(),
         tokens=BytesPerToken(),

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -272,3 +273,45 @@ async def test_counters_of_an_earlier_run_of_the_server_are_not_believed(own_ser
             while isinstance(await one.admit("d:1", account(), PAID, CENT), Denied):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert (await one.used(None))["usd_per_day"] == 510_000_000
+
+
+async def test_shadow_arms_leave_a_fifth_of_each_budget_to_decisions_that_count(redis_url: str) -> None:
+    spender, alerts = account(usd_per_day=1.0, rate_limit=10_000), list[Alert]()
+    async with gates(redis_url, rules=GateRules(patience_s=0), alert=alerts.append) as (live,):
+        yielding, scripts = gate(redis_url, GateRules(patience_s=0, yields=True), holder="w0", alert=alerts.append)
+        await live.admit("first:1", None, PAID, WorstCase(0, 0))
+        found = await asyncio.gather(*(yielding.admit(f"s{n}:1", spender, PAID, CENT) for n in range(120)))
+        refused = [one for one in found if isinstance(one, Denied)]
+        assert len(refused) == 40
+        assert "a shadow arm may use 80% of a budget" in refused[0].detail and alerts == []
+        counted = await asyncio.gather(*(live.admit(f"d{n}:1", spender, PAID, CENT) for n in range(30)))
+        assert sum(isinstance(one, Admitted) for one in counted) == 20
+        assert (await live.used("scalper"))["usd_per_day"] == 10**9
+        await scripts.stop()
+
+
+async def test_shadow_arms_leave_a_part_of_each_rate(redis_url: str) -> None:
+    spender = account(rate_limit=10)
+    async with gates(redis_url, rules=GateRules(patience_s=0)) as (live,):
+        yielding, scripts = gate(redis_url, GateRules(patience_s=0, yields=True), holder="w0")
+        shadow = [await yielding.admit(f"s{n}:1", spender, FREE, CENT) for n in range(10)]
+        assert sum(isinstance(one, Admitted) for one in shadow) == 8
+        own = [await live.admit(f"d{n}:1", spender, FREE, CENT) for n in range(4)]
+        assert [isinstance(one, Admitted) for one in own] == [True, True, False, False]
+        await scripts.stop()
+
+
+async def test_what_fails_in_a_shadow_opens_nobody_elses_breaker_and_takes_nobodys_probe(redis_url: str) -> None:
+    rules = GateRules(breaker=QUICK, patience_s=0)
+    async with gates(redis_url, rules=rules) as (live,):
+        yielding, scripts = gate(redis_url, replace(rules, yields=True), holder="w0")
+        await live.admit("first:1", None, PAID, WorstCase(0, 0))
+        for n in range(5):
+            ticket = await admitted(yielding.admit(f"s{n}:1", None, PAID, CENT))
+            await yielding.settle(
+                ticket, f"s{n}:1", None, PAID, None, None, Outcome.AUTH if n == 4 else Outcome.TIMEOUT
+            )
+        assert (await denied(yielding.admit("s9:1", None, PAID, CENT))).why is Denial.BREAKER_OPEN
+        assert await live.states([PAID]) == {PAID.id: "closed"}
+        assert not (await admitted(live.admit("d1:1", None, PAID, CENT))).probe
+        await scripts.stop()

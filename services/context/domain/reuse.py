@@ -38,6 +38,7 @@ class Ground:
     model: str | None
     symbols: tuple[str, ...]
     candles: tuple[int | None, ...]
+    experiments: tuple[str, ...] = ()
 
 
 def newest_candles(
@@ -50,7 +51,7 @@ def newest_candles(
 
 def key_of(ground: Ground) -> str:
     """Equal for decisions that would be made from the same."""
-    parts = [ground.account, ground.strategy, ground.model, ground.symbols, ground.candles]
+    parts = [ground.account, ground.strategy, ground.model, ground.symbols, ground.candles, ground.experiments]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

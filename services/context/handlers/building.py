@@ -10,6 +10,7 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.context import DecisionRequest
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
+from services.context.domain.arms import assign
 from services.context.domain.context import Refusal, Subject, alert, build, rejected
 from services.context.ports import Deps
 
@@ -33,7 +34,8 @@ async def answer(deps: Deps, body: DecisionRequest, version: int = 0) -> Emits:
         return refuse(deps, body, made)
     deps.meter.ended("built")
     hit("context.before_publish")
-    made = made.model_copy(update={"build_ms": (ended - began) * 1000})
+    arms = assign(deps.config.experiments.values(), made)
+    made = made.model_copy(update={"build_ms": (ended - began) * 1000, "assignment": arms})
     return (Emit(subjects.context_built(body.account_id), made),)
 
 

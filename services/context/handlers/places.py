@@ -10,6 +10,7 @@ from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight, Joined
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionAnswered
+from services.context.domain.arms import covering
 from services.context.domain.inflight import Facts, decision_id
 from services.context.domain.reuse import Ground, key_of, newest_candles, reusable
 from services.context.domain.triggers import ordered
@@ -67,5 +68,6 @@ def _key(deps: Deps, body: DecisionRequest, account: Account, strategy: TradingS
         model=body.model or account.model,
         symbols=symbols,
         candles=newest_candles(symbols, ordered(strategy.timeframe_preference), deps.market.newest_close),
+        experiments=covering(deps.config.experiments.values(), account.account_id),
     )
     return key_of(ground)

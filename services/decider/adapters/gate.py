@@ -46,7 +46,7 @@ class RedisGate:
         self._scripts, self._rules, self._clock, self._rebuild = scripts, rules, clock, rebuild
         self._alert, self._count = alert, count
         self._local = LocalGate(rules.breaker)
-        self._name = f"{rebuild.holder}:{self._now_us()}"
+        self._name = f"{rebuild.holder}:{'s' if rules.yields else ''}{self._now_us()}"
         self._asked = 0
         self.breakers: Mapping[str, Breaker] = {}
         self._held: dict[str, Held] = {}

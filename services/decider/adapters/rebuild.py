@@ -120,8 +120,9 @@ class NatsLog:
         self._bus = bus
 
     async def contexts_in_hand(self) -> int:
-        info = await self._bus.js.consumer_info(subjects.DECIDER_CONTEXTS.stream, subjects.DECIDER_CONTEXTS.name)
-        return info.num_ack_pending or 0
+        durables = (subjects.DECIDER_CONTEXTS, subjects.DECIDER_SHADOWS)
+        found = [await self._bus.js.consumer_info(each.stream, each.name) for each in durables]
+        return sum(info.num_ack_pending or 0 for info in found)
 
     async def read(self, spending: Spending) -> None:
         def add(record: Record) -> None:

@@ -24,6 +24,8 @@ def denial_of(answer: Mapping[str, Any], want: Amount) -> Denied:
         case "budget":
             limit, used, bound = answer["limit"], int(answer["used"]), int(answer["bound"])
             detail = budget.complaint(answer["which"], limit, used, bound, budget.wanted(limit, want))
+            if part := answer.get("part"):
+                detail = f"a shadow arm may use {part:.0%} of a budget: {detail}"
             return Denied(Denial.BUDGET, detail, int(answer["wait"]) / US)
     return Denied(Denial.BUDGET_UNAVAILABLE, REBUILDING, 1.0)
 

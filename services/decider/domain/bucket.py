@@ -4,6 +4,7 @@ The source is ITU-T I.371. A minute's worth may be taken at once, then one call 
 one clock; adapters/gate.lua says the same.
 """
 
+import math
 from dataclasses import dataclass
 
 MINUTE_US = 60_000_000
@@ -25,10 +26,11 @@ class Bucket:
     rate: Rate
 
 
-def per_minute(calls: int) -> Rate:
-    """`calls` ≥ 1 a minute, all of them at once if need be."""
+def per_minute(calls: int, kept: float = 0.0) -> Rate:
+    """`calls` ≥ 1 a minute, all of them at once if need be, but for the part `kept` of the bucket: negative slack is a
+    bucket that has to be full for longer than it takes."""
     interval = -(-MINUTE_US // calls)
-    return Rate(interval, (calls - 1) * interval)
+    return Rate(interval, (calls - 1 - math.ceil(calls * kept)) * interval)
 
 
 def wait_us(full_at: int, now: int, rate: Rate) -> int:

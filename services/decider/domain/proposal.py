@@ -5,19 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.risk.facts import facts_of_context
-from libs.schemas import ids
 from libs.schemas.context import TradingContext
-from libs.schemas.decision import LIVE, DecisionProposed, ModelCall, StrategyRef, Timing
+from libs.schemas.decision import DecisionProposed, ModelCall, StrategyRef, Timing
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain
+from services.decider.domain.seats import Seat
 
 DETAIL_LIMIT = 4_000
 LINE_LIMIT = 500
 MAX_LINES = 32
-
-
-def decision_id(context: TradingContext) -> str:
-    return ids.decision_id(context.context_id, LIVE.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +26,15 @@ class Course:
     timing: Timing
 
 
-def propose(context: TradingContext, course: Course, now: datetime) -> DecisionProposed:
+def propose(context: TradingContext, seat: Seat, course: Course, now: datetime) -> DecisionProposed:
     strategy, end = context.account_state.active_strategy, course.end
     parsed = end if isinstance(end, Parsed) else None
     return DecisionProposed(
-        decision_id=decision_id(context),
+        decision_id=seat.decision_id,
         context_id=context.context_id,
         request_id=context.request.request_id,
         account_id=context.account_id,
+        arm=seat.arm,
         status="abstained" if parsed is None else "proposed",
         abstain_reason=end.reason if isinstance(end, Abstain) else None,
         abstain_detail=end.detail[:DETAIL_LIMIT] if isinstance(end, Abstain) else None,

@@ -1,7 +1,7 @@
 """What the gate's scripts are asked, as plain values (adapters/lua says what each of them reads)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from libs.schemas.account import Account
@@ -10,7 +10,7 @@ from services.decider.domain.breaker import Guard, Verdict
 from services.decider.domain.bucket import Bucket
 from services.decider.domain.budget import Amount, Scope
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.gate_rules import GateRules
+from services.decider.domain.gate_rules import YIELD_PART, GateRules
 from services.decider.domain.replies import Outcome
 
 Question = dict[str, Any]
@@ -27,7 +27,8 @@ class Held:
 
 
 def guards(entry: CatalogueEntry, rules: GateRules) -> tuple[Guard, ...]:
-    return breaker.guards(entry, rules.breaker)
+    found = breaker.guards(entry, rules.breaker)
+    return tuple(replace(guard, id=f"shadow:{guard.id}") for guard in found) if rules.yields else found
 
 
 def buckets(account: Account | None, entry: CatalogueEntry, rules: GateRules, share: int = 1) -> tuple[Bucket, ...]:
@@ -35,7 +36,8 @@ def buckets(account: Account | None, entry: CatalogueEntry, rules: GateRules, sh
     rates = [(f"provider:{entry.provider}", rules.provider_rate)]
     if account is not None:
         rates.append((budget.scope_of(account.account_id), account.rate_limit))
-    return tuple(Bucket(name, bucket.per_minute(max(1, rate // share))) for name, rate in rates if rate)
+    kept = YIELD_PART if rules.yields else 0.0
+    return tuple(Bucket(name, bucket.per_minute(max(1, rate // share), kept)) for name, rate in rates if rate)
 
 
 def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: GateRules) -> Question:
@@ -51,6 +53,8 @@ def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: Gat
             for one in buckets(account, entry, rules)
         ],
     }
+    if rules.yields:
+        ask["part"] = 1 - YIELD_PART
     return ask if entry.is_free else ask | {"budget": _money(held.amount, held.scopes)}
 
 

@@ -19,6 +19,7 @@ from services.decider.domain.proposal import Course, propose
 from services.decider.domain.reading import Reading, read
 from services.decider.domain.record import judged
 from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.seats import Seat
 
 SHOWN = 100
 
@@ -28,8 +29,8 @@ def replay(context: TradingContext, recorded: DecisionProposed) -> DecisionPropo
     readings = [read(_reply(call), context.symbols) for call in recorded.calls]
     calls = [_again(call, reading) for call, reading in zip(recorded.calls, readings, strict=True)]
     course = Course(_end(recorded, readings), calls, recorded.not_asked, recorded.timing)
-    made = propose(context, course, recorded.proposed_at)
-    return made.model_copy(update={"arm": recorded.arm, "decision_id": recorded.decision_id})
+    made = propose(context, Seat(recorded.decision_id, recorded.arm), course, recorded.proposed_at)
+    return made.model_copy(update={"session": recorded.session})
 
 
 def differences(before: DecisionProposed, after: DecisionProposed) -> tuple[str, ...]:

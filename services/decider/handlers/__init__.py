@@ -1,7 +1,9 @@
-"""A context becomes a proposal or an abstention."""
+"""A context becomes a proposal or an abstention; beside it, one for each shadow arm."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from faststream.nats import NatsRouter
 
@@ -11,40 +13,58 @@ from libs.runtime.failpoints import hit
 from libs.schemas import subjects
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
-from services.decider.domain import incidents
+from services.decider.domain import incidents, seats
 from services.decider.domain.proposal import propose
 from services.decider.domain.record import Exchange
+from services.decider.domain.seats import Seat
 from services.decider.handlers.session import Session
 from services.decider.ports import Deps
 
 log = logging.getLogger(__name__)
+SHADOW_PART = 8  # of the decisions in flight, one in so many may be a shadow's
 
 
 def routes(deps: Deps) -> NatsRouter:
+    """Shadow arms have a durable of their own: nothing that they do holds up or changes the decision that counts."""
     router = NatsRouter()
 
     async def on_context(context: TradingContext) -> list[Emit]:
-        session = Session.of(deps, context)
-        proposal = await _proposal(session)
-        deps.observe(proposal)
-        if proposal.abstain_reason:
-            log.warning("%s abstained: %s", proposal.decision_id, proposal.abstain_detail)
-        alerts = await announce(deps, session.exchanges)
-        hit("decider.before_emit")
-        return [Emit(subjects.decision_proposed(context.account_id), proposal), *alerts]
+        return await decided(deps, context, seats.live(context))
+
+    async def on_shadows(context: TradingContext) -> list[Emit]:
+        return await beside(deps, context)
 
     consume(router, subjects.DECIDER_CONTEXTS, on_context, concurrency=deps.concurrency)
+    consume(router, subjects.DECIDER_SHADOWS, on_shadows, concurrency=max(1, deps.concurrency // SHADOW_PART))
     return router
 
 
-async def decide(deps: Deps, context: TradingContext) -> DecisionProposed:
+async def beside(deps: Deps, context: TradingContext) -> list[Emit]:
+    """What the shadow arms of a context come to. A slow one keeps none of the others waiting."""
+    yielding = replace(deps, gate=deps.shadow_gate)
+    found = await asyncio.gather(*(decided(yielding, context, seat) for seat in seats.shadows(context)))
+    return [emit for emits in found for emit in emits]
+
+
+async def decided(deps: Deps, context: TradingContext, seat: Seat) -> list[Emit]:
+    session = Session.of(deps, context, seat)
+    proposal = await _proposal(session)
+    deps.observe(proposal)
+    if proposal.abstain_reason:
+        log.warning("%s abstained: %s", proposal.decision_id, proposal.abstain_detail)
+    alerts = await announce(deps, session.exchanges)
+    hit("decider.before_shadow_emit" if seat.arm.shadow else "decider.before_emit")
+    return [Emit(subjects.decision_proposed(context.account_id), proposal), *alerts]
+
+
+async def decide(deps: Deps, context: TradingContext, seat: Seat | None = None) -> DecisionProposed:
     """The decision of a context. Its calls and their raw answers are in it, whatever came of them."""
-    return await _proposal(Session.of(deps, context))
+    return await _proposal(Session.of(deps, context, seat or seats.live(context)))
 
 
 async def _proposal(session: Session) -> DecisionProposed:
     course = await session.run()
-    return propose(session.context, course, session.deps.clock.now())
+    return propose(session.context, session.seat, course, session.deps.clock.now())
 
 
 async def announce(deps: Deps, exchanges: Iterable[Exchange]) -> list[Emit]:

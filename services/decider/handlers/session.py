@@ -1,6 +1,6 @@
 """One decision on its way: route → render → call → parse → (repair once) → next model → abstain."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import ModelCall, Timing
@@ -10,9 +10,10 @@ from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Denied
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain, Call, Candidate, Done, State, Step
-from services.decider.domain.proposal import Course, decision_id
+from services.decider.domain.proposal import Course
 from services.decider.domain.reading import read
 from services.decider.domain.record import Exchange, as_call
+from services.decider.domain.seats import Seat
 from services.decider.handlers.asking import Asking, Turn
 from services.decider.handlers.prompting import Writer
 from services.decider.ports import Deps, TemplateFailed
@@ -24,6 +25,7 @@ class Session:
 
     deps: Deps
     context: TradingContext
+    seat: Seat
     asking: Asking
     began: float
     exchanges: list[Exchange] = field(default_factory=list)
@@ -31,9 +33,10 @@ class Session:
     not_asked: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, deps: Deps, context: TradingContext) -> "Session":
+    def of(cls, deps: Deps, context: TradingContext, seat: Seat) -> "Session":
         account = deps.accounts.account(context.account_id)
-        return cls(deps, context, Asking(deps, decision_id(context), account), deps.clock.monotonic())
+        asking = Asking(deps, seat.decision_id, account)
+        return cls(deps, seat.shown(context), seat, asking, deps.clock.monotonic())
 
     def elapsed(self) -> float:
         """Seconds since the decision began, those of an earlier delivery included."""
@@ -53,13 +56,14 @@ class Session:
         if isinstance(chain, UnknownModel):
             return Abstain(AbstainReason.UNKNOWN_MODEL, str(chain))
         try:
-            return await self._converse(chain)
+            return await self._converse(tuple(self.seat.entry(entry) for entry in chain))
         except TemplateFailed as error:
             return Abstain(AbstainReason.INVALID, str(error))
 
     def _models(self) -> tuple[str, ...]:
-        switched = self.deps.accounts.models
-        wishes = routing.wishes(self.deps.default_model, switched, self.asking.account, self.context)
+        switched, account = self.deps.accounts.models, self.asking.account
+        wishes = routing.wishes(self.deps.default_model, switched, account, self.context)
+        wishes = replace(wishes, arm=self.seat.model)
         return routing.resume(routing.route(wishes).models, [reply.model for reply in self.asking.kept])
 
     async def _converse(self, chain: tuple[CatalogueEntry, ...]) -> Parsed | Abstain:
@@ -80,7 +84,10 @@ class Session:
 
     def _first(self, entry: CatalogueEntry) -> Turn | Denied:
         prompt = Writer(self.deps.templates, self.deps.tokens, self.deps.accounts).write(self.context, entry)
-        return prompt if isinstance(prompt, Denied) else Turn(entry, prompt, prompt.messages)
+        if isinstance(prompt, Denied):
+            return prompt
+        prompt = self.seat.named(prompt)
+        return Turn(entry, prompt, prompt.messages)
 
     async def _take(self, turn: Turn, state: State, step: Call) -> tuple[State, Step]:
         attempt = len(self.calls) + 1

@@ -13,7 +13,7 @@ from libs.schemas.base import Wire
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.decision import LIVE, DecisionProposed, ModelCall, TradingDecision
 from libs.schemas.events import Terminal, terminal_at, terminal_status
-from libs.schemas.verdict import DecisionAnswered, DecisionRejected
+from libs.schemas.verdict import DecisionAnswered, DecisionValidated
 from services.ledger.domain.upserts import Advance, Upsert, Upserts, Value, known
 
 # An execution outranks a rejection: when a step was dead-lettered after its result was published, the result counts.
@@ -147,7 +147,7 @@ _OF_PROPOSAL = {
 
 
 def _judgement(body: Terminal, kind: str, at: datetime) -> dict[str, Value]:
-    detail = body.detail if isinstance(body, DecisionRejected) else None
+    detail = None if isinstance(body, DecisionValidated) else body.detail or None
     parts = {"status", "reason", "abstain_reason", "portfolio_receipts", "facts", "rules_checked", "account_version"}
     return {
         "reason": _reason(body),
@@ -161,7 +161,7 @@ def _judgement(body: Terminal, kind: str, at: datetime) -> dict[str, Value]:
 
 
 def _reason(body: Terminal) -> str | None:
-    if not isinstance(body, DecisionRejected):
+    if isinstance(body, DecisionValidated) or body.reason is None:
         return None
     return str(body.abstain_reason or body.reason)
 

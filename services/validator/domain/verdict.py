@@ -8,7 +8,7 @@ from typing import Any
 from libs.risk.values import Judgement
 from libs.schemas.decision import DecisionProposed, Facts, TradingDecision
 from libs.schemas.reasons import RejectReason
-from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
+from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated, NotJudged, unjudged
 
 Terminal = DecisionValidated | DecisionRejected | DecisionEvaluated
 
@@ -23,8 +23,14 @@ class Judged:
     seconds: float
 
 
-def rejected(proposal: DecisionProposed, reason: RejectReason, detail: str, now: datetime) -> DecisionRejected:
-    """A proposal that ended before it could be judged."""
+def unfit(proposal: DecisionProposed, reason: RejectReason, detail: str, now: datetime) -> Terminal:
+    """A proposal that ended before it could be judged: a shadow arm's is evaluated all the same."""
+    if proposal.arm.shadow:
+        return unjudged(proposal, NotJudged(reason, detail, proposal.abstain_reason), now)
+    return _rejected(proposal, reason, detail, now)
+
+
+def _rejected(proposal: DecisionProposed, reason: RejectReason, detail: str, now: datetime) -> DecisionRejected:
     return DecisionRejected(
         **_identity(proposal),
         reason=reason,

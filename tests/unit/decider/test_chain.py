@@ -7,6 +7,7 @@ from typing import Any
 from libs.schemas import ids
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
+from services.decider.domain import seats
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.incidents import key_of
 from services.decider.domain.replies import Outcome, Reply
@@ -124,7 +125,7 @@ async def test_two_workers_at_the_same_context_pay_once_and_decide_the_same() ->
         await asyncio.sleep(0.001)
 
     wired = [deps(models, clock, default_model=GPT, answers=answers) for _ in range(2)]
-    made = [Session.of(replace(each, sleep=sleep), MADE) for each in wired]
+    made = [Session.of(replace(each, sleep=sleep), MADE, seats.live(MADE)) for each in wired]
     courses = await asyncio.gather(*(session.run() for session in made))
     assert len(models.calls) == 2  # the answer and its repair, each once
     assert courses[0].end == courses[1].end
@@ -137,7 +138,8 @@ async def test_an_incident_is_announced_once_and_again_after_it_was_over() -> No
     wired = deps(models, clock, default_model=GPT)
     alerts = []
     for n in range(4):
-        session = Session.of(wired, MADE.model_copy(update={"context_id": f"ctx-{n}"}))
+        again = MADE.model_copy(update={"context_id": f"ctx-{n}"})
+        session = Session.of(wired, again, seats.live(again))
         await session.run()
         alerts.append([emit.body for emit in await announce(wired, session.exchanges)])
     assert [len(each) for each in alerts] == [1, 0, 0, 1]
@@ -148,7 +150,9 @@ async def test_an_incident_is_announced_once_and_again_after_it_was_over() -> No
 
 async def test_a_model_that_its_provider_does_not_know_is_an_alert_of_its_own() -> None:
     clock = StoppedClock()
-    session = Session.of(deps(ScriptedModels(clock, failed(Outcome.NOT_FOUND)), clock, default_model=GPT), MADE)
+    session = Session.of(
+        deps(ScriptedModels(clock, failed(Outcome.NOT_FOUND)), clock, default_model=GPT), MADE, seats.live(MADE)
+    )
     await session.run()
     (emit,) = await announce(session.deps, session.exchanges)
     assert (emit.subject, emit.body.kind) == ("alert.raised.global", "model")  # type: ignore[attr-defined]

@@ -244,7 +244,7 @@ async def test_a_dry_run_stays_one() -> None:
 def test_each_router_has_its_own_subscribers() -> None:
     clock = StoppedClock()
     wired = deps(ScriptedModels(clock), clock)
-    assert len(routes(wired).subscribers) == len(routes(wired).subscribers) == wired.concurrency
+    assert len(routes(wired).subscribers) == len(routes(wired).subscribers) == wired.concurrency + 1
 
 
 def test_the_prompt_that_is_recorded_can_be_built_again_from_the_context() -> None:

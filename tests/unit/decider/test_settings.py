@@ -54,8 +54,8 @@ def test_nonsense_is_refused() -> None:
 
 def test_an_app_needs_no_server_and_pulls_from_its_durable_only() -> None:
     worker = create_app(Settings())
-    assert worker.durables == (subjects.DECIDER_CONTEXTS,)
-    assert len(worker.broker.subscribers) == 64
+    assert worker.durables == (subjects.DECIDER_CONTEXTS, subjects.DECIDER_SHADOWS)
+    assert len(worker.broker.subscribers) == 64 + 8
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.runtime.deadletters import MAX_BODY, dead_letter, dead_letter_of_tick, letter_error, rejection
+from libs.runtime.deadletters import MAX_BODY, dead_letter, dead_letter_of_tick, ends, letter_error, rejection
+from libs.runtime.emit import Emit
 from libs.runtime.reader import Record
 from libs.runtime.ticks import BadTick
 from libs.schemas import ids
 from libs.schemas.dead import DeadLetter
+from libs.schemas.experiment import AssignedArm, Assignment
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.subjects import MAX_MESSAGE_BYTES
-from libs.schemas.verdict import DecisionRejected
+from libs.schemas.verdict import DecisionEvaluated, DecisionRejected
+from tests.fakes.decider_contexts import context
+from tests.fakes.validator_values import SHADOW, proposal
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -110,6 +114,38 @@ def test_a_reader_that_keeps_records_ends_nothing() -> None:
     assert (
         rejection("ledger-requests", "decision.requested.acc-1", b'{"cycle": "c", "request_id": "r"}', "", AT) is None
     )
+
+
+def shadow_of(made: tuple[Emit, ...]) -> DecisionEvaluated:
+    (end,) = made
+    assert end.subject == "decision.evaluated.acc1" and isinstance(end.body, DecisionEvaluated)
+    assert (end.body.status, end.body.reason) == ("rejected", RejectReason.DEAD_LETTERED)
+    return end.body
+
+
+def test_a_dead_proposal_of_a_shadow_arm_is_evaluated_and_ends_nobodys_request() -> None:
+    body = proposal(arm=SHADOW)
+    end = shadow_of(ends("validator-proposals", "decision.proposed.acc1", body.model_dump_json().encode(), "why", AT))
+    assert (end.decision_id, end.arm, end.detail) == (body.decision_id, SHADOW, "why")
+
+
+def test_one_that_cannot_even_be_read_ends_as_a_shadow_too() -> None:
+    body = proposal(arm=SHADOW).model_dump(mode="json") | {"facts": "gone"}
+    (end,) = ends("validator-proposals", "decision.proposed.acc1", json.dumps(body).encode(), "why", AT)
+    assert isinstance(end.body, DecisionRejected) and end.body.arm.shadow
+
+
+def test_a_dead_context_ends_each_of_its_shadow_arms_and_its_request_only_by_the_step_that_decides() -> None:
+    arms = [AssignedArm(experiment="models", name=name) for name in ("a", "b")]
+    body = context().model_copy(update={"assignment": Assignment(shadows=tuple(arms))})
+    data, subject = body.model_dump_json().encode(), f"context.built.{body.account_id}"
+    found = ends("decider-shadows", subject, data, "why", AT)
+    assert [one.body.message_id() for one in found] == [
+        ids.shadow_decision_id(body.context_id, "models", name) for name in ("a", "b")
+    ]
+    (live,) = ends("decider-contexts", subject, data, "why", AT)
+    assert isinstance(live.body, DecisionRejected) and not live.body.arm.shadow
+    assert ends("decider-shadows", subject, b"{}", "why", AT) == ()
 
 
 json_values = st.recursive(

@@ -126,6 +126,28 @@ async def test_an_exit_passes_after_the_expiry() -> None:
     assert [(v.asset, v.verdict) for v in ended.verdicts] == [("BTCUSDT", "accepted"), ("ETHUSDT", "denied")]
 
 
+async def test_a_shadow_arm_that_abstained_is_evaluated_without_a_decision() -> None:
+    ended = await end(World(), abstention(arm=SHADOW))
+    assert isinstance(ended, DecisionEvaluated)
+    assert (ended.status, ended.reason, ended.abstain_reason) == (
+        "abstained",
+        RejectReason.ABSTAINED,
+        AbstainReason.TIMEOUT,
+    )
+    assert (ended.detail, ended.decision, ended.verdicts, ended.arm) == ("20 s", None, (), SHADOW)
+    assert DecisionEvaluated.model_validate_json(ended.model_dump_json()) == ended
+
+
+async def test_a_shadow_arm_that_cannot_be_judged_is_evaluated_as_rejected_with_its_decision() -> None:
+    world = World()
+    world.configuration.accounts.clear()
+    asked = proposal(ask(), arm=SHADOW)
+    ended = await end(world, asked)
+    assert isinstance(ended, DecisionEvaluated)
+    assert (ended.status, ended.reason) == ("rejected", RejectReason.UNKNOWN_ACCOUNT)
+    assert (ended.decision, ended.proposed) == (asked.decision, asked.facts)
+
+
 @pytest.mark.parametrize(
     ("missing", "reason", "detail"),
     [

@@ -1,7 +1,7 @@
 -- May this call be made? All or nothing: what is denied has taken nothing. Asked twice under one nonce (the answer got
 -- lost on its way) it takes once.
 -- ask: nonce, call, circuits [{id, failures}], rules {lease, proven}, patient, buckets [{id, interval, slack}],
--- budget? {usd, tokens, scopes [{id, limits}]}
+-- part? (of each limit that a shadow arm may use), budget? {usd, tokens, scopes [{id, limits}]}
 local budget, era = ask.budget, ''
 if budget then
   era = epoch()
@@ -39,12 +39,15 @@ end
 for _, scope in ipairs(budget and budget.scopes or {}) do
   local s = spent(scope.id)
   for name, limit in pairs(scope.limits) do
-    if s[name] + amount(name, budget) > limit then
+    local bound = math.floor(limit * (ask.part or 1))
+    if s[name] + amount(name, budget) > bound then
       local length = string.sub(name, -4) == 'hour' and 3600000000 or 86400000000
       return cjson.encode({
-        denied = 'budget', which = scope.id, limit = name, used = text(s[name]), bound = text(limit),
-        wait = text(length - now % length),
-        warned = warnings({ { id = scope.id, limits = { [name] = limit } } }, { scope = scope.id, limit = name }),
+        denied = 'budget', which = scope.id, limit = name, used = text(s[name]), bound = text(bound),
+        wait = text(length - now % length), part = ask.part,
+        -- what a shadow arm is denied is nobody's alarm: others may still spend
+        warned = not ask.part and warnings({ { id = scope.id, limits = { [name] = limit } } },
+          { scope = scope.id, limit = name }) or nil,
       })
     end
   end
