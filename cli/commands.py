@@ -9,6 +9,7 @@ import typer
 from cli.config_commands import account_app, config_app, strategy_app
 from cli.dead_commands import dead_app
 from cli.errors import CliError
+from cli.experiment_commands import experiment_app, show_usage
 from cli.model_commands import models_app
 from cli.options import StateDir
 from cli.project import STATE, State, shown
@@ -30,6 +31,8 @@ app.add_typer(strategy_app, name="strategy")
 app.add_typer(config_app, name="config")
 app.add_typer(prompt_app, name="prompt")
 app.command("decide")(decide)
+app.add_typer(experiment_app, name="experiment")
+app.command("usage")(show_usage)
 
 Symbols = Annotated[str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT; default all of the venue.")]
 Speed = Annotated[

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from cli.access import ensure_api_key
 from cli.board import Board, DecisionRow, ServerRow, WorkerRow
@@ -166,7 +167,7 @@ async def session(
                 _remember_market(plan)
                 step.detail = f"{len(written)} of them new or changed" if written else "as they were"
             with phases.step("workers") as step:
-                made.prepare(env)
+                made.prepare({"PERPETUA_SESSION": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **env})
                 await made.observer.start()  # before the workers: the whole chain of each decision is counted
                 made.start()
                 await made.until_ready()

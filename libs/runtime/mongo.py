@@ -44,6 +44,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         _index(("account_id", ASCENDING), ("symbols", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)),
         _index(("request_id", ASCENDING)),
         _index(("status", ASCENDING), ("created_at", DESCENDING)),
+        _index(
+            ("arm.experiment", ASCENDING),
+            ("created_at", DESCENDING),
+            partialFilterExpression={"arm.experiment": {"$exists": True}},
+        ),
     ],
     "orders": [
         _index(("decision_id", ASCENDING)),

@@ -137,8 +137,20 @@ class StrategyPerformance(Message):
     model_cost: NonNegative | None = None
 
 
+class CostLine(Wire):
+    """Calls of one kind. `cost_usd` sums what is known and is null where nothing is; `unknown` calls are not in it."""
+
+    calls: int = Field(ge=0)
+    cost_usd: NonNegative | None = None
+    unknown: int = Field(default=0, ge=0)
+    tokens: int = Field(default=0, ge=0)
+
+
 class UsageMetrics(Message):
-    """Use of models over a period. Costs in dollars; null is unknown."""
+    """Use of models over a period. Costs in dollars; null is unknown, and calls of unknown cost are counted.
+
+    A call that came to nothing is a request too. Days are UTC days of market time.
+    """
 
     period_start: Utc
     period_end: Utc
@@ -150,9 +162,17 @@ class UsageMetrics(Message):
     latency_p99_ms: NonNegative | None = None
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    reasoning_tokens: int = Field(default=0, ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    tokens_unknown: int = Field(default=0, ge=0)
     cost_total: NonNegative | None = None
-    cost_per_model: dict[Name, NonNegative] = {}
-    cost_per_account: dict[Name, NonNegative] = {}
+    cost_unknown: int = Field(default=0, ge=0)
+    cost_of_shadows: NonNegative | None = None
+    per_model: dict[Name, CostLine] = {}
+    per_account: dict[Name, CostLine] = {}
+    per_strategy: dict[Name, CostLine] = {}
+    per_session: dict[Name, CostLine] = {}
+    per_day: dict[Name, CostLine] = {}
     error_rate: float = Field(ge=0, le=1)
 
 

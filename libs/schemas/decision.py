@@ -244,6 +244,7 @@ class DecisionProposed(Message):
     proposed_at: Utc
     expires_at: Utc
     timing: Timing = Timing()
+    session: Name | None = None  # the run of the workers that made it, where they were told its name
 
     @model_validator(mode="after")
     def _status_matches(self) -> Self:

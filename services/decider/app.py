@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         concurrency=settings.decider_concurrency,
         sleep=asyncio.sleep,
         observe=metrics.observe,
+        session=settings.session,
     )
     _tell_models(deps, settings)
     worker.include(routes(deps))

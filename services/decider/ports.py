@@ -128,3 +128,4 @@ class Deps:
     concurrency: int
     sleep: Callable[[float], Awaitable[None]]
     observe: Callable[[DecisionProposed], None]
+    session: str | None = None

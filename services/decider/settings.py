@@ -48,6 +48,9 @@ class Settings(RuntimeSettings, GateSettings):
     decider_backoff_s: float = Field(
         default=0.5, gt=0, le=10, description="first back-off after a failed call, at most"
     )
+    session: str | None = Field(
+        default=None, max_length=100, description="the name of this run, under which usage is summed; `up` sets it"
+    )
     decider_auth_check_s: float = Field(default=600, ge=1, le=86_400, description="seconds between checks of the keys")
     llm_model: str | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli.backoff import Backoff
 from cli.connection import connected
-from cli.embedded import Servers
+from cli.embedded import ServerInfo, Servers
 from cli.observe import lags
 from cli.phases import Phases
 from cli.plan import make_plan
@@ -25,11 +25,11 @@ WAIT_S = 60.0
 class Pipeline:
     """Servers and workers of one run, and a connection of the test's own."""
 
-    def __init__(self, servers: Servers, run: Session, bus: Bus, mongodb_url: str) -> None:
+    def __init__(self, servers: Servers, run: Session, bus: Bus, infos: Mapping[str, ServerInfo]) -> None:
         self.servers = servers
         self.run = run
         self.bus = bus
-        self.mongodb_url = mongodb_url
+        self.nats_url, self.mongodb_url = infos["nats"].url, infos["mongodb"].url
 
     def workers(self, name: str) -> list[Worker]:
         return [worker for worker in self.run.supervisor.workers if worker.name == name]
@@ -126,7 +126,7 @@ async def pipeline(
             session(plan, servers, infos, env=env, phases=phases, say=said.append, command="test") as run,
             connected(infos["nats"].url) as bus,
         ):
-            yield Pipeline(servers, run, bus, infos["mongodb"].url)
+            yield Pipeline(servers, run, bus, infos)
     except BaseException:
         print("\n".join(said))
         raise

@@ -64,7 +64,8 @@ async def decide(deps: Deps, context: TradingContext, seat: Seat | None = None) 
 
 async def _proposal(session: Session) -> DecisionProposed:
     course = await session.run()
-    return propose(session.context, session.seat, course, session.deps.clock.now())
+    made = propose(session.context, session.seat, course, session.deps.clock.now())
+    return made.model_copy(update={"session": session.deps.session}) if session.deps.session else made
 
 
 async def announce(deps: Deps, exchanges: Iterable[Exchange]) -> list[Emit]:

@@ -94,6 +94,7 @@ def proposed(body: DecisionProposed, received: datetime) -> Upserts:
             calls=[_call(call) for call in body.calls],
             model_used=_model(body.calls),
             cost_usd=_cost(body.calls),
+            session=body.session,
             timing__context=body.timing.context,
             timing__model=body.timing.model,
         ),

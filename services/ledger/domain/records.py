@@ -6,6 +6,7 @@ from typing import Any
 from libs.schemas.decision import DecisionProposed
 
 _SAME = (
+    "session",
     "context_id", "request_id", "account_id", "correlation_id", "arm", "dry_run", "symbols", "strategy", "expires_at",
     "decision",
 )  # fmt: skip

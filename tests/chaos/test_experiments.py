@@ -1,0 +1,59 @@
+"""Shadow arms in the whole pipeline: each ends in one evaluated, a dead decider in the middle included."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.experiments import lines, shown, start, stop
+from cli.usage import used
+from libs.runtime.configuration import By
+from libs.schemas.experiment import Experiment
+from tests.chaos.invariants import check_books, check_database, check_log, check_shadows, is_shadow, read_log
+from tests.chaos.pipeline import pipeline
+
+WHY = By("test", "to compare")
+SHADOW = {
+    "name": "shadows",
+    "mode": "shadow",
+    "arms": [
+        {"name": "brave", "prompt_template": "Be brave with {{ symbols | join(', ') }}.", "model": "builtin/trend"},
+        {"name": "nobody", "model": "openai-compatible/nobody"},
+    ],
+}
+LIVE = {"name": "halves", "mode": "live", "split": "cycle", "arms": [{"name": "a"}, {"name": "b"}]}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_shadow_arms_end_once_each_and_change_nothing_of_what_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pipeline(tmp_path / "state", replicas="decider=2") as run:
+        monkeypatch.setenv("NATS_URL", url := run.nats_url)
+        monkeypatch.setenv("MONGODB_URL", run.mongodb_url)
+        for body in (SHADOW, LIVE):
+            await start(url, Experiment.model_validate(body), WHY)
+        await run.progress(10)
+        await run.kill_at("decider", "decider.before_shadow_emit:2")
+        await run.progress(5)
+        ended = await stop(url, "shadows", WHY)
+        assert ended.status == "stopped" and ended.version == 2
+        await run.quiet()
+        log = await read_log(run.bus)
+        check_log(log)
+        assert check_shadows(log) >= 10
+        await check_books(run.bus, log)
+        await check_database(run.mongodb_url, log)
+        statuses = {m["arm"]["name"]: m["status"] for m in log.of("decision.evaluated") if is_shadow(m)}
+        assert statuses["nobody"] == "abstained" and statuses["brave"] != "abstained"
+        arms = {m["arm"]["name"] for m in log.of("decision.validated", "decision.rejected") if not is_shadow(m)}
+        assert {"a", "b"} <= arms
+        _, found = await shown(url, "shadows", tmp_path)
+        decisions = {arm.arm: arm.decisions for arm in found.arms}
+        assert decisions["brave"] == decisions["nobody"] == decisions["live"] > 0
+        assert {arm.arm: arm.abstain_rate for arm in found.arms}["nobody"] == 1.0
+        print("\n".join(lines(ended, found)))
+        usage = await used(tmp_path, timedelta(days=300), None, None)
+        assert usage.requests == sum(len(m["calls"]) for m in log.of("decision.proposed"))
+        assert "unknown" not in usage.per_session
