@@ -29,7 +29,7 @@ LIVE = {"name": "halves", "mode": "live", "split": "cycle", "arms": [{"name": "a
 async def test_shadow_arms_end_once_each_and_change_nothing_of_what_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with pipeline(tmp_path / "state", replicas="decider=2") as run:
+    async with pipeline(tmp_path / "state") as run:
         monkeypatch.setenv("NATS_URL", url := run.nats_url)
         monkeypatch.setenv("MONGODB_URL", run.mongodb_url)
         for body in (SHADOW, LIVE):

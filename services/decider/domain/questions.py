@@ -28,7 +28,7 @@ class Held:
 
 def guards(entry: CatalogueEntry, rules: GateRules) -> tuple[Guard, ...]:
     found = breaker.guards(entry, rules.breaker)
-    return tuple(replace(guard, id=f"shadow:{guard.id}") for guard in found) if rules.yields else found
+    return tuple(replace(guard, id=f"shadow {guard.id}") for guard in found) if rules.yields else found
 
 
 def buckets(account: Account | None, entry: CatalogueEntry, rules: GateRules, share: int = 1) -> tuple[Bucket, ...]:
