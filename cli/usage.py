@@ -25,9 +25,10 @@ def span(text: str) -> timedelta:
 async def used(state_dir: Path, since: timedelta, account: str | None, model: str | None) -> UsageMetrics:
     """Of the period that ends now, in market time."""
     async with history(state_dir) as run:
-        begin, end = run.now - since, run.now + timedelta(seconds=1)
-        found = await calls(run.db, begin, end, frozenset([account]) if account else None, model)
-        return usage(found, begin, end)
+        begin = run.now - since
+        found = await calls(run.db, begin, frozenset([account]) if account else None, model)
+        newest = max((call.at for call in found), default=run.now)  # a market that stands still was ahead of its clock
+        return usage(found, begin, max(newest, run.now) + timedelta(seconds=1))
 
 
 def lines(found: UsageMetrics) -> Iterator[str]:

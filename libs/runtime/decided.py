@@ -70,10 +70,10 @@ def _prices(row: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 async def calls(
-    db: AsyncDatabase[Document], since: datetime, until: datetime, accounts: frozenset[str] | None, model: str | None
+    db: AsyncDatabase[Document], since: datetime, accounts: frozenset[str] | None, model: str | None
 ) -> list[Call]:
-    """Of the decisions of a period; None stands for all."""
-    query: Document = {"created_at": {"$gte": since, "$lt": until}, "calls.0": {"$exists": True}}
+    """Of the decisions since a market time; None stands for all."""
+    query: Document = {"created_at": {"$gte": since}, "calls.0": {"$exists": True}}
     if accounts is not None:
         query["account_id"] = {"$in": sorted(accounts)}
     if model is not None:
