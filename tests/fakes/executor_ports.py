@@ -132,6 +132,7 @@ class FakePublisher:
 class FakeConfig:
     accounts: dict[str, Account] = field(default_factory=dict)
     daily_loss: float = 50
+    filters: VenueSymbol | None = None
 
     def account(self, account_id: str) -> Account | None:
         return self.accounts.get(account_id)
@@ -142,7 +143,7 @@ class FakeConfig:
         return made.model_copy(update={"risk_parameters": risk})
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
-        return values.filters(symbol) if symbol == values.SYMBOL else None
+        return (self.filters or values.filters(symbol)) if symbol == values.SYMBOL else None
 
 
 @dataclass

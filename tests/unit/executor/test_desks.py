@@ -123,15 +123,15 @@ def test_a_body_about_another_account_than_its_subject_is_refused(kind: str) -> 
 
 async def test_a_tick_of_impossible_money_does_not_keep_a_stop_from_being_executed() -> None:
     async with opened() as made:
-        await made.tick(50, 1)
-        entry = values.instruction(quantity=D(200), notional=D(10_000), stop=D(49), target=D(52))
-        await made.desks.execute(values.validated(entry, price=50), redelivered=False)
-        await made.tick(
-            9e14, 2
-        )  # beyond the target: the units that are held are worth more there than any field of money holds
+        made.ports.config.filters = values.filters(max_quantity=D(10_000))
+        await made.tick(2, 1)
+        entry = values.instruction(quantity=D(5_000), notional=D(10_000), stop=D("1.9"), target=D("2.2"))
+        await made.desks.execute(values.validated(entry, price=2), redelivered=False)
+        assert made.desk.book.positions[values.SYMBOL].position.quantity > 2_000
+        await made.tick(9e11, 2)  # beyond the target; a price may be so high, but no money is so much as this position
         assert values.SYMBOL in made.desk.book.positions
-        await made.tick(48.9, 3)
-        assert [trade.exit_price < 49 for trade in made.desk.book.closed_trades] == [True]
+        await made.tick(1.8, 3)
+        assert [trade.exit_price < 2 for trade in made.desk.book.closed_trades] == [True]
 
 
 async def test_a_partition_that_cannot_be_opened_is_not_held() -> None:
