@@ -167,13 +167,18 @@ class ConfigMirror:
         return value if isinstance(value, VenueSymbol) else None
 
 
+def _state(key: str, data: bytes) -> AccountState:
+    state = AccountState.model_validate_json(data)
+    if state.account_id != key:
+        raise Misplaced(f"it is the state of {state.account_id}: another account must not be told it")
+    return state
+
+
 class StateMirror:
     """Last known state of each account."""
 
     def __init__(self, bus: Bus, *, on_change: Callable[[str, AccountState | None], None] | None = None) -> None:
-        self._mirror: KvMirror[AccountState] = KvMirror(
-            bus, KV_STATE.name, lambda _, data: AccountState.model_validate_json(data), on_change=on_change
-        )
+        self._mirror: KvMirror[AccountState] = KvMirror(bus, KV_STATE.name, _state, on_change=on_change)
 
     async def start(self) -> None:
         await self._mirror.start()

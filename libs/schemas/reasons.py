@@ -94,6 +94,7 @@ class ContextErrorCode(StrEnum):
     GAP = "gap"
     BEYOND_BOUNDS = "beyond_bounds"
     UNKNOWN_SYMBOL = "unknown_symbol"
+    LEFT_OUT = "left_out"
 
 
 class DeadLetterCode(StrEnum):

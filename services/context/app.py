@@ -12,6 +12,7 @@ from services.context.adapters.reuse import RedisReuse
 from services.context.adapters.steps import KvSteps
 from services.context.domain.assets import Studies
 from services.context.domain.market import Market
+from services.context.domain.patience import Patience
 from services.context.handlers import routes, run_cycles
 from services.context.metrics import MarketCollector, Metrics
 from services.context.ports import Deps
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         states=states,
         market=market,
         studies=Studies(market),
+        patience=Patience(settings.state_wait, max(1, settings.context_concurrency // 2)),
         log=log,
         requests=requests,
         positions=positions,

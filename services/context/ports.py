@@ -16,6 +16,7 @@ from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
 from services.context.domain.market import Market
+from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
 
@@ -156,7 +157,6 @@ class Limits:
     """`spread` is a share of the interval, `drift` a fraction of a price; waits and deadlines are wall seconds."""
 
     spread: float
-    state_wait: float
     inflight_deadline: float
     drift: float
     concurrency: int
@@ -169,6 +169,7 @@ class Deps:
     states: States
     market: Market
     studies: Studies
+    patience: Patience
     log: MarketLog
     requests: RequestLog
     positions: PositionLog

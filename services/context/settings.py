@@ -41,7 +41,6 @@ class Settings(FreshnessSettings, RuntimeSettings, RedisSettings):
     def limits(self) -> Limits:
         return Limits(
             spread=self.trigger_spread,
-            state_wait=self.state_wait,
             inflight_deadline=self.inflight_deadline,
             drift=self.reuse_drift_pct / 100,
             concurrency=self.context_concurrency,

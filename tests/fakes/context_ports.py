@@ -17,6 +17,7 @@ from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
 from services.context.domain.market import Bounds, Market
+from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
 from services.context.ports import Deps, Limits, Place
@@ -229,6 +230,7 @@ class World:
             states=self.states,
             market=self.market,
             studies=Studies(self.market),
+            patience=Patience(0.1, 2),
             log=self.log,
             requests=self.requests,
             positions=self.positions,
@@ -237,5 +239,5 @@ class World:
             reuse=self.reuse,
             publisher=self.publisher,
             meter=self.meter,
-            limits=Limits(spread=0.05, state_wait=0.5, inflight_deadline=60, drift=0.001, concurrency=1),
+            limits=Limits(spread=0.05, inflight_deadline=60, drift=0.001, concurrency=1),
         )

@@ -1,21 +1,25 @@
 """A whole TradingContext, or the reason why there is none."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+
+from pydantic import ValidationError
 
 from libs.schemas import ids
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
-from libs.schemas.context import DecisionRequest, RequestOptions, TradingContext
+from libs.schemas.context import AccountContext, ContextError, DecisionRequest, RequestOptions, TradingContext
 from libs.schemas.market import MarketNote
-from libs.schemas.reasons import RejectReason
+from libs.schemas.reasons import ContextErrorCode, RejectReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionRejected
 from services.context.domain.account import account_section, risk
-from services.context.domain.assets import Assets, Studies, read
+from services.context.domain.assets import Studies, read
 from services.context.domain.market import Market
 from services.context.domain.triggers import ordered
 
+ACCOUNT = "account"  # the scope of errors that are about no single asset
 MAX_SYMBOLS = 10
 TRADES_PER_SYMBOL = 20
 
@@ -42,14 +46,17 @@ def build(
     request: DecisionRequest, subject: Subject, market: Market, studies: Studies, now: datetime
 ) -> TradingContext | Refusal:
     """The context that answers `request` at market time `now`; refused when no asset is fresh."""
-    symbols = wanted_symbols(request, subject)
+    symbols, left_out = wanted_symbols(request, subject)
     timeframes = ordered(subject.strategy.timeframe_preference)
     held = {position.symbol for position in subject.state.positions}
     found = read(studies, market, symbols, held, timeframes, now)
     if not found.fresh:
         detail = "; ".join(f"{e.scope}: {e.message}" for e in found.errors[:5])
         return Refusal(RejectReason.NO_MARKET, f"no asset is fresh: {detail}"[:4000], subject.state.version)
-    section = account_section(subject.account, subject.state, subject.strategy, marks(market, found, held))
+    section = _account_section(subject, marks(market, held))
+    if isinstance(section, Refusal):
+        return section
+    found.errors += _unseen(market, held.difference(symbols), now) + left_out
     return TradingContext(
         context_id=ids.context_id(request.account_id, request.cycle),
         correlation_id=request.request_id,
@@ -79,15 +86,20 @@ def build(
     )
 
 
-def wanted_symbols(request: DecisionRequest, subject: Subject) -> tuple[str, ...]:
-    """The symbols that were asked for; else the account's, and those it still holds."""
+def wanted_symbols(request: DecisionRequest, subject: Subject) -> tuple[tuple[str, ...], list[ContextError]]:
+    """The symbols that were asked for; else those that are held and the account's. And what there is no room for."""
     if request.symbols is not None:
-        return tuple(dict.fromkeys(request.symbols))
+        return tuple(dict.fromkeys(request.symbols)), []
     held = (position.symbol for position in subject.state.positions)
-    return tuple(dict.fromkeys((*held, *subject.account.symbols)))[:MAX_SYMBOLS]
+    every = tuple(dict.fromkeys((*held, *subject.account.symbols)))
+    if len(every) <= MAX_SYMBOLS:
+        return every, []
+    message = f"{', '.join(every[MAX_SYMBOLS:])}: a context tells {MAX_SYMBOLS} symbols, those that are held first"
+    left_out = ContextError(scope=ACCOUNT, code=ContextErrorCode.LEFT_OUT, message=message[:500])
+    return every[:MAX_SYMBOLS], [left_out]
 
 
-def marks(market: Market, found: Assets, held: set[str]) -> dict[str, float]:
+def marks(market: Market, held: Collection[str]) -> dict[str, float]:
     """Newest marks of what is held: mark price, else last price, else the last close."""
     known: dict[str, float] = {}
     for symbol in held:
@@ -97,6 +109,32 @@ def marks(market: Market, found: Assets, held: set[str]) -> dict[str, float]:
         elif series := market.series(symbol, "1m"):
             known[symbol] = float(series.close[-1])
     return known
+
+
+def _account_section(subject: Subject, prices: dict[str, float]) -> AccountContext | Refusal:
+    try:
+        return account_section(subject.account, subject.state, subject.strategy, prices)
+    except ValidationError as wrong:  # of one account, whose request must not come again and again
+        fields = ", ".join(sorted({str(error["loc"][0]) for error in wrong.errors() if error["loc"]}))
+        detail = f"{fields}: beyond what an account can be at the newest prices; check its positions and their ticks"
+        return Refusal(RejectReason.NO_STATE, detail, subject.state.version)
+
+
+def _unseen(market: Market, symbols: Collection[str], now: datetime) -> list[ContextError]:
+    """What is said of positions in assets that were not asked for, where their value is old."""
+    errors = []
+    for symbol in sorted(symbols):
+        track = market.track(symbol)
+        if not market.stale(symbol, now):
+            continue
+        code = ContextErrorCode.NO_TICK if track is None else ContextErrorCode.STALE
+        value = (
+            "no tick has come: it stands at its last close, or where it was entered"
+            if track is None
+            else f"it stands at a price that is {now.timestamp() - track.newest:.0f} s old"
+        )
+        errors.append(ContextError(scope=ACCOUNT, code=code, message=f"the position in {symbol}: {value}"))
+    return errors
 
 
 def rejected(request: DecisionRequest, refusal: Refusal, now: datetime) -> DecisionRejected:

@@ -73,14 +73,42 @@ async def subject_of(deps: Deps, body: DecisionRequest, version: int = 0) -> Sub
 
 
 async def _state(deps: Deps, account_id: str, version: int) -> AccountState | Refusal:
-    deadline = deps.clock.monotonic() + deps.limits.state_wait
-    while (state := deps.states.get(account_id)) is None or state.version < version:
-        if deps.clock.monotonic() >= deadline:
-            what = "the account's state" if state is None else f"version {version} of the account, {state.version} is"
-            have = "" if state is None else " the newest"
-            return Refusal(RejectReason.NO_STATE, f"the executor has not published {what}{have}")
-        await asyncio.sleep(_STATE_POLL_S)
+    if (state := _known(deps, account_id, version)) is not None:
+        return state
+    if deps.patience.full:
+        return _lacking(deps, account_id, version)
+    deps.patience.waiting += 1
+    try:
+        while (state := _known(deps, account_id, version)) is None:
+            have = _version(deps, account_id)
+            if deps.patience.lacks(account_id, have, deps.clock.monotonic()) <= 0:
+                return _lacking(deps, account_id, version)
+            await asyncio.sleep(_STATE_POLL_S)
+        return state
+    finally:
+        deps.patience.waiting -= 1
+
+
+def _known(deps: Deps, account_id: str, version: int) -> AccountState | None:
+    """The account's state, if it is as new as wanted."""
+    state = deps.states.get(account_id)
+    if state is None or state.version < version:
+        return None
+    deps.patience.has(account_id)
     return state
+
+
+def _version(deps: Deps, account_id: str) -> int | None:
+    state = deps.states.get(account_id)
+    return None if state is None else state.version
+
+
+def _lacking(deps: Deps, account_id: str, version: int) -> Refusal:
+    have = _version(deps, account_id)
+    if have is None:
+        return Refusal(RejectReason.NO_STATE, "the executor has not published the account's state")
+    what = f"version {version} of the account, {have} is the newest"
+    return Refusal(RejectReason.NO_STATE, f"the executor has not published {what}", have)
 
 
 async def settle(deps: Deps, now: datetime) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from libs.schemas import ids
 from libs.schemas.account import TradeHistory
+from libs.schemas.base import Timeframe
 from libs.schemas.context import TradingContext
 from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import ContextErrorCode, RejectReason
@@ -89,6 +90,58 @@ def test_a_position_without_any_market_stands_at_its_entry_price() -> None:
     found = built(market(BTCUSDT=1), state=state(positions=(position("DOGEUSDT"),)))
     assert found.account_state.open_positions[0].unrealized_pnl == 0
     assert "DOGEUSDT" in found.degraded and "DOGEUSDT" not in found.market_data.assets
+
+
+def test_a_position_that_was_not_asked_for_is_valued_and_the_age_of_its_price_is_said() -> None:
+    held = state(positions=(position("ETHUSDT"), position("XRPUSDT"), position("SOLUSDT")))
+    found = built(market(BTCUSDT=1, ETHUSDT=70, SOLUSDT=1), state=held, symbols=("BTCUSDT",))
+    assert (found.symbols, found.degraded) == (("BTCUSDT",), ())
+    assert [p.mark_price for p in found.account_state.open_positions] == [111, 100, 111]
+    assert [(e.scope, e.code, e.message) for e in found.errors] == [
+        ("account", ContextErrorCode.STALE, "the position in ETHUSDT: it stands at a price that is 70 s old"),
+        (
+            "account",
+            ContextErrorCode.NO_TICK,
+            "the position in XRPUSDT: no tick has come: it stands at its last close, or where it was entered",
+        ),
+    ]
+
+
+def test_what_there_is_no_room_for_is_named() -> None:
+    many = tuple(f"S{n}USDT" for n in range(10))
+    found = built(market(BTCUSDT=1), account=account(symbols=many), state=state(positions=(position(),)))
+    assert found.symbols == ("BTCUSDT", *many[:9])
+    (error,) = [e for e in found.errors if e.scope == "account"]
+    assert (error.code, error.message.split(":")[0]) == (ContextErrorCode.LEFT_OUT, "S9USDT")
+
+
+def test_an_account_whose_figures_no_field_holds_is_refused_with_the_fields_named() -> None:
+    huge = position(quantity=Decimal(10**13))
+    found = context(market(BTCUSDT=1), state=state(positions=(huge,), version=8))
+    assert isinstance(found, Refusal)
+    assert (found.reason, found.account_version) == (RejectReason.NO_STATE, 8)
+    assert found.detail.startswith("notional: beyond what an account can be")
+
+
+@pytest.mark.parametrize(
+    ("timeframes", "interval", "long_interval", "others"),
+    [
+        (("5m",), "5m", "5m", []),
+        (("4h", "5m"), "5m", "4h", []),
+        (("15m", "1m", "1h", "5m"), "1m", "1h", ["5m", "15m"]),
+        (("1d", "2h", "1m", "30m", "12h"), "1m", "1d", ["30m", "2h", "12h"]),
+    ],
+)
+def test_the_shortest_timeframe_is_the_interval_the_longest_the_long_one_and_all_are_kept(
+    timeframes: tuple[Timeframe, ...], interval: Timeframe, long_interval: Timeframe, others: list[Timeframe]
+) -> None:
+    made = market(BTCUSDT=1)
+    made.use(timeframes)
+    found = built(made, account=account(), strategy=strategy(*timeframes))
+    sets = found.market_data.assets["BTCUSDT"].technical_indicators
+    assert (sets.interval.timeframe, sets.long_interval.timeframe) == (interval, long_interval)
+    assert [one.timeframe for one in sets.others] == others
+    assert found.timeframes == tuple(dict.fromkeys((interval, *others, long_interval)))
 
 
 @pytest.mark.parametrize(

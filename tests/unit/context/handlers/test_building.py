@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from libs.schemas.verdict import DecisionRejected
 from services.context.handlers.building import answer
 from services.context.handlers.cycles import cycle
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import account, at, request, strategy, tick
+from tests.fakes.context_values import account, at, request, state, strategy, tick
 
 
 async def test_a_request_becomes_a_context(world: World) -> None:
@@ -68,6 +69,60 @@ async def test_a_state_that_comes_a_little_late_is_waited_for(world: World) -> N
     world.states.late["acc1"] = 3
     (emit,) = await answer(world.deps, request(world.clock.now()))
     assert isinstance(emit.body, TradingContext)
+
+
+async def test_an_account_that_lacks_its_state_is_waited_for_only_once(world: World) -> None:
+    world.states.states.clear()
+    began = world.clock.monotonic()
+    first = await answer(world.deps, request(world.clock.now()))
+    waited = world.clock.monotonic() - began
+    second = await answer(world.deps, request(world.clock.now()))
+    assert [e.body.reason for e in (*first, *second) if isinstance(e.body, DecisionRejected)] == ["no_state"] * 2
+    assert waited >= 0.1
+    assert world.clock.monotonic() - began - waited < 0.1
+
+
+async def test_accounts_without_a_state_are_given_time_from_when_they_were_first_seen(world: World) -> None:
+    world.states.states.clear()
+    world.config.add(*(account(f"new{n}") for n in range(20)))
+    await cycle(world.deps)
+    world.clock.read += 0.1
+    for n in range(20):
+        asking = asyncio.create_task(answer(world.deps, request(world.clock.now(), f"new{n}")))
+        await asyncio.sleep(0)
+        assert asking.done()
+    assert world.meter.outcomes == {"no_state": 20}
+
+
+async def test_some_hands_are_always_left_for_the_other_accounts(world: World) -> None:
+    world.config.add(*(account(f"new{n}") for n in range(8)))
+    waiting = [asyncio.create_task(answer(world.deps, request(world.clock.now(), f"new{n}"))) for n in range(8)]
+    await asyncio.sleep(0)
+    assert world.deps.patience.waiting == 2
+    (emit,) = await answer(world.deps, request(world.clock.now()))
+    assert isinstance(emit.body, TradingContext)
+    assert sum(task.done() for task in waiting) == 6
+    world.states.states["new0"] = state("new0")
+    ends = [(await task)[0].body for task in waiting]
+    assert [type(end) for end in ends] == [TradingContext, *[DecisionRejected] * 7]
+    assert world.deps.patience.waiting == 0
+
+
+async def test_a_version_that_does_not_come_is_waited_for_until_the_state_moves(world: World) -> None:
+    body = request(world.clock.now())
+    (late,) = await answer(world.deps, body, version=3)
+    assert isinstance(late.body, DecisionRejected)
+    assert late.body.detail == "the executor has not published version 3 of the account, 1 is the newest"
+    began = world.clock.monotonic()
+    await answer(world.deps, body, version=2)
+    assert world.clock.monotonic() - began < 0.1
+    world.states.states["acc1"] = state(version=2)
+    asking = asyncio.create_task(answer(world.deps, body, version=3))
+    await asyncio.sleep(0.05)
+    assert not asking.done()
+    world.states.states["acc1"] = state(version=3)
+    (emit,) = await asking
+    assert isinstance(emit.body, TradingContext) and emit.body.account_version == 3
 
 
 async def test_a_request_may_name_another_strategy_whose_timeframes_are_then_followed(world: World) -> None:
