@@ -34,7 +34,9 @@ app.command("decide")(decide)
 app.add_typer(experiment_app, name="experiment")
 app.command("usage")(show_usage)
 
-Symbols = Annotated[str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT; default all of the venue.")]
+Symbols = Annotated[
+    str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT.", show_default="the accounts'")
+]
 Speed = Annotated[
     float, typer.Option(envvar="PERPETUA_SPEED", show_envvar=False, help="Market seconds per second of wall time.")
 ]

@@ -115,6 +115,19 @@ def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
         raise CliError(f"config/venues/paper.yaml cannot be read: {error}", "restore the file from git") from error
 
 
+def traded_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
+    """Those of the paper venue that an account of the files trades, all where they name none: what a run plays."""
+    import yaml
+
+    try:
+        rows = yaml.safe_load((folder / "accounts.yaml").read_text())["accounts"]
+        named = {symbol for row in rows for symbol in row["symbols"]}
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise CliError(f"config/accounts.yaml cannot be read: {error}", "restore the file from git") from error
+    known = known_symbols(folder)
+    return tuple(symbol for symbol in known if symbol in named) or known
+
+
 def _data_folder(given: Path | None, env: Mapping[str, str]) -> Path | None:
     """The folder of candles: asked for, from the environment, or the shared one if it is there."""
     asked = given or (Path(env["PERPETUA_DATA_DIR"]) if env.get("PERPETUA_DATA_DIR") else None)
@@ -148,7 +161,9 @@ def _candle_files(folder: Path) -> dict[str, Path]:
 
 def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
     known = known_symbols()
-    wanted = list(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip())) or list(known)
+    wanted = list(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip())) or list(
+        traded_symbols()
+    )
     for symbol in wanted:
         if symbol not in known:
             raise CliError(f"{symbol} is not a symbol of the paper venue", f"it has {', '.join(known)}")

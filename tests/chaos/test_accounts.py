@@ -23,7 +23,7 @@ from tests.chaos.pipeline import Pipeline, pipeline, until
 
 LONG = os.environ.get("PERPETUA_CHAOS_LONG") == "1"
 ACCOUNTS, SECONDS, EVERY_S = (200, 120.0, 5.0) if LONG else (60, 22.0, 5.0)
-SYMBOLS = tuple(listing.symbol for listing in LISTINGS)[:10]
+SYMBOLS = tuple(listing.symbol for listing in LISTINGS)  # ten
 
 
 async def open_accounts(run: Pipeline) -> None:

@@ -32,10 +32,9 @@ class SyntheticMarket:
         self.starts = synthetic.EPOCH + (start_day - 1) * DAY
         self.begins = max(synthetic.EPOCH, self.starts - history_days * DAY)
         self._keep = history_days + SPARE_DAYS
-        self._random = Random(seed)
         self._days: dict[datetime, synthetic.Day] = {}
         self._next = synthetic.EPOCH
-        self._state = synthetic.begin()
+        self._state = synthetic.begin(self.symbols, Random(seed), lambda symbol: Random(f"{seed}:{symbol}"))
 
     def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
         self.prepare(end)
@@ -55,7 +54,7 @@ class SyntheticMarket:
 
     def prepare(self, until: datetime) -> None:
         while self._next < until:
-            self._days[self._next] = synthetic.day(self._next, self._state, self._random)
+            self._days[self._next] = synthetic.day(self._next, self._state)
             self._next += DAY
             if len(self._days) > self._keep:
                 self._days.pop(next(iter(self._days)))

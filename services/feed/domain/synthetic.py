@@ -9,7 +9,7 @@ gives the same days.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp, log, sqrt
@@ -63,7 +63,10 @@ class Randomness(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One symbol: price (quote) and its decimals, daily volatility, common factor, volume a minute (base)."""
+    """One symbol: price (quote) and its decimals, daily volatility, common factor, volume a minute (base).
+
+    `later` was listed when markets were stored already: it draws its own numbers, and changes no price of the others.
+    """
 
     symbol: str
     price: float
@@ -71,6 +74,7 @@ class Listing:
     daily_volatility: float
     beta: float
     volume: float
+    later: bool = False
 
 
 LISTINGS = (
@@ -79,6 +83,11 @@ LISTINGS = (
     Listing("SOLUSDT", 190.0, 3, 0.045, 0.80, 9_000.0),
     Listing("BNBUSDT", 690.0, 2, 0.028, 0.75, 500.0),
     Listing("XRPUSDT", 2.3, 4, 0.045, 0.70, 1_500_000.0),
+    Listing("ADAUSDT", 0.95, 4, 0.045, 0.75, 900_000.0, later=True),
+    Listing("AVAXUSDT", 38.0, 3, 0.048, 0.78, 25_000.0, later=True),
+    Listing("LINKUSDT", 22.0, 3, 0.046, 0.75, 30_000.0, later=True),
+    Listing("LTCUSDT", 105.0, 2, 0.036, 0.72, 4_000.0, later=True),
+    Listing("DOTUSDT", 7.0, 3, 0.044, 0.76, 80_000.0, later=True),
 )
 
 
@@ -108,6 +117,7 @@ class Asset:
     """Where one symbol is: its price, where the regime began, and what it has not yet made up for while silent."""
 
     listing: Listing
+    random: Randomness
     price: float
     anchor: float
     own: Factor = field(default_factory=Factor)
@@ -117,30 +127,35 @@ class Asset:
 
 @dataclass(slots=True)
 class State:
-    """What a day begins with; `day` moves it on."""
+    """What a day begins with; `day` moves it on. `random` is what all have in common."""
 
     assets: tuple[Asset, ...]
+    random: Randomness
     common: Factor = field(default_factory=Factor)
     kind: Kind = "range"
     left: int = 0
 
 
-def begin() -> State:
-    return State(tuple(Asset(listing, listing.price, listing.price) for listing in LISTINGS))
+def begin(symbols: Collection[str], random: Randomness, own: Callable[[str], Randomness]) -> State:
+    """The market with the first listings and those of `symbols` that came later, which draw from `own`."""
+    listings = [listing for listing in LISTINGS if not listing.later or listing.symbol in symbols]
+    sources = [own(listing.symbol) if listing.later else random for listing in listings]
+    pairs = zip(listings, sources, strict=True)
+    return State(tuple(Asset(listing, source, listing.price, listing.price) for listing, source in pairs), random)
 
 
-def day(start: datetime, state: State, random: Randomness) -> Day:
-    """The day from `start` on. Draws the same numbers whichever symbols are looked at."""
+def day(start: datetime, state: State) -> Day:
+    """The day from `start` on. A symbol's numbers are the same whichever others are looked at."""
     rows: list[list[_Row]] = [[] for _ in state.assets]
     kinds: list[Kind] = []
     for n in range(MINUTES_PER_DAY):
-        _turn(state, random)
+        _turn(state)
         kinds.append(state.kind)
-        common = state.common.draw(random)
+        common = state.common.draw(state.random)
         for asset, made in zip(state.assets, rows, strict=True):
-            made.append(_minute(asset, REGIMES[state.kind], common, random, may_be_silent=n > 0))
+            made.append(_minute(asset, REGIMES[state.kind], common, may_be_silent=n > 0))
     bars = {a.listing.symbol: _bars(a.listing.symbol, start, made) for a, made in zip(state.assets, rows, strict=True)}
-    funding = {a.listing.symbol: _funding(bars[a.listing.symbol], a, random) for a in state.assets}
+    funding = {a.listing.symbol: _funding(bars[a.listing.symbol], a) for a in state.assets}
     return Day(bars, funding, tuple(kinds))
 
 
@@ -148,8 +163,9 @@ def _bars(symbol: str, start: datetime, rows: list[_Row]) -> Bars:
     return Bars(symbol, start, *(array("d", column) for column in zip(*rows, strict=True)))
 
 
-def _turn(state: State, random: Randomness) -> None:
+def _turn(state: State) -> None:
     """Another regime when this one has lasted its time."""
+    random = state.random
     state.left -= 1
     if state.left > 0:
         return
@@ -165,9 +181,9 @@ def _turn(state: State, random: Randomness) -> None:
         asset.anchor = asset.price
 
 
-def _minute(asset: Asset, regime: Regime, common: float, random: Randomness, *, may_be_silent: bool) -> _Row:
+def _minute(asset: Asset, regime: Regime, common: float, *, may_be_silent: bool) -> _Row:
     """Open, high, low, close and volume of one minute; it opens where the last one closed."""
-    listing = asset.listing
+    listing, random = asset.listing, asset.random
     usual = listing.daily_volatility / sqrt(MINUTES_PER_DAY)
     sigma = usual * regime.factor
     shock = listing.beta * common + sqrt(1 - listing.beta**2) * asset.own.draw(random)
@@ -194,12 +210,12 @@ def _rounded(price: float, listing: Listing) -> float:
     return float(max(round(price, listing.decimals), 10.0**-listing.decimals))
 
 
-def _funding(bars: Bars, asset: Asset, random: Randomness) -> tuple[FundingRate, ...]:
+def _funding(bars: Bars, asset: Asset) -> tuple[FundingRate, ...]:
     """Longs pay more after a rise: what was paid for eight hours follows their move, and so do symbols each other."""
     every, rates = FUNDING_EVERY // MINUTE, []
     for n in range(0, MINUTES_PER_DAY, every):
         before = bars.open[max(0, n - every)]
         premium = PREMIUM * log(bars.open[n] / before) / asset.listing.daily_volatility
-        rate = max(-MAX_RATE, min(MAX_RATE, BASE_RATE + premium + random.gauss(0, RATE_NOISE)))
+        rate = max(-MAX_RATE, min(MAX_RATE, BASE_RATE + premium + asset.random.gauss(0, RATE_NOISE)))
         rates.append(FundingRate(bars.first + n * MINUTE, round(rate, 8), bars.open[n], FUNDING_EVERY))
     return tuple(rates)

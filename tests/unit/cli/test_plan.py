@@ -1,11 +1,13 @@
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cli.errors import CliError
-from cli.plan import WORKERS, Feed, Plan, known_symbols, make_plan, parse_replicas
-from cli.project import State
+from cli.plan import WORKERS, Feed, Plan, known_symbols, make_plan, parse_replicas, traded_symbols
+from cli.project import CONFIG, State
+from services.feed.domain.synthetic import LISTINGS
 
 
 def write_candles(folder: Path, *symbols: str) -> Path:
@@ -72,9 +74,22 @@ def test_candles_are_replayed_where_there_are_some(tmp_path: Path) -> None:
     assert plan.symbols == ("ETHUSDT", "BTCUSDT")
 
 
-def test_a_synthetic_market_needs_no_folder_and_takes_all_symbols(tmp_path: Path) -> None:
-    plan = make_plan(state=tmp_path, env={}, feed="synthetic")
-    assert (plan.market, plan.data, plan.symbols) == ("synthetic", None, known_symbols())
+def test_a_synthetic_market_needs_no_folder_and_has_every_symbol_of_the_venue(tmp_path: Path) -> None:
+    plan = make_plan(state=tmp_path, env={}, feed="synthetic", symbols=",".join(known_symbols()))
+    assert (plan.market, plan.data, len(plan.symbols)) == ("synthetic", None, 10)
+    assert tuple(listing.symbol for listing in LISTINGS) == plan.symbols
+
+
+def test_without_a_wish_the_symbols_are_those_that_the_accounts_trade(tmp_path: Path) -> None:
+    five = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
+    assert make_plan(state=tmp_path, env={}, feed="synthetic").symbols == five
+    (tmp_path / "venues").mkdir()
+    shutil.copy(CONFIG / "venues" / "paper.yaml", tmp_path / "venues")
+    (tmp_path / "accounts.yaml").write_text("accounts: [{symbols: [DOTUSDT, ETHUSDT]}, {symbols: [ETHUSDT, MINE]}]")
+    assert traded_symbols(tmp_path) == ("ETHUSDT", "DOTUSDT")
+    (tmp_path / "accounts.yaml").write_text("accounts: [{strategy_id: dca}]")
+    with pytest.raises(CliError, match=r"config/accounts\.yaml cannot be read: 'symbols'"):
+        traded_symbols(tmp_path)
 
 
 def test_assets_of_the_environment_name_the_symbols(tmp_path: Path) -> None:
