@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.config_commands import account_app, config_app, strategy_app
+from cli.context_commands import context_app
 from cli.dead_commands import dead_app
 from cli.errors import CliError
 from cli.experiment_commands import experiment_app, show_usage
@@ -33,6 +34,7 @@ app.add_typer(prompt_app, name="prompt")
 app.command("decide")(decide)
 app.add_typer(experiment_app, name="experiment")
 app.command("usage")(show_usage)
+app.add_typer(context_app, name="context")
 
 Symbols = Annotated[
     str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT.", show_default="the accounts'")

@@ -1,8 +1,8 @@
 """Delivery of durable messages: parse, handle, publish what follows, acknowledge. Once, for every service.
 
 Three outcomes: done (ack), later (a dependency is away: the message waits here with heartbeats and burns no delivery;
-or a fault of ours: nack with a growing delay), poison (dead letter). Every default of the framework that matters for
-money is replaced here; docs/bus.md has the table.
+or the handler asks for it, or a fault of ours: nack with a delay), poison (dead letter). Every default of the framework
+that matters for money is replaced here; docs/bus.md has the table.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from libs.runtime.deadletters import dead_letter, ends, letter_error
 from libs.runtime.delivered import Delivered, delivered, delivery_of, enter
 from libs.runtime.emit import Emit, Emits
 from libs.runtime.envelope import CORRELATION, REPLAY_FOR
-from libs.runtime.errors import Poison, Unavailable
+from libs.runtime.errors import Later, Poison, Unavailable
 from libs.runtime.heartbeat import Heartbeat
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.pull import PULL_S, Pull
@@ -179,6 +179,8 @@ class _Scope(BaseMiddleware):
                 await self._handle(call_next, msg, raw, info)
         except Poison as poison:
             await self._bury(raw, info, letter_error(poison.code, poison.message, poison.field))
+        except Later as later:
+            await self._settle(info, "later", raw.nak(delay=later.seconds))
         except Exception as error:  # noqa: BLE001 - the one catch-all: a fault of ours must not lose the message
             await self._failed(raw, info, error)
 

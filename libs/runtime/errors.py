@@ -19,3 +19,14 @@ class Poison(Exception):
         self.code = code
         self.message = message
         self.field = field
+
+
+class Later(Exception):
+    """What a message needs may come in a moment: it is delivered again after `seconds`, and nothing is held till then.
+
+    Every delivery counts: a handler must come to an end before the durable's last.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"again in {seconds:g} s")
+        self.seconds = seconds

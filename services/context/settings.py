@@ -20,7 +20,7 @@ class Settings(FreshnessSettings, RuntimeSettings, RedisSettings):
     max_symbols: int = Field(default=500, ge=1, le=10_000, description="symbols followed at most")
     replay_ticks: int = Field(default=100_000, ge=0, description="ticks of the log that are read at start")
     candle_wait: float = Field(default=10, ge=0, description="wall seconds the feed's candle is waited for")
-    state_wait: float = Field(default=2, ge=0, le=10, description="wall seconds an account's state is waited for")
+    state_wait: float = Field(default=5, ge=0, le=10, description="wall seconds an account's state is waited for")
     context_concurrency: int = Field(default=8, ge=1, le=256, description="requests in hand at once")
     inflight_deadline: float = Field(
         default=120, ge=5, le=3_600, description="wall seconds after which a decision in flight is given up"

@@ -49,15 +49,9 @@ class FakeConfiguration:
 
 @dataclass
 class FakeStates:
-    """`late` states appear when they have been asked for that often."""
-
     states: dict[str, AccountState] = field(default_factory=dict)
-    late: dict[str, int] = field(default_factory=dict)
 
     def get(self, account_id: str) -> AccountState | None:
-        if self.late.get(account_id, 0) > 0:
-            self.late[account_id] -= 1
-            return None
         return self.states.get(account_id)
 
 
@@ -230,7 +224,7 @@ class World:
             states=self.states,
             market=self.market,
             studies=Studies(self.market),
-            patience=Patience(0.1, 2),
+            patience=Patience(2.0),
             log=self.log,
             requests=self.requests,
             positions=self.positions,

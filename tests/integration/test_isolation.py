@@ -19,7 +19,7 @@ from tests.fakes.context_values import account, state
 from tests.integration.test_context import Market, market_at, running
 
 ACCOUNTS = 200
-STATE_WAIT_S = 5  # with 8 hands, 30 waits would take at least 15 s
+STATE_WAIT_S = 5  # 30 waits would take 8 hands 15 s at least
 pytestmark = pytest.mark.integration
 
 

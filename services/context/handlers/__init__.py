@@ -2,7 +2,7 @@
 
 from faststream.nats import NatsRouter
 
-from libs.runtime.delivery import consume
+from libs.runtime.delivery import consume, delivered
 from libs.runtime.emit import Emits
 from libs.schemas import subjects
 from libs.schemas.base import Message
@@ -20,10 +20,10 @@ def routes(deps: Deps) -> NatsRouter:
     router = NatsRouter()
 
     async def on_request(body: DecisionRequest) -> Emits:
-        return await requested(deps, body)
+        return await requested(deps, body, delivered().deliveries)
 
     async def on_end(body: Message) -> Emits:
-        return await ended(deps, body)
+        return await ended(deps, body, delivered().deliveries)
 
     consume(router, subjects.CONTEXT_REQUESTS, on_request, concurrency=deps.limits.concurrency)
     consume(router, subjects.CONTEXT_ENDS, on_end, concurrency=deps.limits.concurrency, decode=decode_event)

@@ -1,12 +1,12 @@
 """A request's context, or the reason why there is none."""
 
-import asyncio
 from datetime import datetime
 
 from libs.runtime.emit import Emit, Emits
+from libs.runtime.errors import Later
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
-from libs.schemas.account import Account, AccountState
+from libs.schemas.account import Account
 from libs.schemas.context import DecisionRequest
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
@@ -14,14 +14,16 @@ from services.context.domain.arms import assign
 from services.context.domain.context import Refusal, Subject, alert, build, rejected
 from services.context.ports import Deps
 
-_STATE_POLL_S = 0.02
 _DRAIN_PATIENCE_S = 1.0
 
 
-async def answer(deps: Deps, body: DecisionRequest, version: int = 0) -> Emits:
-    """The context of a request, or its rejection. The account is shown at `version` or later."""
+async def answer(deps: Deps, body: DecisionRequest, version: int = 0, deliveries: int | None = None) -> Emits:
+    """The context of a request, or its rejection. The account is shown at `version` or later.
+
+    `deliveries` counts those of the message in hand; None when there is none that could come again. Raises Later.
+    """
     began = deps.clock.monotonic()
-    found = await subject_of(deps, body, version)
+    found = subject_of(deps, body, version, deliveries)
     if isinstance(found, Refusal):
         return refuse(deps, body, found)
     await deps.log.follow(found.strategy.timeframe_preference)
@@ -63,48 +65,20 @@ def configured(deps: Deps, body: DecisionRequest) -> tuple[Account, TradingStrat
     return account, strategy
 
 
-async def subject_of(deps: Deps, body: DecisionRequest, version: int = 0) -> Subject | Refusal:
-    """The same with the account's state, which may come a little after a fill: it is waited for."""
+def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int | None) -> Subject | Refusal:
+    """The same with the account's state, which may come a little after a fill: then raises Later."""
     found = configured(deps, body)
     if isinstance(found, Refusal):
         return found
-    state = await _state(deps, body.account_id, version)
-    return state if isinstance(state, Refusal) else Subject(*found, state)
-
-
-async def _state(deps: Deps, account_id: str, version: int) -> AccountState | Refusal:
-    if (state := _known(deps, account_id, version)) is not None:
-        return state
-    if deps.patience.full:
-        return _lacking(deps, account_id, version)
-    deps.patience.waiting += 1
-    try:
-        while (state := _known(deps, account_id, version)) is None:
-            have = _version(deps, account_id)
-            if deps.patience.lacks(account_id, have, deps.clock.monotonic()) <= 0:
-                return _lacking(deps, account_id, version)
-            await asyncio.sleep(_STATE_POLL_S)
-        return state
-    finally:
-        deps.patience.waiting -= 1
-
-
-def _known(deps: Deps, account_id: str, version: int) -> AccountState | None:
-    """The account's state, if it is as new as wanted."""
-    state = deps.states.get(account_id)
-    if state is None or state.version < version:
-        return None
-    deps.patience.has(account_id)
-    return state
-
-
-def _version(deps: Deps, account_id: str) -> int | None:
-    state = deps.states.get(account_id)
-    return None if state is None else state.version
-
-
-def _lacking(deps: Deps, account_id: str, version: int) -> Refusal:
-    have = _version(deps, account_id)
+    state = deps.states.get(body.account_id)
+    if state is not None and state.version >= version:
+        deps.patience.found(body.account_id)
+        return Subject(*found, state)
+    have = None if state is None else state.version
+    if deliveries is not None:
+        seconds = deps.patience.later(body.account_id, have, deliveries, deps.clock.monotonic())
+        if seconds is not None:
+            raise Later(seconds)
     if have is None:
         return Refusal(RejectReason.NO_STATE, "the executor has not published the account's state")
     what = f"version {version} of the account, {have} is the newest"

@@ -39,7 +39,6 @@ async def run_cycles(deps: Deps) -> None:
 async def cycle(deps: Deps) -> None:
     now, sequence = deps.clock.now(), deps.steps.sequence
     await settle(deps, now)
-    _notice_lacks(deps)
     wall = deps.clock.wall()
     for key, slot in list(deps.places.all().items()):
         if overdue(slot, wall):
@@ -49,14 +48,6 @@ async def cycle(deps: Deps) -> None:
         await _fire(deps, body)
     if not fired and not deps.market.unclosed(now):
         await deps.steps.looked(now, sequence)
-
-
-def _notice_lacks(deps: Deps) -> None:
-    """Accounts without a state are given time from now on, all at once, not each from its first request on."""
-    began = deps.clock.monotonic()
-    for account_id in deps.config.accounts:
-        if deps.states.get(account_id) is None:
-            deps.patience.lacks(account_id, None, began)
 
 
 async def _fire(deps: Deps, body: DecisionRequest) -> None:

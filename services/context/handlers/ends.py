@@ -21,19 +21,20 @@ End = DecisionValidated | DecisionRejected | DecisionEvaluated
 log = logging.getLogger(__name__)
 
 
-async def ended(deps: Deps, body: Message) -> Emits:
-    """What follows from the end of a decision. Repeated after a crash, it goes on where it was."""
+async def ended(deps: Deps, body: Message, deliveries: int | None = None) -> Emits:
+    """What follows from the end of a decision. Repeated after a crash, or Later, it goes on where it was."""
     if not isinstance(body, End) or body.arm.shadow:
         return ()
     key = subjects.inflight_key(body.account_id, dry_run=body.dry_run)
     decided = not isinstance(body, DecisionRejected) or body.reason is RejectReason.NOTHING_PASSED
-    return await let_go(deps, key, body.account_id, body.decision_id, decided=decided, end=body)
+    freed = await let_go(deps, key, body.account_id, body.decision_id, decided=decided, end=body)
+    return await _next(deps, freed, deliveries)
 
 
 async def let_go(
     deps: Deps, key: str, account_id: str, decision_id: str, *, decided: bool, end: End | None = None
-) -> Emits:
-    """Free the place that the decision holds: first the answers, then the place, then the context of the next one."""
+) -> InFlight | None:
+    """Free the place that the decision holds: first the answers, then the place. Returns it, if there is a next one."""
     seen = deps.places.seen(key)
     while True:
         mine = seen is not None and seen.slot.holder is not None and seen.slot.holder.decision_id == decision_id
@@ -41,7 +42,7 @@ async def let_go(
         holder = place.slot.holder
         if holder is None or holder.decision_id != decision_id:
             # it may have been freed already, by this very end, and the process died before the next context was stored
-            return await _next(deps, place.slot) if holder and holder.after == decision_id else ()
+            return place.slot if holder and holder.after == decision_id else None
         await _answer_joined(deps, holder)
         await _remember(deps, holder, end)
         freed = await _freed(deps, place.slot, decision_id, decided=decided)
@@ -50,7 +51,7 @@ async def let_go(
         except Conflict:
             continue
         hit("context.after_release")
-        return await _next(deps, freed)
+        return freed
 
 
 async def give_up(deps: Deps, key: str, slot: InFlight) -> None:
@@ -64,8 +65,8 @@ async def give_up(deps: Deps, key: str, slot: InFlight) -> None:
     for emit in refuse(deps, holder.request, Refusal(RejectReason.EXPIRED, detail, holder.account_version)):
         stored = await deps.publisher.publish(emit)
         if stored.duplicate:  # its end was read, or never will be: nobody else frees the place
-            emits = await let_go(deps, key, slot.account_id, holder.decision_id, decided=False)
-            await deps.publisher.publish_many(emits)
+            freed = await let_go(deps, key, slot.account_id, holder.decision_id, decided=False)
+            await deps.publisher.publish_many(await _next(deps, freed))
 
 
 async def _freed(deps: Deps, slot: InFlight, decision_id: str, *, decided: bool) -> InFlight:
@@ -77,10 +78,10 @@ async def _freed(deps: Deps, slot: InFlight, decision_id: str, *, decided: bool)
     return freed
 
 
-async def _next(deps: Deps, slot: InFlight) -> Emits:
-    if slot.holder is None:
+async def _next(deps: Deps, slot: InFlight | None, deliveries: int | None = None) -> Emits:
+    if slot is None or slot.holder is None:
         return ()
-    return await answer(deps, slot.holder.request, slot.holder.account_version)
+    return await answer(deps, slot.holder.request, slot.holder.account_version, deliveries)
 
 
 async def _answer_joined(deps: Deps, holder: Holder) -> None:

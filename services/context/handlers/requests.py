@@ -15,14 +15,14 @@ from services.context.handlers.places import answered, facts, present
 from services.context.ports import Deps
 
 
-async def requested(deps: Deps, body: DecisionRequest) -> Emits:
-    """What follows from a request. Repeated after a crash, it goes on where it was."""
+async def requested(deps: Deps, body: DecisionRequest, deliveries: int | None = None) -> Emits:
+    """What follows from a request. Repeated after a crash, or Later, it goes on where it was."""
     await settle(deps, deps.clock.now())
     asking = await _place(deps, body)
     if not isinstance(asking, Asking):
         return asking
     if asking.course in (Course.TAKE, Course.GO_ON) and asking.slot.holder is not None:
-        return await answer(deps, body, asking.slot.holder.account_version)
+        return await answer(deps, body, asking.slot.holder.account_version, deliveries)
     if asking.course is not Course.KNOWN:
         deps.meter.ended(asking.course.value)
     return ()

@@ -13,7 +13,7 @@ import pytest
 from libs.runtime.bus import Bus
 from libs.runtime.delivery import Delivered, delivered
 from libs.runtime.emit import Emit
-from libs.runtime.errors import Unavailable
+from libs.runtime.errors import Later, Unavailable
 from libs.schemas.analytics import Alert
 from libs.schemas.reasons import DeadLetterCode
 from tests.integration.runtime.conftest import Start, until
@@ -141,3 +141,21 @@ async def test_row_10_a_result_that_its_stream_refuses_waits_until_it_is_taken(b
     await settled(bus)
     assert (await bus.js.stream_info("REQUESTS")).state.messages == 2
     assert set(calls) == {1}
+
+
+async def test_a_message_that_is_wanted_later_comes_again_and_holds_nothing_till_then(bus: Bus, start: Start) -> None:
+    seen: list[tuple[str, float]] = []
+
+    async def wait(body: Alert) -> Emit | None:
+        seen.append((name_of(body), time.monotonic()))
+        if name_of(body) == "early" and delivered().deliveries == 1:
+            raise Later(0.3)
+        return result(body)
+
+    await start(wait)
+    await bus.publish(order("early"))
+    await bus.publish(order("other"))
+    await settled(bus)
+    assert [name for name, _ in seen] == ["early", "other", "early"]
+    assert 0.3 <= seen[2][1] - seen[0][1] < 2
+    assert (await bus.js.stream_info("DEAD")).state.messages == 0

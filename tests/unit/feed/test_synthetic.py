@@ -19,7 +19,10 @@ HOUR = timedelta(hours=1)
 DAYS = 3
 
 
-def market(seed: int = 7, symbols: tuple[str, ...] = ()) -> SyntheticMarket:
+SOME = ("BTCUSDT", "ETHUSDT", "XRPUSDT", "LINKUSDT")
+
+
+def market(seed: int = 7, symbols: tuple[str, ...] = SOME) -> SyntheticMarket:
     return SyntheticMarket(seed, symbols, start_day=DAYS + 1, history_days=DAYS)
 
 
@@ -35,8 +38,9 @@ def test_the_same_seed_makes_the_same_market() -> None:
 
 
 def test_a_choice_of_symbols_does_not_change_their_prices() -> None:
-    for symbol in ("XRPUSDT", "LINKUSDT"):
-        assert history(market(7, (symbol,)), symbol) == history(market(7), symbol)
+    whole, chosen = market(), market(symbols=("XRPUSDT", "LINKUSDT"))
+    for symbol in chosen.symbols:
+        assert history(chosen, symbol) == history(whole, symbol)
 
 
 def test_it_does_not_matter_in_which_steps_it_is_made() -> None:
@@ -58,7 +62,7 @@ def test_bars_follow_each_other_and_make_valid_candles_of_every_minute() -> None
 
 
 def test_prices_move_together_and_about_as_much_as_listed() -> None:
-    made = market()
+    made = market(symbols=())
     returns = {
         symbol: [log(b.close / a.close) for a, b in zip(bars[::60], bars[60::60], strict=False)]
         for symbol in made.symbols
@@ -71,12 +75,11 @@ def test_prices_move_together_and_about_as_much_as_listed() -> None:
 
 
 def test_trends_go_their_way_ranges_stay_and_wild_hours_are_wild() -> None:
-    every = [listing.symbol for listing in synthetic.LISTINGS]
-    state = synthetic.begin(every, Random(11), lambda symbol: Random(f"11:{symbol}"))
+    state = synthetic.begin(SOME, Random(11), lambda symbol: Random(f"11:{symbol}"))
     days = [synthetic.day(synthetic.EPOCH + n * timedelta(days=1), state) for n in range(8)]
     kinds = np.array([kind for day in days for kind in day.regimes])
     assert set(kinds.tolist()) == set(synthetic.REGIMES)
-    for listing in synthetic.LISTINGS:
+    for listing in (asset.listing for asset in state.assets):
         parts = [day.bars[listing.symbol] for day in days]
         moves = np.concatenate([np.log(np.array(part.close) / np.array(part.open)) for part in parts])
         moves /= listing.daily_volatility / 1_440**0.5
@@ -109,7 +112,7 @@ def test_each_symbol_is_silent_now_and_then_for_some_minutes_without_a_tick() ->
 
 
 def test_funding_of_symbols_moves_together() -> None:
-    made = SyntheticMarket(7, (), start_day=11, history_days=10)
+    made = SyntheticMarket(7, SOME, start_day=11, history_days=10)
     paid = {
         symbol: [rate.rate for n in range(30) if (rate := made.funding(symbol, made.begins + n * 8 * HOUR)) is not None]
         for symbol in made.symbols
@@ -134,7 +137,7 @@ def test_it_is_labelled_as_made_up() -> None:
 
 
 def test_it_never_ends_and_keeps_a_bounded_number_of_days() -> None:
-    made = SyntheticMarket(1, (), start_day=1, history_days=1)
+    made = SyntheticMarket(1, SOME, start_day=1, history_days=1)
     far = made.starts + timedelta(days=6)
     made.prepare(far)
     assert made.ends is None

@@ -1,14 +1,16 @@
-import asyncio
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from libs.runtime.errors import Unavailable
-from libs.schemas import ids
+from libs.runtime.errors import Later, Unavailable
+from libs.schemas import ids, subjects
 from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionRejected
+from services.context.domain.patience import MOST_DELIVERIES, Patience
 from services.context.handlers.building import answer
 from services.context.handlers.cycles import cycle
 from tests.fakes.context_ports import World
@@ -65,64 +67,50 @@ async def test_a_request_that_cannot_be_answered_is_rejected(world: World, name:
     assert world.meter.outcomes == {reason.value: 1}
 
 
-async def test_a_state_that_comes_a_little_late_is_waited_for(world: World) -> None:
-    world.states.late["acc1"] = 3
-    (emit,) = await answer(world.deps, request(world.clock.now()))
+async def test_a_state_that_comes_a_little_late_is_waited_for_without_holding_a_hand(world: World) -> None:
+    held = world.states.states.pop("acc1")
+    seconds = []
+    for deliveries in (1, 2, 3):
+        with pytest.raises(Later) as later:
+            await answer(world.deps, request(world.clock.now()), deliveries=deliveries)
+        seconds.append(later.value.seconds)
+    assert seconds == pytest.approx([0.05, 0.15, 0.45])
+    world.states.states["acc1"] = held
+    (emit,) = await answer(world.deps, request(world.clock.now()), deliveries=4)
     assert isinstance(emit.body, TradingContext)
+    assert world.meter.outcomes == {"built": 1}
 
 
-async def test_an_account_that_lacks_its_state_is_waited_for_only_once(world: World) -> None:
-    world.states.states.clear()
-    began = world.clock.monotonic()
-    first = await answer(world.deps, request(world.clock.now()))
-    waited = world.clock.monotonic() - began
-    second = await answer(world.deps, request(world.clock.now()))
-    assert [e.body.reason for e in (*first, *second) if isinstance(e.body, DecisionRejected)] == ["no_state"] * 2
-    assert waited >= 0.1
-    assert world.clock.monotonic() - began - waited < 0.1
-
-
-async def test_accounts_without_a_state_are_given_time_from_when_they_were_first_seen(world: World) -> None:
-    world.states.states.clear()
-    world.config.add(*(account(f"new{n}") for n in range(20)))
-    await cycle(world.deps)
-    world.clock.read += 0.1
-    for n in range(20):
-        asking = asyncio.create_task(answer(world.deps, request(world.clock.now(), f"new{n}")))
-        await asyncio.sleep(0)
-        assert asking.done()
-    assert world.meter.outcomes == {"no_state": 20}
-
-
-async def test_some_hands_are_always_left_for_the_other_accounts(world: World) -> None:
-    world.config.add(*(account(f"new{n}") for n in range(8)))
-    waiting = [asyncio.create_task(answer(world.deps, request(world.clock.now(), f"new{n}"))) for n in range(8)]
-    await asyncio.sleep(0)
-    assert world.deps.patience.waiting == 2
-    (emit,) = await answer(world.deps, request(world.clock.now()))
-    assert isinstance(emit.body, TradingContext)
-    assert sum(task.done() for task in waiting) == 6
-    world.states.states["new0"] = state("new0")
-    ends = [(await task)[0].body for task in waiting]
-    assert [type(end) for end in ends] == [TradingContext, *[DecisionRejected] * 7]
-    assert world.deps.patience.waiting == 0
-
-
-async def test_a_version_that_does_not_come_is_waited_for_until_the_state_moves(world: World) -> None:
+async def test_an_account_is_waited_for_only_once_while_its_state_does_not_move(world: World) -> None:
     body = request(world.clock.now())
-    (late,) = await answer(world.deps, body, version=3)
-    assert isinstance(late.body, DecisionRejected)
-    assert late.body.detail == "the executor has not published version 3 of the account, 1 is the newest"
-    began = world.clock.monotonic()
-    await answer(world.deps, body, version=2)
-    assert world.clock.monotonic() - began < 0.1
+    with pytest.raises(Later):
+        await answer(world.deps, body, version=3, deliveries=1)
+    world.clock.read += 2.1
+    for version in (2, 3):
+        (end,) = await answer(world.deps, body, version, deliveries=1)
+        assert isinstance(end.body, DecisionRejected)
+        assert end.body.detail == f"the executor has not published version {version} of the account, 1 is the newest"
     world.states.states["acc1"] = state(version=2)
-    asking = asyncio.create_task(answer(world.deps, body, version=3))
-    await asyncio.sleep(0.05)
-    assert not asking.done()
+    with pytest.raises(Later):
+        await answer(world.deps, body, version=3, deliveries=1)
     world.states.states["acc1"] = state(version=3)
-    (emit,) = await asking
+    (emit,) = await answer(world.deps, body, version=3, deliveries=2)
     assert isinstance(emit.body, TradingContext) and emit.body.account_version == 3
+
+
+@pytest.mark.parametrize("deliveries", [MOST_DELIVERIES, None], ids=["too often delivered", "nothing to come again"])
+async def test_who_cannot_come_again_is_refused_at_once(world: World, deliveries: int | None) -> None:
+    world.states.states.clear()
+    (end,) = await answer(world.deps, request(world.clock.now()), deliveries=deliveries)
+    assert isinstance(end.body, DecisionRejected) and end.body.reason is RejectReason.NO_STATE
+
+
+@given(st.floats(0.01, 10))
+def test_waiting_takes_as_long_as_is_allowed_and_leaves_a_delivery(wait: float) -> None:
+    patience, now, deliveries = Patience(wait), 100.0, 1
+    while (seconds := patience.later("acc1", None, deliveries, now)) is not None:
+        now, deliveries = now + seconds, deliveries + 1
+    assert now - 100 == pytest.approx(wait, abs=0.06) and deliveries < subjects.CONTEXT_REQUESTS.max_deliver
 
 
 async def test_a_request_may_name_another_strategy_whose_timeframes_are_then_followed(world: World) -> None:

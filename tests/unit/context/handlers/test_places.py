@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.runtime.emit import Emit, Emits
-from libs.schemas.account import AccountState
+from libs.runtime.errors import Later
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.decision import AssetDecision, Facts, StrategyRef, TradingDecision
@@ -196,21 +196,25 @@ async def test_a_place_whose_end_was_taken_in_by_nobody_is_freed_at_its_deadline
 
 async def test_a_context_waits_for_the_version_of_its_trigger(world: World) -> None:
     """The event of a fill may come before KV `state`."""
-    newer: AccountState = state(version=7)
-    reads = iter([world.states.states["acc1"]] * 5)
-    world.states.states = _Late(reads, newer)
-    (context,) = bodies(await requested(world.deps, asked(world, "r1", account_version=7)))
+    body = asked(world, "r1", account_version=7)
+    with pytest.raises(Later):
+        await requested(world.deps, body, deliveries=1)
+    world.states.states["acc1"] = state(version=7)
+    (context,) = bodies(await requested(world.deps, body, deliveries=2))
     assert isinstance(context, TradingContext)
     assert context.account_version == 7
 
 
-class _Late(dict[str, AccountState]):
-    def __init__(self, before: Any, then: AccountState) -> None:
-        super().__init__()
-        self._before, self._then = before, then
-
-    def get(self, key: str, default: Any = None) -> AccountState:
-        return next(self._before, self._then)
+async def test_the_next_in_line_may_wait_for_its_state_too(world: World) -> None:
+    first = asked(world, "r1")
+    await requested(world.deps, first)
+    await requested(world.deps, asked(world, "r2", account_version=7))
+    with pytest.raises(Later):
+        await ended(world.deps, abstained(world, first), deliveries=1)
+    world.states.states["acc1"] = state(version=7)
+    (context,) = bodies(await ended(world.deps, abstained(world, first), deliveries=2))
+    assert isinstance(context, TradingContext)
+    assert (context.request.request_id, context.account_version) == ("r2", 7)
 
 
 async def test_a_version_that_never_comes_is_said(world: World) -> None:

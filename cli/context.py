@@ -1,0 +1,157 @@
+"""`perpetua context show`: what a model would be told now, or what it was told last.
+
+A fresh context is built here, as a copy of the context worker would: from the same log, configuration and state, by the
+same functions. Nothing is published and no model is asked.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import nats.js.errors
+import orjson
+from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
+
+from cli.connection import connected
+from cli.errors import CliError
+from libs.runtime.bus import NATS_AWAY, Bus
+from libs.runtime.clock import MarketClockMirror
+from libs.runtime.errors import Unavailable
+from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.schemas import ids
+from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.subjects import CONTEXTS, context_built
+from services.context.adapters.deadletters import DeadTicks
+from services.context.adapters.market import NatsMarketLog
+from services.context.domain.assets import Studies
+from services.context.domain.context import Refusal, Subject, build
+from services.context.domain.market import Market
+from services.context.metrics import Metrics
+from services.context.settings import Settings
+
+READ_TIMEOUT_S = 30.0
+VALID_FOR = timedelta(minutes=1)
+REQUEST_ID = "context-show"
+_AWAY: tuple[type[Exception], ...] = (Unavailable, *NATS_AWAY, nats.js.errors.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A context and the market time at which it is looked at. `fresh`: built for this look alone."""
+
+    context: TradingContext
+    now: datetime
+    fresh: bool
+
+    @property
+    def age_s(self) -> float:
+        return max(0.0, (self.now - self.context.timestamp).total_seconds())
+
+    def as_json(self) -> str:
+        """`age_seconds` is the context's own; those of ticks inside are as of when it was built."""
+        about: dict[str, Any] = {"fresh": self.fresh, "market_time": self.now, "age_seconds": self.age_s}
+        about["context"] = self.context.model_dump(mode="json")
+        return orjson.dumps(about, option=orjson.OPT_INDENT_2).decode()
+
+
+async def fresh(url: str, account_id: str) -> Shown:
+    """What a model would be told now. CliError where it would be told nothing, with the reason."""
+    async with _reading(url) as bus:
+        clock, config, states = MarketClockMirror(bus), ConfigMirror(bus), StateMirror(bus)
+        settings, metrics = Settings(), Metrics(CollectorRegistry())
+        market = Market(settings.bounds())
+        dead = DeadTicks(bus, clock, metrics, 1)  # never drained: the workers put aside what is bad
+        log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+        async with _started(clock, config, states, log):
+            subject = subject_of(account_id, config, states)
+            await log.follow(subject.strategy.timeframe_preference)
+            now = clock.now()
+            market.close_due(now)
+            made = build(request(account_id, now), subject, market, Studies(market), now)
+    if isinstance(made, Refusal):
+        raise CliError(
+            f"no model would be asked: {made.reason}: {made.detail}", "see `perpetua market` and `perpetua status`"
+        )
+    return Shown(made, now, fresh=True)
+
+
+async def stored(url: str, account_id: str) -> Shown:
+    """The newest context that a worker has built. CliError where the log holds none."""
+    async with _reading(url) as bus:
+        clock = MarketClockMirror(bus)
+        async with _started(clock):
+            now = clock.now()
+            try:
+                found = await bus.js.get_last_msg(CONTEXTS.name, context_built(account_id), direct=True)
+                return Shown(TradingContext.model_validate_json(found.data or b""), now, fresh=False)
+            except nats.js.errors.NotFoundError as error:
+                hours = CONTEXTS.max_age_s // 3_600
+                raise CliError(
+                    f"no context of {account_id} was built within {hours} hours",
+                    "leave --stored out to build one now; `perpetua account list` names the accounts",
+                ) from error
+            except ValidationError as error:
+                raise CliError(
+                    f"the newest context of {account_id} is of another version of Perpetua", "leave --stored out"
+                ) from error
+
+
+def subject_of(account_id: str, config: ConfigMirror, states: StateMirror) -> Subject:
+    account = config.account(account_id)
+    if account is None:
+        raise CliError(f"no account {account_id} is configured", f"there are {', '.join(sorted(config.accounts))}")
+    strategy = config.strategy(account.strategy_id)
+    if strategy is None:
+        raise CliError(
+            f"{account_id} has no strategy: {account.strategy_id} is not configured",
+            f"there are {', '.join(sorted(config.strategies))}: assign one by `perpetua account set {account_id}`",
+        )
+    state = states.get(account_id)
+    if state is None:
+        raise CliError(
+            f"the executor has not published the state of {account_id}", "is it running? see `perpetua status`"
+        )
+    return Subject(account, strategy, state)
+
+
+def request(account_id: str, now: datetime) -> DecisionRequest:
+    """What is answered here and published nowhere."""
+    return DecisionRequest(
+        request_id=REQUEST_ID,
+        account_id=account_id,
+        cycle=ids.request_cycle(REQUEST_ID),
+        trigger=Trigger(kind="manual", detail="perpetua context show"),
+        dry_run=True,
+        requested_by="perpetua context show",
+        requested_at=now,
+        expires_at=now + VALID_FOR,
+    )
+
+
+class _Mirror(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def _reading(url: str) -> AsyncIterator[Bus]:
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S), connected(url) as bus:
+            yield bus
+    except TimeoutError as error:
+        raise CliError(f"the log was not read within {READ_TIMEOUT_S:.0f} s", "ask again in a moment") from error
+    except _AWAY as error:
+        raise CliError(f"NATS at {url} went away: {error}", "is it running? see `perpetua status`") from error
+
+
+@contextlib.asynccontextmanager
+async def _started(*mirrors: _Mirror) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        for mirror in mirrors:
+            await mirror.start()
+            stack.push_async_callback(mirror.stop)
+        yield
