@@ -17,6 +17,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "context_build": ("context_build",),
     "ticks_in": ("ticks_in",),
     "context_ready": ("context_ready", "memory_per_symbol"),
+    "context_accounts": ("context_accounts", "memory_per_account"),
     "decider": (
         "decider_own_p50",
         "decider_own_p99",

@@ -34,7 +34,7 @@ END = datetime(2025, 5, 7, tzinfo=UTC)
 
 def run() -> list[dict[str, Any]]:
     """One row: median milliseconds per context."""
-    market, subject = _market(), _subject()
+    market, subject = _market(), made_subject()
     request = _request()
 
     def cold() -> None:
@@ -80,13 +80,13 @@ def _market() -> Market:
             step = timedelta(seconds=TIMEFRAME_SECONDS[timeframe])
             closes = 100 * np.cumprod(1 + random.normal(0, 0.002, CANDLES))
             for n, close in enumerate(closes.tolist()):
-                market.on_candle(_candle(symbol, timeframe, END - step * (CANDLES - n), step, close), Source.FEED)
+                market.on_candle(made_candle(symbol, timeframe, END - step * (CANDLES - n), step, close), Source.FEED)
         tick = MarketTick(symbol=symbol, ts=END + timedelta(seconds=1), price=100.0, mark_price=100.1)
         market.on_tick(tick, 1)
     return market
 
 
-def _candle(symbol: str, timeframe: Timeframe, open_time: datetime, step: timedelta, close: float) -> Candle:
+def made_candle(symbol: str, timeframe: Timeframe, open_time: datetime, step: timedelta, close: float) -> Candle:
     return Candle(
         symbol=symbol,
         timeframe=timeframe,
@@ -102,7 +102,7 @@ def _candle(symbol: str, timeframe: Timeframe, open_time: datetime, step: timede
     )
 
 
-def _subject() -> Subject:
+def made_subject() -> Subject:
     strategy = TradingStrategy(
         strategy_id="bench",
         strategy_name="Bench",
