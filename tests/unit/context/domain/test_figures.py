@@ -1,6 +1,9 @@
 import statistics
 
+import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from libs.schemas.context import TechnicalIndicatorsSet
 from services.context.domain import figures
@@ -106,3 +109,18 @@ def test_sentiment_is_mean_change_and_breadth(
 ) -> None:
     assert figures.breadth(changes) == breadth
     assert figures.sentiment(changes) == sentiment
+
+
+@given(st.lists(st.floats(-50, 50), max_size=12))
+def test_sentiment_and_breadth_equal_an_independent_calculation(changes: list[float]) -> None:
+    moved = np.sign(changes)[np.sign(changes) != 0] if changes else np.empty(0)
+    breadth = float(np.mean(moved > 0)) if moved.size else None
+    assert figures.breadth(changes) == (None if breadth is None else pytest.approx(breadth))
+    if not changes:
+        assert figures.sentiment(changes) is None
+        return
+    mean = float(np.mean(changes))
+    assume(abs(abs(mean) - 2) > 1e-9)
+    bull = mean > 2 and breadth is not None and breadth > 0.5
+    bear = mean < -2 and breadth is not None and breadth < 0.5
+    assert figures.sentiment(changes) == ("bullish" if bull else "bearish" if bear else "neutral")
