@@ -187,3 +187,16 @@ def check_whole(one: Replica) -> None:
         # The minute in which the server was killed may have been closed without its last ticks: then that is counted,
         # and the feed's candle, which came late, has replaced it.
         assert sum(n for (name, _), n in one.market.differences.items() if name == symbol) <= 2 * len(("1m", *USED))
+
+
+async def test_whoever_needs_no_new_timeframe_does_not_wait_for_the_history_of_one(nats_url: str) -> None:
+    nc = await nats.connect(nats_url)
+    await provision_nats(nc.jetstream())
+    await nc.close()
+    async with replica(nats_url, "one") as one:
+        reading = asyncio.create_task(one.log.follow(["3m"]))
+        await asyncio.sleep(0)
+        known, same = asyncio.create_task(one.log.follow(USED)), asyncio.create_task(one.log.follow(["3m", "5m"]))
+        await asyncio.sleep(0)
+        assert (reading.done(), known.done(), same.done()) == (False, True, False)
+        await asyncio.gather(reading, same)

@@ -48,6 +48,7 @@ class NatsMarketLog:
         self._replay = replay_ticks
         self._candles: list[OrderedReader] = []
         self._followed: frozenset[Timeframe] = frozenset()
+        self._here: frozenset[Timeframe] = frozenset()
         self._following = asyncio.Lock()
         self._intake = TickIntake(
             bus,
@@ -105,6 +106,8 @@ class NatsMarketLog:
 
     async def follow(self, timeframes: Iterable[Timeframe]) -> None:
         """Keep candles of these timeframes as well; returns when their history is there."""
+        if self._here.issuperset(timeframes):  # who needs nothing new does not wait for who does
+            return
         async with self._following:
             if new := frozenset(timeframes) - self._followed:
                 self._market.use(new)
@@ -129,6 +132,7 @@ class NatsMarketLog:
         self._candles.append(reader)
         self._followed |= frozenset(timeframes)
         await reader.caught_up()
+        self._here |= frozenset(timeframes)
 
     def _on_candle(self, record: Record) -> None:
         try:
