@@ -23,6 +23,7 @@ from services.context.ports import Deps
 
 _CYCLE_S = 0.25
 _SHORTEST_S = 0.05
+_AT_ONCE = 32  # triggers of as many accounts are published side by side: no account waits for another's answer
 log = logging.getLogger(__name__)
 
 
@@ -44,10 +45,16 @@ async def cycle(deps: Deps) -> None:
         if overdue(slot, wall):
             await give_up(deps, key, slot)
     fired = list(due_now(deps, now))
-    for body in fired:
-        await _fire(deps, body)
+    for some in _batched(fired, _AT_ONCE):
+        for failure in await asyncio.gather(*(_fire(deps, body) for body in some), return_exceptions=True):
+            if failure is not None:
+                raise failure
     if not fired and not deps.market.unclosed(now):
         await deps.steps.looked(now, sequence)
+
+
+def _batched(bodies: list[DecisionRequest], size: int) -> Iterator[list[DecisionRequest]]:
+    return (bodies[n : n + size] for n in range(0, len(bodies), size))
 
 
 async def _fire(deps: Deps, body: DecisionRequest) -> None:
