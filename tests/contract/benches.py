@@ -21,7 +21,6 @@ from services.executor.domain.differences import VENUES, Differences
 from services.executor.ports import Stored, Submittable
 from tests.fakes.clock import FakeClock
 from tests.fakes.exchange.server import ExchangeFake, Kind, exchange
-from tests.fakes.exchange.standin import BaseError, StandIn
 
 SECRET = "0x" + "5ec4e7" * 10 + "abcd"  # a well-formed private key of nobody
 CREDENTIAL = Credential("main", {"KEY": SECRET, "SECRET": "s3cr3t-of-the-test"})
@@ -99,15 +98,6 @@ def quick(kind: Kind) -> Differences:
 
 
 @asynccontextmanager
-async def standin(kind: Kind, skew_ms: int = 0) -> AsyncIterator[Bench]:
-    async with exchange(kind) as fake:
-        fake.skew_ms = skew_ms
-        row, clock = quick(kind), WallClock(datetime.now(UTC))
-        async with _opened(Client(row, StandIn(row, fake.url), BaseError, clock, CREDENTIAL), fake, clock) as bench:
-            yield bench
-
-
-@asynccontextmanager
 async def real_ccxt(kind: Kind, skew_ms: int = 0) -> AsyncIterator[Bench]:
     if not CCXT:
         pytest.skip(NO_CCXT)
@@ -133,8 +123,6 @@ async def _opened(client: Client, fake: ExchangeFake, clock: WallClock) -> Async
 
 Opener = Callable[..., AbstractAsyncContextManager[Bench]]
 OPENERS: dict[str, tuple[Opener, Kind]] = {
-    "standin-aster": (standin, "aster"),
-    "standin-binanceusdm": (standin, "binanceusdm"),
     "ccxt-aster": (real_ccxt, "aster"),
     "ccxt-binanceusdm": (real_ccxt, "binanceusdm"),
 }

@@ -1,4 +1,4 @@
-"""One suite over every venue. `ccxt-*` is the real library; `standin-*` is our adapter without it."""
+"""One suite over every live venue: ccxt itself against the local fake of the exchange."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -14,7 +14,7 @@ class Differences:
     """One venue. Every trap that a row names has a test, and a line in docs/venues.md.
 
     `validity_ms`: how long after its signed time a request may still be taken. `window_ms`: the window that we ask for,
-    None where the venue has a fixed one. `request_family`: whose reply codes it speaks.
+    None where the venue has a fixed one. `streams`: caches of ccxt to wait on where its own method fails. `request_family`: whose reply codes it speaks.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Differences:
     withdraw_flag: bool = False
     countdown: str | None = None
     true: object = True
+    streams: Mapping[str, str] = field(default_factory=dict)
 
 
 # ccxt keeps a builder's fee switched on by default: it approves one at sign-in and pays it with every order.
@@ -61,6 +62,8 @@ ASTER = Differences(
     open_interest_unified=False,
     true="true",  # ccxt writes a Python True as "True" here
     countdown="fapiPrivatePostV3CountdownCancelAll",
+    # ccxt 4.5.90 looks for the market type in a variable that it never sets: both methods always raise.
+    streams={"watch_orders": "orders", "watch_my_trades": "myTrades"},
 )
 BINANCEUSDM = Differences(
     name="binanceusdm",

@@ -76,7 +76,7 @@ def at(ms: object) -> datetime | None:
 
 def order_report(venue: Differences, body: Body, size: Decimal) -> OrderReport | None:
     """An order; None where it is no order of a linear perpetual, or has no id of a client."""
-    info: Body = body.get("info") or {}
+    info = _info(body)
     symbol = ours(str(body.get("symbol")))
     client_id = body.get("clientOrderId") or info.get("clientAlgoId") or info.get("clientOrderId")
     side, kind = str(body.get("side")).lower(), _type(body, info)
@@ -107,7 +107,7 @@ def placed(report: OrderReport) -> Placed:
 
 def position_report(venue: Differences, body: Body, size: Decimal) -> PositionReport | None:
     """An open position; None for an empty one, which venues list too."""
-    info: Body = body.get("info") or {}
+    info = _info(body)
     symbol = ours(str(body.get("symbol")))
     signed = number(info.get("positionAmt", info.get("pa")))
     quantity = base_units(venue, abs(signed) if signed is not None else abs(amount(body.get("contracts"))), size)
@@ -131,7 +131,7 @@ def position_report(venue: Differences, body: Body, size: Decimal) -> PositionRe
 
 def margin_mode(body: Body) -> MarginMode:
     """Venues say cross, crossed or CROSSED."""
-    info: Body = body.get("info") or {}
+    info = _info(body)
     said = str(info.get("marginType") or info.get("mt") or body.get("marginMode") or "cross").lower()
     return "isolated" if said == "isolated" else "cross"
 
@@ -146,7 +146,7 @@ def balances(body: Body, currency: str = "USDT") -> Balances:
 
 
 def fill_report(venue: Differences, body: Body, client_order_id: str, size: Decimal) -> FillReport | None:
-    info: Body = body.get("info") or {}
+    info = _info(body)
     symbol, price = ours(str(body.get("symbol"))), positive(body.get("price"))
     quantity, when = base_units(venue, amount(body.get("amount")), size), at(body.get("timestamp"))
     side = _side(body)
@@ -170,7 +170,7 @@ def fees(body: Body) -> Fees:
 
 def funding_report(symbol: str, body: Body) -> FundingReport | None:
     """Trap: ccxt's `fundingTimestamp` is the next boundary at these venues; `nextFundingTimestamp` is the one after."""
-    info: Body = body.get("info") or {}
+    info = _info(body)
     when = at(info.get("nextFundingTime") or body.get("fundingTimestamp") or body.get("nextFundingTimestamp"))
     rate = number(info.get("lastFundingRate", body.get("fundingRate")))
     if when is None or rate is None:
@@ -205,6 +205,12 @@ def unified_tiers(rows: object) -> tuple[MarginTier, ...]:
         for row in found
     ]
     return tuple(sorted(tiers, key=lambda tier: tier.floor))
+
+
+def _info(body: Body) -> Body:
+    """The venue's own words; nothing where ccxt put a text (an error page, say) in their place."""
+    found = body.get("info")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _type(body: Body, info: Body) -> OrderType | None:

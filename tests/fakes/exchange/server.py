@@ -85,7 +85,7 @@ class ExchangeFake:
         if fault is not None and not fault.accepted:
             return await self._faulty(request, fault)
         try:
-            if name in PRIVATE:
+            if name in PRIVATE and not (name == "listenKey" and self.kind == "binanceusdm"):  # asks for the key alone
                 self._signed(query)
             answer: Any = self._answer(request.method, name, query, parts[1])
             status = 200
@@ -232,7 +232,8 @@ class ExchangeFake:
     async def _socket(self, request: web.Request, parts: list[str]) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        kept = self.sockets if parts[-1] in self.listen_keys else self.public
+        key = request.query.get("listenKey", parts[-1])  # binance's is in the query, aster's in the path
+        kept = self.sockets if key in self.listen_keys else self.public
         kept.add(socket)
         self.connected.set()
         try:

@@ -1,6 +1,7 @@
 """One ccxt exchange: opened lazily, asked one request at a time in order of priority, its exceptions made values."""
 
 import importlib
+import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ def open_exchange(venue: Differences, credential: Credential | None, *, demo: bo
         config["privateKey"] = credential.parts["KEY"]
     elif credential is not None:
         config |= {CREDENTIALS[part]: value for part, value in credential.parts.items()}
+    logging.getLogger("ccxt").setLevel(logging.WARNING)  # at DEBUG it writes headers, keys among them
     exchange: Any = getattr(pro, venue.name)(config)
+    exchange.balance.setdefault("swap", {})  # aster's reader dies of the first ACCOUNT_UPDATE without it
     if demo:
         exchange.enable_demo_trading(True)
     return exchange, errors.BaseError

@@ -94,7 +94,10 @@ class CcxtVenue:
         except Failed as failed:
             return self._refused(failed, intent.client_order_id, checked_at)
         report = unified.order_report(self._venue, body, size)
-        return unified.placed(report) if report else Placed(intent.client_order_id)
+        if report is None or report.venue_order_id is None:  # an answer that names no order says nothing about ours
+            settled = answers.settled_at(self._venue, checked_at, MAX_SKEW_S)
+            return Unknown(intent.client_order_id, settled, "the venue's answer names no order")
+        return unified.placed(report)
 
     def _order_params(self, intent: OrderIntent) -> dict[str, object]:
         params: dict[str, object] = {"clientOrderId": intent.client_order_id, **self._venue.order_params}
