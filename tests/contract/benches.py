@@ -10,15 +10,12 @@ from typing import Any
 
 import pytest
 
-from libs.schemas import ids
-from libs.schemas.account import Leg, OrderType, Side, TimeInForce
-from libs.schemas.orders import OrderIntent
 from services.executor.adapters.ccxt.client import Client, open_exchange, redirect
 from services.executor.adapters.ccxt.venue import CcxtVenue
 from services.executor.adapters.credentials import Credential
-from services.executor.domain.book import WorkingOrder
 from services.executor.domain.differences import VENUES, Differences
-from services.executor.ports import Stored, Submittable
+from services.executor.ports import Submittable
+from tests.contract.paper import PaperBench, paper_bench
 from tests.fakes.clock import FakeClock
 from tests.fakes.exchange.server import ExchangeFake, Kind, exchange
 
@@ -49,47 +46,28 @@ class Bench:
     clock: WallClock
     move: Callable[[str, Decimal], Any]
 
+    async def vanish(self, symbol: str) -> None:
+        """The venue takes the position."""
+        self.exchange.book.vanish(symbol)
+        await self.exchange.push()
+
+    async def fill_partly(self, order: Submittable) -> None:
+        """Submit a limit at 59 000 of which 0.04 trade."""
+        await self.venue.submit(order)
+        self.exchange.book.partial = Decimal("0.4")
+        await self.move("BTCUSDT", Decimal(58_990))
+
+    async def streaming(self) -> None:
+        """Return when the user stream is open."""
+        await self.exchange.connected.wait()
+
+    def refuse_stops(self) -> None:
+        self.exchange.book.rejects_stops = True
+
     def later(self, seconds: float) -> None:
         """Time passes, here and there."""
         self.clock.shift += seconds
         self.exchange.skew_ms += int(seconds * 1_000)
-
-
-def order(
-    n: int,
-    side: Side = "buy",
-    kind: OrderType = "market",
-    quantity: str = "0.1",
-    *,
-    leg: Leg = "entry",
-    price: str | None = None,
-    stop: str | None = None,
-    tif: TimeInForce = "gtc",
-    leverage: str = "10",
-) -> Submittable:
-    """Order number `n` of BTCUSDT, stored; exits only reduce."""
-    now = datetime.now(UTC)
-    intent = OrderIntent(
-        client_order_id=client_id(n),
-        decision_id="dec-1",
-        account_id="main",
-        symbol="BTCUSDT",
-        side=side,
-        type=kind,
-        quantity=Decimal(quantity),
-        price=None if price is None else Decimal(price),
-        stop_price=None if stop is None else Decimal(stop),
-        time_in_force=tif,
-        reduce_only=leg != "entry",
-        leg=leg,
-        seq=n,
-        origin="dec-1",
-    )
-    return Stored(WorkingOrder(intent, "cor-1", now, Decimal(leverage), Decimal(60_000)))
-
-
-def client_id(n: int) -> str:
-    return ids.client_order_id("main", "dec-1", "BTCUSDT", "entry", n)
 
 
 def quick(kind: Kind) -> Differences:
@@ -126,3 +104,17 @@ OPENERS: dict[str, tuple[Opener, Kind]] = {
     "ccxt-aster": (real_ccxt, "aster"),
     "ccxt-binanceusdm": (real_ccxt, "binanceusdm"),
 }
+
+
+AnyBench = Bench | PaperBench
+
+
+def any_bench(name: str) -> AbstractAsyncContextManager[AnyBench]:
+    """Any venue by its name: `paper`, or one of OPENERS."""
+    if name == "paper":
+        return paper_bench()
+    opener, kind = OPENERS[name]
+    return opener(kind)
+
+
+EVERY = ("paper", *OPENERS)

@@ -8,21 +8,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 from libs.schemas import ids
-from libs.schemas.account import Leg, OrderType, Side, TimeInForce
-from libs.schemas.orders import OrderIntent
 from libs.schemas.venue import VenueSymbol
 from services.executor.adapters.paper import PaperVenue
-from services.executor.domain.book import AccountBook, WorkingOrder
+from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market
 from services.executor.handlers.board import Board
 from services.executor.handlers.desk import Desk
 from services.executor.handlers.desks import Desks
-from services.executor.ports import Deps, Stored, Submittable
+from services.executor.ports import Deps, Submittable, Venue
+from tests.contract.orders import ACCOUNT, SYMBOL
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import FakeConfig, Ports
-
-ACCOUNT = "main"
-SYMBOL = values.SYMBOL
 
 
 class Free(FakeConfig):
@@ -44,7 +40,7 @@ class PaperBench:
     deps: Deps
     board: Board
     desks: Desks
-    venue: PaperVenue
+    venue: Venue
     ticks: int = 0
 
     @property
@@ -65,6 +61,15 @@ class PaperBench:
     async def vanish(self, symbol: str) -> None:
         """The position is taken by the venue: a crash far beyond every liquidation price."""
         await self.move(symbol, Decimal(20_000))
+
+    async def fill_partly(self, order: Submittable) -> None:
+        """Submit a limit at 59 000 of which 0.04 trade."""
+        await self.venue.submit(order)
+        await self.move(SYMBOL, Decimal(58_990), size=0.04)
+
+    async def streaming(self) -> None:
+        """Return when the stream is open."""
+        await asyncio.sleep(0)
 
     def refuse_stops(self) -> None:
         self.venue = PaperVenue(Refusing(self.desk))
@@ -87,42 +92,6 @@ class Refusing:
 
     def market(self) -> Market:
         return replace(self._desk.market(), refuses=frozenset({"stop"}))
-
-
-def order(
-    n: int,
-    side: Side = "buy",
-    kind: OrderType = "market",
-    quantity: str = "0.1",
-    *,
-    leg: Leg = "entry",
-    price: str | None = None,
-    stop: str | None = None,
-    tif: TimeInForce = "gtc",
-    leverage: str = "10",
-) -> Submittable:
-    """Order number `n` of BTCUSDT, stored; exits only reduce."""
-    intent = OrderIntent(
-        client_order_id=client_id(n),
-        decision_id="dec-1",
-        account_id=ACCOUNT,
-        symbol=SYMBOL,
-        side=side,
-        type=kind,
-        quantity=Decimal(quantity),
-        price=None if price is None else Decimal(price),
-        stop_price=None if stop is None else Decimal(stop),
-        time_in_force=tif,
-        reduce_only=leg != "entry",
-        leg=leg,
-        seq=n,
-        origin="dec-1",
-    )
-    return Stored(WorkingOrder(intent, "cor-1", values.NOW, Decimal(leverage), Decimal(60_000)))
-
-
-def client_id(n: int) -> str:
-    return ids.client_order_id(ACCOUNT, "dec-1", SYMBOL, "entry", n)
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ from cli.errors import CliError
 from cli.flatten import Way, close_all, find_way
 from services.executor.adapters.ccxt.flatten import flatten
 from services.executor.domain.replies import Placed
-from tests.contract.benches import CCXT, NO_CCXT, OPENERS, SECRET, Bench, order
+from tests.contract.benches import CCXT, NO_CCXT, OPENERS, SECRET, Bench
+from tests.contract.orders import order
 from tests.fakes.exchange.server import Fault, exchange
 
 

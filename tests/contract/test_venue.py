@@ -7,10 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from libs.schemas.reasons import OrderReason
 from services.executor.domain.replies import (
-    Canceled,
-    Exists,
     FillReport,
     Gap,
     NotSent,
@@ -20,7 +17,8 @@ from services.executor.domain.replies import (
     Unknown,
     VenueEvent,
 )
-from tests.contract.benches import OPENERS, SECRET, Bench, client_id, order
+from tests.contract.benches import OPENERS, SECRET, Bench
+from tests.contract.orders import client_id, order
 from tests.fakes.exchange.server import Fault
 
 SYMBOL = "BTCUSDT"
@@ -36,17 +34,6 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 async def held(bench: Bench, n: int = 1, quantity: str = "0.1") -> None:
     reply = await bench.venue.submit(order(n, quantity=quantity))
     assert isinstance(reply, Placed), reply
-
-
-async def test_a_market_order_fills_and_opens_a_position(bench: Bench) -> None:
-    reply = await bench.venue.submit(order(1))
-    assert isinstance(reply, Placed)
-    report = await bench.venue.fetch_order(SYMBOL, client_id(1))
-    assert report is not None
-    assert (report.state, report.filled, report.average) == ("filled", Decimal("0.1"), Decimal(60_000))
-    (position,) = await bench.venue.positions()
-    assert (position.side, position.quantity, position.entry_price) == ("long", Decimal("0.1"), Decimal(60_000))
-    assert (position.leverage, position.margin_mode) == (Decimal(10), "isolated")
 
 
 async def test_leverage_and_margin_mode_are_set_and_read_back_before_the_first_order_only(bench: Bench) -> None:
@@ -69,74 +56,6 @@ async def test_ids_are_32_hex_and_reach_the_venue_unchanged(bench: Bench) -> Non
     (asked,) = bench.exchange.requests("order", "POST")
     assert asked.query["newClientOrderId"] == client_id(1)
     assert len(client_id(1)) == 32
-
-
-async def test_a_resting_order_is_listed_and_cancelled(bench: Bench) -> None:
-    await bench.venue.submit(order(1, kind="limit", price="50000"))
-    (listed,) = await bench.venue.open_orders()
-    assert (listed.client_order_id, listed.type, listed.price) == (client_id(1), "limit", Decimal(50_000))
-    assert await bench.venue.cancel(SYMBOL, client_id(1)) == Canceled(client_id(1))
-    assert await bench.venue.cancel(SYMBOL, client_id(1)) == Canceled(client_id(1), found=False)
-    assert await bench.venue.open_orders(SYMBOL) == []
-
-
-async def test_a_stop_and_a_target_rest_apart_and_are_found_and_cancelled(bench: Bench) -> None:
-    await held(bench)
-    stop = order(2, "sell", "stop_market", leg="stop", stop="58000")
-    target = order(3, "sell", "take_profit_market", leg="target", stop="63000")
-    replies = await bench.venue.submit_all([stop, target])
-    assert all(isinstance(reply, Placed) for reply in replies), replies
-    found = await bench.venue.fetch_order(SYMBOL, client_id(2))
-    assert found is not None
-    assert (found.type, found.stop_price, found.reduce_only) == ("stop_market", Decimal(58_000), True)
-    assert {o.client_order_id for o in await bench.venue.open_orders()} == {client_id(2), client_id(3)}
-    assert len(await bench.venue.cancel_all(SYMBOL)) == 2
-    assert await bench.venue.open_orders() == []
-
-
-async def test_a_stop_that_triggers_closes_the_position(bench: Bench) -> None:
-    await held(bench)
-    await bench.venue.submit(order(2, "sell", "stop_market", leg="stop", stop="58000"))
-    await bench.move(SYMBOL, Decimal(57_900))
-    report = await bench.venue.fetch_order(SYMBOL, client_id(2))
-    assert report is not None
-    assert report.state == "filled"
-    assert await bench.venue.positions() == []
-
-
-async def test_a_post_only_order_that_would_match_is_rejected(bench: Bench) -> None:
-    reply = await bench.venue.submit(order(1, kind="limit", price="60100", tif="post_only"))
-    assert reply == Rejected(client_id(1), OrderReason.WOULD_MATCH, reply.detail)  # type: ignore[union-attr]
-
-
-async def test_a_reduce_only_order_without_a_position_is_rejected(bench: Bench) -> None:
-    reply = await bench.venue.submit(order(1, "sell", leg="exit"))
-    assert isinstance(reply, Rejected)
-    assert reply.reason is OrderReason.POSITION_CLOSED
-
-
-async def test_a_partial_fill_is_told_as_one(bench: Bench) -> None:
-    bench.exchange.book.partial = Decimal("0.4")
-    reply = await bench.venue.submit(order(1, kind="limit", price="60000"))
-    assert isinstance(reply, Placed)
-    assert (reply.state, reply.filled) == ("partially_filled", Decimal("0.040"))
-    (position,) = await bench.venue.positions()
-    assert position.quantity == Decimal("0.040")
-
-
-async def test_a_rejected_stop_leaves_nothing_behind(bench: Bench) -> None:
-    await held(bench)
-    bench.exchange.book.rejects_stops = True
-    reply = await bench.venue.submit(order(2, "sell", "stop_market", leg="stop", stop="58000"))
-    assert isinstance(reply, Rejected)
-    assert reply.reason is OrderReason.WOULD_MATCH
-    assert await bench.venue.open_orders() == []
-
-
-async def test_a_vanished_position_is_gone_and_its_fill_is_told(bench: Bench) -> None:
-    await held(bench)
-    bench.exchange.book.vanish(SYMBOL)
-    assert await bench.venue.positions() == []
 
 
 async def test_a_time_out_after_acceptance_is_unknown_and_the_order_is_found(bench: Bench) -> None:
@@ -201,11 +120,6 @@ async def test_418_stops_every_request_until_the_ban_ends(bench: Bench) -> None:
     asked = len(bench.exchange.asked)
     assert isinstance(await bench.venue.submit(order(1)), NotSent)
     assert len(bench.exchange.asked) == asked, "nothing went out"
-
-
-async def test_a_duplicate_id_of_an_open_order_exists(bench: Bench) -> None:
-    await bench.venue.submit(order(1, kind="limit", price="50000"))
-    assert await bench.venue.submit(order(1, kind="limit", price="50000")) == Exists(client_id(1))
 
 
 async def test_an_id_of_a_closed_order_is_taken_again_so_nothing_may_rely_on_it(bench: Bench) -> None:
