@@ -11,7 +11,7 @@ from cli.project import CONFIG
 from libs.runtime.clock import WallClock
 from libs.runtime.errors import Unavailable
 from services.executor.adapters.ccxt.flatten import Flattened, flatten
-from services.executor.adapters.ccxt.opening import NotLive, open_venue
+from services.executor.adapters.ccxt.opening import open_venue
 from services.executor.adapters.credentials import NoCredential
 
 

@@ -132,3 +132,4 @@ class OrderReason(StrEnum):
     UNPROTECTED = "unprotected"
     TOO_MANY_ORDERS = "too_many_orders"
     DAILY_LOSS = "daily_loss"
+    CLOSED_AT_VENUE = "closed_at_venue"

@@ -1,5 +1,6 @@
 """The executor: final verdicts into orders, and a paper venue that fills them from ticks."""
 
+import os
 from decimal import Decimal
 
 from libs.runtime.mirror import ConfigMirror, ConfigValue
@@ -9,8 +10,9 @@ from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker, run
 from libs.schemas.subjects import EXECUTOR_PARTITIONS
 from services.executor.adapters.accounts import MongoAccounts
+from services.executor.adapters.ccxt.opening import CcxtVenues
 from services.executor.adapters.controls import KvControls
-from services.executor.adapters.leases import MongoLeases
+from services.executor.adapters.leases import LIVE_TTL_S, TTL_S, MongoLeases
 from services.executor.adapters.market import MarketHistory
 from services.executor.adapters.paper import PaperVenue
 from services.executor.adapters.plans import MongoPlans
@@ -45,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=accounts,
         plans=MongoPlans(database.client, database.db, accounts),
         states=KvStates(worker.bus),
-        leases=MongoLeases(database.db),
+        leases=MongoLeases(database.db, LIVE_TTL_S if settings.allow_live else TTL_S),
         venue=PaperVenue,
         publisher=worker.bus,
         config=config,
@@ -54,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         clock=worker.clock,
         bounds=Bounds(max_drawdown=Decimal(str(settings.max_drawdown_pct))),
         refuses=frozenset(settings.paper_refuses),
+        live=CcxtVenues(os.environ, worker.clock, settings.allow_live, frozenset(settings.adopt)),
     )
     desks = Desks(deps, board)
     on_execute = handler(desks)

@@ -21,6 +21,7 @@ from services.executor.domain.replies import (
     Balances,
     CancelReply,
     Fees,
+    FillReport,
     FundingReport,
     OrderReport,
     PositionReport,
@@ -134,6 +135,46 @@ class Venue(Protocol):
         """Fills and account changes from now on, in order; a Gap where some may be missing."""
 
 
+class LiveVenue(Venue, Protocol):
+    """A venue of its own kind of truth: it has to be asked for what it did, and it is open until it is closed."""
+
+    @property
+    def validity_s(self) -> float:
+        """How long after its signature a request may still be taken."""
+
+    async def fills(self, symbol: str, since: datetime) -> Sequence[FillReport]:
+        """Executions from `since` (wall time) on, oldest first, whoever's order it was."""
+
+    async def can_withdraw(self) -> bool | None: ...
+    async def close(self) -> None: ...
+
+
+class LiveVenues(Protocol):
+    """The way to live venues. `open` raises NotLive where something is missing, Unavailable where nobody answers."""
+
+    @property
+    def allowed(self) -> bool: ...
+    @property
+    def adopts(self) -> frozenset[str]: ...
+    def has_credential(self, account: Account) -> bool: ...
+    async def open(self, account: Account) -> LiveVenue: ...
+
+
+class NotLive(Exception):
+    """The venue cannot be opened; the text says why, and what to do."""
+
+
+class Orders(Protocol):
+    """What carrying out a plan needs of a venue."""
+
+    async def submit_all(
+        self, orders: Sequence[Submittable], checked_at: datetime | None = None
+    ) -> Sequence[Reply]: ...
+    async def cancel(
+        self, symbol: str, client_order_id: str, reason: OrderReason = OrderReason.DECISION
+    ) -> CancelReply: ...
+
+
 class AccountStore(Protocol):
     """One document per account. Raises Fenced where the partition is another's, Conflict where the version moved."""
 
@@ -160,6 +201,8 @@ class PlanStore(Protocol):
 
 class LeaseStore(Protocol):
     """Leases of partitions, by the store's own clock. `renew` returns the partitions that are still held."""
+
+    ttl_s: float
 
     async def beat(self, holder: str) -> int: ...
     async def free(self, holder: str) -> Sequence[int]: ...
@@ -230,7 +273,7 @@ class Deps:
     plans: PlanStore
     states: StateStore
     leases: LeaseStore
-    venue: Callable[[Seat], Venue]
+    venue: Callable[[Seat], Orders]
     publisher: Publisher
     config: Config
     controls: Controls
@@ -238,3 +281,4 @@ class Deps:
     clock: Clock
     bounds: Bounds = NO_BOUNDS
     refuses: frozenset[Leg] = frozenset()
+    live: LiveVenues | None = None

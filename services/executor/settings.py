@@ -21,3 +21,8 @@ class Settings(RuntimeSettings, MongoSettings):
         validation_alias=AliasChoices("EXECUTOR_ALLOW_LIVE", "allow_live"),
         description="true lets accounts of mode live trade with real money",
     )
+    adopt: tuple[str, ...] = Field(
+        default=(),
+        validation_alias=AliasChoices("EXECUTOR_ADOPT", "adopt"),
+        description="accounts that take over positions which are at their venue already",
+    )

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from libs.schemas.reasons import OrderReason
 from services.executor.domain.replies import (
     FillReport,
     Gap,
@@ -29,6 +30,15 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     opener, kind = OPENERS[request.param]
     async with opener(kind) as made:
         yield made
+
+
+async def settled(bench: Bench, unknown: Unknown) -> OrderReport | Rejected | None:
+    """What became of an unknown order; None while nothing is certain."""
+    report = await bench.venue.fetch_order(SYMBOL, unknown.client_order_id)
+    if report is not None:
+        return report
+    late = bench.clock.wall() >= unknown.settled_at
+    return Rejected(unknown.client_order_id, OrderReason.VENUE_ERROR) if late else None
 
 
 async def held(bench: Bench, n: int = 1, quantity: str = "0.1") -> None:
@@ -63,7 +73,7 @@ async def test_a_time_out_after_acceptance_is_unknown_and_the_order_is_found(ben
     bench.exchange.fault("order", Fault(200, "{}", accepted=True, delay_s=0.6))
     reply = await bench.venue.submit(order(1))
     assert isinstance(reply, Unknown)
-    found = await bench.venue.settled(reply, SYMBOL)
+    found = await settled(bench, reply)
     assert isinstance(found, OrderReport)
     assert found.state == "filled"
     assert len(bench.exchange.requests("order", "POST")) == 1
@@ -87,10 +97,10 @@ async def test_silence_is_unknown_whether_or_not_the_order_was_taken(
     bench.exchange.fault("order", fault)
     reply = await bench.venue.submit(order(1))
     assert isinstance(reply, Unknown), reply
-    found = await bench.venue.settled(reply, SYMBOL)
+    found = await settled(bench, reply)
     assert isinstance(found, OrderReport) if accepted else found is None, "not found is not final yet"
     bench.later((reply.settled_at - datetime.now(UTC)).total_seconds() + 0.1)
-    assert isinstance(await bench.venue.settled(reply, SYMBOL), OrderReport if accepted else Rejected)
+    assert isinstance(await settled(bench, reply), OrderReport if accepted else Rejected)
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", "<html>", '{"orderId": null}'])

@@ -98,6 +98,7 @@ class FakeLeases:
 
     vacant: set[int] = field(default_factory=set)
     fence: int = 0
+    ttl_s: float = 3.0
 
     async def beat(self, holder: str) -> int:
         return 1

@@ -9,19 +9,21 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.runtime.mongo import Document
 from libs.schemas.ids import PARTITIONS
 
-TTL_MS = 3_000
+TTL_S = 3.0
+LIVE_TTL_S = 8.0  # more than the longest validity of a live venue's request and half a second; docs/decisions/0028
 LONG_AGO = datetime.fromtimestamp(0, UTC)
-IN_TIME: Document = {"$add": ["$$NOW", TTL_MS]}
 
 
 class MongoLeases:
-    def __init__(self, db: AsyncDatabase[Document]) -> None:
+    def __init__(self, db: AsyncDatabase[Document], ttl_s: float = TTL_S) -> None:
         self._leases = db["leases"]
+        self.ttl_s = ttl_s
+        self._in_time: Document = {"$add": ["$$NOW", int(ttl_s * 1_000)]}
 
     async def beat(self, holder: str) -> int:
         """Say that this copy lives; returns how many do."""
         await self._leases.update_one(
-            {"_id": f"executor:{holder}"}, [{"$set": {"kind": "executor", "expires_at": IN_TIME}}], upsert=True
+            {"_id": f"executor:{holder}"}, [{"$set": {"kind": "executor", "expires_at": self._in_time}}], upsert=True
         )
         return await self._leases.count_documents({"kind": "executor", "$expr": {"$gt": ["$expires_at", "$$NOW"]}})
 
@@ -40,7 +42,7 @@ class MongoLeases:
         await self._leases.update_one({"_id": _key(partition)}, {"$setOnInsert": vacant}, upsert=True)
         found = await self._leases.find_one_and_update(
             {"_id": _key(partition), "$expr": _takable(holder)},
-            [{"$set": {"holder": holder, "fence": {"$add": ["$fence", 1]}, "expires_at": IN_TIME}}],
+            [{"$set": {"holder": holder, "fence": {"$add": ["$fence", 1]}, "expires_at": self._in_time}}],
             return_document=ReturnDocument.AFTER,
         )
         return int(found["fence"]) if found else None
@@ -50,7 +52,7 @@ class MongoLeases:
         ours = [{"_id": _key(p), "holder": holder, "fence": fence} for p, fence in fences.items()]
         if not ours:
             return frozenset()
-        result = await self._leases.update_many({"$or": ours}, [{"$set": {"expires_at": IN_TIME}}])
+        result = await self._leases.update_many({"$or": ours}, [{"$set": {"expires_at": self._in_time}}])
         if result.matched_count == len(ours):
             return frozenset(fences)
         found = self._leases.find({"$or": ours}, {"partition": 1})

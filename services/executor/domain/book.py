@@ -94,7 +94,8 @@ class AccountBook:
     `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
     `moved_by` is what moved the trading state by itself, "" where a person did. `peak` is the highest wallet so far.
     `traces` are the trace contexts of what works or is open, by correlation id; `tracing` is the newest decision's.
-    `venue_errors` are the times of its last failures.
+    `venue_errors` are the times of its last failures. `told` are a live venue's fills that are in these books already;
+    `reconciled_at` is the wall time up to which its fills were asked for.
     """
 
     account_id: str
@@ -128,6 +129,8 @@ class AccountBook:
     traces: Mapping[str, str] = field(default_factory=dict)
     tracing: str = ""
     venue_errors: tuple[datetime, ...] = ()
+    told: tuple[str, ...] = ()
+    reconciled_at: datetime | None = None
 
     def leg(self, symbol: str, leg: Leg) -> WorkingOrder | None:
         """The working stop or target of a symbol."""

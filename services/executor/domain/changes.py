@@ -69,7 +69,17 @@ class AlertChange:
     value: float | None = None
 
 
-Change = OrderChange | PositionChange | StateChange | AlertChange
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the reconciler put right in our books, or found at the venue and left alone."""
+
+    what: str
+    before: str
+    after: str
+    why: str
+
+
+Change = OrderChange | PositionChange | StateChange | AlertChange | Correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +207,19 @@ def _alert(book: AccountBook, event_id: str, change: AlertChange, now: datetime)
     )
 
 
-def _audit(book: AccountBook, event_id: str, change: StateChange, now: datetime) -> AuditEvent:
+def _audit(book: AccountBook, event_id: str, change: StateChange | Correction, now: datetime) -> AuditEvent:
+    if isinstance(change, Correction):
+        return AuditEvent(
+            event_id=event_id,
+            who="reconciler",
+            what=change.what[:64],
+            subject=book.account_id,
+            before=change.before,
+            after=change.after,
+            why=change.why,
+            at=now,
+            account_version=book.version,
+        )
     return AuditEvent(
         event_id=event_id,
         who=change.who,

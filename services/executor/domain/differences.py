@@ -14,7 +14,8 @@ class Differences:
     """One venue. Every trap that a row names has a test, and a line in docs/venues.md.
 
     `validity_ms`: how long after its signed time a request may still be taken. `window_ms`: the window that we ask for,
-    None where the venue has a fixed one. `streams`: caches of ccxt to wait on where its own method fails. `request_family`: whose reply codes it speaks.
+    None where the venue has a fixed one. `request_family`: whose reply codes it speaks.
+    `streams`: caches of ccxt to wait on where its own method fails.
     """
 
     name: str

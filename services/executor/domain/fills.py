@@ -33,7 +33,10 @@ ENTRY_DIGITS = Decimal("1e-12")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One match: `quantity` of `order` at `price`, why, and when in market time."""
+    """One match: `quantity` of `order` at `price`, why, and when in market time.
+
+    `fee` (quote currency) and `fill_id` are the venue's where it has told them; else they follow from the rules.
+    """
 
     order: WorkingOrder
     price: Decimal
@@ -41,6 +44,8 @@ class Execution:
     maker: bool
     cause: OrderReason
     at: datetime
+    fee: Decimal | None = None
+    fill_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def fill(turn: Turn, match: Execution, market: Market) -> Turn:
     turn = _applied(turn, match, market)
     turn = replace(turn, book=repriced(turn.book, match.order.intent.symbol, market))
     final = turn.book.positions.get(match.order.intent.symbol)
-    return Turn(turn.book, (*turn.changes[:before], *(_as_protected(c, final) for c in turn.changes[before:])))
+    return Turn(turn.book, (*turn.changes[:before], *(as_protected(c, final) for c in turn.changes[before:])))
 
 
 def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
@@ -86,7 +91,7 @@ def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
     return protect(turn, symbol, None, match.at, market.refuses)
 
 
-def _as_protected(change: Change, final: Holding | None) -> Change:
+def as_protected(change: Change, final: Holding | None) -> Change:
     """An event shows the position with the stop and target that the same write gives it."""
     if isinstance(change, PositionChange) and change.after is not None and final is not None:
         return replace(change, after=final.position)
@@ -107,7 +112,9 @@ def stated(intent: OrderIntent, state: IntentState, at: datetime) -> OrderIntent
 def _open(turn: Turn, match: Execution, market: Market) -> Turn:
     book, order, symbol = turn.book, match.order, match.order.intent.symbol
     held = book.positions.get(symbol)
-    paid = _affordable(book, cents(fee(match.quantity, match.price, _bps(match, market))))
+    paid = _told_fee(match)
+    if paid is None:
+        paid = _affordable(book, cents(fee(match.quantity, match.price, _bps(match, market))))
     before = held.position if held else None
     after = _entered(before, match, paid)
     holding = Holding(
@@ -138,7 +145,10 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     before = held.position
     due = cents(reduce(before.side, match.quantity, before.entry_price, match.price))
     realised = max(due, -book.wallet)
-    paid = min(cents(fee(match.quantity, match.price, _bps(match, market))), _chargeable(book, held, match, realised))
+    paid = _told_fee(match)
+    if paid is None:
+        due_fee = cents(fee(match.quantity, match.price, _bps(match, market)))
+        paid = min(due_fee, _chargeable(book, held, match, realised))
     holding = _left(held, match, realised, paid)
     now_book = replace(
         book,
@@ -220,7 +230,7 @@ def _told(turn: Turn, match: Execution, effect: _Effect, market: Market) -> Turn
     if order.left > 0:
         book = with_order(book, order)
     made = Fill(
-        fill_id=ids.fill_id(order.intent.client_order_id, match.order.fills),
+        fill_id=match.fill_id or ids.fill_id(order.intent.client_order_id, match.order.fills),
         price=match.price,
         quantity=match.quantity,
         fee=effect.paid,
@@ -268,6 +278,10 @@ def _bps(match: Execution, market: Market) -> Decimal:
     if match.cause is OrderReason.LIQUIDATION:
         return filters.liquidation_fee_bps
     return filters.maker_fee_bps if match.maker else filters.taker_fee_bps
+
+
+def _told_fee(match: Execution) -> Decimal | None:
+    return None if match.fee is None else cents(match.fee)
 
 
 def _affordable(book: AccountBook, amount: Decimal) -> Decimal:

@@ -12,6 +12,7 @@ from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import AccountBook, WorkingOrder, with_order, without
 from services.executor.domain.changes import OrderChange, Turn
 
+CONFIRMED = ("open", "partially_filled")
 TYPES: dict[str, str] = {"stop": "stop_market", "target": "take_profit_market"}
 
 
@@ -40,12 +41,16 @@ def guarded(book: AccountBook, symbol: str, at: datetime) -> AccountBook:
     holding = book.positions.get(symbol)
     if holding is None:
         return book
-    stop = book.leg(symbol, "stop")
-    covered = stop is not None and stop.left >= holding.position.quantity
+    covered = any(stop.left >= holding.position.quantity for stop in standing(book, symbol, "stop"))
     since = None if covered else holding.bare_since or at
     if since == holding.bare_since:
         return book
     return replace(book, positions={**book.positions, symbol: replace(holding, bare_since=since)})
+
+
+def standing(book: AccountBook, symbol: str, leg: Leg) -> list[WorkingOrder]:
+    """Stops or targets that the venue has confirmed, oldest first; two while one takes the place of the other."""
+    return [o for o in book.of(symbol) if o.intent.leg == leg and o.intent.state in CONFIRMED]
 
 
 def cancel(turn: Turn, order: WorkingOrder, reason: OrderReason, at: datetime, *, expired: bool = False) -> Turn:
@@ -73,10 +78,10 @@ def shown(book: AccountBook, symbol: str) -> AccountBook:
     holding = book.positions.get(symbol)
     if holding is None:
         return book
-    stop, target = book.leg(symbol, "stop"), book.leg(symbol, "target")
+    stop, target = standing(book, symbol, "stop"), standing(book, symbol, "target")
     update = {
-        "stop_loss": stop.intent.stop_price if stop else None,
-        "take_profit": target.intent.stop_price if target else None,
+        "stop_loss": stop[-1].intent.stop_price if stop else None,
+        "take_profit": target[-1].intent.stop_price if target else None,
     }
     position = holding.position.model_copy(update=update)
     return replace(book, positions={**book.positions, symbol: replace(holding, position=position)})

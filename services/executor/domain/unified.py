@@ -11,7 +11,7 @@ from typing import Any, Final
 from libs.schemas.account import MarginMode, OrderType, Side
 from libs.schemas.orders import Fill, IntentState
 from libs.schemas.symbols import ours
-from libs.schemas.venue import MarginTier
+from libs.schemas.venue import MarginTier, VenueSymbol
 from services.executor.domain.differences import Differences, base_units
 from services.executor.domain.replies import (
     Balances,
@@ -162,6 +162,24 @@ def fill_report(venue: Differences, body: Body, client_order_id: str, size: Deci
         realized_pnl=amount(info.get("realizedPnl") or info.get("rp")),
     )
     return FillReport(client_order_id, symbol, side, made, when)
+
+
+def venue_symbol(
+    venue: Differences, symbol: str, market: Body, size: Decimal, fees: Fees, tiers: tuple[MarginTier, ...]
+) -> VenueSymbol:
+    """The rules of a symbol. Raises ValidationError where a figure makes no sense."""
+    limits = market.get("limits", {})
+    return VenueSymbol(
+        venue=venue.name,
+        symbol=symbol,
+        tick_size=amount(market["precision"]["price"]),
+        lot_size=amount(market["precision"]["amount"]) * size,
+        min_notional=amount(limits.get("cost", {}).get("min")),
+        max_quantity=(positive(limits.get("amount", {}).get("max")) or Decimal(10**9)) * size,
+        maker_fee_bps=fees.maker_bps,
+        taker_fee_bps=fees.taker_bps,
+        tiers=tiers,
+    )
 
 
 def fees(body: Body) -> Fees:

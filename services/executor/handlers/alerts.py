@@ -1,11 +1,17 @@
 """Alerts about accounts that are closed here, or that nobody configures any more."""
 
+import asyncio
+import logging
 from datetime import datetime
 
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.analytics import Alert, AlertKind
+from services.executor.handlers.relay import AWAY
+from services.executor.ports import Publisher
+
+log = logging.getLogger(__name__)
 
 
 def refused(config: Account, why: str, now: datetime) -> Emit:
@@ -26,6 +32,18 @@ def orphaned(account_id: str, version: int, symbols: tuple[str, ...], now: datet
     """An account that was deleted while something was open: its stops are watched until it is flat."""
     message = f"the account was deleted with {', '.join(symbols)} open: it stays open here until it is flat"
     return _critical(f"orphaned:{account_id}:{version}", account_id, "reconcile", message, now)
+
+
+async def insist(publisher: Publisher, emit: Emit) -> None:
+    """Publish it, however long NATS is away."""
+    while True:
+        try:
+            await publisher.publish(emit)
+        except AWAY as error:
+            log.warning("an alert waits: %r", error)
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 def _critical(alert_id: str, account_id: str, kind: AlertKind, message: str, now: datetime) -> Emit:

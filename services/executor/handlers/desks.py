@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from libs.runtime.emit import Emit
-from libs.runtime.errors import Conflict, Poison
+from libs.runtime.errors import Conflict, Poison, Unavailable
 from libs.runtime.failpoints import hit
 from libs.schemas import ids, subjects
 from libs.schemas.account import Account, ControlRequested
@@ -18,6 +17,7 @@ from services.executor.domain.performance import performance
 from services.executor.handlers import alerts
 from services.executor.handlers.board import Board
 from services.executor.handlers.desk import BEYOND, Desk
+from services.executor.handlers.live_desks import LiveDesks, until_open
 from services.executor.handlers.relay import AWAY
 from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
 
@@ -42,6 +42,8 @@ class Desks:
         self._creating: set[str] = set()
         self._unreadable: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._live = LiveDesks(deps, board)
+        self.lease_left: Callable[[int], float] = lambda partition: 0.0
         board.offer = self._offer
 
     def __len__(self) -> int:
@@ -77,7 +79,7 @@ class Desks:
         found = await self._deps.accounts.take(partition, fence)
         self._fences[partition] = fence
         await self._report(found.unreadable, fence)
-        present = [_placed(account, created, self._board) for account in found.accounts if self._wanted(account)]
+        present = [_placed(a, created, self._board) for a in found.accounts if self._wanted(a)]
         desks = [Desk(self._deps, self._board, account, fence) for account in present]
         self._desks.update((desk.book.account_id, desk) for desk in desks)
         await self._recover([desk for desk in desks if desk.book.exposed])
@@ -85,7 +87,11 @@ class Desks:
             await self._desks[plan.value.account_id].resume(plan)
         await asyncio.gather(*(self._controlled(desk) for desk in desks))
         for config in tuple(self._deps.config.accounts.values()):
-            if ids.partition(config.account_id) == partition:
+            if ids.partition(config.account_id) != partition:
+                continue
+            if config.mode == "live":  # its venue may be slow, or away: the others go on
+                self._begin(self._configure_later(config), f"live-{config.account_id}")
+            else:
                 await self.configure(config)
 
     async def close(self, partition: int, *, patience: float) -> None:
@@ -108,16 +114,15 @@ class Desks:
         if config is None and desk is not None and desk.book.exposed:
             book = desk.book
             emit = alerts.orphaned(book.account_id, book.version, tuple(sorted(book.exposed)), self._deps.clock.now())
-            self._begin(self._raise_later(emit), key)
+            self._begin(alerts.insist(self._deps.publisher, emit), key)
 
     async def configure(self, config: Account) -> None:
         """Open the account that the configuration names, if its partition is held here and it is on paper."""
         fence = self._fences.get(ids.partition(config.account_id))
         if fence is None:
             return
-        if (why := _refusal(config)) is not None:
-            log.critical("account %s stays closed: %s", config.account_id, why)
-            await self._deps.publisher.publish(alerts.refused(config, why, self._deps.clock.now()))
+        if config.mode == "live" and (why := self._live.missing(config)) is not None:
+            await self._live.refuse(config, why)
             return
         desk = self._desks.get(config.account_id)
         if (
@@ -131,12 +136,26 @@ class Desks:
         self._creating.add(config.account_id)
         try:
             account = await self._created(config, fence)
+            desk = await self._opened(config, account, fence)
         finally:
             self._creating.discard(config.account_id)
-        if self._fences.get(ids.partition(config.account_id)) == fence:
-            desk = self._desks[config.account_id] = Desk(self._deps, self._board, account, fence)
+        if desk is not None and self._fences.get(ids.partition(config.account_id)) != fence:
+            await desk.close(patience=0)
+        elif desk is not None:
+            self._desks[config.account_id] = desk
             self._begin(self._control_later(desk), f"control-{config.account_id}")
             log.info("account %s is open", config.account_id)
+
+    async def _opened(self, config: Account, account: StoredAccount, fence: int) -> Desk | None:
+        """None where a live account may not trade."""
+        if config.mode == "paper" and account.book.mode == "paper":
+            return Desk(self._deps, self._board, account, fence)
+        partition = ids.partition(config.account_id)
+        desk = await until_open(self._live, config, account, fence, lambda: self.lease_left(partition))
+        if desk is not None:
+            for plan in await self._deps.plans.unfinished([config.account_id]):
+                await desk.resume(plan)
+        return desk
 
     async def _created(self, config: Account, fence: int) -> StoredAccount:
         """The new account's document. Its versions go on from the last one that was published under its name."""
@@ -189,18 +208,10 @@ class Desks:
             await self._deps.publisher.publish(alerts.unreadable(account_id, why, fence, self._deps.clock.now()))
 
     def _wanted(self, account: StoredAccount) -> bool:
-        """A deleted account is opened only for what is still open in it."""
+        """A deleted account is opened only for what is still open in it; a live one when its venue has answered."""
+        if account.book.mode == "live":
+            return False
         return bool(account.book.exposed) or self._deps.config.account(account.book.account_id) is not None
-
-    async def _raise_later(self, emit: Emit) -> None:
-        while True:
-            try:
-                await self._deps.publisher.publish(emit)
-            except AWAY as error:
-                log.warning("an alert waits: %r", error)
-                await asyncio.sleep(1)
-            else:
-                return
 
     async def _checkpoint(self) -> None:
         by_fence: dict[int, list[Desk]] = {}
@@ -238,8 +249,10 @@ class Desks:
         if config is None:
             message = f"there is no account {account_id}: create it first (KV config, key account.{account_id})"
             raise Poison(DeadLetterCode.INVALID, message, "account_id")
-        if (why := _refusal(config)) is not None:
+        if config.mode == "live" and (why := self._live.missing(config)) is not None:
             raise Poison(DeadLetterCode.INVALID, f"account {account_id} is closed: {why}", "account_id")
+        if config.mode == "live":
+            raise Unavailable(f"account {account_id} is not reconciled with its venue yet")
         raise Conflict(f"account {account_id} is not open here yet, or not any more")
 
     def _offer(self, account_id: str, event: MarketEvent, sequence: int) -> None:
@@ -280,13 +293,6 @@ class Desks:
                 await asyncio.sleep(1)
             else:
                 return
-
-
-def _refusal(config: Account) -> str | None:
-    """Why an account cannot be traded for."""
-    if config.mode == "paper":
-        return None
-    return f"mode {config.mode} is not possible yet; set mode paper"
 
 
 def _placed(account: StoredAccount, created: datetime, board: Board) -> StoredAccount:

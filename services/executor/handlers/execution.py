@@ -110,9 +110,8 @@ class Execution:
 
     def _config(self, body: DecisionValidated) -> Account:
         config = self._deps.config.account(body.account_id)
-        if config is None or config.mode != "paper":
-            raise Poison(
-                DeadLetterCode.INVALID,
-                f"account {body.account_id} is not a paper account of this system; create it in KV config first",
-            )
+        if config is None or config.mode != self._seat.book.mode:
+            mode = self._seat.book.mode
+            message = f"account {body.account_id} is no {mode} account in KV config; its books are: put that back first"
+            raise Poison(DeadLetterCode.INVALID, message)
         return config

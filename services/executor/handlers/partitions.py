@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 
 from libs.runtime.errors import Conflict
@@ -26,15 +27,23 @@ class Partitions:
         desks: Desks,
         consumer: Callable[[int], Consumer],
         ready: Callable[[], bool],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._holder = holder
         self._leases = leases
         self._desks = desks
         self._consumer = consumer
         self._ready = ready
+        self._monotonic = monotonic
         self._fences: dict[int, int] = {}
         self._running: dict[int, Consumer] = {}
         self._moving: dict[int, asyncio.Task[None]] = {}
+        self._until: dict[int, float] = {}
+        desks.lease_left = self.lease_left
+
+    def lease_left(self, partition: int) -> float:
+        """Seconds for which nobody else can hold the partition, counted from before the store was asked."""
+        return self._until.get(partition, 0.0) - self._monotonic()
 
     @property
     def held(self) -> frozenset[int]:
@@ -67,7 +76,9 @@ class Partitions:
 
     async def _beat(self) -> None:
         live = await self._leases.beat(self._holder)
+        asked = self._monotonic()
         kept = await self._leases.renew(self._fences, self._holder)
+        self._until = dict.fromkeys(kept, asked + self._leases.ttl_s)
         for partition in set(self._fences) - kept:
             log.warning("partition %d was taken by another copy", partition)
             self._move(partition, self._lose(partition))
@@ -95,10 +106,12 @@ class Partitions:
                 self._move(partition, self._lose(partition))
 
     async def _take(self, partition: int) -> None:
+        asked = self._monotonic()
         fence = await self._leases.acquire(partition, self._holder)
         if fence is None:
             return
         self._fences[partition] = fence
+        self._until[partition] = asked + self._leases.ttl_s
         try:
             await self._desks.open(partition, fence)
         except GIVE_BACK as error:

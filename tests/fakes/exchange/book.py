@@ -145,13 +145,13 @@ class Book:
             elif order["type"] == "LIMIT":
                 self._match(order)
 
-    def vanish(self, symbol: str) -> None:
-        """The position is closed without an order of ours: liquidated, deleveraged, or by hand."""
+    def vanish(self, symbol: str, client_order_id: str = "autoclose-1") -> None:
+        """The position is closed without an order of ours: liquidated, deleveraged, or by hand (`web_…`)."""
         order = self._order(
             {"type": "MARKET", "symbol": symbol, "side": "SELL", "quantity": str(self.positions[symbol].amount)},
             "MARKET",
             False,
-        ) | {"clientOrderId": "autoclose-1"}
+        ) | {"clientOrderId": client_order_id}
         self.orders.append(order)
         self._fill(order, Decimal(order["origQty"]), self.prices[symbol], TAKER)
 

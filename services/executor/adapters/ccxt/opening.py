@@ -1,19 +1,17 @@
 """From an account's venue and credential to an open venue."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from libs.runtime.clock import Clock
-from libs.schemas.account import MarginMode
+from libs.schemas.account import Account, MarginMode
 from services.executor.adapters.ccxt.client import Client, open_exchange, redirect
 from services.executor.adapters.ccxt.venue import CcxtVenue
-from services.executor.adapters.credentials import load
+from services.executor.adapters.credentials import NoCredential, load
 from services.executor.domain.differences import LIVE, VENUES
+from services.executor.ports import LiveVenue, NotLive
 
 VENUE_URL = "PERPETUA_VENUE_URL"
-
-
-class NotLive(Exception):
-    """The venue cannot be opened; the text says why, and what to do."""
 
 
 async def open_venue(
@@ -45,3 +43,32 @@ async def open_venue(
         await venue.close()
         raise
     return venue
+
+
+@dataclass(frozen=True, slots=True)
+class CcxtVenues:
+    """Live venues of this process: its environment has the credentials. `adopts` are accounts of `--adopt`."""
+
+    env: Mapping[str, str]
+    clock: Clock
+    allowed: bool = False
+    adopts: frozenset[str] = frozenset()
+
+    def has_credential(self, account: Account) -> bool:
+        """Whether all secrets that the account's venue wants are here."""
+        if account.credential is None or account.venue not in VENUES:
+            return False
+        try:
+            load(account.credential, VENUES[account.venue].secrets, self.env)
+        except NoCredential:
+            return False
+        return True
+
+    async def open(self, account: Account) -> LiveVenue:
+        """Raises NotLive, Unavailable."""
+        try:
+            return await open_venue(
+                account.venue, account.credential or "", self.env, self.clock, margin_mode=account.margin_mode
+            )
+        except NoCredential as error:
+            raise NotLive(str(error)) from None

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from services.executor.adapters.ccxt.client import Client, Failed
+from services.executor.adapters.ccxt.fills import Fills
 from services.executor.domain import unified
 from services.executor.domain.replies import (
     Balances,
@@ -16,7 +17,6 @@ from services.executor.domain.replies import (
     Gap,
     OrderReport,
     PositionReport,
-    Priority,
     VenueEvent,
 )
 
@@ -36,11 +36,11 @@ class Questions(Protocol):
 class UserStream:
     """Each fill once, by the venue's own id; after every interruption a Gap, and what the venue says now."""
 
-    def __init__(self, client: Client, questions: Questions) -> None:
+    def __init__(self, client: Client, questions: Questions, fills: Fills) -> None:
         self._client = client
+        self._fills = fills
         self._questions = questions
         self._seen: dict[str, None] = {}
-        self._client_ids: dict[str, str] = {}
         self._symbols: set[str] = set()
         self._heard = client.clock.wall()
 
@@ -94,37 +94,21 @@ class UserStream:
                 queue.put_nowait(await self._questions.balances())
             else:
                 for symbol in tuple(self._symbols):
-                    for fill in await self.fills(symbol, since):
-                        queue.put_nowait(fill)
-
-    async def fills(self, symbol: str, since: datetime) -> list[FillReport]:
-        """Executions by question: the venue's list names orders by its own id, which is looked up where it is new."""
-        name = self._client.symbol(symbol)
-        rows = await self._client.ask(Priority.RECONCILE, "fetch_my_trades", name, int(since.timestamp() * 1_000))
-        found = [await self._fill_of(row, name) for row in rows]
-        return [fill for fill in found if fill is not None and self._is_new(fill)]
-
-    async def _fill_of(self, row: Any, name: str) -> FillReport | None:
-        order = str(row.get("order"))
-        if order not in self._client_ids:
-            try:
-                body = await self._client.ask(Priority.RECONCILE, "fetch_order", order, name)
-            except Failed:
-                return None
-            self._remember(order, str(body.get("clientOrderId")))
-        return unified.fill_report(self._client.venue, row, self._client_ids[order], self._client.size(row))
+                    for fill in await self._fills.since(symbol, since):
+                        if self._is_new(fill):
+                            queue.put_nowait(fill)
 
     def _order(self, row: Any) -> OrderReport | None:
         report = unified.order_report(self._client.venue, row, self._client.size(row))
         if report is not None:
             self._symbols.add(report.symbol)
         if report is not None and report.venue_order_id is not None:
-            self._remember(report.venue_order_id, report.client_order_id)
+            self._fills.remember(report.venue_order_id, report.client_order_id)
         return report
 
     def _fill(self, row: Any) -> FillReport | None:
         info = row.get("info") or {}
-        client_id = info.get("c") or self._client_ids.get(str(row.get("order")))
+        client_id = info.get("c") or self._fills.client_id(str(row.get("order")))
         fill = (
             unified.fill_report(self._client.venue, row, str(client_id), self._client.size(row)) if client_id else None
         )
@@ -142,8 +126,3 @@ class UserStream:
 
     def _position(self, row: Any) -> PositionReport | None:
         return unified.position_report(self._client.venue, row, self._client.size(row))
-
-    def _remember(self, order: str, client_id: str) -> None:
-        self._client_ids[order] = client_id
-        if len(self._client_ids) > REMEMBERED:
-            del self._client_ids[next(iter(self._client_ids))]

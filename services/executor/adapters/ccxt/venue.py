@@ -14,6 +14,7 @@ from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from libs.schemas.venue import MarginTier, VenueSymbol
 from services.executor.adapters.ccxt.client import Client, Failed
+from services.executor.adapters.ccxt.fills import Fills
 from services.executor.adapters.ccxt.stream import UserStream
 from services.executor.domain import answers, unified
 from services.executor.domain.answers import Meaning
@@ -23,10 +24,10 @@ from services.executor.domain.replies import (
     Canceled,
     CancelReply,
     Fees,
+    FillReport,
     FundingReport,
     NotSent,
     OrderReport,
-    Placed,
     PositionReport,
     Priority,
     Rejected,
@@ -53,6 +54,7 @@ class CcxtVenue:
         self._turns = itertools.count()
         self._ready: dict[str, Decimal] = {}
         self._conditional: dict[str, None] = {}
+        self._fills = Fills(client)
 
     async def open(self) -> None:
         """Markets, and the difference of the clocks. Raises Unavailable."""
@@ -235,24 +237,11 @@ class CcxtVenue:
         except Unavailable:
             return None
         fees, tiers = await self.fees(symbol), await self.tiers(symbol)
-        limits = market.get("limits", {})
-        size = self._client.size(market)
         try:
-            return VenueSymbol(
-                venue=self._venue.name,
-                symbol=symbol,
-                tick_size=unified.amount(market["precision"]["price"]),
-                lot_size=unified.amount(market["precision"]["amount"]) * size,
-                min_notional=unified.amount(limits.get("cost", {}).get("min")),
-                max_quantity=(unified.positive(limits.get("amount", {}).get("max")) or Decimal(10**9)) * size,
-                maker_fee_bps=fees.maker_bps,
-                taker_fee_bps=fees.taker_bps,
-                tiers=tiers,
-            )
+            return unified.venue_symbol(self._venue, symbol, market, self._client.size(market), fees, tiers)
         except ValidationError as error:
-            raise Unavailable(
-                f"{self._venue.name} describes {symbol} in a way that is not understood: {error}"
-            ) from None
+            said = f"{self._venue.name} describes {symbol} in a way that is not understood: {error}"
+            raise Unavailable(said) from None
 
     async def tiers(self, symbol: str) -> tuple[MarginTier, ...]:
         name = self._client.symbol(symbol)
@@ -296,13 +285,11 @@ class CcxtVenue:
 
     def stream(self) -> AsyncIterator[VenueEvent]:
         """By the user stream; by questions while it is away."""
-        return UserStream(self._client, self).events()
+        return UserStream(self._client, self, self._fills).events()
 
-    async def settled(self, unknown: Unknown, symbol: str) -> OrderReport | Rejected | None:
-        """What became of an unknown order: its report, a final "it is not there", or None while neither is certain."""
-        report = await self.fetch_order(symbol, unknown.client_order_id)
-        if report is not None:
-            return report
-        if self._client.clock.wall() < unknown.settled_at:
-            return None
-        return Rejected(unknown.client_order_id, OrderReason.VENUE_ERROR, "the venue never took it")
+    @property
+    def validity_s(self) -> float:
+        return self._venue.validity_ms / 1_000 + MAX_SKEW_S
+
+    async def fills(self, symbol: str, since: datetime) -> Sequence[FillReport]:
+        return await self._fills.since(symbol, since)
