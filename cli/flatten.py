@@ -13,6 +13,7 @@ from libs.runtime.errors import Unavailable
 from services.executor.adapters.ccxt.flatten import Flattened, flatten
 from services.executor.adapters.ccxt.opening import open_venue
 from services.executor.adapters.credentials import NoCredential
+from services.executor.ports import NotLive
 
 
 @dataclass(frozen=True, slots=True)
