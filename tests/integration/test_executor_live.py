@@ -235,6 +235,26 @@ async def test_a_new_account_does_not_begin_over_positions_that_are_not_ours(liv
         assert live.amount() == Decimal("0.1")
 
 
+async def test_positions_that_are_taken_over_get_a_stop_where_theirs_is(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, book = live.world, live.exchange.book
+    monkeypatch.setenv("EXECUTOR_ADOPT", f'["{executing.ACCOUNT}"]')
+    book.place({"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": "0.1"}, algo=False)
+    stop = {"symbol": SYMBOL, "side": "SELL", "type": "STOP_MARKET", "quantity": "0.1", "triggerPrice": "48000"}
+    book.place({**stop, "reduceOnly": "true", "clientAlgoId": "web_stop"}, algo=True)
+    async with world.executor():
+        await until(lambda: opened(world))
+        await until(lambda: has_events(world, "position.opened"))
+        await until(lambda: two_stops(live))
+        (position,) = (await world.state()).positions
+        assert (position.quantity, position.stop_loss) == (Decimal("0.1"), Decimal(48_000))
+
+
+async def two_stops(live: Live) -> bool:
+    return live.resting() == [("STOP_MARKET", "0.1")] * 2
+
+
 async def test_a_key_that_can_withdraw_is_refused(live: Live) -> None:
     live.exchange.can_withdraw = True
     async with live.world.executor():

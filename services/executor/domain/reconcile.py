@@ -74,6 +74,7 @@ class Foreign:
     symbol: str
     quantity: Decimal
     client_order_id: str = ""
+    found: PositionReport | OrderReport | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def reconcile(book: AccountBook, truth: Truth) -> tuple[Difference, ...]:
     orders, positions = _orders(book, truth), _positions(book, truth)
     pending = any(o.intent.state in ("submitting", "unknown") for o in book.orders.values())
     money = abs(truth.balances.wallet - book.wallet) >= PENNY and not (pending or positions)
-    return (*orders, *positions, *([Money(book.wallet, truth.balances.wallet)] if money else []))
+    return (*positions, *orders, *([Money(book.wallet, truth.balances.wallet)] if money else []))
 
 
 def corrected(turn: Turn, difference: Difference, market: Market) -> Turn:
@@ -149,7 +150,7 @@ def _orders(book: AccountBook, truth: Truth) -> list[Difference]:
     for report in truth.open_orders:
         if report.client_order_id not in book.orders and report.client_order_id not in truth.known:
             sold = -report.quantity if report.side == "sell" else report.quantity
-            found.append(Foreign(report.symbol, sold, report.client_order_id))
+            found.append(Foreign(report.symbol, sold, report.client_order_id, report))
     return found
 
 
@@ -175,7 +176,7 @@ def _positions(book: AccountBook, truth: Truth) -> list[Difference]:
             found.append(Shrunk(symbol, abs(ours), keeps))
         rest = there - (keeps if ours > 0 else -keeps)
         if rest:
-            found.append(Foreign(symbol, rest))
+            found.append(Foreign(symbol, rest, found=next(p for p in truth.positions if p.symbol == symbol)))
     return found
 
 

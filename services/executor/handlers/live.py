@@ -13,6 +13,7 @@ from libs.schemas.account import ControlRequested
 from libs.schemas.orders import TERMINAL_STATES, OrderPlan
 from libs.schemas.verdict import DecisionValidated
 from services.executor.domain import booking
+from services.executor.domain.adopting import adopted
 from services.executor.domain.bands import Band
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Turn
@@ -23,7 +24,7 @@ from services.executor.domain.steps import planning
 from services.executor.domain.tidy import tidied
 from services.executor.domain.timers import tended
 from services.executor.handlers.board import Board
-from services.executor.handlers.desk import Desk
+from services.executor.handlers.desk import BEYOND, Desk
 from services.executor.handlers.live_orders import LiveOrders
 from services.executor.handlers.live_truth import truth
 from services.executor.handlers.relay import AWAY
@@ -119,7 +120,7 @@ class LiveDesk(Desk):
                 await self._correct(difference)
             if not any(isinstance(d, Missed) for d in found):
                 break
-        self.foreign = foreign(found)
+        self.foreign, self._adopt = foreign(found), False
         self._known = {d for d in found if isinstance(d, Foreign)}
         self.reconciled, self.orders.doubt = True, False
         self._next = self._deps.clock.monotonic() + RECONCILE_S
@@ -132,6 +133,9 @@ class LiveDesk(Desk):
         order = self.book.orders.get(difference.client_order_id) if isinstance(difference, Lost) else None
         if order is not None and self._still_wanted(order):
             await self.orders.resend(order)
+            return
+        if isinstance(difference, Foreign) and self._adopt:
+            await self.orders.apply(adopted(Turn(self.book), difference, self.market().now))
             return
         if not isinstance(difference, Missed):
             log.warning("%s: %s", self.book.account_id, difference)
@@ -174,6 +178,10 @@ class LiveDesk(Desk):
                 except LATER as error:
                     log.warning("the stream of %s waits: %r", self.book.account_id, error)
                     await asyncio.sleep(RETRY_S)
+                except BEYOND as error:
+                    log.critical("%s of %s makes no possible money: %r", event, self.book.account_id, error)
+                    self._next = 0.0
+                    break
                 else:
                     break
 

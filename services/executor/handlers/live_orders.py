@@ -24,10 +24,11 @@ from services.executor.domain.replies import (
     Reply,
     Unknown,
 )
-from services.executor.domain.steps import Cancel, Step, planning, settled, wanted
+from services.executor.domain.steps import Cancel, Place, Step, planning, settled, wanted
 from services.executor.ports import LiveVenue, ProtectiveOrder, Seat, Stored, Submittable, order_of
 
 RETRY_S = 0.25
+UNSTORED = ("stop", "target", "flatten")
 OVERLAP = timedelta(seconds=5)
 log = logging.getLogger(__name__)
 
@@ -94,26 +95,29 @@ class LiveOrders:
         return self._clock.wall() >= self._settles.get(order.intent.client_order_id, self._taken)
 
     async def _perform(self, turn: Turn, steps: Sequence[Step]) -> Turn:
-        entries: list[WorkingOrder] = []
+        """What protects is sent before it is stored; everything else is in the account's document first, so that a
+        kill in between sends nothing twice."""
+        places = [step.order for step in steps if isinstance(step, Place)]
+        for order in [o for o in places if o.intent.leg in UNSTORED]:
+            turn = await self._place(turn, order)
+        turn = await self._stored(turn, [o for o in places if o.intent.leg == "exit"])
         stuck: set[str] = set()
         for step in steps:
             if isinstance(step, Cancel):
                 turn, gone = await self._cancel(turn, step)
                 stuck |= set() if gone else {step.symbol}
-            elif step.order.intent.reduce_only:
-                turn = await self._place(turn, step.order)
-            elif step.order.intent.symbol not in stuck:  # never a second entry beside one that may still fill
-                entries.append(step.order)
-        return await self._enter(turn, entries) if entries else turn
+        # never a second entry beside one that may still fill
+        return await self._stored(turn, [o for o in places if o.intent.leg == "entry" and o.intent.symbol not in stuck])
 
-    async def _enter(self, turn: Turn, orders: Sequence[WorkingOrder]) -> Turn:
-        """Entries are in the account's document before they are sent; what protects is sent first."""
+    async def _stored(self, turn: Turn, orders: Sequence[WorkingOrder]) -> Turn:
+        if not orders:
+            return turn
         now = self._clock.now()
         await self._seat.save(settled(booking.sending(turn, orders, now), now))
         hit("executor.live_stored")
         turn = Turn(self._seat.book)
         for order in orders:
-            turn = await self._place(turn, self._seat.book.orders[order.intent.client_order_id])
+            turn = await self._place(turn, turn.book.orders[order.intent.client_order_id])
         return turn
 
     async def _place(self, turn: Turn, order: WorkingOrder) -> Turn:
@@ -132,7 +136,7 @@ class LiveOrders:
     async def _send(self, order: WorkingOrder) -> Reply:
         if self._lease_left() < self._venue.validity_s:
             return NotSent(order.intent.client_order_id, RETRY_S, "too little of the lease is left")
-        proof: Submittable = ProtectiveOrder(order) if order.intent.reduce_only else Stored(order)
+        proof: Submittable = ProtectiveOrder(order) if order.intent.leg in UNSTORED else Stored(order)
         return await self._venue.submit(proof, self._clock.wall())
 
     def _waiting(self, turn: Turn, order: WorkingOrder, reply: NotSent) -> Turn:

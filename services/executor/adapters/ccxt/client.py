@@ -102,6 +102,7 @@ class Client:
         self._credential = credential
         self._pace = Pace(venue.requests_per_s, clock.monotonic)
         self._last_ms = 0
+        self._stale_clock = False
         self._hook()
 
     async def call(self, priority: Priority, method: str, *args: Any) -> Any:
@@ -110,6 +111,9 @@ class Client:
         token = _response.set(response)
         try:
             await self._pace.turn(priority)
+            if self._stale_clock and method != "fetch_time":
+                self._stale_clock = False
+                await self.sync()
             return await getattr(self.exchange, method)(*args)
         except Stopped as stopped:
             raise Failed(Failure((), f"418 {stopped}", 418), Meaning.BANNED) from None
@@ -177,6 +181,8 @@ class Client:
         means = meaning(self.venue, failure)
         if means is Meaning.NOT_SENT:
             self._pace.hold(response.retry_after_s or 1.0)
+        elif means is Meaning.CLOCK:
+            self._stale_clock = True  # a clock that was set since then: measured before the next request
         elif means is Meaning.BANNED:
             self._pace.stop(self._ban_s(failure))
         return Failed(failure, means)
