@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from libs.runtime.emit import Emit
-from libs.runtime.errors import Conflict
+from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas import ids
 from libs.schemas.account import Account, AccountState, ControlRequested, Leg
 from libs.schemas.orders import OrderEvent, OrderPlan
@@ -26,6 +26,7 @@ class FakeAccounts:
     broken: Exception | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
     away: Exception | None = None
+    writes_left: int | None = None
 
     async def load(self, account_id: str) -> StoredAccount | None:
         return self.stored.get(account_id)
@@ -42,6 +43,10 @@ class FakeAccounts:
     async def write(self, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]) -> None:
         if self.away is not None:
             raise self.away
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left < 0:
+                raise Unavailable("MongoDB is away")
         if self.stored[before.account_id].book.version != before.version:
             raise Conflict(before.account_id)
         self.stored[before.account_id] = StoredAccount(after, fence, tuple(outbox))
@@ -76,7 +81,9 @@ class FakePlans:
         self.stored[decision_id] = self.stored[decision_id].model_copy(update={"state": "done"})
 
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]:
-        return tuple(Stored(plan) for plan in self.stored.values() if plan.state == "stored")
+        return tuple(
+            Stored(plan) for plan in self.stored.values() if plan.state == "stored" and plan.account_id in account_ids
+        )
 
     async def project(self, events: Iterable[OrderEvent]) -> None: ...
 

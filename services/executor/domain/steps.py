@@ -59,7 +59,7 @@ def wanted(before: AccountBook, turn: Turn, now: datetime) -> tuple[Turn, tuple[
             kept[key] = order
     for key, change in gone.items():
         if key in before.orders:
-            kept[key] = before.orders[key]
+            kept[key] = _with_fills(before.orders[key], turn)
             expired = change.intent.state == "expired"
             cancels.append(Cancel(change.intent.symbol, key, change.reason or OrderReason.CONTROL, expired))
     left = tuple(c for c in turn.changes if not _step(c, before, gone))
@@ -83,6 +83,18 @@ def settled(turn: Turn, now: datetime) -> Turn:
 def _newest(change: PositionChange, book: AccountBook) -> bool:
     holding = book.positions.get(change.symbol)
     return change.after is not None and holding is not None and change.after.quantity == holding.position.quantity
+
+
+def _with_fills(order: WorkingOrder, turn: Turn) -> WorkingOrder:
+    """The order with the fills that the turn has booked."""
+    mine = [c for c in turn.changes if isinstance(c, OrderChange) and c.intent.client_order_id == _id(order)]
+    fills = [c.fill for c in mine if c.fill is not None]
+    filled = sum((fill.quantity for fill in fills), order.filled)
+    return replace(order, filled=filled, fills=order.fills + len(fills))
+
+
+def _id(order: WorkingOrder) -> str:
+    return order.intent.client_order_id
 
 
 def _canceled(turn: Turn) -> Mapping[str, OrderChange]:

@@ -17,7 +17,7 @@ from services.executor.domain.performance import performance
 from services.executor.handlers import alerts
 from services.executor.handlers.board import Board
 from services.executor.handlers.desk import BEYOND, Desk
-from services.executor.handlers.live_desks import LiveDesks, until_open
+from services.executor.handlers.live_desks import LiveDesks, other_books, until_open
 from services.executor.handlers.relay import AWAY
 from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
 
@@ -125,6 +125,9 @@ class Desks:
             await self._live.refuse(config, why)
             return
         desk = self._desks.get(config.account_id)
+        if desk is not None and (why := other_books(config, desk.book)) is not None:
+            await self._live.refuse(config, why)
+            return
         if (
             desk is not None
             and desk.book.margin_mode != config.margin_mode

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -73,20 +73,21 @@ class LiveDesk(Desk):
     async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         if not self.reconciled:
             raise Unavailable(f"{self.book.account_id} is not reconciled with its venue yet")
-        await super().execute(body, redelivered=redelivered, trace=trace)
+        async with self._certain():
+            await self._execution.run(body, redelivered=redelivered, trace=trace)
 
     async def resume(self, plan: Stored[OrderPlan]) -> None:
-        if self.reconciled:
-            await super().resume(plan)
+        async with self._certain():
+            await self._execution.finish(plan)
 
     async def control(self, body: ControlRequested) -> None:
-        async with self._turn():
+        async with self._certain():
             await self.orders.apply(control(Turn(self.book), body, planning(self.market())))
 
     async def tend(self) -> None:
         """What is in doubt first; then what time asks for; then what should rest at the venue and does not."""
-        async with self._turn():
-            if self.orders.doubt or self._deps.clock.monotonic() >= self._next:
+        async with self._certain():
+            if self._deps.clock.monotonic() >= self._next:
                 await self._reconcile()
             await self._settle_orders()
             market = planning(self.market())
@@ -107,6 +108,14 @@ class LiveDesk(Desk):
         await super().close(patience=patience)
         await end(self._tasks)
         await self.venue.close()
+
+    @contextlib.asynccontextmanager
+    async def _certain(self) -> AsyncIterator[None]:
+        """A turn that begins with books that are the venue's, whatever the last one did and could not write."""
+        async with self._turn():
+            if self.orders.doubt:
+                await self._reconcile()
+            yield
 
     async def _apply(self, event: MarketEvent, sequence: int) -> None:
         """Nothing: the venue tells what a tick has done."""
@@ -189,10 +198,10 @@ class LiveDesk(Desk):
         if isinstance(event, Gap):
             self._next = 0.0
         elif isinstance(event, FillReport):
-            async with self._turn():
+            async with self._certain():
                 await self._filled(event)
         elif isinstance(event, OrderReport) and event.state in TERMINAL_STATES:
-            async with self._turn():
+            async with self._certain():
                 await self._told(event)
 
     async def _filled(self, report: FillReport) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from libs.runtime.errors import Unavailable
 from libs.schemas.account import Account
+from services.executor.domain.book import AccountBook
 from services.executor.domain.live import Situation, explain, gates
 from services.executor.handlers import alerts
 from services.executor.handlers.board import Board
@@ -43,7 +44,7 @@ class LiveDesks:
     ) -> LiveDesk:
         """A desk that is reconciled. Raises Shut, Unavailable."""
         live = self.deps.live
-        why = self.missing(config) or _books(config, account)
+        why = self.missing(config) or other_books(config, account.book)
         if why is not None or live is None:
             raise Shut(why)
         try:
@@ -92,9 +93,8 @@ class LiveDesks:
         )
 
 
-def _books(config: Account, account: StoredAccount) -> str | None:
+def other_books(config: Account, book: AccountBook) -> str | None:
     """Paper money is no money: an account goes live under a name of its own."""
-    book = account.book
     if (book.mode, book.venue) == (config.mode, config.venue):
         return None
     return f"its books are {book.mode} at {book.venue}, their money is not this venue's: go live under a new account id"

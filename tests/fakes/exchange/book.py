@@ -141,9 +141,18 @@ class Book:
         self.prices[symbol] = price
         for order in [o for o in self.orders if o["symbol"] == symbol and o["status"] not in CLOSED]:
             if order["type"] in CONDITIONAL and self._triggers(order, price):
-                self._fill(order, Decimal(order["origQty"]), price, TAKER)
+                self._trigger(order, price)
             elif order["type"] == "LIMIT":
                 self._match(order)
+
+    def _trigger(self, order: Order, price: Decimal) -> None:
+        """A reduce-only order that has nothing to reduce any more expires."""
+        held = self.positions.get(order["symbol"], Position()).amount
+        if order["reduceOnly"] and (held == 0 or (held > 0) == (order["side"] == "BUY")):
+            order["status"] = "EXPIRED"
+            self._told(order, "EXPIRED")
+        else:
+            self._fill(order, Decimal(order["origQty"]), price, TAKER)
 
     def vanish(self, symbol: str, client_order_id: str = "autoclose-1") -> None:
         """The position is closed without an order of ours: liquidated, deleveraged, or by hand (`web_…`)."""
