@@ -94,7 +94,8 @@ class AccountBook:
     `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
     `moved_by` is what moved the trading state by itself, "" where a person did. `peak` is the highest wallet so far.
     `traces` are the trace contexts of what works or is open, by correlation id; `tracing` is the newest decision's.
-    `venue_errors` are the times of its last failures. `told` are a live venue's fills that are in these books already;
+    `venue_errors` are the times of its last failures. `told` are a live venue's fills that are in these books
+    already, and ids of orders that it has had from us;
     `reconciled_at` is the wall time up to which its fills were asked for.
     """
 

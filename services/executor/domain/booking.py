@@ -11,7 +11,7 @@ from libs.schemas.orders import TERMINAL_STATES, IntentState, OrderIntent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import AccountBook, Holding, WorkingOrder, marked, with_order, without
 from services.executor.domain.changes import OrderChange, Turn
-from services.executor.domain.fills import Execution, fill, stated
+from services.executor.domain.fills import Execution, fill, filled, stated
 from services.executor.domain.paper import CAUSES
 from services.executor.domain.protection import cancel
 from services.executor.domain.quote import Market
@@ -33,6 +33,8 @@ def sending(turn: Turn, orders: Iterable[WorkingOrder], now: datetime) -> Turn:
 
 def answered(turn: Turn, order: WorkingOrder, reply: Reply, now: datetime) -> Turn:
     """The book after the venue's reply. What the reply says of fills is booked from the fills themselves."""
+    if not isinstance(reply, NotSent):  # a refusal too: the id may rest there from before
+        turn = replace(turn, book=remembering(turn.book, order.intent.client_order_id))
     match reply:
         case Placed():
             return _resting(turn, order, reply.venue_order_id, now)
@@ -78,16 +80,27 @@ def ended(turn: Turn, order: WorkingOrder, state: IntentState, now: datetime) ->
     return cancel(turn, order, OrderReason.CLOSED_AT_VENUE, now, expired=state == "expired")
 
 
+def remembering(book: AccountBook, identity: str) -> AccountBook:
+    """The book that knows a fill, or the id of an order of ours, for good."""
+    return book if identity in book.told else replace(book, told=(*book.told, identity)[-KEEP_TOLD:])
+
+
 def key(report: FillReport) -> str:
     """Identity of a venue's execution."""
     return f"{report.symbol}:{report.fill.fill_id}"
+
+
+def in_order(report: FillReport) -> tuple[datetime, int, str]:
+    """Sorts executions as they happened; the venues count them."""
+    number = report.fill.fill_id
+    return report.at, int(number) if number.isdigit() else 0, number
 
 
 def matched(turn: Turn, report: FillReport, market: Market) -> Turn:
     """Book an execution, once. One that no order of ours explains can only close: by hand, liquidated, deleveraged."""
     if key(report) in turn.book.told:
         return turn
-    book = replace(turn.book, told=(*turn.book.told, key(report))[-KEEP_TOLD:])
+    book = remembering(turn.book, key(report))
     turn = replace(turn, book=book)
     order, holding = book.orders.get(report.client_order_id), book.positions.get(report.symbol)
     cause = _cause(order, report)
@@ -101,7 +114,17 @@ def matched(turn: Turn, report: FillReport, market: Market) -> Turn:
     execution = Execution(
         order, made.price, quantity, made.liquidity == "maker", cause, report.at, fee=made.fee, fill_id=made.fill_id
     )
-    return fill(turn, execution, market)
+    booked = fill(turn, execution, market)
+    return booked if booked.book is not turn.book else _of_nothing(turn, order, quantity, report.at)
+
+
+def _of_nothing(turn: Turn, order: WorkingOrder, quantity: Decimal, at: datetime) -> Turn:
+    """A fill that closed what our books do not have: the order is filled all the same, the balances put it right."""
+    after = filled(order, quantity, at)
+    orders = without(turn.book.orders, after.intent.client_order_id)
+    if after.left > 0:
+        orders[after.intent.client_order_id] = after
+    return replace(turn, book=replace(turn.book, orders=orders))
 
 
 def closes(report: FillReport, holding: Holding) -> bool:

@@ -78,6 +78,14 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """An order of ours that our books have done with and that rests at the venue all the same."""
+
+    symbol: str
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Money:
     """The wallet differs: a transfer, or funding."""
 
@@ -85,7 +93,7 @@ class Money:
     after: Decimal
 
 
-Difference = Missed | Seen | Lost | Shrunk | Foreign | Money
+Difference = Missed | Seen | Lost | Shrunk | Stray | Foreign | Money
 
 
 def reconcile(book: AccountBook, truth: Truth) -> tuple[Difference, ...]:
@@ -112,6 +120,9 @@ def corrected(turn: Turn, difference: Difference, market: Market) -> Turn:
             return cancel(turn, order, OrderReason.VENUE_ERROR, now) if order else turn
         case Shrunk():
             return _shrunk(turn, difference, market)
+        case Stray(symbol, client_order_id):
+            why = f"an order of ours for {symbol} that nothing asks for any more; it is cancelled"
+            return turn.then(turn.book, Correction(f"order {client_order_id}", "open", "canceled", why))
         case Foreign():
             return _reported(turn, difference)
         case Money(before, after):
@@ -125,17 +136,12 @@ def foreign(differences: Sequence[Difference]) -> tuple[str, ...]:
 
 def _missed(book: AccountBook, truth: Truth) -> list[Missed]:
     found = []
-    for report in sorted(truth.fills, key=_order_of_fills):
+    for report in sorted(truth.fills, key=booking.in_order):
         holding = book.positions.get(report.symbol)
         ours = report.client_order_id in book.orders or (holding is not None and booking.closes(report, holding))
         if ours and booking.key(report) not in book.told:
             found.append(Missed(report))
     return found
-
-
-def _order_of_fills(report: FillReport) -> tuple[datetime, int, str]:
-    number = report.fill.fill_id
-    return report.at, int(number) if number.isdigit() else 0, number
 
 
 def _orders(book: AccountBook, truth: Truth) -> list[Difference]:
@@ -148,7 +154,11 @@ def _orders(book: AccountBook, truth: Truth) -> list[Difference]:
         elif report is None and key in truth.reports:
             found.append(Lost(key))
     for report in truth.open_orders:
-        if report.client_order_id not in book.orders and report.client_order_id not in truth.known:
+        if report.client_order_id in book.orders or report.client_order_id in truth.known:
+            continue
+        if report.client_order_id in book.told:
+            found.append(Stray(report.symbol, report.client_order_id))
+        else:
             sold = -report.quantity if report.side == "sell" else report.quantity
             found.append(Foreign(report.symbol, sold, report.client_order_id, report))
     return found

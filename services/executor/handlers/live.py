@@ -18,7 +18,7 @@ from services.executor.domain.bands import Band
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Turn
 from services.executor.domain.control import control
-from services.executor.domain.reconcile import Difference, Foreign, Lost, Missed, corrected, foreign, reconcile
+from services.executor.domain.reconcile import Difference, Foreign, Lost, Missed, Stray, corrected, foreign, reconcile
 from services.executor.domain.replies import FillReport, Gap, OrderReport
 from services.executor.domain.steps import planning
 from services.executor.domain.tidy import tidied
@@ -146,6 +146,8 @@ class LiveDesk(Desk):
         if isinstance(difference, Foreign) and self._adopt:
             await self.orders.apply(adopted(Turn(self.book), difference, self.market().now))
             return
+        if isinstance(difference, Stray):
+            await self.venue.cancel(difference.symbol, difference.client_order_id)
         if not isinstance(difference, Missed):
             log.warning("%s: %s", self.book.account_id, difference)
         await self.orders.apply(corrected(Turn(self.book), difference, planning(self.market())))

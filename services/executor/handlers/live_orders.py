@@ -148,16 +148,15 @@ class LiveOrders:
         return replace(turn, book=with_order(turn.book, replace(order, intent=stated(order.intent, "new", now))))
 
     async def _caught_up(self, turn: Turn, order: WorkingOrder) -> Turn:
-        """The fills of an order, and at once the protection that they ask for."""
+        """All fills of the symbol up to now, in their order, and at once the protection that they ask for."""
+        symbol = order.intent.symbol
+        begun = min(o.created_at for o in (order, *turn.book.of(symbol)))
         try:
-            since = min(order.created_at, self._clock.wall()) - OVERLAP
-            reports = await self._venue.fills(order.intent.symbol, since)
+            reports = await self._venue.fills(symbol, min(begun, self._clock.wall()) - OVERLAP)
         except Unavailable as error:
-            log.warning("fills of %s wait: %s", order.intent.symbol, error)
+            log.warning("fills of %s wait: %s", symbol, error)
             return turn
-        for report in reports:
-            if report.client_order_id != order.intent.client_order_id:
-                continue
+        for report in sorted(reports, key=booking.in_order):
             planned = booking.matched(Turn(turn.book), report, planning(self._seat.market()))
             stripped, steps = wanted(turn.book, planned, self._clock.now())
             turn = await self._perform(Turn(stripped.book, (*turn.changes, *stripped.changes)), steps)
