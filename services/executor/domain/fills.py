@@ -112,9 +112,7 @@ def stated(intent: OrderIntent, state: IntentState, at: datetime) -> OrderIntent
 def _open(turn: Turn, match: Execution, market: Market) -> Turn:
     book, order, symbol = turn.book, match.order, match.order.intent.symbol
     held = book.positions.get(symbol)
-    paid = _told_fee(match)
-    if paid is None:
-        paid = _affordable(book, cents(fee(match.quantity, match.price, _bps(match, market))))
+    paid = _paid(match, market, most=book.wallet)
     before = held.position if held else None
     after = _entered(before, match, paid)
     holding = Holding(
@@ -145,10 +143,7 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     before = held.position
     due = cents(reduce(before.side, match.quantity, before.entry_price, match.price))
     realised = max(due, -book.wallet)
-    paid = _told_fee(match)
-    if paid is None:
-        due_fee = cents(fee(match.quantity, match.price, _bps(match, market)))
-        paid = min(due_fee, _chargeable(book, held, match, realised))
+    paid = _paid(match, market, most=_chargeable(book, held, match, realised))
     holding = _left(held, match, realised, paid)
     now_book = replace(
         book,
@@ -280,13 +275,11 @@ def _bps(match: Execution, market: Market) -> Decimal:
     return filters.maker_fee_bps if match.maker else filters.taker_fee_bps
 
 
-def _told_fee(match: Execution) -> Decimal | None:
-    return None if match.fee is None else cents(match.fee)
-
-
-def _affordable(book: AccountBook, amount: Decimal) -> Decimal:
-    """A fee never takes the wallet below 0."""
-    return min(amount, book.wallet)
+def _paid(match: Execution, market: Market, most: Decimal) -> Decimal:
+    """The venue's own fee, or the one of the rules, which never takes the wallet below 0."""
+    if match.fee is not None:
+        return cents(match.fee)
+    return min(cents(fee(match.quantity, match.price, _bps(match, market))), most)
 
 
 def _chargeable(book: AccountBook, held: Holding, match: Execution, realised: Decimal) -> Decimal:

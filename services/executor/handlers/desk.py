@@ -96,8 +96,8 @@ class Desk:
     async def adopt(self, mode: MarginMode) -> bool:
         """Take over a configured margin mode; False while something is open under the other one."""
         async with self._turn():
-            if self.book.exposed:
-                return False
+            if mode == self.book.margin_mode or self.book.exposed:
+                return mode == self.book.margin_mode
             await self._commit_if_changed(Turn(replace(self.book, margin_mode=mode)))
             return True
 

@@ -128,11 +128,7 @@ class Desks:
         if desk is not None and (why := other_books(config, desk.book)) is not None:
             await self._live.refuse(config, why)
             return
-        if (
-            desk is not None
-            and desk.book.margin_mode != config.margin_mode
-            and not await desk.adopt(config.margin_mode)
-        ):
+        if desk is not None and not await desk.adopt(config.margin_mode):
             log.error("%s keeps %s margin until it is flat", config.account_id, desk.book.margin_mode)
         if desk is not None or config.account_id in {*self._creating, *self._unreadable}:
             return
