@@ -14,7 +14,7 @@ from libs.schemas.account import Account, ControlRequested
 from libs.schemas.analytics import Alert
 from tests.contract.benches import CCXT, NO_CCXT, SECRET
 from tests.fakes import executor_values as values
-from tests.fakes.exchange.server import ExchangeFake, Fault, exchange
+from tests.fakes.exchange.server import ExchangeFake, Fault, Kind, exchange
 from tests.integration import executing
 from tests.integration.executing import ENTRY, World, has_events, now_validated, opened, until
 
@@ -44,17 +44,22 @@ class Live:
         await self.world.send(subjects.decision_validated(executing.ACCOUNT), now_validated(ENTRY, decision=decision))
 
 
-def live_account(**changes: object) -> Account:
-    fields = {"mode": "live", "venue": "binanceusdm", "credential": "main", **changes}
+def live_account(venue: str) -> Account:
+    fields = {"mode": "live", "venue": venue, "credential": "main"}
     return values.account(executing.ACCOUNT).model_copy(update=fields)
 
 
 @pytest.fixture
 async def live(
-    nats_url: str, mongo_url: str, mongo_db_name: str, monkeypatch: pytest.MonkeyPatch
+    nats_url: str,
+    mongo_url: str,
+    mongo_db_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Live]:
     world = World(nats_url, mongo_url, mongo_db_name)
-    async with exchange("binanceusdm") as fake:
+    kind: Kind = getattr(request, "param", "binanceusdm")
+    async with exchange(kind) as fake:
         env = {
             **{"PERPETUA_CREDENTIAL_MAIN_KEY": SECRET, "PERPETUA_CREDENTIAL_MAIN_SECRET": "hush-hush"},
             **{"PERPETUA_VENUE_URL": fake.url, "EXECUTOR_ALLOW_LIVE": "true"},
@@ -63,15 +68,16 @@ async def live(
             monkeypatch.setenv(key, value)
         fake.book.prices[SYMBOL] = Decimal(50_000)
         await world.start()
-        rules = values.filters().model_copy(update={"venue": "binanceusdm"})
-        await world.config(subjects.venue_key("binanceusdm", SYMBOL), rules)
-        await world.config(subjects.account_key(executing.ACCOUNT), live_account())
+        rules = values.filters().model_copy(update={"venue": kind})
+        await world.config(subjects.venue_key(kind, SYMBOL), rules)
+        await world.config(subjects.account_key(executing.ACCOUNT), live_account(kind))
         try:
             yield Live(world, fake, env)
         finally:
             await world.stop()
 
 
+@pytest.mark.parametrize("live", ["aster", "binanceusdm"], indirect=True)
 async def test_a_verdict_becomes_an_entry_with_its_stop_and_target_at_the_venue_and_a_close_by_hand_closes_the_books(
     live: Live,
 ) -> None:
@@ -196,28 +202,6 @@ async def is_reducing(world: World) -> bool:
     return (await world.state()).trading_state == "reducing"
 
 
-@pytest.mark.parametrize(
-    ("changes", "env", "says"),
-    [
-        ({}, {"EXECUTOR_ALLOW_LIVE": "false"}, "EXECUTOR_ALLOW_LIVE"),
-        ({"credential": "other"}, {}, "PERPETUA_CREDENTIAL_"),
-        ({"venue": "okx"}, {}, "take one of aster, binanceusdm"),
-    ],
-)
-async def test_an_account_that_misses_a_gate_stays_shut_and_the_alert_says_what_is_missing(
-    live: Live, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], env: dict[str, str], says: str
-) -> None:
-    for key, value in env.items():
-        monkeypatch.setenv(key, value)
-    world = live.world
-    await world.config(subjects.account_key(executing.ACCOUNT), live_account(**changes))
-    await world.config(subjects.account_key("paper-2"), values.account("paper-2"))
-    async with world.executor():
-        await until(lambda: told(world, says))
-        await until(lambda: there(world, "paper-2"))  # the others go on
-        assert live.exchange.requests("order") == []
-
-
 async def there(world: World, account_id: str) -> bool:
     return await world.db["accounts"].count_documents({"_id": account_id}) == 1
 
@@ -226,36 +210,13 @@ async def told(world: World, says: str) -> bool:
     return any(says in alert.message for alert in await raised(world))
 
 
-async def test_a_new_account_does_not_begin_over_positions_that_are_not_ours(live: Live) -> None:
-    world = live.world
-    theirs = {"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": "0.1"}
-    live.exchange.book.place(theirs, algo=False)
-    async with world.executor():
-        await until(lambda: told(world, "--adopt"))
-        assert live.amount() == Decimal("0.1")
-
-
-async def test_positions_that_are_taken_over_get_a_stop_where_theirs_is(
+async def test_an_account_that_misses_a_gate_stays_shut_and_the_alert_says_what_is_missing(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, book = live.world, live.exchange.book
-    monkeypatch.setenv("EXECUTOR_ADOPT", f'["{executing.ACCOUNT}"]')
-    book.place({"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": "0.1"}, algo=False)
-    stop = {"symbol": SYMBOL, "side": "SELL", "type": "STOP_MARKET", "quantity": "0.1", "triggerPrice": "48000"}
-    book.place({**stop, "reduceOnly": "true", "clientAlgoId": "web_stop"}, algo=True)
+    monkeypatch.setenv("EXECUTOR_ALLOW_LIVE", "false")
+    world = live.world
+    await world.config(subjects.account_key("paper-2"), values.account("paper-2"))
     async with world.executor():
-        await until(lambda: opened(world))
-        await until(lambda: has_events(world, "position.opened"))
-        await until(lambda: two_stops(live))
-        (position,) = (await world.state()).positions
-        assert (position.quantity, position.stop_loss) == (Decimal("0.1"), Decimal(48_000))
-
-
-async def two_stops(live: Live) -> bool:
-    return live.resting() == [("STOP_MARKET", "0.1")] * 2
-
-
-async def test_a_key_that_can_withdraw_is_refused(live: Live) -> None:
-    live.exchange.can_withdraw = True
-    async with live.world.executor():
-        await until(lambda: told(live.world, "its key can withdraw"))
+        await until(lambda: told(world, "EXECUTOR_ALLOW_LIVE"))
+        await until(lambda: there(world, "paper-2"))  # the others go on
+        assert live.exchange.requests("order") == []

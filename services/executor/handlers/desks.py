@@ -17,7 +17,7 @@ from services.executor.domain.performance import performance
 from services.executor.handlers import alerts
 from services.executor.handlers.board import Board
 from services.executor.handlers.desk import BEYOND, Desk
-from services.executor.handlers.live_desks import LiveDesks, other_books, until_open
+from services.executor.handlers.live_desks import LiveDesks, until_open
 from services.executor.handlers.relay import AWAY
 from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
 
@@ -121,11 +121,8 @@ class Desks:
         fence = self._fences.get(ids.partition(config.account_id))
         if fence is None:
             return
-        if config.mode == "live" and (why := self._live.missing(config)) is not None:
-            await self._live.refuse(config, why)
-            return
         desk = self._desks.get(config.account_id)
-        if desk is not None and (why := other_books(config, desk.book)) is not None:
+        if (why := self._live.refusal(config, desk.book if desk else None)) is not None:
             await self._live.refuse(config, why)
             return
         if desk is not None and not await desk.adopt(config.margin_mode):
@@ -147,7 +144,7 @@ class Desks:
 
     async def _opened(self, config: Account, account: StoredAccount, fence: int) -> Desk | None:
         """None where a live account may not trade."""
-        if config.mode == "paper" and account.book.mode == "paper":
+        if config.mode == account.book.mode == "paper":
             return Desk(self._deps, self._board, account, fence)
         partition = ids.partition(config.account_id)
         desk = await until_open(self._live, config, account, fence, lambda: self.lease_left(partition))

@@ -39,12 +39,17 @@ class LiveDesks:
             return f"there are no rules of {', '.join(unknown)} at {config.venue}: put them into KV config first"
         return explain(config.account_id, found) if found else None
 
+    def refusal(self, config: Account, book: AccountBook | None) -> str | None:
+        """Why an account may not be opened, or not be changed like this while `book` is open; for paper ones too."""
+        missing = self.missing(config) if config.mode == "live" else None
+        return missing or (other_books(config, book) if book else None)
+
     async def open(
         self, config: Account, account: StoredAccount, fence: int, lease_left: Callable[[], float]
     ) -> LiveDesk:
         """A desk that is reconciled. Raises Shut, Unavailable."""
         live = self.deps.live
-        why = self.missing(config) or other_books(config, account.book)
+        why = self.refusal(config, account.book)
         if why is not None or live is None:
             raise Shut(why)
         try:

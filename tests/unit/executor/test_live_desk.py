@@ -270,6 +270,18 @@ async def test_a_key_that_can_withdraw_and_positions_that_are_not_ours_keep_an_a
         assert w.desks.get(ACCOUNT) is None
 
 
+async def test_positions_that_are_taken_over_get_a_stop_of_ours_where_theirs_is() -> None:
+    made = FakeLive(FakeVenue(Ports().clock), adopts=frozenset({ACCOUNT}))
+    made.venue.book.prices[values.SYMBOL] = D(50_000)
+    made.venue.book.place({"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}, algo=False)
+    stop = {"symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET", "quantity": "0.01", "stopPrice": "48000"}
+    made.venue.book.place({**stop, "reduceOnly": "true", "newClientOrderId": "web_1"}, algo=False)
+    async with world(made) as w:
+        position = w.book.positions[values.SYMBOL].position
+        assert (position.quantity, position.stop_loss) == (D("0.01"), D(48_000))
+        assert w.resting() == [("STOP_MARKET", D("0.01"))] * 2
+
+
 async def test_paper_books_never_become_live_ones() -> None:
     async with world() as w:
         stored = w.ports.accounts.stored[ACCOUNT]

@@ -99,6 +99,7 @@ class CcxtVenue:
         if report is None or report.venue_order_id is None:  # an answer that names no order says nothing about ours
             settled = answers.settled_at(self._venue, checked_at, MAX_SKEW_S)
             return Unknown(intent.client_order_id, settled, "the venue's answer names no order")
+        self._fills.remember(report.venue_order_id, report.client_order_id)  # its fills are asked for next
         return unified.placed(report)
 
     def _order_params(self, intent: OrderIntent) -> dict[str, object]:
