@@ -117,7 +117,7 @@ class Desks:
             self._begin(alerts.insist(self._deps.publisher, emit), key)
 
     async def configure(self, config: Account) -> None:
-        """Open the account that the configuration names, if its partition is held here and it is on paper."""
+        """Open the account that the configuration names, if its partition is held here and every gate is passed."""
         fence = self._fences.get(ids.partition(config.account_id))
         if fence is None:
             return
