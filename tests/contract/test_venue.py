@@ -1,6 +1,7 @@
 """One suite over every live venue: ccxt itself against the local fake of the exchange."""
 
 import asyncio
+import decimal
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -59,6 +60,14 @@ async def test_a_venue_that_keeps_another_leverage_gets_no_order(bench: Bench) -
     assert isinstance(reply, Rejected)
     assert "20x" in reply.detail
     assert bench.exchange.requests("order") == []
+
+
+async def test_an_order_leaves_the_arithmetic_of_this_process_as_it_was(bench: Bench) -> None:
+    """ccxt rounds halves up where it rounds, and would leave it so for all money that is reckoned afterwards."""
+    with decimal.localcontext() as context:
+        before = context.rounding, dict(context.traps)
+        await held(bench)
+        assert (context.rounding, dict(context.traps)) == before
 
 
 async def test_ids_are_32_hex_and_reach_the_venue_unchanged(bench: Bench) -> None:

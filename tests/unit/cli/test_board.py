@@ -20,7 +20,7 @@ def test_each_asset_with_an_action_is_a_row_with_its_size_and_reason() -> None:
                 "asset": "BTCUSDT",
                 "action": "buy",
                 "verdict": "clamped",
-                "final": {"notional": "1234.5", "leverage": "3.0"},
+                "final": {"notional": "1234.4", "leverage": "3.0"},
                 "receipts": [receipt("sized", "info"), receipt("risk_clamped", "warning")],
             },
             {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -114,7 +114,8 @@ class Client:
             if self._stale_clock and method != "fetch_time":
                 self._stale_clock = False
                 await self.sync()
-            return await getattr(self.exchange, method)(*args)
+            with localcontext():  # ccxt sets rounding and traps of the decimal context that it finds, for good
+                return await getattr(self.exchange, method)(*args)
         except Stopped as stopped:
             raise Failed(Failure((), f"418 {stopped}", 418), Meaning.BANNED) from None
         except self.errors as error:
