@@ -1,4 +1,7 @@
-"""Points at which a test may kill the process (`PERPETUA_FAILPOINT=<name>[:<n>]`, the n-th time). Nothing otherwise."""
+"""Points at which a test may kill the process (`PERPETUA_FAILPOINT=<name>[:<n>]`, the n-th time). Nothing otherwise.
+
+With `PERPETUA_FAILPOINT=later` the process names its point by `arm`, while it runs.
+"""
 
 import os
 import signal
@@ -6,6 +9,12 @@ import signal
 _SPEC = os.environ.get("PERPETUA_FAILPOINT", "")
 _NAME, _, _COUNT = _SPEC.partition(":")
 _left = int(_COUNT or 1)
+
+
+def arm(name: str, count: int = 1) -> None:
+    """Die at the `count`-th time that `name` is hit from now on."""
+    global _NAME, _left
+    _NAME, _left = name, count
 
 
 def _kill(name: str) -> None:

@@ -9,6 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from libs.runtime.errors import Conflict
+from libs.runtime.failpoints import hit
 from libs.runtime.mongo import Document
 from services.executor.adapters.documents import book_of, changed, document, outbox_entry, outgoing
 from services.executor.domain.book import AccountBook
@@ -61,7 +62,9 @@ class MongoAccounts:
         if outbox:
             update["$push"] = {"outbox": {"$each": [outbox_entry(event) for event in outbox]}}
         wanted = {"_id": before.account_id, "version": before.version, "fence": {"$lte": fence}}
+        hit("executor.before_write")
         result = await self._accounts.update_one(wanted, update, session=session)
+        hit("executor.after_write")
         if not result.matched_count:
             await self._explain(before, fence)
 
@@ -83,6 +86,7 @@ class MongoAccounts:
         ]
         if writes:
             await self._accounts.bulk_write(writes, ordered=False)
+            hit("executor.after_checkpoint")
 
     async def clear(self, account_id: str, event_ids: Sequence[str]) -> None:
         await self._accounts.update_one(

@@ -25,7 +25,10 @@ def liquidate(turn: Turn, quote: Quote, market: Market) -> Turn:
 
     With cross margin the largest position goes first, and the others only while the account still lacks margin.
     """
-    if quote.symbol not in turn.book.positions or not is_liquidatable(turn.book, quote.symbol, quote.mark, market):
+    holding = turn.book.positions.get(quote.symbol)
+    if holding is None or quote.at < holding.position.opened_at:  # a late tick tells of a time before the position
+        return turn
+    if not is_liquidatable(turn.book, quote.symbol, quote.mark, market):
         return turn
     if turn.book.margin_mode == "isolated":
         return _closed_out(turn, quote, market)

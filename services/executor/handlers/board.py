@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from libs.runtime.clock import Clock
 from libs.schemas.market import FundingUpdate, MarketTick
@@ -12,6 +12,7 @@ from services.executor.ports import MarketEvent
 
 Bound = tuple[float, str]
 LAST = "\uffff"  # sorts after every account id
+SKEW = timedelta(seconds=5)  # a quote further ahead of the market's clock is of a market that has begun anew
 
 
 class Watch:
@@ -73,12 +74,20 @@ class Board:
         self.sequence = 0
 
     def on_tick(self, tick: MarketTick, sequence: int) -> None:
-        self._last[tick.symbol] = (tick, sequence)
+        """Every tick can trigger; one that is older than the price of now does not become it."""
+        if self._newer(tick):
+            self._last[tick.symbol] = (tick, sequence)
         watch = self._watches.get(tick.symbol)
         if watch is not None:
             for account in watch.hits(tick.price, mark_of(tick)):
                 self.offer(account, tick, sequence)
         self.sequence = sequence
+
+    def _newer(self, tick: MarketTick) -> bool:
+        last = self._last.get(tick.symbol)
+        if last is None or tick.ts is None or last[0].ts is None or tick.ts >= last[0].ts:
+            return True
+        return last[0].ts > self._clock.now() + SKEW
 
     def on_funding(self, update: FundingUpdate, sequence: int) -> None:
         """Funding is paid at its boundary: what is announced ahead waits for it, and the last announcement counts."""

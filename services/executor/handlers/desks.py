@@ -77,12 +77,14 @@ class Desks:
         """Take over a partition's accounts: fence them, see what happened meanwhile, finish what was begun."""
         created, _ = await self._deps.log.created()
         found = await self._deps.accounts.take(partition, fence)
+        hit("executor.after_take")
         self._fences[partition] = fence
         await self._report(found.unreadable, fence)
         present = [_placed(a, created, self._board) for a in found.accounts if self._wanted(a)]
         desks = [Desk(self._deps, self._board, account, fence) for account in present]
         self._desks.update((desk.book.account_id, desk) for desk in desks)
         await self._recover([desk for desk in desks if desk.book.exposed])
+        hit("executor.after_recover")
         for plan in await self._deps.plans.unfinished([desk.book.account_id for desk in desks]):
             await self._desks[plan.value.account_id].resume(plan)
         await asyncio.gather(*(self._controlled(desk) for desk in desks))

@@ -50,11 +50,13 @@ class Execution:
             return
         for gone in cancels(stored.value, self._seat.book):
             await self._venue.cancel(self._seat.book.orders[gone].intent.symbol, gone, OrderReason.DECISION)
+            hit("executor.after_cancel")
         orders = self._deps.plans.orders(stored)
         if orders:
             await self._venue.submit_all(orders)
         hit("executor.after_submit")
         await self._deps.plans.done(stored.value.plan_id)
+        hit("executor.after_done")
 
     async def _abreast(self, body: DecisionValidated) -> None:
         """Wait a little while the validator had newer ticks than this worker has read: they are the prices of now."""

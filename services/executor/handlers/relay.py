@@ -5,6 +5,7 @@ import logging
 
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
+from libs.runtime.failpoints import hit
 from libs.runtime.mongo import MONGO_AWAY
 from libs.schemas.orders import OrderEvent
 from services.executor.domain.book import AccountBook
@@ -62,10 +63,14 @@ class Relay:
         config = self._deps.config.account(book.account_id)
         symbol = config.symbols[0] if config else ""
         await self._deps.states.put(account_state(book, self._deps.config.venue_symbol(book.venue, symbol)))
+        hit("executor.after_state")
         await self._deps.publisher.publish_many(_emit(event) for event in batch)
         if batch:
+            hit("executor.after_publish")
             await self._deps.plans.project(e.body for e in batch if isinstance(e.body, OrderEvent))
+            hit("executor.after_project")
             await self._deps.accounts.clear(book.account_id, [e.event_id for e in batch])
+            hit("executor.after_clear")
 
 
 def _emit(event: Outgoing) -> Emit:

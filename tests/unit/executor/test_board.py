@@ -108,3 +108,24 @@ def test_the_newest_tick_is_the_quote() -> None:
     quote = made.quote(SYMBOL)
     assert quote is not None
     assert (str(quote.price), str(quote.mark), quote.sequence) == ("96.25", "96.0", 2)
+
+
+def test_a_tick_that_comes_late_triggers_and_does_not_become_the_price_of_now() -> None:
+    made, _, offered = board()
+    made.watch("a", {SYMBOL: Band(mark_low=96)})
+    made.on_tick(tick(100), 1)
+    made.on_tick(tick(95, at=NOW - timedelta(seconds=3)), 2)
+    quote = made.quote(SYMBOL)
+    assert quote is not None
+    assert (str(quote.price), quote.sequence, made.sequence) == ("100.0", 1, 2)
+    assert [(account, sequence) for account, _, sequence in offered] == [("a", 2)]
+
+
+def test_a_market_that_begins_anew_in_the_past_has_new_prices() -> None:
+    made, clock, _ = board()
+    made.on_tick(tick(100), 1)
+    clock.time = NOW - timedelta(days=7)
+    made.on_tick(tick(95, at=clock.time), 2)
+    quote = made.quote(SYMBOL)
+    assert quote is not None
+    assert str(quote.price) == "95.0"
