@@ -39,10 +39,6 @@ class Fenced(Exception):
     """Another process holds the partition now; nothing may be written for its accounts."""
 
 
-class AlreadyPlanned(Exception):
-    """The decision has a plan; nothing was written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[T]):
     """A value that a majority of MongoDB has journaled. Only a plan store makes one."""
@@ -187,14 +183,16 @@ class AccountStore(Protocol):
 
 
 class PlanStore(Protocol):
-    """Plans and intents."""
+    """Plans and intents. A plan that is not carried out yet is in its account's document, one that is in the history."""
 
-    async def find(self, decision_id: str) -> Stored[OrderPlan] | None: ...
+    async def find(self, account_id: str, decision_id: str) -> Stored[OrderPlan] | None: ...
     async def store(
         self, plan: OrderPlan, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]
-    ) -> Stored[OrderPlan]: ...
+    ) -> Stored[OrderPlan]:
+        """With the account that holds its reservation. Raises Fenced, Conflict."""
+
     def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]: ...
-    async def done(self, decision_id: str) -> None: ...
+    async def done(self, plan: Stored[OrderPlan]) -> None: ...
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]: ...
     async def project(self, events: Iterable[OrderEvent]) -> None: ...
 

@@ -15,7 +15,7 @@ from services.executor.adapters.paper import PaperVenue
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import AlreadyPlanned, Deps, MarketEvent, Stored, StoredAccount, Taken
+from services.executor.ports import Deps, MarketEvent, Stored, StoredAccount, Taken
 from tests.fakes import executor_values as values
 from tests.fakes.clock import FakeClock
 
@@ -61,15 +61,13 @@ class FakePlans:
     accounts: FakeAccounts
     stored: dict[str, OrderPlan] = field(default_factory=dict)
 
-    async def find(self, decision_id: str) -> Stored[OrderPlan] | None:
+    async def find(self, account_id: str, decision_id: str) -> Stored[OrderPlan] | None:
         found = self.stored.get(decision_id)
         return Stored(found) if found else None
 
     async def store(
         self, plan: OrderPlan, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]
     ) -> Stored[OrderPlan]:
-        if plan.plan_id in self.stored:
-            raise AlreadyPlanned(plan.plan_id)
         await self.accounts.write(before, after, fence, outbox)
         self.stored[plan.plan_id] = plan
         return Stored(plan)
@@ -77,8 +75,8 @@ class FakePlans:
     def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]:
         return tuple(Stored(order) for order in orders(plan.value))
 
-    async def done(self, decision_id: str) -> None:
-        self.stored[decision_id] = self.stored[decision_id].model_copy(update={"state": "done"})
+    async def done(self, plan: Stored[OrderPlan]) -> None:
+        self.stored[plan.value.plan_id] = plan.value.model_copy(update={"state": "done"})
 
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]:
         return tuple(

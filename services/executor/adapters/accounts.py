@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 from pymongo import UpdateOne
-from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -56,14 +55,16 @@ class MongoAccounts:
         after: AccountBook,
         fence: int,
         outbox: Sequence[Outgoing],
-        session: AsyncClientSession | None = None,
+        plan: Document | None = None,
     ) -> None:
+        """One write: the book, the events that tell of it and, where there is one, the plan that it holds money for."""
         update: Document = {"$set": {**changed(before, after), "fence": fence}}
-        if outbox:
-            update["$push"] = {"outbox": {"$each": [outbox_entry(event) for event in outbox]}}
+        pushed = {"outbox": [outbox_entry(event) for event in outbox], "plans": [plan] if plan else []}
+        if any(pushed.values()):
+            update["$push"] = {name: {"$each": entries} for name, entries in pushed.items() if entries}
         wanted = {"_id": before.account_id, "version": before.version, "fence": {"$lte": fence}}
         hit("executor.before_write")
-        result = await self._accounts.update_one(wanted, update, session=session)
+        result = await self._accounts.update_one(wanted, update)
         hit("executor.after_write")
         if not result.matched_count:
             await self._explain(before, fence)

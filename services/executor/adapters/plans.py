@@ -1,70 +1,62 @@
-"""Order plans and intents in MongoDB: a plan, its intents and its reservation are one transaction."""
+"""Order plans in MongoDB: in the account's document until they are carried out, then in the history."""
 
 from collections.abc import Iterable, Sequence
 
-from pymongo import AsyncMongoClient, UpdateOne
-from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from libs.runtime.failpoints import hit
 from libs.runtime.mongo import Document
 from libs.schemas.orders import TERMINAL_STATES, OrderEvent, OrderIntent, OrderPlan
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import AlreadyPlanned, Stored
+from services.executor.ports import Stored
 
-DUPLICATE = 11000
+PLANNED_AT = "planned_at"
 
 
 class MongoPlans:
-    def __init__(
-        self, client: AsyncMongoClient[Document], db: AsyncDatabase[Document], accounts: MongoAccounts
-    ) -> None:
-        self._client = client
-        self._plans = db["order_plans"]
+    """A plan and what it holds of the account are one write of one document: a transaction that a killed process leaves
+    behind would lock the account for a minute (docs/decisions/0025)."""
+
+    def __init__(self, db: AsyncDatabase[Document], accounts: MongoAccounts) -> None:
+        self._documents = db["accounts"]
+        self._history = db["order_plans"]
         self._intents = db["order_intents"]
         self._accounts = accounts
 
-    async def find(self, decision_id: str) -> Stored[OrderPlan] | None:
-        found = await self._plans.find_one({"_id": decision_id})
+    async def find(self, account_id: str, decision_id: str) -> Stored[OrderPlan] | None:
+        wanted = {"_id": account_id, "plans._id": decision_id}
+        holder = await self._documents.find_one(wanted, {"plans.$": 1})
+        found = holder["plans"][0] if holder else await self._history.find_one({"_id": decision_id})
         return Stored(_plan(found)) if found else None
 
     async def store(
         self, plan: OrderPlan, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]
     ) -> Stored[OrderPlan]:
-        """The plan, its intents, and the account that holds the reservation. Raises AlreadyPlanned."""
-
-        async def everything(session: AsyncClientSession) -> None:
-            await self._plans.insert_one(_plan_document(plan), session=session)
-            if plan.intents:
-                await self._intents.insert_many([_intent_document(i) for i in plan.intents], session=session)
-            await self._accounts.write(before, after, fence, outbox, session)
-
-        try:
-            async with self._client.start_session() as session:
-                await session.with_transaction(everything)
-        except DuplicateKeyError as error:
-            raise AlreadyPlanned(plan.plan_id) from error
-        except BulkWriteError as error:
-            if any(e.get("code") == DUPLICATE for e in (error.details or {}).get("writeErrors", ())):
-                raise AlreadyPlanned(plan.plan_id) from error
-            raise
+        await self._accounts.write(before, after, fence, outbox, _plan_document(plan))
         return Stored(plan)
 
     def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]:
         """A stored plan's orders are stored orders."""
         return tuple(Stored(order) for order in orders(plan.value))
 
-    async def done(self, decision_id: str) -> None:
-        await self._plans.update_one({"_id": decision_id}, {"$set": {"state": "done"}})
+    async def done(self, plan: Stored[OrderPlan]) -> None:
+        """Into the history first: a kill in between leaves it in both, and doing this again mends that."""
+        entry = _plan_document(plan.value) | {"state": "done"}
+        key = entry.pop("_id")
+        await self._history.update_one({"_id": key}, {"$set": entry}, upsert=True)
+        hit("executor.after_history")
+        await self._documents.update_one({"_id": plan.value.account_id}, {"$pull": {"plans": {"_id": key}}})
 
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]:
         """Plans that were stored and not submitted, oldest first."""
-        wanted = {"account_id": {"$in": list(account_ids)}, "state": "stored"}
-        found = await self._plans.find(wanted).sort("planned_at").to_list()
-        return tuple(Stored(_plan(entry)) for entry in found)
+        wanted = {"_id": {"$in": list(account_ids)}, "plans.0": {"$exists": True}}
+        found = await self._documents.find(wanted, {"plans": 1}).to_list()
+        plans = [plan for entry in found for plan in entry["plans"]]
+        return tuple(Stored(_plan(plan)) for plan in sorted(plans, key=lambda plan: plan[PLANNED_AT]))
 
     async def project(self, events: Iterable[OrderEvent]) -> None:
         """Bring the intents to the state that the events tell; a terminal one stays. Repeating it changes nothing."""
@@ -83,7 +75,7 @@ def _projection(event: OrderEvent) -> list[UpdateOne]:
 
 
 def _plan_document(plan: OrderPlan) -> Document:
-    return {"_id": plan.plan_id, **plan.model_dump(mode="json"), "planned_at": plan.planned_at}
+    return {"_id": plan.plan_id, **plan.model_dump(mode="json"), PLANNED_AT: plan.planned_at}
 
 
 def _plan(found: Document) -> OrderPlan:

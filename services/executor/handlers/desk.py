@@ -27,7 +27,7 @@ from services.executor.handlers.board import Board
 from services.executor.handlers.execution import Execution
 from services.executor.handlers.relay import AWAY, Relay
 from services.executor.handlers.view import View
-from services.executor.ports import AlreadyPlanned, Deps, Fenced, MarketEvent, Stored, StoredAccount, Write
+from services.executor.ports import Deps, Fenced, MarketEvent, Stored, StoredAccount, Write
 
 RETRY_S = 0.5
 MAX_BUFFER = 100_000
@@ -153,8 +153,6 @@ class Desk:
             await (write(after, outbox) if write else self._deps.accounts.write(before, after, self.fence, outbox))
         except Fenced:
             self.lost = True
-            raise
-        except AlreadyPlanned:
             raise
         except BaseException:
             self._stale = True

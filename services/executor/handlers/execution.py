@@ -13,13 +13,13 @@ from libs.schemas.orders import OrderPlan
 from libs.schemas.reasons import DeadLetterCode, OrderReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, DecisionValidated
-from services.executor.domain.book import AccountBook, traced
+from services.executor.domain.book import AccountBook, marked, traced
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, denials, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
-from services.executor.ports import AlreadyPlanned, Deps, Seat, Stored
+from services.executor.ports import Deps, Seat, Stored
 
 TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02
@@ -35,12 +35,10 @@ class Execution:
 
     async def run(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """A plan that exists is resumed and never made again; a decision that was carried out is only closed."""
-        if body.decision_id in self._seat.book.executed:
-            await self._deps.plans.done(body.decision_id)
-            return
-        await self._abreast(body)
-        stored = await self._deps.plans.find(body.decision_id) if redelivered else None
-        stored = stored or await self._store(body, trace)
+        stored = await self._deps.plans.find(body.account_id, body.decision_id) if self._known(body, redelivered) else None
+        if stored is None and body.decision_id not in self._seat.book.executed:
+            await self._abreast(body)
+            stored = await self._store(body, trace)
         if stored is not None:
             await self.finish(stored)
 
@@ -55,8 +53,12 @@ class Execution:
         if orders:
             await self._venue.submit_all(orders)
         hit("executor.after_submit")
-        await self._deps.plans.done(stored.value.plan_id)
+        await self._deps.plans.done(stored)
         hit("executor.after_done")
+
+    def _known(self, body: DecisionValidated, redelivered: bool) -> bool:
+        """Whether there may be a plan of it: it came before, it is old, or a plan was begun and not carried out."""
+        return redelivered or body.expires_at <= self._deps.clock.now() or bool(self._seat.book.reservations)
 
     async def _abreast(self, body: DecisionValidated) -> None:
         """Wait a little while the validator had newer ticks than this worker has read: they are the prices of now."""
@@ -73,7 +75,8 @@ class Execution:
         finals = self._judged(body, market)
         made = plan(body, finals, self._seat.book, market.now, self._strategy(body))
         before = self._seat.book
-        turn = Turn(traced(reserving(before, made), body.correlation_id, trace), denials(body, finals, market.now))
+        held = reserving(before, made) if made.intents else marked(before, [body.decision_id])
+        turn = Turn(traced(held, body.correlation_id, trace), denials(body, finals, market.now))
         if not (made.intents or turn.changes or cancels(made, before)):
             return None
         stored: list[Stored[OrderPlan]] = []
@@ -82,10 +85,7 @@ class Execution:
             stored.append(await self._deps.plans.store(made, before, after, self._seat.fence, outbox))
 
         hit("executor.before_store")
-        try:
-            await self._seat.save(turn, write)
-        except AlreadyPlanned:
-            return await self._deps.plans.find(body.decision_id)
+        await self._seat.save(turn, write)
         hit("executor.after_store")
         return stored[0]
 

@@ -1,0 +1,320 @@
+"""Lives of accounts: what a test sends to an executor, and what must have come of it however often it was killed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from libs.risk.accounts import account_view
+from libs.risk.judge import judge
+from libs.risk.values import Limits
+from libs.runtime.reader import Record
+from libs.schemas import ids, subjects
+from libs.schemas.account import ControlRequested
+from libs.schemas.decision import AssetDecision, OrderAdjustment, PositionAdjustment, StrategyRef, TradingDecision
+from libs.schemas.market import FundingUpdate
+from libs.schemas.orders import TERMINAL_STATES
+from services.executor.adapters.accounts import MongoAccounts
+from services.executor.domain.book import AccountBook
+from services.executor.domain.state import account_state
+from tests.fakes import executor_values as values
+from tests.integration.executing import World
+
+WAIT_S = 15.0
+PRICE = 50_000.0
+SYMBOL = values.SYMBOL
+
+
+@dataclass
+class Events:
+    """ORDERS as the log has it, by account."""
+
+    found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def take(self, record: Record) -> None:
+        kind, account = record.subject.rsplit(".", 1)
+        self.found.setdefault(account, []).append({**orjson.loads(record.data), "is": kind})
+
+    def of(self, account_id: str) -> list[dict[str, Any]]:
+        return self.found.get(account_id, [])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an account has come to, without the times and names that differ from run to run."""
+
+    events: tuple[tuple[object, ...], ...]
+    money: tuple[tuple[str, str], ...]
+    trades: tuple[tuple[object, ...], ...]
+
+
+class Life:
+    """One account from its first decision to its last."""
+
+    def __init__(self, world: World, events: Events, account_id: str) -> None:
+        self._world = world
+        self._events = events
+        self._accounts = MongoAccounts(world.db)
+        self._decisions = 0
+        self.account_id = account_id
+        self.config = values.account(account_id)
+
+    async def begin(self) -> None:
+        await self._world.config(subjects.account_key(self.account_id), self.config)
+        await self.until(lambda book: True, "the account is open")
+
+    async def end(self) -> None:
+        """Out of the way of the next one."""
+        await self._world.js.publish(f"$KV.config.{subjects.account_key(self.account_id)}", b"", headers=PURGE)
+        for name in ("accounts", "order_plans", "order_intents"):
+            key = "_id" if name == "accounts" else "account_id"
+            await self._world.db[name].delete_many({key: self.account_id})
+
+    async def book(self) -> AccountBook | None:
+        found = await self._accounts.load(self.account_id)
+        return found.book if found else None
+
+    async def until(self, true: Callable[[AccountBook], bool], what: str) -> AccountBook:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while True:
+                    book = await self.book()
+                    if book is not None and true(book):
+                        return book
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{self.account_id}: not within {WAIT_S:g} s: {what}; {await self.book()}") from None
+
+    async def decide(self, row: AssetDecision, *, strategy: str = "plain", life_s: float = 60) -> None:
+        """A verdict on `row`, judged on the account as it is now."""
+        book = await self.book()
+        assert book is not None
+        self._decisions += 1
+        name, now = f"dec-{self.account_id}-{self._decisions}", datetime.now(UTC)
+        chosen = STRATEGIES[strategy]
+        decision = TradingDecision(
+            decisions=(row,),
+            portfolio_rationale="t",
+            total_allocation_usd=row.allocation_usd,
+            portfolio_risk_level="low",
+        )
+        body = values.validated(values.instruction(), decision=name, account_id=self.account_id, at=now)
+        view = account_view(account_state(book, None), self.config, {SYMBOL: Decimal(str(PRICE))})
+        limits = Limits(chosen, self.config, {SYMBOL: values.filters()})
+        ends = now + timedelta(seconds=life_s)
+        verdicts = judge(decision, body.facts, view, limits, now, expires_at=ends).to_wire()
+        update = {"decision": decision, "verdicts": verdicts, "expires_at": ends}
+        update["strategy"] = StrategyRef(id=chosen.strategy_id, version=1)
+        await self._world.send(subjects.decision_validated(self.account_id), body.model_copy(update=update))
+
+    async def control(self, state: str, number: int) -> None:
+        body = ControlRequested(
+            control_id=f"c-{self.account_id}-{number}",
+            scope=self.account_id,
+            state=state,
+            reason="t",
+            by="me",
+            requested_at=datetime.now(UTC),
+        )
+        await self._world.send(subjects.control_requested(self.account_id), body)
+
+    async def tick(self, price: float, **over: Any) -> None:
+        tick = values.tick(price, at=datetime.now(UTC), **over)
+        await self._world.js.publish(subjects.tick(SYMBOL), tick.model_dump_json().encode())
+
+    async def fund(self) -> None:
+        update = FundingUpdate(symbol=SYMBOL, funding_time=datetime.now(UTC), rate=0.0001, mark_price=PRICE)
+        await self._world.js.publish(subjects.funding(SYMBOL), update.model_dump_json().encode())
+
+    async def settled(self) -> Outcome:
+        """Everything was sent and acknowledged; raises AssertionError for what no disturbance may do."""
+        async with asyncio.timeout(WAIT_S):
+            while not await self._quiet():  # noqa: ASYNC110 - another process's state
+                await asyncio.sleep(0.01)
+        return await self._checked()
+
+    async def _quiet(self) -> bool:
+        found = await self._accounts.load(self.account_id)
+        assert found is not None
+        if found.outbox or found.book.reservations:
+            return False
+        unfinished = {"account_id": self.account_id, "state": {"$ne": "done"}}
+        if await self._world.db["order_plans"].count_documents(unfinished):
+            return False
+        durable = subjects.EXECUTOR_PARTITIONS[ids.partition(self.account_id)]
+        info = await self._world.js.consumer_info("EXECUTION", durable.name)
+        return not info.num_pending and not info.num_ack_pending
+
+    async def _checked(self) -> Outcome:
+        found = await self._accounts.load(self.account_id)
+        assert found is not None
+        book, events = found.book, self._events.of(self.account_id)
+        once = [e["event_id"] for e in events], [e["fill"]["fill_id"] for e in events if e.get("fill")]
+        once = *once, [e["intent"]["client_order_id"] for e in events if e["is"] == "order.placed"]
+        for values_ in once:
+            assert [v for v, n in Counter(values_).items() if n > 1] == [], "twice"
+        moved = [Decimal(e[k]) for e in events for k in ("realized_pnl", "funding") if k in e]
+        paid = [Decimal(e["fee"]) for e in events if "fee" in e]
+        assert book.wallet == book.initial_balance + sum(moved) - sum(paid), "the log and the wallet differ"
+        assert book.wallet == book.initial_balance + book.realised_total + book.funding_total - book.fees_total
+        intents = [i async for i in self._world.db["order_intents"].find({"account_id": self.account_id})]
+        lost = {i["_id"]: i["state"] for i in intents if i["state"] not in TERMINAL_STATES} if not book.orders else {}
+        assert lost == {}, "intents without an end"
+        return _outcome(book, events)
+
+
+def _outcome(book: AccountBook, events: list[dict[str, Any]]) -> Outcome:
+    money = {
+        "wallet": book.wallet,
+        "realised": book.realised_total,
+        "fees": book.fees_total,
+        "funding": book.funding_total,
+        "insolvency": book.insolvency,
+    }
+    trades = tuple((t.symbol, t.side, t.quantity, t.entry_price, t.exit_price, t.pnl, t.fees) for t in book.closed_trades)
+    return Outcome(
+        tuple(_told(event) for event in events),
+        (*((name, str(amount)) for name, amount in money.items()), ("state", book.trading_state)),
+        trades,
+    )
+
+
+def _told(event: dict[str, Any]) -> tuple[object, ...]:
+    if "intent" in event:
+        intent, fill = event["intent"], event.get("fill") or {}
+        what = intent["leg"], intent["side"], intent["quantity"], intent.get("price"), intent.get("stop_price")
+        return (event["is"], *what, intent["state"], event.get("reason"), fill.get("price"), fill.get("quantity"))
+    after = event.get("after") or {}
+    money = event["realized_pnl"], event["fee"], event["funding"], event["wallet_balance"]
+    return (event["is"], event["cause"], after.get("quantity"), after.get("stop_loss"), after.get("take_profit"), *money)
+
+
+PURGE = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
+_PATIENT = {"strategy_id": "patient", "strategy_name": "patient", "order_preference": "maker_only"}
+STRATEGIES = {"plain": values.strategy(), "patient": values.strategy().model_copy(update=_PATIENT)}
+BASE: dict[str, Any] = {
+    "asset": SYMBOL,
+    "exit_plan": "stop or target",
+    "rationale": "t",
+    "confidence": 80,
+    "risk_level": "low",
+}
+BUY = AssetDecision(**BASE, action="buy", allocation_usd=500, leverage=5, sl_price=49_000, tp_price=52_000)
+REST = BUY.model_copy(update={"limit_price": 49_900.0})
+HALF = AssetDecision(
+    **BASE,
+    action="adjust_position",
+    allocation_usd=0,
+    position_adjustment=PositionAdjustment(adjustment_type="decrease", adjustment_amount_usd=250),
+)
+MOVE = AssetDecision(
+    **BASE,
+    action="adjust_orders",
+    allocation_usd=0,
+    order_adjustment=OrderAdjustment(adjust_sl=True, new_sl_price=49_500.0),
+)
+CLOSE = AssetDecision(**BASE, action="close_position", allocation_usd=0)
+
+
+def _open(book: AccountBook) -> bool:
+    return bool(book.positions)
+
+
+def _flat(book: AccountBook) -> bool:
+    return not book.positions and not book.orders
+
+
+def _resting(book: AccountBook) -> bool:
+    return any(o.intent.leg == "entry" for o in book.orders.values())
+
+
+def _bought(quantity: str) -> Callable[[AccountBook], bool]:
+    return lambda book: _open(book) and book.positions[SYMBOL].position.quantity == Decimal(quantity)
+
+
+async def stopped(life: Life) -> None:
+    """new → filled; its stop rests, triggers and fills."""
+    await life.decide(BUY)
+    await life.until(_open, "bought")
+    await life.tick(48_900)
+    await life.until(_flat, "stopped")
+
+
+async def filled_in_parts(life: Life) -> None:
+    """new → open → partially filled → filled; its target fills and its stop goes."""
+    await life.decide(REST, strategy="patient")
+    await life.until(_resting, "resting")
+    await life.tick(49_890, size=0.02)
+    await life.until(_bought("0.02"), "bought in part")
+    await life.tick(49_880, size=5)
+    await life.until(_bought("0.05"), "bought")
+    await life.tick(52_100)
+    await life.until(_flat, "sold at the target")
+
+
+async def expired(life: Life) -> None:
+    """new → open → expired with the decision."""
+    await life.decide(REST, strategy="patient", life_s=0.7)
+    await life.until(lambda book: book.closed_trades == () and book.version > 2 and not book.orders, "expired")
+
+
+async def rejected(life: Life) -> None:
+    """new → rejected: a maker that the market has overtaken; then an entry that is taken."""
+    await life.tick(49_800)
+    await life.decide(REST, strategy="patient")
+    await life.tick(PRICE)
+    await life.decide(BUY)
+    await life.until(_open, "bought")
+    await life.decide(CLOSE)
+    await life.until(_flat, "closed")
+
+
+async def managed(life: Life) -> None:
+    """Halved, its stop moved (replaced), closed."""
+    await life.decide(BUY)
+    await life.until(_open, "bought")
+    await life.decide(HALF)
+    await life.until(lambda book: _open(book) and book.positions[SYMBOL].exited > 0, "halved")
+    await life.decide(MOVE)
+    await life.until(lambda book: _open(book) and book.positions[SYMBOL].position.stop_loss == 49_500, "moved")
+    await life.decide(CLOSE)
+    await life.until(_flat, "closed")
+
+
+async def flattened(life: Life) -> None:
+    """An open position and a resting entry; a person cancels and closes all of it, and lets it trade again."""
+    await life.decide(BUY)
+    await life.until(_open, "bought")
+    await life.decide(REST, strategy="patient")
+    await life.until(_resting, "resting")
+    await life.control("flatten", 1)
+    await life.until(lambda book: _flat(book) and book.trading_state == "halted", "flattened")
+    await life.control("active", 2)
+    await life.until(lambda book: book.trading_state == "active", "active again")
+
+
+async def reduced(life: Life) -> None:
+    """A resting entry that a control cancels."""
+    await life.decide(REST, strategy="patient")
+    await life.until(_resting, "resting")
+    await life.control("reducing", 1)
+    await life.until(lambda book: _flat(book) and book.trading_state == "reducing", "reducing")
+
+
+async def funded(life: Life) -> None:
+    """Funding on an open position, then a gap through its stop to its liquidation."""
+    await life.decide(BUY)
+    await life.until(_open, "bought")
+    await life.fund()
+    await life.until(lambda book: book.funding_total != 0, "funded")
+    await life.tick(40_000)
+    await life.until(_flat, "liquidated")
+
+
+Script = Callable[[Life], Awaitable[None]]
+SCRIPTS: tuple[Script, ...] = (stopped, filled_in_parts, expired, rejected, managed, flattened, reduced, funded)
