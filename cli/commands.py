@@ -8,6 +8,7 @@ import typer
 
 from cli.config_commands import account_app, config_app, strategy_app
 from cli.context_commands import context_app
+from cli.control_commands import control
 from cli.dead_commands import dead_app
 from cli.errors import CliError
 from cli.experiment_commands import experiment_app, show_usage
@@ -35,6 +36,7 @@ app.command("decide")(decide)
 app.add_typer(experiment_app, name="experiment")
 app.command("usage")(show_usage)
 app.add_typer(context_app, name="context")
+app.command("control")(control)
 
 Symbols = Annotated[
     str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT.", show_default="the accounts'")
@@ -193,7 +195,7 @@ def flatten(
 
     if not direct:
         raise CliError(
-            "flatten works at the venue itself", "add --direct; a running executor takes a control by the API"
+            "flatten works at the venue itself", "add --direct; a running executor takes `perpetua control flatten`"
         )
     way = find_way(account, venue, credential, demo)
     if not yes and not sys.stdin.isatty():

@@ -183,7 +183,7 @@ class AccountStore(Protocol):
 
 
 class PlanStore(Protocol):
-    """Plans and intents. A plan that is not carried out yet is in its account's document, one that is in the history."""
+    """Plans and intents. A plan is in its account's document until it is carried out, then in the history."""
 
     async def find(self, account_id: str, decision_id: str) -> Stored[OrderPlan] | None: ...
     async def store(

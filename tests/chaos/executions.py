@@ -25,9 +25,10 @@ from services.executor.domain.state import account_state
 from tests.fakes import executor_values as values
 from tests.integration.executing import World
 
-WAIT_S = 15.0
+WAIT_S = 45.0
 PRICE = 50_000.0
-SYMBOL = values.SYMBOL
+SYMBOLS = tuple(f"S{n}USDT" for n in range(1, 7))
+SYMBOL = SYMBOLS[0]
 
 
 @dataclass
@@ -56,13 +57,14 @@ class Outcome:
 class Life:
     """One account from its first decision to its last."""
 
-    def __init__(self, world: World, events: Events, account_id: str) -> None:
+    def __init__(self, world: World, events: Events, account_id: str, symbol: str = SYMBOL) -> None:
         self._world = world
         self._events = events
         self._accounts = MongoAccounts(world.db)
         self._decisions = 0
         self.account_id = account_id
-        self.config = values.account(account_id)
+        self.symbol = symbol
+        self.config = values.account(account_id, symbols=(symbol,))
 
     async def begin(self) -> None:
         await self._world.config(subjects.account_key(self.account_id), self.config)
@@ -88,12 +90,22 @@ class Life:
                         return book
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise AssertionError(f"{self.account_id}: not within {WAIT_S:g} s: {what}; {await self.book()}") from None
+            raise AssertionError(f"{self.account_id}: not within {WAIT_S:g} s: {what}; {await self._stuck()}") from None
+
+    async def _stuck(self) -> str:
+        durable = subjects.EXECUTOR_PARTITIONS[ids.partition(self.account_id)]
+        info = await self._world.js.consumer_info("EXECUTION", durable.name)
+        dead = await self._world.js.stream_info("DEAD")
+        found = await self._world.db["accounts"].find_one(
+            {"_id": self.account_id}, {"plans._id": 1, "outbox.event_id": 1}
+        )
+        return f"{await self.book()}\n{found}\n{info}\n{dead.state.messages} dead letters"
 
     async def decide(self, row: AssetDecision, *, strategy: str = "plain", life_s: float = 60) -> None:
         """A verdict on `row`, judged on the account as it is now."""
         book = await self.book()
         assert book is not None
+        row = row.model_copy(update={"asset": self.symbol})
         self._decisions += 1
         name, now = f"dec-{self.account_id}-{self._decisions}", datetime.now(UTC)
         chosen = STRATEGIES[strategy]
@@ -103,14 +115,20 @@ class Life:
             total_allocation_usd=row.allocation_usd,
             portfolio_risk_level="low",
         )
-        body = values.validated(values.instruction(), decision=name, account_id=self.account_id, at=now)
-        view = account_view(account_state(book, None), self.config, {SYMBOL: Decimal(str(PRICE))})
-        limits = Limits(chosen, self.config, {SYMBOL: values.filters()})
+        body = values.validated(
+            values.instruction(asset=self.symbol), decision=name, account_id=self.account_id, at=now
+        )
+        view = account_view(account_state(book, None), self.config, {self.symbol: Decimal(str(PRICE))})
+        limits = Limits(chosen, self.config, {self.symbol: values.filters(self.symbol)})
         ends = now + timedelta(seconds=life_s)
-        verdicts = judge(decision, body.facts, view, limits, now, expires_at=ends).to_wire()
+        verdicts = judge(decision, body.facts, view, limits, now, expires_at=body.expires_at).to_wire()
         update = {"decision": decision, "verdicts": verdicts, "expires_at": ends}
         update["strategy"] = StrategyRef(id=chosen.strategy_id, version=1)
         await self._world.send(subjects.decision_validated(self.account_id), body.model_copy(update=update))
+
+    def executed(self, book: AccountBook) -> bool:
+        """The last decision was carried out."""
+        return f"dec-{self.account_id}-{self._decisions}" in book.executed
 
     async def control(self, state: str, number: int) -> None:
         body = ControlRequested(
@@ -124,18 +142,21 @@ class Life:
         await self._world.send(subjects.control_requested(self.account_id), body)
 
     async def tick(self, price: float, **over: Any) -> None:
-        tick = values.tick(price, at=datetime.now(UTC), **over)
-        await self._world.js.publish(subjects.tick(SYMBOL), tick.model_dump_json().encode())
+        tick = values.tick(price, symbol=self.symbol, at=datetime.now(UTC), **over)
+        await self._world.js.publish(subjects.tick(self.symbol), tick.model_dump_json().encode())
 
     async def fund(self) -> None:
-        update = FundingUpdate(symbol=SYMBOL, funding_time=datetime.now(UTC), rate=0.0001, mark_price=PRICE)
-        await self._world.js.publish(subjects.funding(SYMBOL), update.model_dump_json().encode())
+        update = FundingUpdate(symbol=self.symbol, funding_time=datetime.now(UTC), rate=0.0001, mark_price=PRICE)
+        await self._world.js.publish(subjects.funding(self.symbol), update.model_dump_json().encode())
 
     async def settled(self) -> Outcome:
         """Everything was sent and acknowledged; raises AssertionError for what no disturbance may do."""
-        async with asyncio.timeout(WAIT_S):
-            while not await self._quiet():  # noqa: ASYNC110 - another process's state
-                await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not await self._quiet():  # noqa: ASYNC110 - another process's state
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{self.account_id}: not settled within {WAIT_S:g} s; {await self._stuck()}") from None
         return await self._checked()
 
     async def _quiet(self) -> bool:
@@ -154,10 +175,9 @@ class Life:
         found = await self._accounts.load(self.account_id)
         assert found is not None
         book, events = found.book, self._events.of(self.account_id)
-        once = [e["event_id"] for e in events], [e["fill"]["fill_id"] for e in events if e.get("fill")]
-        once = *once, [e["intent"]["client_order_id"] for e in events if e["is"] == "order.placed"]
-        for values_ in once:
-            assert [v for v, n in Counter(values_).items() if n > 1] == [], "twice"
+        once = [e["event_id"] for e in events] + [e["fill"]["fill_id"] for e in events if e.get("fill")]
+        once += [e["intent"]["client_order_id"] for e in events if e["is"] == "order.placed"]
+        assert [name for name, count in Counter(once).items() if count > 1] == [], "twice"
         moved = [Decimal(e[k]) for e in events for k in ("realized_pnl", "funding") if k in e]
         paid = [Decimal(e["fee"]) for e in events if "fee" in e]
         assert book.wallet == book.initial_balance + sum(moved) - sum(paid), "the log and the wallet differ"
@@ -176,7 +196,7 @@ def _outcome(book: AccountBook, events: list[dict[str, Any]]) -> Outcome:
         "funding": book.funding_total,
         "insolvency": book.insolvency,
     }
-    trades = tuple((t.symbol, t.side, t.quantity, t.entry_price, t.exit_price, t.pnl, t.fees) for t in book.closed_trades)
+    trades = tuple((t.side, t.quantity, t.entry_price, t.exit_price, t.pnl, t.fees) for t in book.closed_trades)
     return Outcome(
         tuple(_told(event) for event in events),
         (*((name, str(amount)) for name, amount in money.items()), ("state", book.trading_state)),
@@ -191,7 +211,14 @@ def _told(event: dict[str, Any]) -> tuple[object, ...]:
         return (event["is"], *what, intent["state"], event.get("reason"), fill.get("price"), fill.get("quantity"))
     after = event.get("after") or {}
     money = event["realized_pnl"], event["fee"], event["funding"], event["wallet_balance"]
-    return (event["is"], event["cause"], after.get("quantity"), after.get("stop_loss"), after.get("take_profit"), *money)
+    return (
+        event["is"],
+        event["cause"],
+        after.get("quantity"),
+        after.get("stop_loss"),
+        after.get("take_profit"),
+        *money,
+    )
 
 
 PURGE = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
@@ -234,7 +261,7 @@ def _resting(book: AccountBook) -> bool:
 
 
 def _bought(quantity: str) -> Callable[[AccountBook], bool]:
-    return lambda book: _open(book) and book.positions[SYMBOL].position.quantity == Decimal(quantity)
+    return lambda book: [h.position.quantity for h in book.positions.values()] == [Decimal(quantity)]
 
 
 async def stopped(life: Life) -> None:
@@ -258,15 +285,21 @@ async def filled_in_parts(life: Life) -> None:
 
 
 async def expired(life: Life) -> None:
-    """new → open → expired with the decision."""
+    """new → open → expired with the decision; denied where the executor was dead until the decision had expired."""
     await life.decide(REST, strategy="patient", life_s=0.7)
-    await life.until(lambda book: book.closed_trades == () and book.version > 2 and not book.orders, "expired")
+    await life.until(lambda book: life.executed(book) and not book.orders, "expired")
+
+
+async def denied(life: Life) -> None:
+    await life.decide(REST, strategy="patient", life_s=-1)
+    await life.until(life.executed, "denied")
 
 
 async def rejected(life: Life) -> None:
     """new → rejected: a maker that the market has overtaken; then an entry that is taken."""
     await life.tick(49_800)
     await life.decide(REST, strategy="patient")
+    await life.until(life.executed, "rejected")
     await life.tick(PRICE)
     await life.decide(BUY)
     await life.until(_open, "bought")
@@ -279,9 +312,9 @@ async def managed(life: Life) -> None:
     await life.decide(BUY)
     await life.until(_open, "bought")
     await life.decide(HALF)
-    await life.until(lambda book: _open(book) and book.positions[SYMBOL].exited > 0, "halved")
+    await life.until(lambda book: any(h.exited > 0 for h in book.positions.values()), "halved")
     await life.decide(MOVE)
-    await life.until(lambda book: _open(book) and book.positions[SYMBOL].position.stop_loss == 49_500, "moved")
+    await life.until(lambda book: any(h.position.stop_loss == 49_500 for h in book.positions.values()), "moved")
     await life.decide(CLOSE)
     await life.until(_flat, "closed")
 
@@ -317,4 +350,5 @@ async def funded(life: Life) -> None:
 
 
 Script = Callable[[Life], Awaitable[None]]
+MAY_BE: dict[Script, Script] = {expired: denied}
 SCRIPTS: tuple[Script, ...] = (stopped, filled_in_parts, expired, rejected, managed, flattened, reduced, funded)

@@ -25,11 +25,11 @@ class Executor:
         self._process = process
         self._armed = asyncio.Event()
         self._started = asyncio.Event()
+        self._news = asyncio.Condition()
         self._next: list[str] = []
         self.pid = 0
         self.deaths: list[str] = []
         self.odd: list[str] = []
-        self.told: list[str] = []
 
     async def start(self) -> None:
         self._say(f"start {NEVER}")
@@ -45,15 +45,16 @@ class Executor:
     async def disarm(self) -> None:
         await self.arm(NEVER)
 
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+    async def died(self, times: int) -> None:
+        """Return when it has died so often in all."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.deaths) >= times)
 
     async def follow(self) -> None:
         """Read what the forking process tells, and start what has died."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             word, _, rest = line.decode().strip().partition(" ")
-            self.told = [*self.told, line.decode().strip()][-12:]
             if word == "started":
                 self.pid = int(rest)
                 self._started.set()
@@ -62,6 +63,8 @@ class Executor:
             elif word == "ended":
                 (self.deaths if rest == str(-signal.SIGKILL) else self.odd).append(rest)
                 self._say(f"start {self._next.pop(0) if self._next else NEVER}")
+                async with self._news:
+                    self._news.notify_all()
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -35,7 +35,9 @@ class Execution:
 
     async def run(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """A plan that exists is resumed and never made again; a decision that was carried out is only closed."""
-        stored = await self._deps.plans.find(body.account_id, body.decision_id) if self._known(body, redelivered) else None
+        stored = (
+            await self._deps.plans.find(body.account_id, body.decision_id) if self._known(body, redelivered) else None
+        )
         if stored is None and body.decision_id not in self._seat.book.executed:
             await self._abreast(body)
             stored = await self._store(body, trace)

@@ -11,6 +11,7 @@ from services.gateway.handlers import (
     account_changes,
     accounts,
     alerts,
+    controls,
     decisions,
     errors,
     performance,
@@ -41,6 +42,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
     app.include_router(decisions.routes(deps, metrics, BASE))
     app.include_router(accounts.routes(deps, BASE))
     app.include_router(account_changes.routes(deps, BASE))
+    app.include_router(controls.routes(deps, BASE))
     app.include_router(performance.routes(deps, BASE))
     app.include_router(alerts.routes(deps, BASE))
     app.include_router(strategies.routes(deps, BASE))
