@@ -178,6 +178,7 @@ class FakeLog:
         self.published: list[Emit] = []
         self.headers: list[Mapping[str, str]] = []
         self.respond: Responder = lambda _: ()
+        self.heard: Callable[[Emit], object] = lambda _: None
         self.away = False
         self._listening: list[FakeEvents] = []
 
@@ -186,6 +187,7 @@ class FakeLog:
             raise Away("NATS")
         self.published.append(emit)
         self.headers.append(headers)
+        self.heard(emit)
         for events in self._listening:
             events.queue.extend(self.respond(emit))
 
@@ -202,6 +204,7 @@ class FakeLog:
 class FakeAccounts:
     def __init__(self) -> None:
         self.known = {name: account(name) for name in ("alpha", "beta")}
+        self.states: dict[str, AccountState] = {}
 
     def account(self, account_id: str) -> Account | None:
         return self.known.get(account_id)
@@ -210,7 +213,7 @@ class FakeAccounts:
         return list(self.known.values())
 
     def state(self, account_id: str) -> AccountState | None:
-        return None
+        return self.states.get(account_id)
 
     def strategy(self, strategy_id: str) -> TradingStrategy | None:
         return STRATEGY if strategy_id == STRATEGY.strategy_id else None
