@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from libs.analytics.performance import max_drawdown
 from libs.analytics.trades import Trade, in_order
+from libs.schemas.account import ControlRequested
 from libs.schemas.analytics import Alert, AlertKind
 
 MIN_TRADES = 10
@@ -15,6 +16,8 @@ MIN_WIN_RATE = 30.0
 MAX_STREAK = 5
 MAX_ABSTAIN_SHARE = 0.20
 MIN_ENDED = 5  # one abstention of two decisions is no storm
+STORM_SHARE = 0.50
+MIN_STORM = 10
 MAX_SPEND_SHARE = 0.80
 HOUR = timedelta(hours=1)
 
@@ -61,6 +64,23 @@ def of_abstentions(account_id: str, abstained: int, ended: int, now: datetime) -
         threshold=MAX_ABSTAIN_SHARE * 100,
         value=100 * abstained / ended,
         created_at=now,
+    )
+
+
+def storm_of(account_id: str, abstained: int, ended: int, now: datetime) -> ControlRequested | None:
+    """What stops an account whose model has fallen silent from opening more; once for each hour, so that a person who
+    lets it trade again is not overruled by the same hour."""
+    if ended < MIN_STORM or abstained / ended < STORM_SHARE:
+        return None
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return ControlRequested(
+        control_id=_id("abstain_storm", account_id, hour.isoformat()),
+        scope=account_id,
+        state="reducing",
+        reason=f"{abstained} of {ended} decisions of the last hour were abstentions; set it active when models answer",
+        by="abstentions",
+        requested_at=now,
+        automatic=True,
     )
 
 

@@ -201,7 +201,10 @@ class AccountState(Message):
 
 
 class ControlRequested(Message):
-    """A command about trading, for one account or `all`. The orders of a `flatten` are named after its id."""
+    """A command about trading, for one account or `all`. The orders of a `flatten` are named after its id.
+
+    An `automatic` one is no person's: it makes trading stricter and never looser.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("control_id",)
 
@@ -211,6 +214,7 @@ class ControlRequested(Message):
     reason: ShortText
     by: Name
     requested_at: Utc
+    automatic: bool = False
 
 
 class AuditEvent(Message):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from faststream.nats import NatsRouter
 
-from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades
+from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades, storm_of
 from libs.analytics.trades import total
 from libs.runtime.configuration import by_of
 from libs.runtime.deadletters import dead_letter, ends
@@ -57,7 +57,7 @@ def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
         metrics.stored.labels(info.durable).inc()
         lag = (deps.clock.wall() - _time(info.published_ns)).total_seconds()
         metrics.lag.labels(info.durable).set(max(lag, 0.0))
-        return [Emit(subjects.alert_raised(one.account_id), one) for one in await alerts_after(deps, body)]
+        return await told_after(deps, body)
 
     async def on_max_deliveries(advisory: MaxDeliveries) -> list[Emit]:
         emits = await abandoned(deps, advisory)
@@ -90,17 +90,28 @@ async def config_changed(deps: Deps, write: ConfigWrite) -> Emit | None:
     return Emit(*made) if made else None
 
 
+async def told_after(deps: Deps, body: Message) -> list[Emit]:
+    """Alerts and controls that follow from this event, now that it is stored. Repeated, the ids are the same."""
+    if isinstance(body, DecisionRejected) and body.reason is RejectReason.ABSTAINED and not body.arm.shadow:
+        return await _after_abstention(deps, body)
+    return [Emit(subjects.alert_raised(one.account_id), one) for one in await alerts_after(deps, body)]
+
+
+async def _after_abstention(deps: Deps, body: DecisionRejected) -> list[Emit]:
+    account, now = body.account_id, body.rejected_at
+    abstained, ended = await deps.store.endings(account, now - HOUR, now)
+    alert, storm = of_abstentions(account, abstained, ended, now), storm_of(account, abstained, ended, now)
+    told = [Emit(subjects.alert_raised(account), alert)] if alert else []
+    return [*told, Emit(subjects.control_requested(account), storm)] if storm else told
+
+
 async def alerts_after(deps: Deps, body: Message) -> tuple[Alert, ...]:
-    """What a person should be told now that this event is stored. Repeated, the ids are the same."""
+    """What a person should be told now that this trade is stored."""
     if isinstance(body, PositionEvent) and body.kind in ENDS:
         closed = await deps.store.recent_trades(body.account_id, WATCHED_TRADES)
         opening = body.wallet_balance - total(trade.pnl for trade in closed)
         watched = Watched(body.account_id, closed[-1].strategy_id if closed else None, opening, deps.max_drawdown_pct)
         return of_trades(watched, closed, body.at)
-    if isinstance(body, DecisionRejected) and body.reason is RejectReason.ABSTAINED and not body.arm.shadow:
-        abstained, ended = await deps.store.endings(body.account_id, body.rejected_at - HOUR, body.rejected_at)
-        alert = of_abstentions(body.account_id, abstained, ended, body.rejected_at)
-        return (alert,) if alert else ()
     return ()
 
 

@@ -12,6 +12,7 @@ from services.executor.domain.liquidation import closing_order
 from services.executor.domain.paper import submit
 from services.executor.domain.protection import cancel
 from services.executor.domain.quote import Market
+from services.executor.domain.trading import STRICTNESS
 
 
 def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
@@ -23,10 +24,22 @@ def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
     if body.control_id in (*turn.book.executed, turn.book.control_all):
         return turn
     state: TradingState = "halted" if body.state == "flatten" else body.state
+    if body.automatic:
+        return _tightened(turn, body, state, market)
     turn = set_state(turn, state, who=body.by, why=body.reason)
     turn = replace(turn, book=_done(turn.book, body))
     turn = replace(turn, book=_afresh(turn.book, market)) if state == "active" else without_entries(turn, market.now)
     return flatten(turn, body.control_id, market) if body.state == "flatten" else turn
+
+
+def _tightened(turn: Turn, body: ControlRequested, state: TradingState, market: Market) -> Turn:
+    """A move that no person asked for: where trading is as strict already, it stays as it is."""
+    before = turn.book.trading_state
+    turn = replace(turn, book=_done(turn.book, body))
+    if STRICTNESS[state] <= STRICTNESS[before]:
+        return turn
+    book = replace(turn.book, trading_state=state, moved_by=body.by)
+    return without_entries(turn.then(book, StateChange(before, state, body.by, body.reason)), market.now)
 
 
 def _afresh(book: AccountBook, market: Market) -> AccountBook:

@@ -21,7 +21,6 @@ ALERTS: dict[Cause, AlertKind] = {
     Cause.DAILY_LOSS: "risk_limit_exceeded",
     Cause.DRAWDOWN: "drawdown_limit",
     Cause.VENUE_ERRORS: "venue",
-    Cause.ABSTENTIONS: "abstain_rate",
 }
 
 

@@ -16,21 +16,18 @@ class Cause(StrEnum):
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
     VENUE_ERRORS = "venue_errors"
-    ABSTENTIONS = "abstentions"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Percentages of the day's opening equity and of the highest wallet; None bounds nothing.
 
-    `venue_errors` within the window, and a share of abstentions among at least `min_answers` answers, move too.
+    So many `venue_errors` within the window move too. An abstain storm comes as a control (docs/decisions/0026).
     """
 
     max_daily_loss: Decimal | None = None
     max_drawdown: Decimal | None = None
     venue_errors: int = 5
-    abstain_share: Decimal = Decimal("0.5")
-    min_answers: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,6 @@ class Vitals:
     transfers: Decimal
     peak: Decimal
     venue_errors: int = 0
-    answers: int = 0
-    abstained: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +54,7 @@ class Move:
 
 def automatic(state: TradingState, vitals: Vitals, bounds: Bounds) -> Move | None:
     """The strictest move that is due. It never loosens: what is halted stays so."""
-    due = [
-        m
-        for m in (_drawdown(vitals, bounds), _loss(vitals, bounds), _errors(vitals, bounds), _silence(vitals, bounds))
-        if m
-    ]
+    due = [m for m in (_drawdown(vitals, bounds), _loss(vitals, bounds), _errors(vitals, bounds)) if m]
     stricter = [move for move in due if STRICTNESS[move.state] > STRICTNESS[state]]
     return max(stricter, key=lambda move: STRICTNESS[move.state], default=None)
 
@@ -99,13 +90,3 @@ def _errors(vitals: Vitals, bounds: Bounds) -> Move | None:
         return None
     why = f"the venue failed {vitals.venue_errors} times within a minute"
     return Move("reducing", Cause.VENUE_ERRORS, why, Decimal(bounds.venue_errors), Decimal(vitals.venue_errors))
-
-
-def _silence(vitals: Vitals, bounds: Bounds) -> Move | None:
-    if vitals.answers < bounds.min_answers:
-        return None
-    share = Decimal(vitals.abstained) / vitals.answers
-    if share < bounds.abstain_share:
-        return None
-    why = f"{vitals.abstained} of the last {vitals.answers} decisions were abstentions"
-    return Move("reducing", Cause.ABSTENTIONS, why, bounds.abstain_share * HUNDRED, share * HUNDRED)

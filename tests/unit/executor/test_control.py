@@ -1,10 +1,11 @@
 """Controls: what each state cancels, what it keeps, and that it is done once."""
 
+from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
 
-from libs.schemas.account import ControlRequested
+from libs.schemas.account import ControlRequested, TradingState
 from services.executor.domain import paper
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import OrderChange, StateChange, Turn
@@ -70,3 +71,21 @@ def test_a_control_is_done_once() -> None:
 def test_a_change_of_state_says_who_and_why() -> None:
     after = control(Turn(book()), requested("halted"), market(quote(50_000)))
     assert after.changes == (StateChange("active", "halted", "operator", "test"),)
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "after", "by"),
+    [
+        ("active", "reducing", "reducing", "abstentions"),
+        ("reducing", "halted", "halted", "abstentions"),
+        ("halted", "reducing", "halted", ""),
+        ("reducing", "active", "reducing", ""),
+    ],
+)
+def test_what_no_person_asked_for_only_makes_trading_stricter(before: str, wanted: str, after: str, by: str) -> None:
+    held = replace(trading(), trading_state=before)
+    body = requested(wanted).model_copy(update={"automatic": True, "by": "abstentions"})
+    turn = control(Turn(held), body, market(quote(50_000)))
+    assert (turn.book.trading_state, turn.book.moved_by) == (after, by)
+    assert any(o.intent.leg == "entry" for o in turn.book.orders.values()) == (after == before)
+    assert control(Turn(turn.book), body, market(quote(50_000))).book is turn.book

@@ -28,9 +28,6 @@ def vitals(equity: int = 10_000, **over: object) -> Vitals:
         ("halted", vitals(1), None, None),
         ("active", vitals(venue_errors=4), None, None),
         ("active", vitals(venue_errors=5), "reducing", Cause.VENUE_ERRORS),
-        ("active", vitals(answers=9, abstained=9), None, None),
-        ("active", vitals(answers=10, abstained=5), "reducing", Cause.ABSTENTIONS),
-        ("active", vitals(answers=10, abstained=4), None, None),
         ("active", vitals(0, day_open=D(0), peak=D(0)), None, None),
     ],
     ids=[
@@ -44,9 +41,6 @@ def vitals(equity: int = 10_000, **over: object) -> Vitals:
         "halted stays halted",
         "four errors",
         "five errors",
-        "too few answers",
-        "an abstain storm",
-        "some abstentions",
         "an account without money",
     ],
 )

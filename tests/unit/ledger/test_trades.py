@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from libs.runtime.emit import Emit
 from libs.runtime.trades import trade_of
-from libs.schemas.account import Position
+from libs.schemas.account import ControlRequested, Position
 from libs.schemas.analytics import Alert
 from libs.schemas.orders import PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason, RejectReason
 from services.executor.domain.changes import Turn, events
 from services.ledger.domain.project import project
-from services.ledger.handlers import alerts_after
+from services.ledger.handlers import alerts_after, told_after
 from services.ledger.ports import Deps
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, quote
 from tests.fakes.gateway_ports import StoppableClock
@@ -134,12 +135,26 @@ async def test_five_losses_in_a_row_are_told_once_however_often_the_close_comes(
 async def test_abstentions_of_the_last_hour_are_told() -> None:
     store = FakeStore()
     deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
-    alerts: list[Alert] = []
+    told: list[Emit] = []
     for n in range(6):
         chain = Chain(request_id=f"r{n}")
         end = chain.rejected(RejectReason.ABSTAINED)
         store.apply_now(project(end, T0))
-        alerts += await alerts_after(deps, end)
+        told += await told_after(deps, end)
+    alerts = [emit.body for emit in told if isinstance(emit.body, Alert)]
     assert {alert.kind for alert in alerts} == {"abstain_rate"}
     assert len(alerts) == 2  # from the fifth on
     assert len({alert.alert_id for alert in alerts}) == 1
+
+
+async def test_a_model_that_has_fallen_silent_stops_its_account_from_opening_more() -> None:
+    store = FakeStore()
+    deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
+    told: list[Emit] = []
+    for n in range(12):
+        end = Chain(request_id=f"r{n}").rejected(RejectReason.ABSTAINED)
+        store.apply_now(project(end, T0))
+        told += await told_after(deps, end)
+    controls = [emit for emit in told if isinstance(emit.body, ControlRequested)]
+    assert [emit.subject for emit in controls] == [f"control.requested.{Chain().account}"] * 3  # from the tenth on
+    assert len({emit.body.message_id() for emit in controls}) == 1
