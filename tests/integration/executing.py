@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import nats
 from nats.js import JetStreamContext
@@ -87,10 +88,9 @@ class World:
         return process
 
     @asynccontextmanager
-    async def executor(self, name: str = "executor-a") -> AsyncIterator[Worker]:
-        worker = create_app(
-            Settings(nats_url=self.nats_url, mongodb_url=self.mongo_url, mongodb_db=self.db_name, instance=name)
-        )
+    async def executor(self, name: str = "executor-a", **settings: Any) -> AsyncIterator[Worker]:
+        places = {"nats_url": self.nats_url, "mongodb_url": self.mongo_url, "mongodb_db": self.db_name}
+        worker = create_app(Settings.model_validate({**places, "instance": name, **settings}))
         await worker.start()
         try:
             yield worker

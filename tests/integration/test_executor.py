@@ -1,7 +1,7 @@
 """The executor on real servers: what it stores, what it sends, and that a repeat or a take-over changes nothing."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,12 @@ from nats.js.errors import NotFoundError
 
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent, ControlRequested
+from libs.schemas.analytics import Alert
+from libs.schemas.base import Message
+from libs.schemas.events import decode_event
+from libs.schemas.orders import PositionEvent
+from libs.schemas.reasons import OrderReason
+from services.executor.domain.book import PROTECTION_GRACE
 from tests.fakes import executor_values as values
 from tests.integration.executing import ACCOUNT, ENTRY, World, delivered, has_events, now_validated, opened, until
 
@@ -91,6 +97,30 @@ async def _alerted(world: World, account: str) -> bool:
     except NotFoundError:
         return False
     return True
+
+
+async def test_where_the_venue_rejects_stops_no_position_lives_longer_than_the_grace(world: World) -> None:
+    async with world.executor(paper_refuses=["stop"]):
+        await until(lambda: opened(world))
+        await world.tick(50_000)
+        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await until(lambda: has_events(world, "position.closed"))
+    log = [event for event in [await _event(world, n) for n in range(1, 100)] if event]
+    by_kind = {event.kind: event for event in log if isinstance(event, PositionEvent)}
+    lived = by_kind["closed"].at - by_kind["opened"].at
+    assert by_kind["closed"].cause is OrderReason.UNPROTECTED
+    assert PROTECTION_GRACE <= lived <= PROTECTION_GRACE + timedelta(seconds=1), lived
+    message = await world.js.get_last_msg("AUDIT", subjects.alert_raised(ACCOUNT))
+    alert = Alert.model_validate_json(message.data or b"")
+    assert (alert.kind, alert.severity) == ("protection", "critical")
+
+
+async def _event(world: World, sequence: int) -> Message | None:
+    try:
+        message = await world.js.get_msg("ORDERS", sequence)
+    except NotFoundError:
+        return None
+    return decode_event(message.subject or "", message.data or b"")
 
 
 async def test_a_control_flattens_and_halts(world: World) -> None:

@@ -82,7 +82,9 @@ def test_a_change_of_state_says_who_and_why() -> None:
         ("reducing", "active", "reducing", ""),
     ],
 )
-def test_what_no_person_asked_for_only_makes_trading_stricter(before: str, wanted: str, after: str, by: str) -> None:
+def test_what_no_person_asked_for_only_makes_trading_stricter(
+    before: TradingState, wanted: str, after: str, by: str
+) -> None:
     held = replace(trading(), trading_state=before)
     body = requested(wanted).model_copy(update={"automatic": True, "by": "abstentions"})
     turn = control(Turn(held), body, market(quote(50_000)))
