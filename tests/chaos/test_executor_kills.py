@@ -26,7 +26,7 @@ from tests.fakes import executor_values as values
 from tests.integration.executing import World
 
 RUNS = int(os.environ.get("PERPETUA_CHAOS_RUNS", "20"))
-REST_S = 0.4  # between kills, so that no message is killed as often as it may be delivered
+REST_S = 0.6  # between kills, so that no message is killed as often as it may be delivered
 REACH_S = 1.2
 STEPS = (
     "executor.before_store",
