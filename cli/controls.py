@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from cli.configuring import by
 from cli.connection import connected
 from cli.errors import CliError
-from libs.runtime.controls import Wanted, requested, still_to_do
+from libs.runtime.controls import requested, still_to_do
 from libs.runtime.errors import Unavailable
 from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.schemas.account import Control
 from libs.schemas.subjects import ALL_ACCOUNTS
 
 PATIENCE_S = 5.0
@@ -27,7 +28,7 @@ class Told:
     seconds: float
 
 
-async def send(url: str, scope: str, wanted: Wanted, why: str) -> Told:
+async def send(url: str, scope: str, wanted: Control, why: str) -> Told:
     """Publish it, and wait some seconds for its effect. CliError while NATS is away or for an unknown account."""
     who = by(why)
     async with connected(url) as bus:

@@ -200,6 +200,9 @@ class AccountState(Message):
     as_of: Utc
 
 
+Control = Literal["active", "reducing", "halted", "flatten"]
+
+
 class ControlRequested(Message):
     """A command about trading, for one account or `all`. The orders of a `flatten` are named after its id.
 
@@ -210,7 +213,7 @@ class ControlRequested(Message):
 
     control_id: Id
     scope: AccountId
-    state: Literal["active", "reducing", "halted", "flatten"]
+    state: Control
     reason: ShortText
     by: Name
     requested_at: Utc

@@ -4,14 +4,14 @@ import hashlib
 
 from pydantic import BaseModel, Field
 
-from libs.runtime.controls import Wanted
+from libs.schemas.account import Control
 from services.gateway.domain.configuring import Body, Reason
 
 
 class ControlBody(Body):
     """`reducing` opens nothing new, `halted` likewise until a person says otherwise, `flatten` closes everything."""
 
-    state: Wanted
+    state: Control
     reason: Reason
 
     @property
@@ -24,7 +24,7 @@ class ControlTaken(BaseModel):
 
     control_id: str
     scope: str
-    state: Wanted
+    state: Control
     waiting_for: tuple[str, ...] = Field(description="accounts that have not carried it out yet; it is not lost")
 
 
