@@ -132,7 +132,7 @@ class _Parent:
         else:
             try:
                 os.write(self.pipe, f"{where}\n".encode())
-            except BrokenPipeError:  # it has just died: the next one is told where to die when it is started
+            except OSError:  # it has just died: the next one is told where to die when it is started
                 _tell("armed")
 
     def _reap(self) -> None:
