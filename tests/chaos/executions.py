@@ -1,6 +1,7 @@
 """Lives of accounts: what a test sends to an executor, and what must have come of it however often it was killed."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from tests.fakes import executor_values as values
 from tests.integration.executing import World
 
 WAIT_S = 60.0
+FRESH_S = 15.0
 PRICE = 50_000.0
 SYMBOLS = tuple(f"S{n}USDT" for n in range(1, 9))
 SYMBOL = SYMBOLS[0]
@@ -62,6 +64,7 @@ class Life:
         self._events = events
         self._accounts = MongoAccounts(world.db)
         self._decisions = 0
+        self._price, self._told = PRICE, time.monotonic()
         self.account_id = account_id
         self.symbol = symbol
         self.config = values.account(account_id, symbols=(symbol,))
@@ -88,6 +91,8 @@ class Life:
                     book = await self.book()
                     if book is not None and true(book):
                         return book
+                    if book is not None and not _resting(book):
+                        await self._keep_fresh()
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(f"{self.account_id}: not within {WAIT_S:g} s: {what}; {await self._stuck()}") from None
@@ -142,8 +147,14 @@ class Life:
         await self._world.send(subjects.control_requested(self.account_id), body)
 
     async def tick(self, price: float, **over: Any) -> None:
+        self._price, self._told = price, time.monotonic()
         tick = values.tick(price, symbol=self.symbol, at=datetime.now(UTC), **over)
         await self._world.js.publish(subjects.tick(self.symbol), tick.model_dump_json().encode())
+
+    async def _keep_fresh(self) -> None:
+        """Nothing fills at a price that is a minute old, and a message that died is late."""
+        if time.monotonic() - self._told > FRESH_S:
+            await self.tick(self._price)
 
     async def fund(self) -> None:
         update = FundingUpdate(symbol=self.symbol, funding_time=datetime.now(UTC), rate=0.0001, mark_price=PRICE)
