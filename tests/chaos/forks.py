@@ -62,6 +62,7 @@ class Executor:
                 self._armed.set()
             elif word == "ended":
                 (self.deaths if rest == str(-signal.SIGKILL) else self.odd).append(rest)
+                self._armed.set()  # it may have died before it read where
                 self._say(f"start {self._next.pop(0) if self._next else NEVER}")
                 async with self._news:
                     self._news.notify_all()
