@@ -26,17 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(dead_app, name="dead")
-app.add_typer(models_app, name="models")
-app.add_typer(account_app, name="account")
-app.add_typer(strategy_app, name="strategy")
-app.add_typer(config_app, name="config")
-app.add_typer(prompt_app, name="prompt")
-app.command("decide")(decide)
-app.add_typer(experiment_app, name="experiment")
-app.command("usage")(show_usage)
-app.add_typer(context_app, name="context")
-app.command("control")(control)
+RUN, LOOK, TRADE, MODELS = "Run", "Look", "Trade", "Models"
 
 Symbols = Annotated[
     str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT.", show_default="the accounts'")
@@ -77,7 +67,7 @@ def _root(
     return
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def demo(
     speed: Speed = 60.0,
     data: Data = None,
@@ -105,7 +95,7 @@ def demo(
     run_here(plan, Wishes("demo", seconds, view, json_file=json_file))
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def up(
     replicas: Annotated[
         str, typer.Option(help="Copies of workers, e.g. decider=3,context=2.", show_default=False)
@@ -155,7 +145,7 @@ def up(
     typer.echo("running in the background; `perpetua status` shows it, `perpetua down` ends it")
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Remove all data, logs and keys too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -176,7 +166,7 @@ def down(
         typer.echo(f"removed {shown(state.folder)}")
 
 
-@app.command()
+@app.command(rich_help_panel=TRADE)
 def flatten(
     account: Annotated[str, typer.Option(help="The account's id.")],
     direct: Annotated[bool, typer.Option("--direct", help="At the venue itself, without NATS and MongoDB.")] = False,
@@ -211,7 +201,7 @@ def flatten(
     typer.echo("flat: no orders, no positions")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def status(state_dir: StateDir = STATE) -> None:
     """What runs, and how it is doing. Exit code 1 when something is not well."""
     import asyncio
@@ -227,7 +217,7 @@ def status(state_dir: StateDir = STATE) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def market(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
     state_dir: StateDir = STATE,
@@ -250,7 +240,7 @@ def market(
     console.print(render(found))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def doctor(
     data: Data = None,
     state_dir: StateDir = STATE,
@@ -268,7 +258,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def schemas(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write the files to.", show_default="list their names")
@@ -289,3 +279,16 @@ def schemas(
     except OSError as error:
         raise CliError(f"cannot write to {out}: {error.strerror}", "name another folder") from error
     typer.echo(f"{len(made)} schemas in {shown(out)}")
+
+
+app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
+app.command("control", rich_help_panel=TRADE)(control)
+app.add_typer(account_app, name="account", rich_help_panel=TRADE)
+app.add_typer(strategy_app, name="strategy", rich_help_panel=TRADE)
+app.add_typer(config_app, name="config", rich_help_panel=TRADE)
+app.add_typer(models_app, name="models", rich_help_panel=MODELS)
+app.add_typer(context_app, name="context", rich_help_panel=MODELS)
+app.add_typer(prompt_app, name="prompt", rich_help_panel=MODELS)
+app.command("decide", rich_help_panel=MODELS)(decide)
+app.add_typer(experiment_app, name="experiment", rich_help_panel=MODELS)
+app.command("usage", rich_help_panel=MODELS)(show_usage)
