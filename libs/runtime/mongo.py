@@ -93,7 +93,7 @@ def client(url: str) -> AsyncMongoClient[Document]:
 
 
 async def provision(db: AsyncDatabase[Document]) -> None:
-    """Create collections and indexes; transactions need collections that exist."""
+    """Create collections and indexes."""
     existing = set(await db.list_collection_names())
     for name, indexes in INDEXES.items():
         if name not in existing:

@@ -56,7 +56,7 @@ class OrderIntent(Wire):
 
 
 class OrderPlan(Wire):
-    """All that one decision makes of an account, stored in one transaction with its intents (`_id` = decision id)."""
+    """All that one decision makes of an account, stored with its intents in one write (`_id` = decision id)."""
 
     plan_id: Id
     account_id: AccountId
