@@ -60,13 +60,14 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:
-    """Something that a person should look at."""
+    """Something that a person should look at. Of one `name` the log keeps one alert, however often it comes about."""
 
     kind: AlertKind
     severity: Literal["warning", "critical"]
     message: str
     threshold: float | None = None
     value: float | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def _position_event(book: AccountBook, event_id: str, change: PositionChange, no
 
 def _alert(book: AccountBook, event_id: str, change: AlertChange, now: datetime) -> Alert:
     return Alert(
-        alert_id=event_id,
+        alert_id=f"{change.name}:{book.account_id}" if change.name else event_id,
         account_id=book.account_id,
         kind=change.kind,
         severity=change.severity,

@@ -60,12 +60,14 @@ def _overdue(turn: Turn, symbol: str, market: Market) -> Turn:
     if any(o.intent.leg == "flatten" for o in turn.book.of(symbol)):
         return turn
     if holding.bare_since is not None and market.now - holding.bare_since >= PROTECTION_GRACE:
-        alert = AlertChange(
+        bare_s = (market.now - holding.bare_since).total_seconds()
+        alert = AlertChange(  # a venue that refuses this too is asked again and again: one alert a minute
             kind="protection",
             severity="critical",
             message=f"{symbol} had no stop of its full size for {PROTECTION_GRACE.seconds} s and is closed at market",
             threshold=float(PROTECTION_GRACE.seconds),
-            value=(market.now - holding.bare_since).total_seconds(),
+            value=bare_s,
+            name=f"bare:{symbol}:{holding.bare_since:%Y%m%dT%H%M%S}:{bare_s // 60:.0f}",
         )
         return _flattened(turn.then(turn.book, alert), holding, OrderReason.UNPROTECTED, market)
     if holding.hold_until is not None and holding.hold_until <= market.now:

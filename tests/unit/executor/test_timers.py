@@ -60,6 +60,16 @@ def test_a_venue_that_rejects_stops_leaves_no_position_longer_than_the_grace() -
     assert [c.cause for c in closed.changes if isinstance(c, PositionChange)] == [OrderReason.UNPROTECTED]
 
 
+def test_a_venue_that_refuses_to_close_as_well_is_told_of_once_a_minute() -> None:
+    bare = opened(refuses=True).book
+
+    def told(seconds: float) -> str | None:
+        changes = tended(Turn(bare), at(50_000, seconds), BOUNDS).changes
+        return next(c.name for c in changes if isinstance(c, AlertChange))
+
+    assert told(5) == told(5.25) == told(59) != told(60)
+
+
 def test_a_flatten_that_waits_for_a_price_is_not_sent_twice() -> None:
     turn = opened(refuses=True)
     stale = replace(at(50_000, 0), now=NOW + timedelta(seconds=100))
