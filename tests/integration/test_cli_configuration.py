@@ -80,7 +80,9 @@ async def test_a_strategy_is_added_from_a_file_changed_previewed_and_deleted(bus
     assert "own: version 2" in await said(tmp_path, "strategy", "add", str(file), "--replace", "--why", "fewer")
     first = yaml.safe_load(await said(tmp_path, "strategy", "show", "own", "--version", "1"))
     assert (first["max_positions"], first["version"], first["changed_because"]) == (3, 1, "my own")
-    assert "with an open position" in await said(tmp_path, "strategy", "preview", "own", "--account", "scalping")
+    assert "open positions change nothing" in await said(
+        tmp_path, "strategy", "preview", "own", "--account", "scalping"
+    )
     history = json.loads(await said(tmp_path, "strategy", "history", "own", "--json"))
     assert [(one["why"], one["value"]["version"]) for one in history] == [("fewer", 2), ("my own", 1)]
     assert "deleted" in await said(tmp_path, "strategy", "delete", "own", "--why", "done")

@@ -24,6 +24,7 @@ from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.app import create_app
+from services.feed.domain.synthetic import LISTINGS
 from services.feed.settings import Settings
 from tests.fakes.feed_markets import everything, names, short_market, write_csv
 
@@ -270,7 +271,7 @@ async def test_it_outlives_a_killed_server_and_goes_on_without_a_gap(own_servers
         await nc.close()
 
 
-async def test_the_pace_is_held_at_3600_times_with_five_symbols(nats_url: str, js: JetStreamContext) -> None:
+async def test_the_pace_is_held_at_3600_times_with_ten_symbols(nats_url: str, js: JetStreamContext) -> None:
     made = Settings(nats_url=nats_url, feed="synthetic", speed=3_600, start_day=1, history_days=0)
     async with feed(made) as worker:
         await until_ticks(js, 100)
@@ -280,7 +281,8 @@ async def test_the_pace_is_held_at_3600_times_with_five_symbols(nats_url: str, j
         assert moved / timedelta(seconds=1) / passed > 0.5 * 3_600
         log = await stored(worker)
     assert {tick.source for tick in log.ticks} == {"synthetic"}
-    assert {tick.symbol for tick in log.ticks} == {"BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"}
+    assert {tick.symbol for tick in log.ticks} == {listing.symbol for listing in LISTINGS}
+    assert len(LISTINGS) == 10
 
 
 async def newest(js: JetStreamContext) -> datetime:

@@ -82,8 +82,11 @@ def test_there_is_no_other_strategy() -> None:
     assert sorted(path.stem for path in (CONFIG / "strategies").glob("*.yaml")) == sorted(NAMES)
 
 
-def test_the_paper_venue_lists_the_five_symbols_and_a_default() -> None:
-    assert [entry.symbol for entry in listed()] == ["BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT", "default"]
+def test_the_paper_venue_lists_ten_symbols_and_a_default() -> None:
+    assert [entry.symbol.removesuffix("USDT") for entry in listed()] == [
+        *("BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "AVAX", "LINK", "LTC", "DOT"),
+        "default",
+    ]
     for entry in listed():
         assert (entry.maker_fee_bps, entry.taker_fee_bps) == (Decimal(2), Decimal(5))
         built = build_tiers(entry.tiers)
