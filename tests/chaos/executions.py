@@ -256,6 +256,7 @@ MOVE = AssetDecision(
     allocation_usd=0,
     order_adjustment=OrderAdjustment(adjust_sl=True, new_sl_price=49_500.0),
 )
+UNAIM = MOVE.model_copy(update={"order_adjustment": OrderAdjustment(cancel_tp=True)})
 CLOSE = AssetDecision(**BASE, action="close_position", allocation_usd=0)
 
 
@@ -319,13 +320,15 @@ async def rejected(life: Life) -> None:
 
 
 async def managed(life: Life) -> None:
-    """Halved, its stop moved (replaced), closed."""
+    """Halved, its stop moved (replaced), its target dropped, closed."""
     await life.decide(BUY)
     await life.until(_open, "bought")
     await life.decide(HALF)
     await life.until(lambda book: any(h.exited > 0 for h in book.positions.values()), "halved")
     await life.decide(MOVE)
     await life.until(lambda book: any(h.position.stop_loss == 49_500 for h in book.positions.values()), "moved")
+    await life.decide(UNAIM)
+    await life.until(lambda book: all(o.intent.leg != "target" for o in book.orders.values()), "its target dropped")
     await life.decide(CLOSE)
     await life.until(_flat, "closed")
 
