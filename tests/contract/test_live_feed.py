@@ -40,5 +40,5 @@ async def test_history_is_read_through_ccxt_and_the_forming_kline_is_left_out(ki
 @pytest.mark.skipif(CCXT, reason="ccxt is installed here")
 async def test_without_ccxt_the_feed_says_what_to_install() -> None:
     live = CcxtMarket("aster", ("BTCUSDT",), WallClock(datetime.now(UTC)), 15)
-    with pytest.raises(CannotFollow, match="needs ccxt; install the feed's dependency group"):
+    with pytest.raises(CannotFollow, match="needs ccxt: `make setup` installs it"):
         await live.open()

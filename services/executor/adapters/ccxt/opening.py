@@ -33,7 +33,7 @@ async def open_venue(
     try:
         exchange, errors = open_exchange(row, secrets, demo=demo)
     except ModuleNotFoundError:
-        raise NotLive("live venues need ccxt; install the executor's dependency group") from None
+        raise NotLive("live venues need ccxt: `make setup` installs it (or requirements/live.txt)") from None
     if url := env.get(VENUE_URL):
         redirect(exchange, url)
     venue = CcxtVenue(Client(row, exchange, errors, clock, secrets), margin_mode)
