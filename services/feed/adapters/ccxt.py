@@ -47,7 +47,9 @@ def open_exchange(venue: str) -> tuple[Exchange, type[Exception]]:
     try:
         pro, errors = importlib.import_module("ccxt.pro"), importlib.import_module("ccxt.base.errors")
     except ModuleNotFoundError:
-        raise CannotFollow("PERPETUA_FEED=ccxt needs ccxt: `make setup` installs it (or requirements/live.txt)") from None
+        raise CannotFollow(
+            "PERPETUA_FEED=ccxt needs ccxt: `make setup` installs it (or requirements/live.txt)"
+        ) from None
     return getattr(pro, venue)({"enableRateLimit": True, "options": dict(OPTIONS[venue])}), errors.BaseError
 
 
