@@ -27,7 +27,7 @@ demo: $(VENV)/.demo
 	@exec $(BIN)/perpetua demo $(ARGS)
 
 test: $(VENV)/.dev
-	@exec $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ARGS)

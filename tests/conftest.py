@@ -74,12 +74,21 @@ def no_outside_connections() -> Iterator[None]:
     assert not guard.refused, f"tried to connect to {', '.join(guard.refused)}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist a file stays in one process, and one whole pipeline runs at a time: it fills two cores."""
-    for item in items:
-        parts = item.path.relative_to(item.config.rootpath).parts
-        item.add_marker(pytest.mark.xdist_group("pipeline" if parts[1] in ("chaos", "e2e") else "/".join(parts)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With pytest-xdist a file stays in one process, and one whole pipeline runs at a time: it fills two cores.
+
+    Trap: `--dist loadgroup` does nothing, without a word, with pytest 9.2 and pytest-xdist 3.8: it marks the group in
+    `_nodeid`, which pytest does not read any more, and a file's tests are spread over the processes one by one.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "pipeline" if file.startswith(("tests/chaos/", "tests/e2e/")) else file
+
+    return ByFile(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
