@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from libs.runtime.errors import Unavailable
@@ -57,11 +58,10 @@ class LiveDesks:
         except NotLive as error:
             raise Shut(str(error)) from None
         desk = LiveDesk(self.deps, self.board, account, fence, venue, lease_left)
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(stopped, desk)
             await self._examine(live, config, venue, desk)
-        except BaseException:
-            await stopped(desk)
-            raise
+            undo.pop_all()
         return desk
 
     async def refuse(self, config: Account, why: str) -> None:

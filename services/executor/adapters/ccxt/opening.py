@@ -1,6 +1,7 @@
 """From an account's venue and credential to an open venue."""
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from libs.runtime.clock import Clock
@@ -37,11 +38,10 @@ async def open_venue(
     if url := env.get(VENUE_URL):
         redirect(exchange, url)
     venue = CcxtVenue(Client(row, exchange, errors, clock, secrets), margin_mode)
-    try:
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(venue.close)
         await venue.open()
-    except BaseException:
-        await venue.close()
-        raise
+        undo.pop_all()
     return venue
 
 
