@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.config_commands import account_app, config_app, strategy_app
+from cli.account_commands import account_app
+from cli.config_commands import config_app
 from cli.context_commands import context_app
 from cli.control_commands import control
 from cli.dead_commands import dead_app
@@ -16,6 +17,7 @@ from cli.model_commands import models_app
 from cli.options import StateDir
 from cli.project import STATE, State, shown
 from cli.prompt_commands import decide, prompt_app
+from cli.strategy_commands import strategy_app
 
 PIPED_WIDTH = 120
 
