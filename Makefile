@@ -45,9 +45,9 @@ check: $(VENV)/.dev
 	}; \
 	step format $(BIN)/ruff format --check; \
 	step lint $(BIN)/ruff check; \
-	step types $(BIN)/mypy libs services cli tests; \
+	step types $(BIN)/mypy libs services cli tools tests; \
 	step layers $(BIN)/lint-imports --no-cache; \
-	if [ -e cli/checks.py ] || [ -e cli/checks/__main__.py ]; then step documents $(BIN)/python -m cli.checks; fi; \
+	step documents $(BIN)/python -m tools.checks; \
 	[ -z "$$failed" ] || { printf 'failed:%s\n' "$$failed"; exit 1; }
 
 # The pins hold no address: any index that pip is configured for serves them. The folder is left so that the
@@ -64,7 +64,7 @@ lock: $(VENV)/.bootstrap
 
 clean:
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
-	@find libs services cli tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find libs services cli tools tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo "clean (left as they are: .venv .tools .perpetua)"
 
 # ---- the virtual environment, hidden behind all of the above ----------------------------------------------------

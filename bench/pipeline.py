@@ -24,10 +24,10 @@ from nats.js.api import StreamConfig
 
 from cli.connection import connected
 from cli.embedded import Servers
-from cli.phases import Phases
-from cli.plan import make_plan
-from cli.seed import read_accounts
-from cli.session import Session, session
+from cli.run.phases import Phases
+from cli.run.plan import make_plan
+from cli.run.seed import read_accounts
+from cli.run.session import Session, session
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.emit import Emit

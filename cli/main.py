@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from cli.commands import app
+from cli.commands.root import app
 from cli.errors import CliError
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]

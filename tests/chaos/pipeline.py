@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cli.backoff import Backoff
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
-from cli.observe import lags
-from cli.phases import Phases
-from cli.plan import make_plan
-from cli.session import Session, session
-from cli.workers import Worker
+from cli.run.backoff import Backoff
+from cli.run.phases import Phases
+from cli.run.plan import make_plan
+from cli.run.session import Session, session
+from cli.run.workers import Worker
+from cli.screen.observe import lags
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cli.backoff import Backoff
+from cli.run.backoff import Backoff
 from libs.schemas.account import Account
 from libs.schemas.inflight import InFlight
 from libs.schemas.strategy import TradingStrategy

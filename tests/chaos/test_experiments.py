@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.experiments import lines, shown, start, stop
-from cli.usage import used
+from cli.ask.experiments import lines, shown, start, stop
+from cli.ask.usage import used
 from libs.runtime.configuration import By
 from libs.schemas.experiment import Experiment
 from tests.chaos.invariants import check_books, check_database, check_log, check_shadows, is_shadow, read_log

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.ask.flatten import Way, close_all, find_way
 from cli.errors import CliError
-from cli.flatten import Way, close_all, find_way
 from services.executor.adapters.ccxt.flatten import flatten
 from services.executor.domain.replies import Placed
 from tests.contract.benches import CCXT, NO_CCXT, OPENERS, SECRET, Bench

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from cli.seed import read_accounts, read_strategies, read_venue
+from cli.run.seed import read_accounts, read_strategies, read_venue
 from libs.risk.accounts import account_view
 from libs.risk.judge import judge
 from libs.risk.values import Limits

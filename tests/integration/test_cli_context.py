@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.context import fresh, stored
+from cli.ask.context import fresh, stored
 from cli.errors import CliError
 from libs.schemas import subjects
 from tests.fakes.context_values import account, position, state

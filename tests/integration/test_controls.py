@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from cli.controls import send
+from cli.ask.controls import send
 from libs.schemas import subjects
 from services.gateway.adapters.mongo import create_admin_key
 from services.gateway.app import create_app

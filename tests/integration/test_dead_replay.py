@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cli.ask.dead_replay import replay
 from cli.connection import connected
-from cli.dead_replay import replay
 from libs.runtime.bus import Bus
 from libs.runtime.deadletters import dead_letter, letter_error
 from libs.runtime.provision import provision_nats

@@ -10,7 +10,7 @@ import pytest
 from nats.js import JetStreamContext
 from pydantic import SecretStr
 
-from cli import models as command
+from cli.ask import models as command
 from cli.errors import CliError
 from libs.runtime.configuration import By, by_of
 from libs.runtime.provision import provision_nats

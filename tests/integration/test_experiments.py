@@ -9,10 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from cli.commands import app
+from cli.commands.root import app
 from cli.connection import connected
 from cli.errors import CliError
-from cli.seed import read_all, seed
+from cli.run.seed import read_all, seed
 from libs.runtime.bus import Bus
 from libs.runtime.configuration import KvConfigStore
 from libs.runtime.mirror import ConfigMirror

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.commands import app
+from cli.commands.root import app
 from cli.connection import connected
 from cli.errors import CliError
-from cli.seed import read_all, seed
+from cli.run.seed import read_all, seed
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.mirror import ConfigMirror

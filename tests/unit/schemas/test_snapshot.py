@@ -12,7 +12,7 @@ FOLDER = Path(export.__file__).parent / "jsonschema"
 @pytest.mark.parametrize(("name", "text"), sorted(export.documents().items()))
 def test_the_committed_schema_is_what_the_model_says(name: str, text: str) -> None:
     assert (FOLDER / name).read_text() == text, (
-        f"{name} drifted: run `python -m cli.checks --write` and review the difference"
+        f"{name} drifted: run `python -m tools.checks --write` and review the difference"
     )
 
 

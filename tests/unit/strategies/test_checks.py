@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.seed import read_strategies
+from cli.run.seed import read_strategies
 from libs.runtime.configuration import Configuration
 from libs.runtime.strategies import Strategies
 from libs.runtime.templates import JinjaTemplates

@@ -1,0 +1,128 @@
+"""`perpetua experiment`: arms that decide, or propose beside the decision, and what came of them."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from cli.ask.configuring import Desk, desk, granted
+from cli.ask.models import chain_of, configured
+from cli.ask.records import History, history, market_now
+from cli.errors import CliError
+from libs.analytics.experiments import ArmFigures, Difference, Report, report
+from libs.runtime.closes import closes
+from libs.runtime.configuration import By, Configuration
+from libs.runtime.decided import BASELINE, arms_of
+from libs.runtime.experiments import Experiments
+from libs.runtime.validation import explain
+from libs.schemas.experiment import Experiment
+
+UNITS = {"cost_usd": "$", "latency_ms": "ms", "abstain_rate": ""}
+
+
+@asynccontextmanager
+async def experiments(url: str) -> AsyncIterator[tuple[Experiments, Desk]]:
+    async with desk(url) as made:
+        yield Experiments(Configuration(made.store), made.strategies), made
+
+
+def read(file: Path) -> Experiment:
+    """From YAML. A `prompt_file` of an arm is read from beside the file. Raises CliError for what is not valid."""
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for arm in raw["arms"]:
+            if name := arm.pop("prompt_file", None):
+                arm["prompt_template"] = (file.parent / name).read_text(encoding="utf-8")
+        unknown = sorted(set(raw) - set(Experiment.model_fields))
+        if unknown:
+            raise CliError(f"{file}: there is no field {unknown[0]}", f"fields: {', '.join(Experiment.model_fields)}")
+        made = Experiment.model_validate(raw)
+    except OSError as error:
+        raise CliError(
+            f"{file} cannot be read: {error.strerror}", "name a YAML file; docs/models.md has one"
+        ) from error
+    except ValidationError as error:
+        _, field, message = explain(error)
+        raise CliError(f"{file}: {field or 'experiment'}: {message}", "correct the field") from error
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise CliError(f"{file} is no experiment: {error!r}", "docs/models.md has one to begin with") from error
+    for arm in made.arms:
+        if arm.model is not None:
+            chain_of(configured(None), [arm.model])  # a model that nobody knows is refused here
+    return made
+
+
+async def start(url: str, body: Experiment, by: By) -> Experiment:
+    async with experiments(url) as (made, desk_):
+        return granted(await made.start(body, by, await market_now(desk_.bus))).body
+
+
+async def stop(url: str, name: str, by: By) -> Experiment:
+    async with experiments(url) as (made, desk_):
+        return granted(await made.stop(name, by, await market_now(desk_.bus))).body
+
+
+async def all_of(url: str) -> list[Experiment]:
+    async with experiments(url) as (made, _):
+        return await made.all()
+
+
+async def shown(url: str, name: str, state_dir: Path) -> tuple[Experiment, Report]:
+    """The experiment as it stands, and its arms side by side."""
+    async with experiments(url) as (made, _):
+        body = granted(await made.get(name)).body
+    async with history(state_dir) as run:
+        return body, await reported(run, body)
+
+
+async def reported(run: History, body: Experiment) -> Report:
+    decided = await arms_of(run.db, body)
+    symbols = {leg.symbol for one in decided for leg in one.legs}
+    since = min((one.at for one in decided), default=run.now)
+    names = [arm.name for arm in body.arms]
+    arms = [BASELINE, *names] if body.mode == "shadow" else names
+    return report(decided, arms, await closes(run.bus, sorted(symbols), since), paired=body.mode == "shadow")
+
+
+def line(one: Experiment) -> str:
+    whom = "all accounts" if one.accounts is None else ", ".join(one.accounts)
+    arms = ", ".join(arm.name for arm in one.arms)
+    part = "" if one.share == 100 else f", {one.share:g} % of them"
+    return f"{one.name:<20} {one.status:<8} {one.mode} by {one.split}  arms {arms}  {whom}{part}  v{one.version}"
+
+
+def lines(body: Experiment, made: Report) -> Iterator[str]:
+    yield line(body)
+    for arm in made.arms:
+        yield _arm_line(arm)
+    for pair in made.against:
+        yield f"{pair.arm} against {pair.baseline}, with a 95 % interval (block bootstrap):"
+        for one in pair.differences:
+            yield f"  {_difference(one)}"
+
+
+def as_json(body: Experiment, made: Report) -> dict[str, Any]:
+    return {"experiment": body.model_dump(mode="json"), **asdict(made)}
+
+
+def _arm_line(arm: ArmFigures) -> str:
+    returns = "  ".join(f"{name} {_number(value, '%')}" for name, value in arm.returns.items())
+    unknown = f" ({arm.cost_unknown} unknown)" if arm.cost_unknown else ""
+    return (
+        f"{arm.arm:<20} {arm.decisions:>6} decisions  abstained {arm.abstain_rate:.1%}  "
+        f"cost {_number(arm.cost_usd, '$')}{unknown}  latency {_number(arm.latency_ms, 'ms')}  return after {returns}"
+    )
+
+
+def _difference(one: Difference) -> str:
+    unit = UNITS.get(one.figure, "%")
+    between = f"[{_number(one.low, unit)} … {_number(one.high, unit)}]" if one.low is not None else "[no interval]"
+    return f"{one.figure:<13} {_number(one.mean, unit):>12} {between:<30} {one.pairs:>6} pairs  {one.verdict}"
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "unknown" if value is None else f"{value:.4g}{unit and ' '}{unit}"

@@ -1,0 +1,224 @@
+"""`perpetua market`: what is known of each symbol: price, age, candles, gaps, differences; and who lags behind."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import ValidationError
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from cli.connection import connected
+from cli.errors import CliError
+from cli.run.probe import get
+from cli.run.runfile import WorkerEntry
+from cli.screen.view import price, titled_table
+from libs.runtime.bus import Bus
+from libs.runtime.clock import MarketClockMirror
+from libs.runtime.reader import OrderedReader, Record, Start
+from libs.schemas.base import TIMEFRAME_SECONDS
+from libs.schemas.market import MarketTick
+from libs.schemas.subjects import CANDLES, MARKET
+
+READ_TIMEOUT_S = 20.0
+SLACK_S = 15.0  # market seconds that a candle may take to come
+_GAPS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Candles that are missing between others: opening times of the first and of the one after the last."""
+
+    timeframe: str
+    begin: datetime
+    end: datetime
+    candles: int
+
+
+@dataclass(slots=True)
+class SymbolRow:
+    """One symbol. `age_s` in market seconds; `late` are timeframes whose newest candle is not there."""
+
+    symbol: str
+    price: float | None = None
+    age_s: float | None = None
+    source: str = ""
+    candles: dict[str, int] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    mismatches: int | None = None
+    missed: int | None = None
+
+
+@dataclass(slots=True)
+class MarketView:
+    """`lags` are events of MARKET that a context worker has not read yet, None where it does not answer."""
+
+    market_time: datetime
+    paused: bool
+    speed: float
+    symbols: list[SymbolRow] = field(default_factory=list)
+    lags: dict[str, int | None] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2).decode()
+
+
+async def look(url: str, workers: Iterable[WorkerEntry] = ()) -> MarketView:
+    """Ask the bus and the context workers. CliError when the bus does not answer."""
+    async with connected(url) as bus:
+        clock = MarketClockMirror(bus)
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await clock.start()
+                ticks, times = await asyncio.gather(_ticks(bus), _candles(bus))
+                end = (await bus.js.stream_info(MARKET.name)).state.last_seq
+                found = await _ask(workers)
+        except TimeoutError as error:
+            raise CliError(f"the market was not read within {READ_TIMEOUT_S:.0f} s", "ask again in a moment") from error
+        finally:
+            await clock.stop()
+        view = MarketView(clock.now(), clock.paused, clock.speed)
+    view.symbols = [
+        symbol_row(symbol, ticks.get(symbol), times.get(symbol, {}), view.market_time)
+        for symbol in sorted(ticks.keys() | times.keys())
+    ]
+    add_workers(view, found, end)
+    return view
+
+
+def symbol_row(symbol: str, tick: MarketTick | None, times: Mapping[str, set[int]], now: datetime) -> SymbolRow:
+    """`times` are opening times (epoch seconds) of the stored candles by timeframe."""
+    row = SymbolRow(symbol)
+    if tick is not None:
+        row.price, row.source = tick.price, tick.source
+        row.age_s = None if tick.ts is None else max(0.0, (now - tick.ts).total_seconds())
+    for timeframe in (tf for tf in TIMEFRAME_SECONDS if tf in times):
+        step, known = TIMEFRAME_SECONDS[timeframe], sorted(times[timeframe])
+        row.candles[timeframe] = len(known)
+        row.gaps += gaps(timeframe, known, step)
+        if known[-1] < int(now.timestamp() - SLACK_S) // step * step - step:
+            row.late.append(timeframe)
+    return row
+
+
+def gaps(timeframe: str, times: list[int], step: int) -> list[Gap]:
+    """Where ascending `times` leave some out."""
+    return [Gap(timeframe, _utc(a + step), _utc(b), (b - a) // step - 1) for a, b in pairwise(times) if b - a > step]
+
+
+def add_workers(view: MarketView, answers: Mapping[str, str | None], end: int) -> None:
+    """What context workers count: the metrics of each by its name, None where it did not answer."""
+    differences: Counter[tuple[str, str]] = Counter()
+    for name, text in answers.items():
+        view.lags[name] = None
+        for family in text_string_to_metric_families(text or ""):
+            for sample in family.samples:
+                if sample.name == "perpetua_context_market_sequence":
+                    view.lags[name] = max(0, end - int(sample.value))
+                elif sample.name == "perpetua_context_candle_mismatches_total":
+                    key = sample.labels["symbol"], sample.labels["kind"]
+                    differences[key] = max(differences[key], int(sample.value))  # replicas see the same
+    if any(lag is not None for lag in view.lags.values()):
+        for row in view.symbols:
+            row.mismatches, row.missed = differences[row.symbol, "mismatch"], differences[row.symbol, "missed"]
+
+
+def render(view: MarketView) -> RenderableType:
+    """Tables for people."""
+    head = Text(f"market time {view.market_time:%Y-%m-%d %H:%M:%S} UTC ×{view.speed:g}")
+    head.append("  paused" if view.paused else "", "yellow")
+    table = titled_table("symbol", "price", "age s", "source", "missing", "mismatch", "missed")
+    for row in view.symbols:
+        missing = sum(gap.candles for gap in row.gaps)
+        table.add_row(
+            row.symbol,
+            "–" if row.price is None else price(row.price),
+            "–" if row.age_s is None else f"{row.age_s:.0f}",
+            row.source,
+            Text(str(missing), "red" if missing else ""),
+            "–" if row.mismatches is None else str(row.mismatches),
+            "–" if row.missed is None else str(row.missed),
+        )
+    kept = [timeframe for timeframe in TIMEFRAME_SECONDS if any(timeframe in row.candles for row in view.symbols)]
+    candles = titled_table("candles", *kept)
+    for row in view.symbols:
+        candles.add_row(row.symbol, *(str(row.candles.get(timeframe, "–")) for timeframe in kept))
+    notes = [Text(line, "red") for row in view.symbols for line in complaints(row)]
+    lags = [Text(f"{name}: {'no answer' if lag is None else f'{lag} behind'}") for name, lag in view.lags.items()]
+    return Group(head, Text(), table, Text(), candles, *notes, *([Text(), *lags] if lags else []))
+
+
+def complaints(row: SymbolRow) -> list[str]:
+    """A line for each of the newest gaps, and one for what is late."""
+    lines = [
+        f"{row.symbol} {gap.timeframe}: {gap.candles} missing from {gap.begin:%m-%d %H:%M} to {gap.end:%m-%d %H:%M}"
+        for gap in row.gaps[-_GAPS_SHOWN:]
+    ]
+    if len(row.gaps) > _GAPS_SHOWN:
+        lines.append(f"{row.symbol}: and {len(row.gaps) - _GAPS_SHOWN} other gaps; --json shows all")
+    if row.late:
+        lines.append(f"{row.symbol}: the newest candle of {', '.join(row.late)} has not come")
+    return lines
+
+
+async def _ticks(bus: Bus) -> dict[str, MarketTick]:
+    """The newest of each subject; what is not a tick is a dead letter and no concern of this."""
+    found: dict[str, MarketTick] = {}
+
+    def take(record: Record) -> None:
+        try:
+            tick = MarketTick.model_validate_json(record.data)
+        except ValidationError:
+            return
+        stored = datetime.fromtimestamp(record.timestamp_ns / 1e9, UTC)
+        found[tick.symbol] = tick if tick.ts else tick.model_copy(update={"ts": stored})
+
+    await _read(bus, MARKET.name, ["market.tick", "market.tick.*"], take, Start.last_per_subject())
+    return found
+
+
+async def _candles(bus: Bus) -> dict[str, dict[str, set[int]]]:
+    """Opening times by symbol and timeframe."""
+    found: dict[str, dict[str, set[int]]] = {}
+
+    def take(record: Record) -> None:
+        _, _, symbol, timeframe = record.subject.split(".")
+        try:
+            opened = datetime.fromisoformat(orjson.loads(record.data)["open_time"])
+        except (ValueError, KeyError, TypeError):
+            return
+        if timeframe in TIMEFRAME_SECONDS and opened.tzinfo is not None:
+            found.setdefault(symbol, {}).setdefault(timeframe, set()).add(int(opened.timestamp()))
+
+    await _read(bus, CANDLES.name, list(CANDLES.subjects), take, Start.all())
+    return found
+
+
+async def _read(bus: Bus, stream: str, filters: list[str], take: Any, start: Start) -> None:
+    reader = OrderedReader(bus, stream, filters, take, start=start)
+    await reader.start()
+    try:
+        await reader.caught_up()
+    finally:
+        await reader.stop()
+
+
+async def _ask(workers: Iterable[WorkerEntry]) -> dict[str, str | None]:
+    """The metrics of each context worker."""
+    asked = [one for one in workers if one.instance.startswith("context")]
+    answers = await asyncio.gather(*(get(one.ops_port, "/metrics") for one in asked))
+    return {
+        one.instance: answer[1] if answer and answer[0] == 200 else None
+        for one, answer in zip(asked, answers, strict=True)
+    }
+
+
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,108 @@
+"""`perpetua status`: what runs, and how it is doing, asked of the processes and of the bus."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import psutil
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from cli.connection import connected
+from cli.embedded.kind import without_credentials
+from cli.errors import CliError
+from cli.project import State, shown
+from cli.run.plan import known_symbols
+from cli.run.probe import get
+from cli.run.runfile import RunFile, WorkerEntry, running
+from cli.screen.board import Board, ServerRow, WorkerRow
+from cli.screen.observe import Observer, lag_of
+from cli.screen.view import account_table, header, price_table, titled_table, worker_table
+
+MIB = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Status:
+    """What was found out. `bus_error` says why the bus could not be asked."""
+
+    run: RunFile
+    board: Board
+    lags: dict[str, int] = field(default_factory=dict)
+    bus_error: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        return not self.bus_error and all(row.state == "ready" for row in self.board.workers)
+
+
+async def look(state: State) -> Status:
+    """CliError when nothing runs."""
+    run = running(state.run_file)
+    if run is None:
+        raise CliError("nothing runs here", "start it by `perpetua up` or `perpetua demo`")
+    board = Board(run.market, run.gateway_url, shown(state.api_key), run.speed)
+    board.servers = [
+        ServerRow(name, one["version"], without_credentials(one["url"]), one["source"])
+        for name, one in run.servers.items()
+    ]
+    status = Status(run, board)
+    try:
+        await _ask_bus(status)
+    except CliError as error:
+        status.bus_error = error.message
+    board.workers = list(await asyncio.gather(*(_worker(entry, status.lags) for entry in run.workers)))
+    board.restarts = sum(entry.restarts for entry in run.workers)
+    return status
+
+
+async def _ask_bus(status: Status) -> None:
+    if "nats" not in status.run.servers:
+        raise CliError(f"the run is {status.run.phase}: no servers yet", "ask again in a moment")
+    async with connected(status.run.servers["nats"]["url"]) as bus:
+        observer = Observer(bus, status.board, known_symbols())
+        try:
+            await observer.look_once()
+        finally:
+            await observer.stop()
+        status.lags = observer.lags
+
+
+async def _worker(entry: WorkerEntry, lags: dict[str, int]) -> WorkerRow:
+    answer = await get(entry.ops_port, "/ready") if entry.pid else None
+    state = "ready" if answer and answer[0] == 200 else "unready" if entry.pid else entry.state
+    note = entry.note if answer is None else "" if answer[0] == 200 else answer[1].strip()
+    try:
+        rss: float | None = psutil.Process(entry.pid).memory_info().rss / MIB if entry.pid else None
+    except psutil.Error:
+        rss = None
+    pid = f" (pid {entry.pid})" if entry.pid else ""
+    return WorkerRow(
+        entry.instance + pid, state, entry.restarts, lag_of(entry.instance.rpartition("-")[0], lags), rss, note
+    )
+
+
+def render(status: Status, width: int) -> RenderableType:
+    """All of it, below each other."""
+    board, run = status.board, status.run
+    servers = titled_table("server", "version", "url", "source")
+    for one in board.servers:
+        servers.add_row(one.name, one.version, one.url, one.source)
+    consumers = titled_table("consumer", "waiting")
+    for name, lag in sorted(status.lags.items()):
+        if lag or not name.startswith("executor-p"):
+            consumers.add_row(name, str(lag))
+    parts: list[RenderableType] = [
+        header(board, live=False),
+        Text(
+            f"perpetua {run.command}, process {run.pid}, {run.phase}; "
+            f"API {board.gateway_url}, key in {board.api_key_file}"
+        ),
+        Text(),
+        servers,
+        Text(),
+        worker_table(board.workers),
+        Text(),
+    ]
+    if status.bus_error:
+        return Group(*parts, Text(status.bus_error, "bold red"))
+    return Group(*parts, consumers, Text(), price_table(board.prices, width), Text(), account_table(board.accounts))

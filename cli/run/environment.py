@@ -1,0 +1,86 @@
+"""The environment of each worker: what it needs and nothing else, so that a key never reaches a process without use
+for it. What is not listed here is not handed on."""
+
+import sys
+from collections.abc import Mapping
+
+from cli.project import ROOT
+from cli.run.plan import START_DAY, Plan
+
+_SYSTEM = ("PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_SYSTEM_PREFIXES = ("LC_", "OTEL_")
+_SHARED = ("ASSETS", "INTERVAL", "LONG_INTERVAL", "LEVERAGE", "MAX_POSITION_SIZE_USD")
+_OUTGOING = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+)
+_MONGODB = ("executor", "ledger", "gateway")
+_REDIS = ("context", "decider", "gateway")
+_EXCHANGES = ("feed", "executor")  # the only ones that reach an exchange
+_CREDENTIALS = "PERPETUA_CREDENTIAL_"
+_SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
+SUPERVISED_GRACE_S = 3.0
+
+
+def worker_argv(name: str) -> list[str]:
+    """`-P`: a folder `services` where the user happens to be must not be taken for ours."""
+    return [sys.executable, "-P", "-m", f"services.{name}.app"]
+
+
+def worker_env(
+    name: str,
+    number: int,
+    plan: Plan,
+    urls: Mapping[str, str],
+    base: Mapping[str, str],
+    *,
+    ops_port: int,
+    gateway_port: int,
+) -> dict[str, str]:
+    """The whole environment of worker `name`-`number`. `urls` has keys nats, mongodb, redis."""
+    made = {key: value for key, value in base.items() if _is_for(name, key)}
+    made |= {
+        "NATS_URL": urls["nats"],
+        "PERPETUA_OPS_PORT": str(ops_port),
+        "PERPETUA_INSTANCE": f"{name}-{number}",
+        "PERPETUA_GRACEFUL_TIMEOUT": str(SUPERVISED_GRACE_S),
+        "ASSETS": ",".join(plan.symbols),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if name in _MONGODB:
+        made["MONGODB_URL"] = urls["mongodb"]
+    if name in _REDIS:
+        made["REDIS_URL"] = urls["redis"]
+    if name == "gateway":
+        made["PERPETUA_GATEWAY_PORT"] = str(gateway_port)
+    if name == "feed":
+        made |= _feed_env(plan, base)
+    return made
+
+
+def _feed_env(plan: Plan, base: Mapping[str, str]) -> dict[str, str]:
+    made = {
+        "PERPETUA_FEED": plan.feed,
+        "PERPETUA_SPEED": f"{plan.speed:g}",
+        "PERPETUA_START_DAY": base.get("PERPETUA_START_DAY", str(START_DAY)),
+    }
+    if plan.data is not None:
+        made["PERPETUA_DATA_DIR"] = str(plan.data)
+    if plan.seed is not None:
+        made["PERPETUA_SEED"] = str(plan.seed)
+    return made
+
+
+def _is_for(name: str, key: str) -> bool:
+    if key in _SYSTEM or key in _SHARED or key.startswith(_SYSTEM_PREFIXES):
+        return True
+    if key.startswith(_CREDENTIALS) or key == "EXECUTOR_ALLOW_LIVE":
+        return name == "executor"
+    if key.startswith("PERPETUA_"):
+        return not key.startswith("PERPETUA_TEST_") and not any(word in key for word in _SECRETS)
+    if name in _EXCHANGES:
+        return key in _OUTGOING
+    if name != "decider":
+        return False
+    return key in _OUTGOING or key.startswith(("OPENROUTER_", "LLM_", "LITELLM_"))

@@ -1,0 +1,209 @@
+"""One run: servers that answer, streams and accounts in place, workers supervised, the bus observed."""
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from cli.connection import connected
+from cli.embedded import ServerInfo, Servers
+from cli.embedded.kind import without_credentials
+from cli.embedded.ports import is_free, pick
+from cli.errors import CliError
+from cli.project import shown
+from cli.run.access import ensure_api_key
+from cli.run.keeper import Keeper
+from cli.run.phases import Phases
+from cli.run.plan import Plan
+from cli.run.runfile import RunFile, WorkerEntry, load
+from cli.run.seed import read_all, seed
+from cli.run.supervisor import Supervisor, make_workers
+from cli.run.workers import Worker, exit_words
+from cli.screen.board import Board, DecisionRow, ServerRow, WorkerRow
+from cli.screen.observe import Observer, lag_of
+from cli.screen.summary import Summary
+from libs.runtime.bus import Bus
+from libs.runtime.ending import end
+from libs.runtime.mongo import Database, provision
+from libs.runtime.provision import provision_nats
+from libs.runtime.settings import MongoSettings
+
+REFRESH_S = 0.5
+MIB = 1024 * 1024
+Say = Callable[[str], None]
+
+
+def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
+    """The port asked for, else that of the last run, else any that is free. CliError when it is taken."""
+    if asked := env.get("PERPETUA_GATEWAY_PORT"):
+        if not asked.isdigit() or not 0 < int(asked) < 65_536:
+            raise CliError("PERPETUA_GATEWAY_PORT is not a port", "take a number from 1 to 65535")
+        if not is_free(int(asked)):
+            raise CliError(f"port {asked} (PERPETUA_GATEWAY_PORT) is taken", "take another one, or unset the variable")
+        return int(asked)
+    before = load(plan.state.run_file)
+    last = before.gateway_url.rpartition(":")[2] if before else ""
+    return int(last) if last.isdigit() and is_free(int(last)) else pick(1)[0]
+
+
+class Session:
+    """A run under way. `board` is kept up to date from `start` on."""
+
+    def __init__(
+        self, plan: Plan, bus: Bus, servers: Servers, infos: Mapping[str, ServerInfo], say: Say, command: str
+    ) -> None:
+        self._plan = plan
+        self._infos = infos
+        self._run = RunFile.of_this_process(command)
+        self._saved: RunFile | None = None
+        self.board = Board(plan.market, "", shown(plan.state.api_key), plan.speed)
+        self.board.servers = [
+            ServerRow(one.name, one.version, without_credentials(one.url), one.source) for one in infos.values()
+        ]
+        self.keeper = Keeper(servers, say)
+        self.supervisor = Supervisor([], said=say)
+        self.observer = Observer(bus, self.board, plan.symbols, on_decision=self._decided)
+        self.on_decision: Callable[[list[DecisionRow]], None] = lambda rows: None
+        self._begin = time.monotonic()
+        self._refresher: asyncio.Task[None] | None = None
+
+    def prepare(self, env: Mapping[str, str]) -> None:
+        """Choose ports and make the workers, not started yet."""
+        urls = {name: info.url for name, info in self._infos.items()}
+        port = choose_gateway_port(self._plan, env)
+        self.board.gateway_url = f"http://127.0.0.1:{port}"
+        self.supervisor.workers = make_workers(self._plan, urls, env, gateway_port=port)
+        self._run.market, self._run.speed = self._plan.market, self._plan.speed
+        self._run.gateway_url = self.board.gateway_url
+        self._run.api_key_file = str(self._plan.state.api_key)
+        self._run.servers = {name: dataclasses.asdict(info) for name, info in self._infos.items()}
+
+    def start(self) -> None:
+        self._begin = time.monotonic()
+        self.supervisor.start()
+        self.keeper.start()
+        self._refresher = asyncio.create_task(self._refresh_always(), name="refresh")
+
+    async def until_ready(self) -> None:
+        await self.supervisor.until_ready()
+        self._begin = time.monotonic()
+        self._run.phase = "ready"
+        self.refresh()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since all workers were ready."""
+        return time.monotonic() - self._begin
+
+    async def stop(self) -> None:
+        """End the workers, then everything that looks at them."""
+        self._run.phase = "stopping"
+        if self._refresher is not None:
+            await end([self._refresher])
+        self.refresh()
+        await self.keeper.stop()
+        await self.supervisor.stop()
+        await self.observer.stop()
+
+    def summary(self) -> Summary:
+        """Of this run, as of now."""
+        rss: dict[str, list[float]] = {}
+        for row, worker in zip(self.board.workers, self.supervisor.workers, strict=True):
+            rss.setdefault(worker.name, []).append(row.rss_mib or 0.0)
+        return Summary(
+            dataclasses.replace(self.board.counts),
+            self.board.restarts,
+            self.board.gateway_url,
+            str(self._plan.state.api_key),
+            {name: {"version": one.version, "url": _public_url(one)} for name, one in self._infos.items()},
+            {name: {"replicas": len(sizes), "rss_mib": round(max(sizes), 1)} for name, sizes in rss.items()},
+            self._plan.market,
+        )
+
+    def refresh(self) -> None:
+        """Bring board and run file up to date with the processes."""
+        self.board.workers = [_row(worker, self.observer.lags) for worker in self.supervisor.workers]
+        self.board.restarts = self.supervisor.restarts + sum(self.keeper.restarts.values())
+        self.board.elapsed_s = self.elapsed_s
+        self._run.workers = [_entry(worker) for worker in self.supervisor.workers]
+        if self._run != self._saved:
+            with contextlib.suppress(OSError):  # a full disk is the servers' trouble first
+                self._run.save(self._plan.state.run_file)
+            self._saved = dataclasses.replace(self._run)
+
+    async def _refresh_always(self) -> None:
+        while True:
+            self.refresh()
+            await asyncio.sleep(REFRESH_S)
+
+    def _decided(self, rows: list[DecisionRow]) -> None:
+        self.on_decision(rows)
+
+
+@asynccontextmanager
+async def session(
+    plan: Plan,
+    servers: Servers,
+    infos: Mapping[str, ServerInfo],
+    *,
+    env: Mapping[str, str],
+    phases: Phases,
+    say: Say,
+    command: str,
+) -> AsyncIterator[Session]:
+    """Provision, seed, start all workers and wait for them; stop them at the end, whatever it is."""
+    async with connected(infos["nats"].url) as bus:
+        made = Session(plan, bus, servers, infos, say, command)
+        database = Database(infos["mongodb"].url, MongoSettings().mongodb_db)
+        try:
+            with phases.step("streams and indexes"):
+                await asyncio.gather(provision_nats(bus.js), provision(database.db))
+            with phases.step("accounts, strategies") as step:
+                written = await seed(bus, read_all(plan.symbols), plan.state.seeded)
+                await ensure_api_key(database.db, plan.state.api_key)
+                _remember_market(plan)
+                step.detail = f"{len(written)} of them new or changed" if written else "as they were"
+            with phases.step("workers") as step:
+                made.prepare({"PERPETUA_SESSION": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **env})
+                await made.observer.start()  # before the workers: the whole chain of each decision is counted
+                made.start()
+                await made.until_ready()
+                step.detail = f"{len(made.supervisor.workers)} ready, {made.board.gateway_url}"
+            yield made
+        finally:
+            await made.stop()
+            await database.stop()
+
+
+def _remember_market(plan: Plan) -> None:
+    plan.state.market.write_text(f"{plan.series}\n")
+
+
+def _public_url(info: ServerInfo) -> str:
+    """Ours hold no credentials; somebody else's may."""
+    return without_credentials(info.url) if info.source == "url" else info.url
+
+
+def _row(worker: Worker, lags: Mapping[str, int]) -> WorkerRow:
+    rss = worker.rss_bytes()
+    note = worker.unready_because
+    if worker.state == "waiting" and worker.last_exit is not None:
+        note = f"{exit_words(worker.last_exit)}, again in {max(0.0, worker.due - time.monotonic()):.0f} s"
+    return WorkerRow(
+        worker.instance,
+        worker.state,
+        worker.restarts,
+        lag_of(worker.name, lags),
+        rss / MIB if rss is not None else None,
+        note,
+    )
+
+
+def _entry(worker: Worker) -> WorkerEntry:
+    """Without figures that change all the time: the file is written when something happens."""
+    note = exit_words(worker.last_exit) if worker.last_exit is not None else ""
+    pid = worker.child.pid if worker.child else None
+    return WorkerEntry(worker.instance, pid, worker.port, worker.state, worker.restarts, note)

@@ -1,0 +1,124 @@
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cli.errors import CliError
+from cli.project import CONFIG, State
+from cli.run.plan import WORKERS, Feed, Plan, known_symbols, make_plan, parse_replicas, traded_symbols
+from services.feed.domain.synthetic import LISTINGS
+
+
+def write_candles(folder: Path, *symbols: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for symbol in symbols:
+        with gzip.open(folder / f"{symbol}-1m.csv.gz", "wt") as file:
+            file.write("open_time,open,high,low,close,volume\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", {}),
+        ("decider=3", {"decider": 3}),
+        (" decider=3 , context=2 ,", {"decider": 3, "context": 2}),
+        ("feed=1,gateway=1", {"feed": 1, "gateway": 1}),
+    ],
+)
+def test_replicas_are_read_from_pairs(text: str, wanted: dict[str, int]) -> None:
+    assert parse_replicas(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("decidr=3", "'decidr' is not a worker"),
+        ("decider", "'decider' is not understood"),
+        ("decider=", "'decider=' is not understood"),
+        ("decider=0", "'decider=0' is not understood"),
+        ("decider=-1", "'decider=-1' is not understood"),
+        ("decider=1.5", "'decider=1.5' is not understood"),
+        ("decider=33", "'decider=33' is not understood"),
+        ("decider=²", "is not understood"),
+        ("decider=1,decider=2", "decider is named twice"),
+        ("gateway=2", "one gateway is enough"),
+    ],
+)
+def test_replicas_that_cannot_be_are_refused_with_the_reason(text: str, said: str) -> None:
+    with pytest.raises(CliError) as raised:
+        parse_replicas(text)
+    assert said in raised.value.message
+
+
+def test_a_plan_lists_each_copy_with_the_feed_first() -> None:
+    plan = Plan(State(Path("x")), "replay", None, 60, ("BTCUSDT",), {"decider": 3})
+    assert plan.workers[0] == ("feed", 1)
+    assert [one for one in plan.workers if one[0] == "decider"] == [("decider", 1), ("decider", 2), ("decider", 3)]
+    assert len(plan.workers) == len(WORKERS) + 2
+
+
+def test_a_folder_belongs_to_one_market() -> None:
+    def series(feed: Feed, seed: int | None = None) -> str:
+        return Plan(State(Path("x")), feed, None, 60, ("BTCUSDT",), {}, seed).series
+
+    assert len({series("replay"), series("none"), series("synthetic"), series("synthetic", 2)}) == 4
+    assert series("synthetic") == series("synthetic", 1)
+
+
+def test_candles_are_replayed_where_there_are_some(tmp_path: Path) -> None:
+    data = write_candles(tmp_path / "data", "BTCUSDT", "ETHUSDT")
+    plan = make_plan(state=tmp_path, env={"PERPETUA_DATA_DIR": str(data)}, symbols="ethusdt, BTCUSDT,ETHUSDT")
+    assert (plan.feed, plan.market, plan.data) == ("replay", "real", data)
+    assert plan.symbols == ("ETHUSDT", "BTCUSDT")
+
+
+def test_a_synthetic_market_needs_no_folder_and_has_every_symbol_of_the_venue(tmp_path: Path) -> None:
+    plan = make_plan(state=tmp_path, env={}, feed="synthetic", symbols=",".join(known_symbols()))
+    assert (plan.market, plan.data, len(plan.symbols)) == ("synthetic", None, 10)
+    assert tuple(listing.symbol for listing in LISTINGS) == plan.symbols
+
+
+def test_without_a_wish_the_symbols_are_those_that_the_accounts_trade(tmp_path: Path) -> None:
+    five = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
+    assert make_plan(state=tmp_path, env={}, feed="synthetic").symbols == five
+    (tmp_path / "venues").mkdir()
+    shutil.copy(CONFIG / "venues" / "paper.yaml", tmp_path / "venues")
+    (tmp_path / "accounts.yaml").write_text("accounts: [{symbols: [DOTUSDT, ETHUSDT]}, {symbols: [ETHUSDT, MINE]}]")
+    assert traded_symbols(tmp_path) == ("ETHUSDT", "DOTUSDT")
+    (tmp_path / "accounts.yaml").write_text("accounts: [{strategy_id: dca}]")
+    with pytest.raises(CliError, match=r"config/accounts\.yaml cannot be read: 'symbols'"):
+        traded_symbols(tmp_path)
+
+
+def test_assets_of_the_environment_name_the_symbols(tmp_path: Path) -> None:
+    assert make_plan(state=tmp_path, env={"ASSETS": "SOLUSDT"}, feed="synthetic").symbols == ("SOLUSDT",)
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf"), 1e9])
+def test_an_impossible_speed_is_refused(tmp_path: Path, speed: float) -> None:
+    with pytest.raises(CliError, match="speed"):
+        make_plan(state=tmp_path, env={}, speed=speed)
+
+
+def test_wrong_wishes_are_refused_before_anything_is_started(tmp_path: Path) -> None:
+    data = write_candles(tmp_path / "data", "BTCUSDT")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "BTCUSDT-1m.csv.gz").write_bytes(b"not gzip")
+    cases: list[tuple[dict[str, object], str]] = [
+        ({"symbols": "DOGEUSDT"}, "DOGEUSDT is not a symbol"),
+        ({"data": data, "symbols": "ETHUSDT"}, "no candles of ETHUSDT"),
+        ({"data": tmp_path / "nowhere"}, "is not a folder"),
+        ({"data": empty}, "no <symbol>-1m.csv.gz"),
+        ({"data": tmp_path / "torn", "symbols": "BTCUSDT"}, "cannot be read"),
+        ({"feed": "mtgox"}, "'mtgox' is not a feed"),
+        ({"feed": "synthetic", "data": data}, "--data does not go with"),
+    ]
+    for options, said in cases:
+        with pytest.raises(CliError) as raised:
+            make_plan(state=tmp_path, env={}, **options)  # type: ignore[arg-type]
+        assert said in raised.value.message
+        assert raised.value.hint

@@ -1,0 +1,137 @@
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.errors import CliError
+from cli.run import supervisor as supervising
+from cli.run.backoff import Backoff
+from cli.run.supervisor import Supervisor
+from cli.run.workers import Worker
+
+SLEEPS = "import time; time.sleep(60)"
+STUBBORN = (
+    "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - a process's state has no event
+            await asyncio.sleep(0.01)
+
+
+def worker(tmp_path: Path, name: str, code: str, *arguments: str) -> Worker:
+    argv = [sys.executable, "-S", "-c", code, *arguments]
+    return Worker(name, 1, tmp_path / f"{name}-1.log", lambda port: {}, argv)
+
+
+async def always_ready(port: int, path: str) -> tuple[int, str] | None:
+    return 200, "{}"
+
+
+async def never_ready(port: int, path: str) -> tuple[int, str] | None:
+    return 503, '{"ready": false}'
+
+
+async def test_a_killed_worker_is_said_and_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    supervisor = Supervisor([worker(tmp_path, "context", SLEEPS)], said=said.append, probe=always_ready)
+    supervisor.start()
+    try:
+        await supervisor.until_ready()
+        (one,) = supervisor.workers
+        assert one.child is not None
+        first = one.child.pid
+        one.child.signal(9)
+        await until(lambda: one.restarts == 1 and one.state == "ready")
+        assert one.child is not None
+        assert one.child.pid != first
+        assert supervisor.restarts == 1
+        assert said == ["context-1 killed by SIGKILL; starts again in 1 s", "context-1 is back"]
+    finally:
+        await supervisor.stop()
+
+
+async def test_a_stop_leaves_no_process_and_ends_the_feed_first(tmp_path: Path) -> None:
+    workers = [worker(tmp_path, name, SLEEPS) for name in ("feed", "context", "ledger")]
+    supervisor = Supervisor(workers, probe=always_ready)
+    supervisor.start()
+    await supervisor.until_ready()
+    pids = [one.child.pid for one in workers if one.child]
+    await supervisor.stop()
+    assert len(pids) == 3
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert {one.state for one in workers} == {"stopped"}
+    await supervisor.stop()
+
+
+async def test_one_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "STOP_S", 0.3)
+    said: list[str] = []
+    deaf = tmp_path / "deaf"
+    stubborn = worker(tmp_path, "executor", STUBBORN, str(deaf))
+    supervisor = Supervisor([stubborn], said=said.append, probe=always_ready)
+    supervisor.start()
+    await supervisor.until_ready()
+    await until(deaf.exists)
+    assert stubborn.child is not None
+    pid = stubborn.child.pid
+    await supervisor.stop()
+    assert not psutil.pid_exists(pid)
+    assert "was killed" in said[0]
+
+
+async def test_one_that_keeps_dying_ends_the_start_with_its_last_words(tmp_path: Path) -> None:
+    dies = worker(tmp_path, "ledger", "import sys; sys.exit('no such database')")
+    dies.backoff = nearly_given_up()
+    supervisor = Supervisor([dies], probe=never_ready)
+    supervisor.start()
+    try:
+        with pytest.raises(CliError) as raised:
+            await supervisor.until_ready(timeout=30)
+    finally:
+        await supervisor.stop()
+    assert "ledger-1 does not start" in raised.value.message
+    assert "no such database" in raised.value.message
+    assert "ledger-1.log" in raised.value.hint
+
+
+def nearly_given_up() -> Backoff:
+    """Two deaths behind it: the third is one too many, without waiting for the first two."""
+    return Backoff(deaths=supervising.HOPELESS_DEATHS - 1)
+
+
+async def test_one_that_never_gets_ready_is_named_with_its_reason(tmp_path: Path) -> None:
+    supervisor = Supervisor([worker(tmp_path, "gateway", SLEEPS)], probe=never_ready)
+    supervisor.start()
+    try:
+        await until(lambda: bool(supervisor.workers[0].unready_because))
+        with pytest.raises(CliError, match=r"gateway-1 \(.*false"):
+            await supervisor.until_ready(timeout=0.1)
+    finally:
+        await supervisor.stop()
+
+
+async def test_the_feed_starts_when_all_others_are_ready(tmp_path: Path) -> None:
+    ready: set[int] = set()
+
+    async def probe(port: int, path: str) -> tuple[int, str] | None:
+        return (200, "{}") if port in ready else None
+
+    feed, context = worker(tmp_path, "feed", SLEEPS), worker(tmp_path, "context", SLEEPS)
+    supervisor = Supervisor([feed, context], probe=probe)
+    supervisor.start()
+    try:
+        assert (feed.child, feed.state) == (None, "new")
+        ready.add(context.port)
+        await until(lambda: feed.child is not None)
+        ready.add(feed.port)
+        await supervisor.until_ready()
+    finally:
+        await supervisor.stop()
+    assert supervisor.restarts == 0
