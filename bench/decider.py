@@ -23,11 +23,11 @@ import orjson
 from nats.js import JetStreamContext
 
 from cli.embedded import Servers
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.context import TradingContext
 from services.decider.adapters import models_file
-from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.settings import CONFIG
 from tests.fakes.decider_contexts import asset, context

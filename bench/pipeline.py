@@ -28,10 +28,10 @@ from cli.run.phases import Phases
 from cli.run.plan import make_plan
 from cli.run.seed import read_accounts
 from cli.run.session import Session, session
+from libs.configuration.mirror import StateMirror
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.emit import Emit
-from libs.runtime.mirror import StateMirror
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest, Trigger

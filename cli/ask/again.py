@@ -18,9 +18,9 @@ from cli.ask.prompts import loaded
 from cli.ask.records import decided, records
 from cli.connection import connected
 from cli.errors import CliError
+from libs.configuration.mirror import ConfigMirror
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.clock import WallClock
-from libs.runtime.mirror import ConfigMirror
-from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import Account
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from cli.connection import connected
 from cli.errors import CliError
 from cli.files import load, parse
-from libs.runtime.accounts import Accounts
+from libs.configuration.accounts import Accounts
+from libs.configuration.configuration import By, ConfigRefusal, Configuration, KvConfigStore, Refused, Written
+from libs.configuration.strategies import Preview, Strategies
+from libs.configuration.templates import JinjaTemplates, TemplateFailed
 from libs.runtime.bus import Bus
-from libs.runtime.configuration import By, ConfigRefusal, Configuration, KvConfigStore, Refused, Written
 from libs.runtime.errors import Unavailable
-from libs.runtime.strategies import Preview, Strategies
-from libs.runtime.templates import JinjaTemplates, TemplateFailed
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_STATE

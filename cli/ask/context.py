@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from cli.connection import connected
 from cli.errors import CliError
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.errors import Unavailable
-from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.schemas import ids
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.subjects import CONTEXTS, context_built

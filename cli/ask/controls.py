@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from cli.ask.configuring import by
 from cli.connection import connected
 from cli.errors import CliError
-from libs.runtime.controls import requested, still_to_do
+from libs.configuration.controls import requested, still_to_do
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.errors import Unavailable
-from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.schemas.account import Control
 from libs.schemas.subjects import ALL_ACCOUNTS
 

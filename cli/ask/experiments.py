@@ -14,10 +14,10 @@ from cli.ask.models import chain_of, configured
 from cli.ask.records import History, history, market_now
 from cli.errors import CliError
 from libs.analytics.experiments import ArmFigures, Difference, Report, report
-from libs.runtime.closes import closes
-from libs.runtime.configuration import By, Configuration
-from libs.runtime.decided import BASELINE, arms_of
-from libs.runtime.experiments import Experiments
+from libs.configuration.configuration import By, Configuration
+from libs.configuration.experiments import Experiments
+from libs.records.closes import closes
+from libs.records.decided import BASELINE, arms_of
 from libs.runtime.validation import explain
 from libs.schemas.experiment import Experiment
 

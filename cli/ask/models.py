@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from cli.connection import connected
 from cli.errors import CliError
+from libs.configuration.configuration import By
 from libs.runtime.bus import Bus
-from libs.runtime.configuration import By
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.subjects import KV_CONFIG
 from services.decider.adapters import models_file

@@ -10,8 +10,8 @@ from cli.ask.models import Configured, configured
 from cli.ask.records import newest_context, records
 from cli.connection import connected
 from cli.errors import CliError
-from libs.runtime.mirror import ConfigMirror
-from libs.runtime.templates import JinjaTemplates, TemplateFailed
+from libs.configuration.mirror import ConfigMirror
+from libs.configuration.templates import JinjaTemplates, TemplateFailed
 from libs.schemas.context import TradingContext
 from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel, prompt_room

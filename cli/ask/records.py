@@ -15,6 +15,7 @@ from pymongo.errors import PyMongoError
 from cli.ask.address import mongodb_url, nats_url
 from cli.connection import connected
 from cli.errors import CliError
+from libs.records.proposals import body_hashes, proposal_of
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.errors import Unavailable
@@ -23,7 +24,6 @@ from libs.runtime.settings import MongoSettings
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.subjects import CONTEXTS, context_built
-from services.ledger.domain.records import body_hashes, proposal_of
 
 Records = AsyncDatabase[Document]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.ask.records import history
 from cli.errors import CliError
 from libs.analytics.usage import usage
-from libs.runtime.decided import calls
+from libs.records.decided import calls
 from libs.schemas.analytics import CostLine, UsageMetrics
 
 _SINCE = re.compile(r"([1-9]\d{0,3})([hd])")

@@ -13,7 +13,7 @@ from cli.project import STATE
 
 if TYPE_CHECKING:
     from cli.ask.configuring import Desk
-    from libs.runtime.configuration import Stored
+    from libs.configuration.configuration import Stored
     from libs.schemas.account import Account
 
 account_app = typer.Typer(help="Accounts: their limits, symbols and strategies.", no_args_is_help=True)

@@ -13,7 +13,7 @@ from cli.project import STATE
 
 if TYPE_CHECKING:
     from cli.ask.configuring import Desk
-    from libs.runtime.configuration import Stored
+    from libs.configuration.configuration import Stored
     from libs.schemas.account import Account
     from libs.schemas.strategy import TradingStrategy
 
@@ -119,8 +119,8 @@ def strategy_preview(
     if (file is None) == (strategy is None):
         raise CliError("name one strategy to preview", "write its id, or --file FILE")
     if file is not None and account is None:
-        from libs.runtime.strategies import Preview
-        from libs.runtime.templates import JinjaTemplates
+        from libs.configuration.strategies import Preview
+        from libs.configuration.templates import JinjaTemplates
 
         texts = previewed(Preview(JinjaTemplates()), read_strategy(file), None)
     else:

@@ -12,10 +12,10 @@ from typing import Any
 from cli.errors import CliError
 from cli.files import load, parse, rows
 from cli.project import CONFIG
+from libs.configuration.configuration import By, Configuration, Configured, KvConfigStore, Refused
+from libs.configuration.strategies import Strategies
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.bus import Bus
-from libs.runtime.configuration import By, Configuration, Configured, KvConfigStore, Refused
-from libs.runtime.strategies import Strategies
-from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import Account
 from libs.schemas.base import Message
 from libs.schemas.experiment import Experiment

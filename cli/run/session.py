@@ -25,9 +25,10 @@ from cli.run.workers import Worker, exit_words
 from cli.screen.board import Board, DecisionRow, ServerRow, WorkerRow
 from cli.screen.observe import Observer, lag_of
 from cli.screen.summary import Summary
+from libs.records.collections import provision
 from libs.runtime.bus import Bus
 from libs.runtime.ending import end
-from libs.runtime.mongo import Database, provision
+from libs.runtime.mongo import Database
 from libs.runtime.provision import provision_nats
 from libs.runtime.settings import MongoSettings
 

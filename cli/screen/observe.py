@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from cli.screen.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, decision_rows
 from cli.screen.summary import is_live
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.perps.margin import unrealized_pnl
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
-from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas.account import AccountState, Position
 from libs.schemas.market import MarketTick

@@ -1,6 +1,6 @@
 """Wiring of the context worker."""
 
-from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.worker import Worker, run
 from services.context.adapters.candles import OwnCandles
 from services.context.adapters.deadletters import DeadTicks

@@ -4,15 +4,15 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from libs.configuration.mirror import ConfigMirror
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.clock import WallClock
-from libs.runtime.mirror import ConfigMirror
 from libs.runtime.worker import Worker, run
 from libs.schemas.account import Budgets
 from services.decider.adapters import models_file
 from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
-from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.adapters.keys import Keys
 from services.decider.adapters.litellm import LiteLLM
 from services.decider.adapters.rebuild import NatsLog, Rebuild

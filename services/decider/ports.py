@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from libs.configuration.templates import Page, TemplateFailed
 from libs.runtime.clock import Clock
-from libs.runtime.templates import Page, TemplateFailed
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig

@@ -3,7 +3,7 @@
 import os
 from decimal import Decimal
 
-from libs.runtime.mirror import ConfigMirror, ConfigValue
+from libs.configuration.mirror import ConfigMirror, ConfigValue
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake

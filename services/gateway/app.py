@@ -2,12 +2,12 @@
 
 import secrets
 
-from libs.runtime.accounts import Accounts
-from libs.runtime.configuration import Configuration, KvConfigStore
-from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.configuration.accounts import Accounts
+from libs.configuration.configuration import Configuration, KvConfigStore
+from libs.configuration.mirror import ConfigMirror, StateMirror
+from libs.configuration.strategies import Strategies
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.mongo import Database
-from libs.runtime.strategies import Strategies
-from libs.runtime.templates import JinjaTemplates
 from libs.runtime.worker import Worker, run
 from services.gateway.adapters.kv import KvAccounts
 from services.gateway.adapters.mongo import MongoClaims, MongoKeys

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from libs.analytics.trades import Trade
+from libs.configuration.accounts import Accounts as ConfiguredAccounts
+from libs.configuration.configuration import ConfigStore
+from libs.configuration.strategies import Strategies
 from libs.risk.marks import Mark
-from libs.runtime.accounts import Accounts as ConfiguredAccounts
 from libs.runtime.clock import Clock
-from libs.runtime.configuration import ConfigStore
 from libs.runtime.emit import Emit
-from libs.runtime.strategies import Strategies
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message

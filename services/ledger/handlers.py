@@ -6,7 +6,7 @@ from faststream.nats import NatsRouter
 
 from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades, storm_of
 from libs.analytics.trades import total
-from libs.runtime.configuration import by_of
+from libs.configuration.configuration import by_of
 from libs.runtime.deadletters import dead_letter, ends
 from libs.runtime.delivery import consume, delivered
 from libs.runtime.emit import Emit

@@ -1,6 +1,6 @@
 """The validator: every proposal against the rules, on the latest known market and account."""
 
-from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.worker import Worker, run
 from services.validator.adapters.ticks import LatestMarks
 from services.validator.handlers import routes

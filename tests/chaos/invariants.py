@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.bus import Bus
-from libs.runtime.mirror import ConfigMirror, StateMirror
 from libs.runtime.mongo import client
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import ids

@@ -7,7 +7,7 @@ import pytest
 
 from cli.ask.experiments import lines, shown, start, stop
 from cli.ask.usage import used
-from libs.runtime.configuration import By
+from libs.configuration.configuration import By
 from libs.schemas.experiment import Experiment
 from tests.chaos.invariants import check_books, check_database, check_log, check_shadows, is_shadow, read_log
 from tests.chaos.pipeline import pipeline

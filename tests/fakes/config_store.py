@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from libs.runtime.configuration import By, Written
+from libs.configuration.configuration import By, Written
 from libs.runtime.errors import Conflict
 
 T0 = datetime(2026, 5, 4, tzinfo=UTC)

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.clock import WallClock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
 from libs.schemas.venue import VenueSymbol
 from services.decider.adapters import models_file
-from services.decider.adapters.jinja import JinjaTemplates
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.policy import Limits
 from services.decider.domain.replies import Outcome, Reply

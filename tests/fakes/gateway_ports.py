@@ -12,12 +12,12 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from libs.analytics.trades import Trade
+from libs.configuration.accounts import Accounts
+from libs.configuration.configuration import Configuration
+from libs.configuration.strategies import Strategies
+from libs.configuration.templates import JinjaTemplates
 from libs.risk.marks import Mark
-from libs.runtime.accounts import Accounts
-from libs.runtime.configuration import Configuration
 from libs.runtime.emit import Emit
-from libs.runtime.strategies import Strategies
-from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Acknowledgement, Alert
 from libs.schemas.base import Message

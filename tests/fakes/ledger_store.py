@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from libs.analytics.trades import Trade, in_order
-from libs.runtime.trades import trade_of
+from libs.records.trades import trade_of
 from services.ledger.domain.advisories import StoredMessage
 from services.ledger.domain.upserts import RANK, Advance, Guard, Upserts
 

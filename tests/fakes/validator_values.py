@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from libs.runtime.configuration import By
+from libs.configuration.configuration import By
 from libs.schemas.account import Account, AccountState, PerformanceMetrics, Position, TradingDay
 from libs.schemas.decision import Arm, AssetDecision, AssetFacts, DecisionProposed, Facts, StrategyRef, TradingDecision
 from libs.schemas.market import MarketTick

@@ -12,7 +12,8 @@ from typing import Any
 import nats
 from nats.js import JetStreamContext
 
-from libs.runtime.mongo import client, provision
+from libs.records.collections import provision
+from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import ids, subjects

@@ -8,14 +8,22 @@ from pathlib import Path
 import pytest
 
 from cli.connection import connected
-from libs.runtime.accounts import Accounts
+from libs.configuration.accounts import Accounts
+from libs.configuration.configuration import (
+    By,
+    ConfigRefusal,
+    ConfigStore,
+    Configuration,
+    KvConfigStore,
+    Refused,
+    Stored,
+)
+from libs.configuration.mirror import ConfigMirror
+from libs.configuration.strategies import Strategies
+from libs.configuration.templates import JinjaTemplates
 from libs.runtime.bus import Bus
-from libs.runtime.configuration import By, ConfigRefusal, ConfigStore, Configuration, KvConfigStore, Refused, Stored
 from libs.runtime.errors import Conflict
-from libs.runtime.mirror import ConfigMirror
 from libs.runtime.provision import provision_nats
-from libs.runtime.strategies import Strategies
-from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import AuditEvent
 from libs.schemas.subjects import AUDIT, account_key, venue_key
 from services.ledger.app import create_app

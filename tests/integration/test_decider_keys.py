@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from cli.ask import models as command
 from cli.errors import CliError
-from libs.runtime.configuration import By, by_of
+from libs.configuration.configuration import By, by_of
 from libs.runtime.provision import provision_nats
 from libs.schemas.analytics import Alert
 from services.decider.adapters.keys import Keys

@@ -13,9 +13,9 @@ from cli.commands.root import app
 from cli.connection import connected
 from cli.errors import CliError
 from cli.run.seed import read_all, seed
+from libs.configuration.configuration import KvConfigStore
+from libs.configuration.mirror import ConfigMirror
 from libs.runtime.bus import Bus
-from libs.runtime.configuration import KvConfigStore
-from libs.runtime.mirror import ConfigMirror
 from libs.runtime.provision import provision_nats
 from services.context.domain.arms import assign
 from services.ledger.domain.configuration import ConfigWrite, event_of

@@ -18,7 +18,8 @@ from nats.js import JetStreamContext
 from pymongo.asynchronous.database import AsyncDatabase
 
 from cli.embedded import Servers
-from libs.runtime.mongo import client, provision
+from libs.records.collections import provision
+from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import subjects

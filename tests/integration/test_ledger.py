@@ -14,7 +14,8 @@ from bson.decimal128 import Decimal128
 from nats.js import JetStreamContext
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.runtime.mongo import client, provision
+from libs.records.collections import provision
+from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.base import Message

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cli.embedded import Servers
-from libs.runtime.mirror import ConfigMirror
+from libs.configuration.mirror import ConfigMirror
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import subjects

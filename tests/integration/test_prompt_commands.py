@@ -15,10 +15,11 @@ from cli.commands.root import app
 from cli.connection import connected
 from cli.errors import CliError
 from cli.run.seed import read_all, seed
+from libs.configuration.mirror import ConfigMirror
+from libs.records.collections import provision
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
-from libs.runtime.mirror import ConfigMirror
-from libs.runtime.mongo import client, provision
+from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.subjects import DECISIONS, context_built

@@ -13,10 +13,11 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
+from libs.records.collections import provision
 from libs.risk.evaluation import Scene, evaluate
 from libs.risk.facts import facts_of_context
 from libs.risk.marks import Mark, after_tick
-from libs.runtime.mongo import client, provision
+from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.account import AccountState

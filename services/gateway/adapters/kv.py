@@ -1,6 +1,6 @@
 """Accounts, their states and strategies from the live copies of the KV buckets."""
 
-from libs.runtime.mirror import ConfigMirror, StateMirror
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol

@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.analytics.trades import Trade
-from libs.runtime.trades import STRATEGY_OF_TRADE, trade_of
+from libs.records.trades import STRATEGY_OF_TRADE, trade_of
 from libs.schemas.analytics import Alert
 from services.gateway.adapters.mongo import Document, answering
 from services.gateway.adapters.mongo_records import after

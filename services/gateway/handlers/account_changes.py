@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Response
 from pydantic import ValidationError
 
-from libs.runtime.configuration import refused, updated
+from libs.configuration.configuration import refused, updated
 from libs.schemas.account import Account
 from services.gateway.domain.configuring import AccountBody, ChangedAccount, IfMatch, version_of
 from services.gateway.domain.keys import ApiKey, Scope

@@ -4,8 +4,8 @@ from typing import TypeVar
 
 from fastapi import Response
 
-from libs.runtime import configuration
-from libs.runtime.configuration import By, ConfigRefusal, Stored
+from libs.configuration import configuration
+from libs.configuration.configuration import By, ConfigRefusal, Stored
 from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
 from services.gateway.domain.configuring import refusal_of

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from libs.runtime.controls import requested, still_to_do
+from libs.configuration.controls import requested, still_to_do
 from libs.schemas.subjects import ALL_ACCOUNTS
 from services.gateway.domain.controls import ControlBody, ControlTaken, control_id
 from services.gateway.domain.keys import ApiKey, Scope

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 
 from libs.analytics.comparison import ranked, recommend
 from libs.analytics.performance import Period, performance
-from libs.runtime.configuration import Refused
+from libs.configuration.configuration import Refused
 from libs.schemas.account import Account
 from libs.schemas.analytics import StrategyPerformance
 from services.gateway.domain.figures import (

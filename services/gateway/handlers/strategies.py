@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import ValidationError
 
-from libs.runtime.configuration import Refused, updated
-from libs.runtime.configuration import refused as refused_fields
-from libs.runtime.strategies import assignments
-from libs.runtime.templates import TemplateFailed
+from libs.configuration.configuration import Refused, updated
+from libs.configuration.configuration import refused as refused_fields
+from libs.configuration.strategies import assignments
+from libs.configuration.templates import TemplateFailed
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key
 from libs.strategies.sample import samples

@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.analytics.trades import Trade, in_order
-from libs.runtime.trades import STRATEGY_OF_TRADE, trade_of
+from libs.records.trades import STRATEGY_OF_TRADE, trade_of
 from services.ledger.domain.upserts import RANK, Advance, Guard, Upsert, Upserts
 
 TIMEOUT_S = 10.0  # a server that hangs counts as away

@@ -2,8 +2,8 @@
 
 import nats.js.errors
 
+from libs.configuration.configuration import KvConfigStore
 from libs.runtime.bus import NATS_AWAY, Bus
-from libs.runtime.configuration import KvConfigStore
 from libs.runtime.errors import Unavailable
 from services.ledger.domain.advisories import StoredMessage
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from libs.configuration.mirror import ConfigMirror
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
-from libs.runtime.mirror import ConfigMirror, KvMirror
+from libs.runtime.mirror import KvMirror
 from libs.schemas.analytics import Alert
 from libs.schemas.market import MarketClock
 from libs.schemas.subjects import CLOCK_KEY, KV_CLOCK, KV_CONFIG

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from libs.runtime.templates import JinjaTemplates
+from libs.configuration.templates import JinjaTemplates
 from libs.schemas.reasons import AbstainReason
 from libs.schemas.venue import MarginTier, VenueSymbol
 from services.decider.domain.catalogue import CatalogueEntry, prompt_room

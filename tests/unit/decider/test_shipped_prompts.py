@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from libs.configuration.templates import JinjaTemplates, Page
 from libs.risk.judge import judge
 from libs.risk.values import AccountView, Judgement, Limits, PositionView
-from libs.runtime.templates import JinjaTemplates, Page
 from libs.schemas.account import Account, PositionSide
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import AssetFacts, Facts, TradingDecision

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from libs.runtime.configuration import parsed
+from libs.configuration.configuration import parsed
 from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from libs.records.trades import trade_of
 from libs.runtime.emit import Emit
-from libs.runtime.trades import trade_of
 from libs.schemas.account import ControlRequested, Position
 from libs.schemas.analytics import Alert
 from libs.schemas.orders import PositionEvent, PositionKind

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cli.run.seed import read_strategies
-from libs.runtime.configuration import Configuration
-from libs.runtime.strategies import Strategies
-from libs.runtime.templates import JinjaTemplates
+from libs.configuration.configuration import Configuration
+from libs.configuration.strategies import Strategies
+from libs.configuration.templates import JinjaTemplates
 from libs.schemas.strategy import TradingStrategy
 from libs.strategies.checks import conflicts, largest_order, problems
 from libs.strategies.sample import samples

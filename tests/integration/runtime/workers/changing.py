@@ -4,10 +4,10 @@ import asyncio
 import os
 
 from cli.connection import connected
-from libs.runtime.accounts import Accounts
-from libs.runtime.configuration import By, Configuration, KvConfigStore
-from libs.runtime.strategies import Strategies
-from libs.runtime.templates import JinjaTemplates
+from libs.configuration.accounts import Accounts
+from libs.configuration.configuration import By, Configuration, KvConfigStore
+from libs.configuration.strategies import Strategies
+from libs.configuration.templates import JinjaTemplates
 
 
 async def change() -> None:

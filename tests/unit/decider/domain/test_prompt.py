@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.configuration.templates import JinjaTemplates
 from libs.risk.promises import sentences
-from libs.runtime.templates import JinjaTemplates
 from libs.schemas.account import OpenOrder, TradeHistory
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import TradingDecision

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from libs.runtime.configuration import (
+from libs.configuration.configuration import (
     By,
     C,
     ConfigRefusal,
@@ -20,8 +20,8 @@ from libs.runtime.configuration import (
     parsed,
     updated,
 )
+from libs.configuration.templates import TemplateFailed
 from libs.runtime.errors import Conflict
-from libs.runtime.templates import TemplateFailed
 from libs.schemas.account import Account, AccountState
 from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy

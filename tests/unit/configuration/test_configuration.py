@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from libs.runtime.accounts import Accounts
-from libs.runtime.configuration import By, ConfigRefusal, Configuration, Refused, Stored, by_of, updated
-from libs.runtime.strategies import Strategies, assignments
-from libs.runtime.templates import JinjaTemplates
+from libs.configuration.accounts import Accounts
+from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Stored, by_of, updated
+from libs.configuration.strategies import Strategies, assignments
+from libs.configuration.templates import JinjaTemplates
 from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key

@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from libs.runtime import template_rules
-from libs.runtime.template_rules import BUDGET, Work
+from libs.configuration import template_rules
+from libs.configuration.template_rules import BUDGET, Work
 from libs.strategies.view import View, asked
 
 MAX_CHARS = 20_000

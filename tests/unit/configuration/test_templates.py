@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.runtime.template_rules import MAX_TEXT
-from libs.runtime.templates import MAX_CHARS, JinjaTemplates, TemplateFailed
+from libs.configuration.template_rules import MAX_TEXT
+from libs.configuration.templates import MAX_CHARS, JinjaTemplates, TemplateFailed
 from libs.strategies.variables import template_variables
 from libs.strategies.view import View
 from tests.fakes.decider_contexts import account, context, position

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from libs.runtime.configuration import By, ConfigRefusal, Configuration, Refused, Stored, updated
-from libs.runtime.strategies import Strategies
+from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Stored, updated
+from libs.configuration.strategies import Strategies
 from libs.schemas.account import Account, AccountState, AccountStatus
 from libs.schemas.subjects import account_key
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from libs.records.proposals import body_hashes, proposal_of
 from libs.schemas.decision import DecisionProposed, Timing
 from services.ledger.domain.project import project
-from services.ledger.domain.records import body_hashes, proposal_of
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_store import FakeStore
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from libs.runtime.configuration import By, ConfigRefusal, Configuration, Refused, Stored, parsed
-from libs.runtime.strategies import Strategies
+from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Stored, parsed
+from libs.configuration.strategies import Strategies
 from libs.schemas.account import Account
 from libs.schemas.experiment import Experiment
 from libs.schemas.strategy import TradingStrategy

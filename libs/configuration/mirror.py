@@ -1,0 +1,121 @@
+"""Live copies of configuration and account states."""
+
+from collections.abc import Callable, Mapping
+
+from libs.runtime.bus import Bus
+from libs.runtime.mirror import KvMirror, Misplaced
+from libs.schemas.account import Account, AccountState
+from libs.schemas.experiment import Experiment
+from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, experiment_key, strategy_key, venue_key
+from libs.schemas.venue import VenueSymbol
+
+ConfigValue = Account | TradingStrategy | VenueSymbol | ModelsConfig | Experiment
+_KINDS: dict[str, type[ConfigValue]] = {
+    "account": Account,
+    "strategy": TradingStrategy,
+    "venue": VenueSymbol,
+    "experiment": Experiment,
+    MODELS_KEY: ModelsConfig,
+}
+
+
+def _config(key: str, data: bytes) -> ConfigValue | None:
+    kind = _KINDS.get(key.partition(".")[0])
+    if kind is None:
+        return None
+    value = kind.model_validate_json(data)
+    if key not in keys_of(value):
+        raise Misplaced(f"it names itself {keys_of(value)[0]}: write it under that key, or correct its id")
+    return value
+
+
+def keys_of(value: ConfigValue) -> tuple[str, ...]:
+    """The keys under which a value may stand."""
+    match value:
+        case Account():
+            return (account_key(value.account_id),)
+        case TradingStrategy():
+            return strategy_key(value.strategy_id), strategy_key(value.strategy_id, value.version)
+        case VenueSymbol():
+            return (venue_key(value.venue, value.symbol),)
+        case ModelsConfig():
+            return (MODELS_KEY,)
+        case Experiment():
+            return (experiment_key(value.name),)
+
+
+class ConfigMirror:
+    """Accounts, strategies, venue symbols, experiments and the models that decide, as configured now."""
+
+    def __init__(self, bus: Bus, *, on_change: Callable[[str, ConfigValue | None], None] | None = None) -> None:
+        self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=on_change)
+
+    async def start(self) -> None:
+        await self._mirror.start()
+
+    async def stop(self) -> None:
+        await self._mirror.stop()
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        return {v.account_id: v for v in self._mirror.items().values() if isinstance(v, Account)}
+
+    @property
+    def strategies(self) -> dict[str, TradingStrategy]:
+        """The active version of each strategy."""
+        found = self._mirror.items().items()
+        return {v.strategy_id: v for k, v in found if isinstance(v, TradingStrategy) and k.count(".") == 1}
+
+    @property
+    def venue_symbols(self) -> dict[tuple[str, str], VenueSymbol]:
+        return {(v.venue, v.symbol): v for v in self._mirror.items().values() if isinstance(v, VenueSymbol)}
+
+    @property
+    def experiments(self) -> dict[str, Experiment]:
+        return {v.name: v for v in self._mirror.items().values() if isinstance(v, Experiment)}
+
+    @property
+    def models(self) -> ModelsConfig | None:
+        """The chain of models that was switched to while running, if any."""
+        value = self._mirror.get(MODELS_KEY)
+        return value if isinstance(value, ModelsConfig) else None
+
+    def account(self, account_id: str) -> Account | None:
+        value = self._mirror.get(f"account.{account_id}")
+        return value if isinstance(value, Account) else None
+
+    def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None:
+        value = self._mirror.get(f"strategy.{strategy_id}" + ("" if version is None else f".{version}"))
+        return value if isinstance(value, TradingStrategy) else None
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        value = self._mirror.get(f"venue.{venue}.{symbol}")
+        return value if isinstance(value, VenueSymbol) else None
+
+
+def _state(key: str, data: bytes) -> AccountState:
+    state = AccountState.model_validate_json(data)
+    if state.account_id != key:
+        raise Misplaced(f"it is the state of {state.account_id}: another account must not be told it")
+    return state
+
+
+class StateMirror:
+    """Last known state of each account."""
+
+    def __init__(self, bus: Bus, *, on_change: Callable[[str, AccountState | None], None] | None = None) -> None:
+        self._mirror: KvMirror[AccountState] = KvMirror(bus, KV_STATE.name, _state, on_change=on_change)
+
+    async def start(self) -> None:
+        await self._mirror.start()
+
+    async def stop(self) -> None:
+        await self._mirror.stop()
+
+    def get(self, account_id: str) -> AccountState | None:
+        return self._mirror.get(account_id)
+
+    def items(self) -> Mapping[str, AccountState]:
+        return self._mirror.items()
