@@ -10,8 +10,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.executor.handlers.board import Board
-from services.executor.handlers.desks import Desks
+from services.executor.application.board import Board
+from services.executor.application.desks import Desks
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import Ports
 

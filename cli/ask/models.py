@@ -22,7 +22,7 @@ from services.decider.domain.catalogue import Catalogue, CatalogueEntry, Catalog
 from services.decider.settings import Settings
 
 if TYPE_CHECKING:
-    from services.decider.handlers.trial import Trial
+    from services.decider.application.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ async def unswitch(url: str, words: Mapping[str, str]) -> Configured:
 
 async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Trial]":
     from services.decider.app import endpoints_of, models_of
-    from services.decider.handlers.trial import trial
+    from services.decider.application.trial import trial
 
     models = models_of(found.settings)
     await models.start()

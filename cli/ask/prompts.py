@@ -13,12 +13,12 @@ from cli.errors import CliError
 from libs.configuration.mirror import ConfigMirror
 from libs.configuration.templates import JinjaTemplates, TemplateFailed
 from libs.schemas.context import TradingContext
+from services.decider.application.prompting import Writer
 from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel, prompt_room
 from services.decider.domain.gate import Denied
 from services.decider.domain.prompt import Prompt, sha256
 from services.decider.domain.seats import Seat
-from services.decider.handlers.prompting import Writer
 
 if TYPE_CHECKING:
     from services.decider.adapters.litellm import LiteLLM

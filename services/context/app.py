@@ -10,10 +10,11 @@ from services.context.adapters.positions import NatsPositionLog
 from services.context.adapters.requests import NatsRequestLog
 from services.context.adapters.reuse import RedisReuse
 from services.context.adapters.steps import KvSteps
+from services.context.application.cycles import run_cycles
 from services.context.domain.assets import Studies
 from services.context.domain.market import Market
 from services.context.domain.patience import Patience
-from services.context.handlers import routes, run_cycles
+from services.context.handlers import routes
 from services.context.metrics import MarketCollector, Metrics
 from services.context.ports import Deps
 from services.context.settings import Settings

@@ -19,6 +19,7 @@ from services.decider.adapters.rebuild import NatsLog, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import traced
+from services.decider.application.keys import KeyChecks
 from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
@@ -26,7 +27,6 @@ from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import Limits
 from services.decider.domain.spending import Spending
 from services.decider.handlers import routes
-from services.decider.handlers.keys import KeyChecks
 from services.decider.metrics import DeciderMetrics, GateMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings

@@ -17,11 +17,11 @@ from services.executor.adapters.market import MarketHistory
 from services.executor.adapters.paper import PaperVenue
 from services.executor.adapters.plans import MongoPlans
 from services.executor.adapters.states import KvStates
+from services.executor.application.board import Board
+from services.executor.application.desks import Desks
+from services.executor.application.partitions import Partitions
 from services.executor.domain.trading import Bounds
 from services.executor.handlers import decode, handler
-from services.executor.handlers.board import Board
-from services.executor.handlers.desks import Desks
-from services.executor.handlers.partitions import Partitions
 from services.executor.metrics import ExecutorMetrics
 from services.executor.ports import Deps
 from services.executor.settings import Settings

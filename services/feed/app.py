@@ -11,8 +11,8 @@ from services.feed.adapters.lease import KvLease
 from services.feed.adapters.lockstep import NatsLockstep
 from services.feed.adapters.nats import NatsDesk
 from services.feed.adapters.synthetic import SyntheticMarket
+from services.feed.application import publish
 from services.feed.domain.timeline import Market
-from services.feed.handlers import publish
 from services.feed.metrics import FeedMetrics
 from services.feed.ports import Deps, Live
 from services.feed.settings import Settings

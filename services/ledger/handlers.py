@@ -1,33 +1,20 @@
-"""Events of the log become changes of the read models; messages that ran out of deliveries become dead letters."""
-
-from datetime import UTC, datetime
+"""One consumer for each stream, all by the same rule: any order of events gives the same documents."""
 
 from faststream.nats import NatsRouter
 
-from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades, storm_of
-from libs.analytics.trades import total
-from libs.configuration.configuration import by_of
-from libs.runtime.deadletters import dead_letter, ends
 from libs.runtime.delivery import consume, delivered
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Poison
-from libs.runtime.failpoints import hit
 from libs.schemas import subjects
-from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
-from libs.schemas.dead import DeadLetterError
 from libs.schemas.events import decode_event
-from libs.schemas.orders import PositionEvent
-from libs.schemas.reasons import DeadLetterCode, RejectReason
-from libs.schemas.verdict import DecisionRejected
-from services.ledger.domain.advisories import MaxDeliveries, in_words
-from services.ledger.domain.configuration import ConfigWrite, decoded, event_of
-from services.ledger.domain.project import project
-from services.ledger.domain.trades import ENDS
+from libs.schemas.reasons import DeadLetterCode
+from services.ledger.application import abandoned, config_changed, store
+from services.ledger.domain.advisories import MaxDeliveries
+from services.ledger.domain.configuration import ConfigWrite, decoded
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
 
-WATCHED_TRADES = 50  # what the figures of alerts are about
 STORED = (
     subjects.LEDGER_REQUESTS,
     subjects.LEDGER_CONTEXTS,
@@ -47,17 +34,13 @@ def decode(subject: str, data: bytes) -> Message:
 
 
 def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
-    """One consumer for each stream, all by the same rule: any order of events gives the same documents."""
     router = NatsRouter()
 
     async def on_event(body: Message) -> list[Emit]:
-        info = delivered()
-        await deps.store.apply(project(body, _time(info.published_ns)))
-        hit("ledger.after_store")
-        metrics.stored.labels(info.durable).inc()
-        lag = (deps.clock.wall() - _time(info.published_ns)).total_seconds()
-        metrics.lag.labels(info.durable).set(max(lag, 0.0))
-        return await told_after(deps, body)
+        return await store(deps, metrics, body, delivered())
+
+    async def on_config(write: ConfigWrite) -> Emit | None:
+        return await config_changed(deps, write, delivered())
 
     async def on_max_deliveries(advisory: MaxDeliveries) -> list[Emit]:
         emits = await abandoned(deps, advisory)
@@ -66,10 +49,6 @@ def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
 
     for durable in STORED:
         consume(router, durable, on_event, decode=decode, concurrency=deps.concurrency)
-
-    async def on_config(write: ConfigWrite) -> Emit | None:
-        return await config_changed(deps, write)
-
     consume(router, subjects.LEDGER_ADVISORIES, on_max_deliveries)
     consume(router, subjects.LEDGER_CONFIG, on_config, decode=_config_write)
     return router
@@ -77,62 +56,3 @@ def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
 
 def _config_write(subject: str, data: bytes) -> ConfigWrite:
     return decoded(subject, data, f"$KV.{subjects.KV_CONFIG.name}.")
-
-
-async def config_changed(deps: Deps, write: ConfigWrite) -> Emit | None:
-    """The event of a write of the configuration: the write carries who and why, the bucket's history what was before.
-
-    What a crash of the writer leaves behind is the whole change: its event is made here, under an id of its own.
-    """
-    info = delivered()
-    by, before = by_of(info.headers), await deps.log.before(write.key, info.sequence)
-    made = event_of(write, before, info.sequence, by.who, by.why, _time(info.published_ns))
-    return Emit(*made) if made else None
-
-
-async def told_after(deps: Deps, body: Message) -> list[Emit]:
-    """Alerts and controls that follow from this event, now that it is stored. Repeated, the ids are the same."""
-    if isinstance(body, DecisionRejected) and body.reason is RejectReason.ABSTAINED and not body.arm.shadow:
-        return await _after_abstention(deps, body)
-    return [Emit(subjects.alert_raised(one.account_id), one) for one in await alerts_after(deps, body)]
-
-
-async def _after_abstention(deps: Deps, body: DecisionRejected) -> list[Emit]:
-    account, now = body.account_id, body.rejected_at
-    abstained, ended = await deps.store.endings(account, now - HOUR, now)
-    alert, storm = of_abstentions(account, abstained, ended, now), storm_of(account, abstained, ended, now)
-    told = [Emit(subjects.alert_raised(account), alert)] if alert else []
-    return [*told, Emit(subjects.control_requested(account), storm)] if storm else told
-
-
-async def alerts_after(deps: Deps, body: Message) -> tuple[Alert, ...]:
-    """What a person should be told now that this trade is stored."""
-    if isinstance(body, PositionEvent) and body.kind in ENDS:
-        closed = await deps.store.recent_trades(body.account_id, WATCHED_TRADES)
-        opening = body.wallet_balance - total(trade.pnl for trade in closed)
-        watched = Watched(body.account_id, closed[-1].strategy_id if closed else None, opening, deps.max_drawdown_pct)
-        return of_trades(watched, closed, body.at)
-    return ()
-
-
-async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:
-    """The dead letter of a message that ran out of deliveries; the end of its decision, if it was a step of one."""
-    message = await deps.log.stored(advisory.stream, advisory.stream_seq)
-    now, detail = deps.clock.now(), in_words(advisory, message)
-    letter = dead_letter(
-        subject=message.subject if message else "",
-        headers=message.headers if message else {},
-        body=message.body if message else b"",
-        stream=advisory.stream,
-        durable=advisory.consumer,
-        sequence=advisory.stream_seq,
-        error=DeadLetterError(code=DeadLetterCode.MAX_DELIVERIES, message=detail),
-        deliveries=advisory.deliveries,
-        now=now,
-    )
-    follow = ends(advisory.consumer, message.subject, message.body, detail, now) if message else ()
-    return [letter, *follow]
-
-
-def _time(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)

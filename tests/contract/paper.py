@@ -10,11 +10,11 @@ from decimal import Decimal
 from libs.schemas import ids
 from libs.schemas.venue import VenueSymbol
 from services.executor.adapters.paper import PaperVenue
+from services.executor.application.board import Board
+from services.executor.application.desk import Desk
+from services.executor.application.desks import Desks
 from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market
-from services.executor.handlers.board import Board
-from services.executor.handlers.desk import Desk
-from services.executor.handlers.desks import Desks
 from services.executor.ports import Deps, Submittable, Venue
 from tests.contract.orders import ACCOUNT, SYMBOL
 from tests.fakes import executor_values as values

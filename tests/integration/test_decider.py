@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.decider.handlers import decide
+from services.decider.application.deciding import decide
 from tests.fakes.decider_contexts import context
 from tests.fakes.model_server import Answer, ModelServer, model_server
 from tests.integration.deciding import GPT, KEY, asking, decision, outcomes

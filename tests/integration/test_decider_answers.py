@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from services.decider.adapters.redis import RedisAnswers
+from services.decider.application.deciding import decide
 from services.decider.domain.replies import Outcome, Reply
-from services.decider.handlers import decide
 from services.decider.ports import StoreAway
 from tests.fakes.decider_contexts import context
 from tests.fakes.decider_ports import MemoryAnswers

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from libs.schemas.decision import DecisionProposed
 from services.decider.adapters import models_file
+from services.decider.application.deciding import decide
 from services.decider.domain.policy import Limits
-from services.decider.handlers import decide
 from services.decider.metrics import DeciderMetrics
 from tests.fakes.decider_contexts import context
 from tests.fakes.decider_ports import CONFIG

@@ -23,7 +23,7 @@ from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
 from services.decider.adapters.redis import LEASE_MS, RedisAnswers
 from services.decider.app import create_app, models_of
-from services.decider.handlers import decide
+from services.decider.application.deciding import decide
 from services.decider.ports import AnswerStore, Deps, Models
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import context

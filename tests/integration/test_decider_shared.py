@@ -22,11 +22,11 @@ from libs.schemas import subjects
 from libs.schemas.account import Budgets
 from libs.schemas.decision import DecisionProposed
 from services.decider.adapters.redis import RedisAnswers
+from services.decider.application.deciding import decide
 from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.gate import WorstCase
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import Limits
-from services.decider.handlers import decide
 from services.decider.ports import Deps
 from tests.fakes.decider_contexts import context
 from tests.fakes.decider_gate import ScriptedGate

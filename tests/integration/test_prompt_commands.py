@@ -23,8 +23,8 @@ from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.subjects import DECISIONS, context_built
+from services.decider.application.deciding import decide
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.handlers import decide
 from services.ledger.adapters.mongo import MongoStore
 from services.ledger.domain.project import project
 from tests.fakes.decider_contexts import NOW, account, asset, context, strategy

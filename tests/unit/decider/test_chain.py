@@ -7,12 +7,12 @@ from typing import Any
 from libs.schemas import ids
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
+from services.decider.application.deciding import announce, decide
+from services.decider.application.session import Session
 from services.decider.domain import seats
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.incidents import key_of
 from services.decider.domain.replies import Outcome, Reply
-from services.decider.handlers import announce, decide
-from services.decider.handlers.session import Session
 from tests.fakes.decider_contexts import NOW, asset, context
 from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_ports import MemoryAccounts, MemoryAnswers, ScriptedModels, StoppedClock, deps

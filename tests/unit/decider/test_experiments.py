@@ -9,10 +9,10 @@ from libs.schemas import ids
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.experiment import AssignedArm, Assignment
+from services.decider.application.deciding import beside, decide, decided
 from services.decider.domain import seats
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.replies import Outcome, Reply
-from services.decider.handlers import beside, decide, decided
 from tests.fakes.decider_contexts import asset, context
 from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_ports import MemoryAccounts, MemoryAnswers, ScriptedModels, StoppedClock, deps

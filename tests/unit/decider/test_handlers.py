@@ -10,11 +10,12 @@ import pytest
 from libs.schemas import ids
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
+from services.decider.application.deciding import decide
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.policy import Limits
 from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.domain.replies import Outcome, Reply
-from services.decider.handlers import decide, routes
+from services.decider.handlers import routes
 from tests.fakes.decider_contexts import NOW, account, asset, context, strategy, warming_up
 from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_ports import MemoryAccounts, MemoryAnswers, ScriptedModels, StoppedClock, deps

@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import models_file
+from services.decider.application.deciding import decide
 from services.decider.domain.authentication import Check, Verdict
 from services.decider.domain.replies import Outcome, Reply
-from services.decider.handlers import decide
 from services.decider.metrics import DeciderMetrics
 from tests.fakes.decider_contexts import NOW, asset, context
 from tests.fakes.decider_ports import CONFIG, MemoryAnswers, ScriptedModels, StoppedClock, deps

@@ -5,11 +5,11 @@ from decimal import Decimal
 from libs.configuration.templates import JinjaTemplates
 from libs.schemas.reasons import AbstainReason
 from libs.schemas.venue import MarginTier, VenueSymbol
+from services.decider.application.deciding import decide
+from services.decider.application.prompting import Writer
 from services.decider.domain.catalogue import CatalogueEntry, prompt_room
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.prompt import Prompt
-from services.decider.handlers import decide
-from services.decider.handlers.prompting import Writer
 from tests.fakes.decider_contexts import account, context, strategy
 from tests.fakes.decider_ports import BytesPerToken, MemoryAccounts, ScriptedModels, StoppedClock, deps
 from tests.unit.decider.test_handlers import MADE, answer

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schemas.market import FundingUpdate
+from services.executor.application.board import Board, Watch
 from services.executor.domain.bands import ALWAYS, Band
-from services.executor.handlers.board import Board, Watch
 from services.executor.ports import MarketEvent
 from tests.fakes.executor_values import NOW, SYMBOL, tick
 

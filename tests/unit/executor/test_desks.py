@@ -13,11 +13,11 @@ from libs.runtime.errors import Poison
 from libs.schemas import ids
 from libs.schemas.account import ControlRequested
 from libs.schemas.analytics import Alert
+from services.executor.application.board import Board
+from services.executor.application.desk import Desk
+from services.executor.application.desks import Desks
+from services.executor.application.partitions import Partitions
 from services.executor.handlers import decode
-from services.executor.handlers.board import Board
-from services.executor.handlers.desk import Desk
-from services.executor.handlers.desks import Desks
-from services.executor.handlers.partitions import Partitions
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import Ports
 

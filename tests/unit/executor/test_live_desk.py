@@ -17,11 +17,11 @@ from libs.schemas import ids
 from libs.schemas.account import Account, ControlRequested
 from libs.schemas.analytics import Alert
 from libs.schemas.verdict import Instruction
+from services.executor.application.board import Board
+from services.executor.application.desks import Desks
+from services.executor.application.live import LiveDesk
 from services.executor.domain.book import AccountBook
 from services.executor.domain.plan import plan
-from services.executor.handlers.board import Board
-from services.executor.handlers.desks import Desks
-from services.executor.handlers.live import LiveDesk
 from services.executor.ports import Stored
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import FakePlans, Ports

@@ -6,6 +6,7 @@ import pytest
 
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
 from services.feed.adapters.ccxt import CcxtMarket
+from services.feed.application import follow
 from services.feed.domain.live import (
     Missing,
     Quote,
@@ -16,7 +17,6 @@ from services.feed.domain.live import (
     with_mark,
     with_ticker,
 )
-from services.feed.handlers import follow
 from services.feed.ports import CannotFollow, Deps, Interrupted
 from tests.fakes.clock import FakeClock
 from tests.fakes.feed_ports import FakeDesk, FakeLease

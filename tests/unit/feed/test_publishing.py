@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from libs.runtime.clock import WallClock
+from services.feed.application import WrongMarket, publish
 from services.feed.domain.recorded import RecordedMarket
 from services.feed.domain.timeline import Market
-from services.feed.handlers import WrongMarket, publish
 from services.feed.metrics import FeedMetrics
 from services.feed.ports import Deps, Lockstep, Reached
 from tests.fakes.feed_markets import MIDNIGHT, everything, names, quarter_day

@@ -6,8 +6,9 @@ from libs.runtime.errors import Poison
 from libs.schemas.dead import DeadLetter
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
+from services.ledger.application import abandoned
 from services.ledger.domain.advisories import MaxDeliveries, StoredMessage
-from services.ledger.handlers import abandoned, decode
+from services.ledger.handlers import decode
 from services.ledger.ports import Deps
 from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain

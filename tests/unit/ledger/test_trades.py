@@ -14,8 +14,8 @@ from libs.schemas.analytics import Alert
 from libs.schemas.orders import PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason, RejectReason
 from services.executor.domain.changes import Turn, events
+from services.ledger.application import alerts_after, told_after
 from services.ledger.domain.project import project
-from services.ledger.handlers import alerts_after, told_after
 from services.ledger.ports import Deps
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, quote
 from tests.fakes.gateway_ports import StoppableClock

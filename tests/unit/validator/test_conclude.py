@@ -7,8 +7,8 @@ import pytest
 from libs.schemas.decision import DecisionProposed, StrategyRef
 from libs.schemas.reasons import AbstainReason, Reason, RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
+from services.validator.application import conclude
 from services.validator.domain.verdict import Terminal
-from services.validator.handlers import conclude
 from tests.fakes.validator_ports import World
 from tests.fakes.validator_values import (
     SHADOW,

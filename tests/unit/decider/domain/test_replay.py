@@ -4,9 +4,9 @@ import pytest
 
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
+from services.decider.application.deciding import decide
 from services.decider.domain.replay import differences, replay
 from services.decider.domain.replies import TEXT_LIMIT, Outcome, Reply
-from services.decider.handlers import decide
 from tests.fakes.decider_contexts import context
 from tests.fakes.decider_ports import MemoryAnswers, ScriptedModels, StoppedClock, deps
 from tests.unit.decider.test_handlers import MADE, answer, failed

@@ -8,7 +8,7 @@ from libs.schemas.account import ControlRequested
 from libs.schemas.base import Message
 from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.verdict import DecisionValidated
-from services.executor.handlers.desks import Desks
+from services.executor.application.desks import Desks
 
 Execute = DecisionValidated | ControlRequested
 

@@ -12,6 +12,12 @@ from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.account import ControlRequested
 from libs.schemas.orders import TERMINAL_STATES, OrderPlan
 from libs.schemas.verdict import DecisionValidated
+from services.executor.application.board import Board
+from services.executor.application.desk import BEYOND, Desk
+from services.executor.application.live_orders import LiveOrders
+from services.executor.application.live_truth import truth
+from services.executor.application.relay import AWAY
+from services.executor.application.view import View
 from services.executor.domain import booking
 from services.executor.domain.adopting import adopted
 from services.executor.domain.bands import Band
@@ -23,12 +29,6 @@ from services.executor.domain.replies import FillReport, Gap, OrderReport
 from services.executor.domain.steps import planning
 from services.executor.domain.tidy import tidied
 from services.executor.domain.timers import tended
-from services.executor.handlers.board import Board
-from services.executor.handlers.desk import BEYOND, Desk
-from services.executor.handlers.live_orders import LiveOrders
-from services.executor.handlers.live_truth import truth
-from services.executor.handlers.relay import AWAY
-from services.executor.handlers.view import View
 from services.executor.ports import Deps, Fenced, LiveVenue, MarketEvent, Stored, StoredAccount
 
 RECONCILE_S = 30.0

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from libs.schemas.context import DecisionRequest
-from services.context.handlers.cycles import cycle
-from services.context.handlers.requests import requested
+from services.context.application.cycles import cycle
+from services.context.application.requests import requested
 from tests.fakes.context_ports import FakePositionLog, FakeRequestLog, World
 from tests.fakes.context_values import account, at, tick
 from tests.unit.context.domain.test_causes import event

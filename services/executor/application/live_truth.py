@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from services.executor.application.live_orders import LiveOrders
 from services.executor.domain.book import AccountBook
 from services.executor.domain.reconcile import Truth
 from services.executor.domain.replies import OrderReport
-from services.executor.handlers.live_orders import LiveOrders
 from services.executor.ports import Deps, LiveVenue
 
 OVERLAP = timedelta(seconds=60)

@@ -15,6 +15,10 @@ from libs.schemas.account import ControlRequested, MarginMode
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderPlan
 from libs.schemas.verdict import DecisionValidated
+from services.executor.application.board import Board
+from services.executor.application.execution import Execution
+from services.executor.application.relay import AWAY, Relay
+from services.executor.application.view import View
 from services.executor.domain import paper
 from services.executor.domain.bands import ALWAYS, Band
 from services.executor.domain.book import AccountBook, next_expiry
@@ -23,10 +27,6 @@ from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, mark_of, quote_of
 from services.executor.domain.timers import ailing, tended
-from services.executor.handlers.board import Board
-from services.executor.handlers.execution import Execution
-from services.executor.handlers.relay import AWAY, Relay
-from services.executor.handlers.view import View
 from services.executor.ports import Deps, Fenced, MarketEvent, Stored, StoredAccount, Write
 
 RETRY_S = 0.5

@@ -8,12 +8,9 @@ from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
 from libs.schemas.events import decode_event
-from services.context.handlers.cycles import run_cycles
-from services.context.handlers.ends import ended
-from services.context.handlers.requests import requested
+from services.context.application.ends import ended
+from services.context.application.requests import requested
 from services.context.ports import Deps
-
-__all__ = ["routes", "run_cycles"]
 
 
 def routes(deps: Deps) -> NatsRouter:

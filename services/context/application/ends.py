@@ -10,11 +10,11 @@ from libs.schemas.base import Message
 from libs.schemas.inflight import Holder, InFlight
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
+from services.context.application.building import answer, refuse, settle
+from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
 from services.context.domain.context import Refusal
 from services.context.domain.inflight import overdue, release
-from services.context.handlers.building import answer, refuse, settle
-from services.context.handlers.places import answered, facts, present
 from services.context.ports import Deps
 
 End = DecisionValidated | DecisionRejected | DecisionEvaluated

@@ -7,11 +7,11 @@ from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight, Joined
 from libs.schemas.reasons import RejectReason
+from services.context.application.building import answer, configured, refuse, settle
+from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
 from services.context.domain.context import Refusal
 from services.context.domain.inflight import Asking, Course, ask
-from services.context.handlers.building import answer, configured, refuse, settle
-from services.context.handlers.places import answered, facts, present
 from services.context.ports import Deps
 
 

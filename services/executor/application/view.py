@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from services.executor.application.board import Board
 from services.executor.domain.bands import Band, band
 from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market, SymbolRules, rules_of
 from services.executor.domain.trading import Bounds
-from services.executor.handlers.board import Board
 from services.executor.ports import Deps
 
 

@@ -12,13 +12,13 @@ from libs.schemas import ids, subjects
 from libs.schemas.account import Account, ControlRequested
 from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.verdict import DecisionValidated
+from services.executor.application import alerts
+from services.executor.application.board import Board
+from services.executor.application.desk import BEYOND, Desk
+from services.executor.application.live_desks import LiveDesks, until_open
+from services.executor.application.relay import AWAY
 from services.executor.domain.book import new_book
 from services.executor.domain.performance import performance
-from services.executor.handlers import alerts
-from services.executor.handlers.board import Board
-from services.executor.handlers.desk import BEYOND, Desk
-from services.executor.handlers.live_desks import LiveDesks, until_open
-from services.executor.handlers.relay import AWAY
 from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
 
 SWEEP_S = 0.25

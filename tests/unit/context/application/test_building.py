@@ -10,9 +10,9 @@ from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionRejected
+from services.context.application.building import answer
+from services.context.application.cycles import cycle
 from services.context.domain.patience import MOST_DELIVERIES, Patience
-from services.context.handlers.building import answer
-from services.context.handlers.cycles import cycle
 from tests.fakes.context_ports import World
 from tests.fakes.context_values import account, at, request, state, strategy, tick
 

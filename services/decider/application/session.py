@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import ModelCall, Timing
 from libs.schemas.reasons import AbstainReason
+from services.decider.application.asking import Asking, Turn
+from services.decider.application.prompting import Writer
 from services.decider.domain import policy, routing
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Denied
@@ -14,8 +16,6 @@ from services.decider.domain.proposal import Course
 from services.decider.domain.reading import read
 from services.decider.domain.record import Exchange, as_call
 from services.decider.domain.seats import Seat
-from services.decider.handlers.asking import Asking, Turn
-from services.decider.handlers.prompting import Writer
 from services.decider.ports import Deps, TemplateFailed
 
 

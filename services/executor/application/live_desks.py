@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from libs.runtime.errors import Unavailable
 from libs.schemas.account import Account
+from services.executor.application import alerts
+from services.executor.application.board import Board
+from services.executor.application.live import LiveDesk, stopped
 from services.executor.domain.book import AccountBook
 from services.executor.domain.live import Situation, explain, gates
-from services.executor.handlers import alerts
-from services.executor.handlers.board import Board
-from services.executor.handlers.live import LiveDesk, stopped
 from services.executor.ports import Deps, LiveVenue, LiveVenues, NotLive, StoredAccount
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.analytics import Alert, AlertKind
-from services.executor.handlers.relay import AWAY
+from services.executor.application.relay import AWAY
 from services.executor.ports import Publisher
 
 log = logging.getLogger(__name__)

@@ -5,38 +5,19 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from faststream.nats import NatsRouter
-
-from libs.runtime.delivery import consume
 from libs.runtime.emit import Emit
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
+from services.decider.application.session import Session
 from services.decider.domain import incidents, seats
 from services.decider.domain.proposal import propose
 from services.decider.domain.record import Exchange
 from services.decider.domain.seats import Seat
-from services.decider.handlers.session import Session
 from services.decider.ports import Deps
 
 log = logging.getLogger(__name__)
-SHADOW_PART = 8  # of the decisions in flight, one in so many may be a shadow's
-
-
-def routes(deps: Deps) -> NatsRouter:
-    """Shadow arms have a durable of their own: nothing that they do holds up or changes the decision that counts."""
-    router = NatsRouter()
-
-    async def on_context(context: TradingContext) -> list[Emit]:
-        return await decided(deps, context, seats.live(context))
-
-    async def on_shadows(context: TradingContext) -> list[Emit]:
-        return await beside(deps, context)
-
-    consume(router, subjects.DECIDER_CONTEXTS, on_context, concurrency=deps.concurrency)
-    consume(router, subjects.DECIDER_SHADOWS, on_shadows, concurrency=max(1, deps.concurrency // SHADOW_PART))
-    return router
 
 
 async def beside(deps: Deps, context: TradingContext) -> list[Emit]:

@@ -13,12 +13,12 @@ from libs.schemas.account import Account
 from libs.schemas.base import Timeframe
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight
+from services.context.application.building import settle
+from services.context.application.ends import give_up
 from services.context.domain import causes
 from services.context.domain.causes import Quote
 from services.context.domain.inflight import known, overdue
 from services.context.domain.triggers import MAX_AGE_S, Asked, Closed, due, fires, interval, ordered, request
-from services.context.handlers.building import settle
-from services.context.handlers.ends import give_up
 from services.context.ports import Deps
 
 _CYCLE_S = 0.25

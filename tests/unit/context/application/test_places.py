@@ -13,12 +13,12 @@ from libs.schemas.decision import AssetDecision, Facts, StrategyRef, TradingDeci
 from libs.schemas.inflight import InFlight
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionAnswered, DecisionRejected, DecisionValidated
+from services.context.application.cycles import cycle
+from services.context.application.ends import ended
+from services.context.application.places import facts
+from services.context.application.requests import requested
 from services.context.domain.context import Refusal, rejected
 from services.context.domain.inflight import ask, decision_id
-from services.context.handlers.cycles import cycle
-from services.context.handlers.ends import ended
-from services.context.handlers.places import facts
-from services.context.handlers.requests import requested
 from services.context.ports import Place
 from tests.fakes.context_ports import World
 from tests.fakes.context_values import request, state, tick

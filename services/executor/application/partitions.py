@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Coroutine
 
 from libs.runtime.errors import Conflict
+from services.executor.application.desks import Desks
+from services.executor.application.relay import AWAY
 from services.executor.domain.shares import surplus, wanted
-from services.executor.handlers.desks import Desks
-from services.executor.handlers.relay import AWAY
 from services.executor.ports import Consumer, Fenced, LeaseStore
 
 BEAT_S = 1.0
