@@ -24,7 +24,7 @@ from faststream.nats import NatsBroker
 
 from cli.embedded import Servers
 from cli.embedded.ports import pick
-from cli.run.probe import get
+from cli.probe import get
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.provision import provision_nats

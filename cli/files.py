@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from cli.errors import CliError
+from cli.project import CONFIG
 from libs.schemas.base import Message
 
 M = TypeVar("M", bound=Message)
@@ -42,3 +43,14 @@ def parse(kind: type[M], content: Mapping[str, Any], file: Path) -> M:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CliError(f"{file}: {where or 'the whole'}: {first['msg']}", "correct the file") from error
+
+
+def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
+    """The symbols of the paper venue, in the order of its file."""
+    import yaml
+
+    try:
+        venue = yaml.safe_load((folder / "venues" / "paper.yaml").read_text())
+        return tuple(entry["symbol"] for entry in venue["symbols"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise CliError(f"config/venues/paper.yaml cannot be read: {error}", "restore the file from git") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.errors import CliError
 from cli.project import State
-from cli.run.runfile import running
+from cli.runfile import running
 
 
 def nats_url(state_dir: Path) -> str:

@@ -11,14 +11,11 @@ from typing import Any
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from cli.connection import connected
 from cli.errors import CliError
-from cli.run.probe import get
-from cli.run.runfile import WorkerEntry
-from cli.screen.view import price, titled_table
+from cli.probe import get
+from cli.runfile import WorkerEntry
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -28,7 +25,6 @@ from libs.schemas.subjects import CANDLES, MARKET
 
 READ_TIMEOUT_S = 20.0
 SLACK_S = 15.0  # market seconds that a candle may take to come
-_GAPS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,44 +124,6 @@ def add_workers(view: MarketView, answers: Mapping[str, str | None], end: int) -
     if any(lag is not None for lag in view.lags.values()):
         for row in view.symbols:
             row.mismatches, row.missed = differences[row.symbol, "mismatch"], differences[row.symbol, "missed"]
-
-
-def render(view: MarketView) -> RenderableType:
-    """Tables for people."""
-    head = Text(f"market time {view.market_time:%Y-%m-%d %H:%M:%S} UTC ×{view.speed:g}")
-    head.append("  paused" if view.paused else "", "yellow")
-    table = titled_table("symbol", "price", "age s", "source", "missing", "mismatch", "missed")
-    for row in view.symbols:
-        missing = sum(gap.candles for gap in row.gaps)
-        table.add_row(
-            row.symbol,
-            "–" if row.price is None else price(row.price),
-            "–" if row.age_s is None else f"{row.age_s:.0f}",
-            row.source,
-            Text(str(missing), "red" if missing else ""),
-            "–" if row.mismatches is None else str(row.mismatches),
-            "–" if row.missed is None else str(row.missed),
-        )
-    kept = [timeframe for timeframe in TIMEFRAME_SECONDS if any(timeframe in row.candles for row in view.symbols)]
-    candles = titled_table("candles", *kept)
-    for row in view.symbols:
-        candles.add_row(row.symbol, *(str(row.candles.get(timeframe, "–")) for timeframe in kept))
-    notes = [Text(line, "red") for row in view.symbols for line in complaints(row)]
-    lags = [Text(f"{name}: {'no answer' if lag is None else f'{lag} behind'}") for name, lag in view.lags.items()]
-    return Group(head, Text(), table, Text(), candles, *notes, *([Text(), *lags] if lags else []))
-
-
-def complaints(row: SymbolRow) -> list[str]:
-    """A line for each of the newest gaps, and one for what is late."""
-    lines = [
-        f"{row.symbol} {gap.timeframe}: {gap.candles} missing from {gap.begin:%m-%d %H:%M} to {gap.end:%m-%d %H:%M}"
-        for gap in row.gaps[-_GAPS_SHOWN:]
-    ]
-    if len(row.gaps) > _GAPS_SHOWN:
-        lines.append(f"{row.symbol}: and {len(row.gaps) - _GAPS_SHOWN} other gaps; --json shows all")
-    if row.late:
-        lines.append(f"{row.symbol}: the newest candle of {', '.join(row.late)} has not come")
-    return lines
 
 
 async def _ticks(bus: Bus) -> dict[str, MarketTick]:

@@ -4,19 +4,16 @@ import asyncio
 from dataclasses import dataclass, field
 
 import psutil
-from rich.console import Group, RenderableType
-from rich.text import Text
 
+from cli.ask.board import Board, ServerRow, WorkerRow
+from cli.ask.observe import Observer, lag_of
 from cli.connection import connected
 from cli.embedded.kind import without_credentials
 from cli.errors import CliError
+from cli.files import known_symbols
+from cli.probe import get
 from cli.project import State, shown
-from cli.run.plan import known_symbols
-from cli.run.probe import get
-from cli.run.runfile import RunFile, WorkerEntry, running
-from cli.screen.board import Board, ServerRow, WorkerRow
-from cli.screen.observe import Observer, lag_of
-from cli.screen.view import account_table, header, price_table, titled_table, worker_table
+from cli.runfile import RunFile, WorkerEntry, running
 
 MIB = 1024 * 1024
 
@@ -79,30 +76,3 @@ async def _worker(entry: WorkerEntry, lags: dict[str, int]) -> WorkerRow:
     return WorkerRow(
         entry.instance + pid, state, entry.restarts, lag_of(entry.instance.rpartition("-")[0], lags), rss, note
     )
-
-
-def render(status: Status, width: int) -> RenderableType:
-    """All of it, below each other."""
-    board, run = status.board, status.run
-    servers = titled_table("server", "version", "url", "source")
-    for one in board.servers:
-        servers.add_row(one.name, one.version, one.url, one.source)
-    consumers = titled_table("consumer", "waiting")
-    for name, lag in sorted(status.lags.items()):
-        if lag or not name.startswith("executor-p"):
-            consumers.add_row(name, str(lag))
-    parts: list[RenderableType] = [
-        header(board, live=False),
-        Text(
-            f"perpetua {run.command}, process {run.pid}, {run.phase}; "
-            f"API {board.gateway_url}, key in {board.api_key_file}"
-        ),
-        Text(),
-        servers,
-        Text(),
-        worker_table(board.workers),
-        Text(),
-    ]
-    if status.bus_error:
-        return Group(*parts, Text(status.bus_error, "bold red"))
-    return Group(*parts, consumers, Text(), price_table(board.prices, width), Text(), account_table(board.accounts))

@@ -31,7 +31,7 @@ def context_show(
 
     from cli.ask import context
     from cli.ask.address import nats_url
-    from cli.ask.context_view import render
+    from cli.screen.context_view import render
 
     look = context.stored if stored else context.fresh
     shown = asyncio.run(look(nats_url(state_dir), account))

@@ -210,7 +210,8 @@ def status(state_dir: StateDir = STATE) -> None:
 
     from rich.console import Console
 
-    from cli.ask.status import look, render
+    from cli.ask.status import look
+    from cli.screen.status_view import render
 
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
     found = asyncio.run(look(State(state_dir.resolve())))
@@ -230,8 +231,9 @@ def market(
     from rich.console import Console
 
     from cli.ask.address import nats_url
-    from cli.ask.market import look, render
-    from cli.run.runfile import running
+    from cli.ask.market import look
+    from cli.runfile import running
+    from cli.screen.market_view import render
 
     run = running(State(state_dir.resolve()).run_file)
     found = asyncio.run(look(nats_url(state_dir), run.workers if run else ()))
@@ -250,7 +252,7 @@ def doctor(
     """Check this machine and the configuration, and say what to do. Exit code 1 when something would not work."""
     import os
 
-    from cli.ask.doctor import examine
+    from cli.run.doctor import examine
 
     failed = False
     for finding in examine(State(state_dir.resolve()), os.environ, data):

@@ -14,9 +14,9 @@ import psutil
 from cli.errors import CliError
 from cli.project import ROOT, State, shown
 from cli.run.phases import READY
-from cli.run.runfile import RunFile, load, running
 from cli.run.signals import Interrupts
 from cli.run.workers import rotate
+from cli.runfile import RunFile, load, running
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 15.0

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.ask.board import DecisionRow, decision_line
 from cli.embedded import ServerInfo, Servers
 from cli.errors import CliError
 from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
-from cli.run.runfile import running
 from cli.run.session import Session, session
 from cli.run.signals import Interrupts
 from cli.run.variables import check_environment
-from cli.screen.board import DecisionRow, decision_line
+from cli.runfile import running
 from cli.screen.summary import Summary
 
 QUIET_S = 10.0

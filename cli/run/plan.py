@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cli.errors import CliError
+from cli.files import known_symbols
 from cli.project import CONFIG, SHARED_DATA, State, shown
 
 Feed = Literal["replay", "synthetic", "ccxt", "none"]
@@ -102,17 +103,6 @@ def parse_replicas(text: str) -> dict[str, int]:
             raise CliError(f"--replicas: one {name} is enough here", "replicate the other workers")
         wanted[name] = int(count)
     return wanted
-
-
-def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
-    """The symbols of the paper venue, in the order of its file."""
-    import yaml
-
-    try:
-        venue = yaml.safe_load((folder / "venues" / "paper.yaml").read_text())
-        return tuple(entry["symbol"] for entry in venue["symbols"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CliError(f"config/venues/paper.yaml cannot be read: {error}", "restore the file from git") from error
 
 
 def traded_symbols(folder: Path = CONFIG) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from cli.ask.board import Board, DecisionRow, ServerRow, WorkerRow
+from cli.ask.observe import Observer, lag_of
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
 from cli.embedded.kind import without_credentials
@@ -18,12 +20,10 @@ from cli.run.access import ensure_api_key
 from cli.run.keeper import Keeper
 from cli.run.phases import Phases
 from cli.run.plan import Plan
-from cli.run.runfile import RunFile, WorkerEntry, load
 from cli.run.seed import read_all, seed
 from cli.run.supervisor import Supervisor, make_workers
 from cli.run.workers import Worker, exit_words
-from cli.screen.board import Board, DecisionRow, ServerRow, WorkerRow
-from cli.screen.observe import Observer, lag_of
+from cli.runfile import RunFile, WorkerEntry, load
 from cli.screen.summary import Summary
 from libs.records.collections import provision
 from libs.runtime.bus import Bus

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cli.embedded.ports import pick
 from cli.errors import CliError
+from cli.probe import get
 from cli.project import shown
 from cli.run.environment import worker_argv, worker_env
 from cli.run.plan import Plan
-from cli.run.probe import get
 from cli.run.workers import Worker, exit_words
 from libs.runtime.ending import end
 

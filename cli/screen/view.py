@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.screen.board import AccountRow, Board, DecisionRow, PriceRow, WorkerRow
+from cli.ask.board import AccountRow, Board, DecisionRow, PriceRow, WorkerRow
 
 _BARS = "▁▂▃▄▅▆▇█"
 _VERDICTS = {

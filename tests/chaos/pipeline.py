@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from cli.ask.observe import lags
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
 from cli.run.backoff import Backoff
@@ -15,7 +16,6 @@ from cli.run.phases import Phases
 from cli.run.plan import make_plan
 from cli.run.session import Session, session
 from cli.run.workers import Worker
-from cli.screen.observe import lags
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 

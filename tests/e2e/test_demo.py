@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.run.runfile import load
+from cli.runfile import load
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 STOP_LIMIT_S = 10.0

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
+from cli.ask.board import Board
 from cli.ask.dead import dead_letters, list_line, pick_letter, show_lines
+from cli.ask.observe import Observer, lag_of, lags
 from cli.connection import connected
 from cli.embedded import Servers
 from cli.errors import CliError
 from cli.run.access import ensure_api_key, read_token
 from cli.run.keeper import Keeper
 from cli.run.seed import read_all, seed
-from cli.screen.board import Board
-from cli.screen.observe import Observer, lag_of, lags
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.provision import provision_nats

@@ -6,7 +6,8 @@ import orjson
 import pytest
 from rich.console import Console
 
-from cli.ask.market import MarketView, add_workers, complaints, gaps, render, symbol_row
+from cli.ask.market import MarketView, add_workers, gaps, symbol_row
+from cli.screen.market_view import complaints, render
 from libs.schemas.market import MarketTick
 
 NOW = datetime(2025, 5, 15, 12, 0, 30, tzinfo=UTC)

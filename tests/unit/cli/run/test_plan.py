@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from cli.errors import CliError
+from cli.files import known_symbols
 from cli.project import CONFIG, State
-from cli.run.plan import WORKERS, Feed, Plan, known_symbols, make_plan, parse_replicas, traded_symbols
+from cli.run.plan import WORKERS, Feed, Plan, make_plan, parse_replicas, traded_symbols
 from services.feed.domain.synthetic import LISTINGS
 
 

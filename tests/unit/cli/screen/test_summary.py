@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from cli.screen.summary import Counts, Summary
+from cli.ask.counts import Counts
+from cli.screen.summary import Summary
 
 
 def verdict(asset: str, action: str, said: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
+from cli.ask.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, ServerRow, WorkerRow
+from cli.ask.counts import Counts
 from cli.run.plan import WORKERS
-from cli.screen.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, ServerRow, WorkerRow
-from cli.screen.summary import Counts
 from cli.screen.view import price, render, sparkline
 
 SNAPSHOT = """\

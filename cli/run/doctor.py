@@ -16,10 +16,11 @@ from cli.embedded.ports import is_free
 from cli.embedded.servers import KINDS
 from cli.embedded.state import load as load_servers
 from cli.errors import CliError
+from cli.files import known_symbols
 from cli.project import CONFIG, SHARED_DATA, State, shown
-from cli.run.plan import known_symbols, make_plan
-from cli.run.runfile import RunFile, running
+from cli.run.plan import make_plan
 from cli.run.variables import invalid_settings, known_variables, mistyped
+from cli.runfile import RunFile, running
 
 Level = Literal["ok", "warn", "fail"]
 LITTLE_BYTES, TOO_LITTLE_BYTES = 5 * 1024**3, 1024**3

@@ -10,8 +10,8 @@ import nats.js.errors
 import orjson
 from pydantic import ValidationError
 
-from cli.screen.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, decision_rows
-from cli.screen.summary import is_live
+from cli.ask.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, decision_rows
+from cli.ask.counts import is_live
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.perps.margin import unrealized_pnl
 from libs.runtime.bus import NATS_AWAY, Bus

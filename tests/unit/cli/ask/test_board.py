@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from cli.screen.board import Board, DecisionRow, PriceRow, decision_line, decision_rows
+from cli.ask.board import Board, DecisionRow, PriceRow, decision_line, decision_rows
 
 AT = "2025-05-15T03:12:00Z"
 

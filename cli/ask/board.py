@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from cli.screen.summary import Counts
+from cli.ask.counts import Counts
 
 KEPT_PRICES = 120
 KEPT_DECISIONS = 60

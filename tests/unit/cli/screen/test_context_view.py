@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from cli.ask.context import Shown
-from cli.ask.context_view import complaints, render, seconds
+from cli.screen.context_view import complaints, render, seconds
 from libs.schemas.context import TradingContext
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
