@@ -82,7 +82,7 @@ class Log(Protocol):
         """Events from now on: what is published after entering is heard."""
 
 
-class Accounts(Protocol):
+class AccountReader(Protocol):
     def account(self, account_id: str) -> Account | None: ...
     def accounts(self) -> list[Account]: ...
     def state(self, account_id: str) -> AccountState | None: ...
@@ -147,7 +147,7 @@ class Deps:
     claims: Claims
     records: Records
     log: Log
-    accounts: Accounts
+    accounts: AccountReader
     market: Market
     analytics: Analytics
     desk: Desk
