@@ -18,7 +18,16 @@ from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.policy import Limits
 from services.decider.domain.replies import Outcome, Reply
 
-__all__ = ["Accounts", "AnswerStore", "Deps", "Models", "StoreAway", "TemplateFailed", "Templates", "Tokens"]
+__all__ = [
+    "DeciderConfiguration",
+    "AnswerStore",
+    "Deps",
+    "Models",
+    "StoreAway",
+    "TemplateFailed",
+    "Templates",
+    "Tokens",
+]
 
 
 class Models(Protocol):
@@ -101,7 +110,7 @@ class Tokens(Protocol):
         ...
 
 
-class Accounts(Protocol):
+class DeciderConfiguration(Protocol):
     """The configuration of accounts as it is now, and of the models that decide."""
 
     @property
@@ -114,7 +123,7 @@ class Accounts(Protocol):
 @dataclass(frozen=True, slots=True)
 class Deps:
     clock: Clock
-    accounts: Accounts
+    accounts: DeciderConfiguration
     catalogue: Catalogue
     default_model: str  # or a chain "a,b,c": who decides where nobody says otherwise
     models: Models
