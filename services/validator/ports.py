@@ -11,7 +11,7 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 
 
-class Configuration(Protocol):
+class ValidatorConfiguration(Protocol):
     """Accounts, strategies and venue filters as configured now."""
 
     def account(self, account_id: str) -> Account | None: ...
@@ -43,7 +43,7 @@ class Meter(Protocol):
 class Deps:
     """`max_tick_age` is in market seconds, `mirror_wait` in wall seconds."""
 
-    configuration: Configuration
+    configuration: ValidatorConfiguration
     states: States
     marks: Marks
     clock: Clock
