@@ -21,7 +21,7 @@ from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
 
 
-class Configuration(Protocol):
+class ContextConfiguration(Protocol):
     """Accounts, strategies and experiments as configured now."""
 
     @property
@@ -165,7 +165,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Deps:
     clock: Clock
-    config: Configuration
+    config: ContextConfiguration
     states: States
     market: Market
     studies: Studies

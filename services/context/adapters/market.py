@@ -19,7 +19,7 @@ from services.context.domain.market import Market
 from services.context.domain.series import Source
 from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
-from services.context.ports import Configuration
+from services.context.ports import ContextConfiguration
 
 _POLL_S = 0.005
 _FOLLOW_S = 1.0
@@ -33,7 +33,7 @@ class NatsMarketLog:
         self,
         bus: Bus,
         clock: Clock,
-        config: Configuration,
+        config: ContextConfiguration,
         market: Market,
         dead: DeadTicks,
         metrics: Metrics,
