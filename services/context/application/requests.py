@@ -11,7 +11,7 @@ from services.context.application.building import answer, configured, refuse, se
 from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
 from services.context.domain.context import Refusal
-from services.context.domain.inflight import Asking, Course, ask
+from services.context.domain.inflight import Course, RequestOutcome, ask
 from services.context.ports import Deps
 
 
@@ -19,7 +19,7 @@ async def requested(deps: Deps, body: DecisionRequest, deliveries: int | None = 
     """What follows from a request. Repeated after a crash, or Later, it goes on where it was."""
     await settle(deps, deps.clock.now())
     asking = await _place(deps, body)
-    if not isinstance(asking, Asking):
+    if not isinstance(asking, RequestOutcome):
         return asking
     if asking.course in (Course.TAKE, Course.GO_ON) and asking.slot.holder is not None:
         return await answer(deps, body, asking.slot.holder.account_version, deliveries)
@@ -28,7 +28,7 @@ async def requested(deps: Deps, body: DecisionRequest, deliveries: int | None = 
     return ()
 
 
-async def _place(deps: Deps, body: DecisionRequest) -> Asking | Emits:
+async def _place(deps: Deps, body: DecisionRequest) -> RequestOutcome | Emits:
     """The course that was taken, and written down; or the end of a request that needs no place."""
     key = subjects.inflight_key(body.account_id, dry_run=body.dry_run)
     place = deps.places.seen(key) or await present(deps, key, body.account_id)
@@ -48,7 +48,7 @@ async def _place(deps: Deps, body: DecisionRequest) -> Asking | Emits:
         return asking
 
 
-async def _end(deps: Deps, body: DecisionRequest, asking: Asking) -> Emits | None:
+async def _end(deps: Deps, body: DecisionRequest, asking: RequestOutcome) -> Emits | None:
     """The end of a request that cannot be decided, or that an earlier decision answers."""
     found = configured(deps, body)
     if isinstance(found, Refusal):

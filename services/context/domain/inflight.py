@@ -39,7 +39,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestOutcome:
     """What becomes of a request, and the place as it is then."""
 
     course: Course
@@ -75,17 +75,17 @@ def known(slot: InFlight) -> frozenset[str]:
     return frozenset(found)
 
 
-def ask(slot: InFlight, request: DecisionRequest, facts: Facts) -> Asking:
+def ask(slot: InFlight, request: DecisionRequest, facts: Facts) -> RequestOutcome:
     """The course of a request that was delivered; repeated, it changes nothing."""
     if slot.holder and slot.holder.request_id == request.request_id:
-        return Asking(Course.GO_ON, slot)
+        return RequestOutcome(Course.GO_ON, slot)
     if request.request_id in known(slot):
-        return Asking(Course.KNOWN, slot)
+        return RequestOutcome(Course.KNOWN, slot)
     if slot.holder is None:
-        return Asking(Course.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)}))
+        return RequestOutcome(Course.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)}))
     if answers(slot.holder, request) and len(slot.holder.joined) < MAX_JOINED:
         holder = slot.holder.model_copy(update={"joined": (*slot.holder.joined, _joined(request))})
-        return Asking(Course.JOIN, slot.model_copy(update={"holder": holder}))
+        return RequestOutcome(Course.JOIN, slot.model_copy(update={"holder": holder}))
     return _line_up(slot, request)
 
 
@@ -136,7 +136,7 @@ def _holder(waiting: Waiting, facts: Facts) -> Holder:
     )
 
 
-def _line_up(slot: InFlight, request: DecisionRequest) -> Asking:
+def _line_up(slot: InFlight, request: DecisionRequest) -> RequestOutcome:
     """Identical requests wait as one. There is always room for a trigger: all of them wish the same."""
     for n, waiting in enumerate(slot.line):
         if wish(waiting.request) == wish(request) and len(waiting.joined) < MAX_JOINED:
@@ -145,12 +145,12 @@ def _line_up(slot: InFlight, request: DecisionRequest) -> Asking:
                 update={"joined": (*waiting.joined, _joined(request)), "account_version": version}
             )
             line = (*slot.line[:n], merged, *slot.line[n + 1 :])
-            return Asking(Course.JOIN, slot.model_copy(update={"line": line}))
+            return RequestOutcome(Course.JOIN, slot.model_copy(update={"line": line}))
     particular = sum(not plain(waiting.request) for waiting in slot.line)
     if (plain(request) and len(slot.line) > particular) or (not plain(request) and particular >= MAX_LINE):
-        return Asking(Course.BUSY, slot)
+        return RequestOutcome(Course.BUSY, slot)
     line = (*slot.line, Waiting(request=request, account_version=request.account_version or 0))
-    return Asking(Course.WAIT, slot.model_copy(update={"line": line}))
+    return RequestOutcome(Course.WAIT, slot.model_copy(update={"line": line}))
 
 
 def _joined(request: DecisionRequest) -> Joined:
