@@ -11,7 +11,7 @@ from services.context.application.building import answer, configured, refuse, se
 from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
 from services.context.domain.context import Refusal
-from services.context.domain.inflight import Course, RequestOutcome, ask
+from services.context.domain.inflight import RequestCourse, RequestOutcome, ask
 from services.context.ports import Deps
 
 
@@ -21,9 +21,9 @@ async def requested(deps: Deps, body: DecisionRequest, deliveries: int | None = 
     asking = await _place(deps, body)
     if not isinstance(asking, RequestOutcome):
         return asking
-    if asking.course in (Course.TAKE, Course.GO_ON) and asking.slot.holder is not None:
+    if asking.course in (RequestCourse.TAKE, RequestCourse.GO_ON) and asking.slot.holder is not None:
         return await answer(deps, body, asking.slot.holder.account_version, deliveries)
-    if asking.course is not Course.KNOWN:
+    if asking.course is not RequestCourse.KNOWN:
         deps.meter.ended(asking.course.value)
     return ()
 
@@ -34,7 +34,7 @@ async def _place(deps: Deps, body: DecisionRequest) -> RequestOutcome | Emits:
     place = deps.places.seen(key) or await present(deps, key, body.account_id)
     while True:
         asking = ask(place.slot, body, facts(deps, body))
-        if asking.course in (Course.KNOWN, Course.GO_ON):
+        if asking.course in (RequestCourse.KNOWN, RequestCourse.GO_ON):
             return asking
         end = await _end(deps, body, asking)
         if end is not None:
@@ -53,9 +53,9 @@ async def _end(deps: Deps, body: DecisionRequest, asking: RequestOutcome) -> Emi
     found = configured(deps, body)
     if isinstance(found, Refusal):
         return refuse(deps, body, found)
-    if asking.course is Course.BUSY:
+    if asking.course is RequestCourse.BUSY:
         return refuse(deps, body, _busy(asking.slot))
-    earlier = None if asking.course is Course.JOIN else await _earlier(deps, body)
+    earlier = None if asking.course is RequestCourse.JOIN else await _earlier(deps, body)
     return None if earlier is None else (earlier,)
 
 

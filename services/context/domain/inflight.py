@@ -14,7 +14,7 @@ from libs.schemas.inflight import MAX_JOINED, MAX_REMEMBERED, Holder, InFlight, 
 MAX_LINE = 4
 
 
-class Course(StrEnum):
+class RequestCourse(StrEnum):
     """What becomes of a request."""
 
     TAKE = "take"  # it is decided now
@@ -42,7 +42,7 @@ class Facts:
 class RequestOutcome:
     """What becomes of a request, and the place as it is then."""
 
-    course: Course
+    course: RequestCourse
     slot: InFlight
 
 
@@ -78,14 +78,16 @@ def known(slot: InFlight) -> frozenset[str]:
 def ask(slot: InFlight, request: DecisionRequest, facts: Facts) -> RequestOutcome:
     """The course of a request that was delivered; repeated, it changes nothing."""
     if slot.holder and slot.holder.request_id == request.request_id:
-        return RequestOutcome(Course.GO_ON, slot)
+        return RequestOutcome(RequestCourse.GO_ON, slot)
     if request.request_id in known(slot):
-        return RequestOutcome(Course.KNOWN, slot)
+        return RequestOutcome(RequestCourse.KNOWN, slot)
     if slot.holder is None:
-        return RequestOutcome(Course.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)}))
+        return RequestOutcome(
+            RequestCourse.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)})
+        )
     if answers(slot.holder, request) and len(slot.holder.joined) < MAX_JOINED:
         holder = slot.holder.model_copy(update={"joined": (*slot.holder.joined, _joined(request))})
-        return RequestOutcome(Course.JOIN, slot.model_copy(update={"holder": holder}))
+        return RequestOutcome(RequestCourse.JOIN, slot.model_copy(update={"holder": holder}))
     return _line_up(slot, request)
 
 
@@ -145,12 +147,12 @@ def _line_up(slot: InFlight, request: DecisionRequest) -> RequestOutcome:
                 update={"joined": (*waiting.joined, _joined(request)), "account_version": version}
             )
             line = (*slot.line[:n], merged, *slot.line[n + 1 :])
-            return RequestOutcome(Course.JOIN, slot.model_copy(update={"line": line}))
+            return RequestOutcome(RequestCourse.JOIN, slot.model_copy(update={"line": line}))
     particular = sum(not plain(waiting.request) for waiting in slot.line)
     if (plain(request) and len(slot.line) > particular) or (not plain(request) and particular >= MAX_LINE):
-        return RequestOutcome(Course.BUSY, slot)
+        return RequestOutcome(RequestCourse.BUSY, slot)
     line = (*slot.line, Waiting(request=request, account_version=request.account_version or 0))
-    return RequestOutcome(Course.WAIT, slot.model_copy(update={"line": line}))
+    return RequestOutcome(RequestCourse.WAIT, slot.model_copy(update={"line": line}))
 
 
 def _joined(request: DecisionRequest) -> Joined:
