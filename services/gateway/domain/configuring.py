@@ -94,7 +94,7 @@ class Previewed(BaseModel):
     context_id: str = Field(description="`sample` for a made-up market")
 
 
-class Assignment(BaseModel):
+class StrategyAssignment(BaseModel):
     strategy_id: str
     account_version: int
     who: str
@@ -107,7 +107,7 @@ class Assignments(BaseModel):
 
     account_id: str
     strategy_id: str
-    history: list[Assignment]
+    history: list[StrategyAssignment]
 
 
 class ChangedAccount(BaseModel):
