@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
-from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, Bar, bar_ticks
+from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, MinuteBar, bar_ticks
 from services.feed.domain.funding import FundingRate
 from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
 
@@ -40,7 +40,7 @@ class Market(Protocol):
     def prepare(self, until: datetime) -> None:
         """Make ready what comes before `until`; may take seconds, so it is called outside the event loop."""
 
-    def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
+    def bars(self, symbol: str, start: datetime, end: datetime) -> list[MinuteBar]:
         """The bars that open in [start, end)."""
 
     def funding(self, symbol: str, at: datetime) -> FundingRate | None:
