@@ -14,7 +14,7 @@ from cli.project import State, shown
 from cli.run.plan import known_symbols
 from cli.run.probe import get
 from cli.run.runfile import RunFile, WorkerEntry, running
-from cli.screen.board import Board, ServerRow, WorkerRow
+from cli.screen.board import Screen, ServerRow, WorkerRow
 from cli.screen.observe import Observer, lag_of
 from cli.screen.view import account_table, header, price_table, titled_table, worker_table
 
@@ -26,7 +26,7 @@ class Status:
     """What was found out. `bus_error` says why the bus could not be asked."""
 
     run: RunFile
-    board: Board
+    board: Screen
     lags: dict[str, int] = field(default_factory=dict)
     bus_error: str = ""
 
@@ -40,7 +40,7 @@ async def look(state: State) -> Status:
     run = running(state.run_file)
     if run is None:
         raise CliError("nothing runs here", "start it by `perpetua up` or `perpetua demo`")
-    board = Board(run.market, run.gateway_url, shown(state.api_key), run.speed)
+    board = Screen(run.market, run.gateway_url, shown(state.api_key), run.speed)
     board.servers = [
         ServerRow(name, one["version"], without_credentials(one["url"]), one["source"])
         for name, one in run.servers.items()

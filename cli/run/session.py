@@ -22,7 +22,7 @@ from cli.run.runfile import RunFile, WorkerEntry, load
 from cli.run.seed import read_all, seed
 from cli.run.supervisor import Supervisor, make_workers
 from cli.run.workers import Worker, exit_words
-from cli.screen.board import Board, DecisionRow, ServerRow, WorkerRow
+from cli.screen.board import DecisionRow, Screen, ServerRow, WorkerRow
 from cli.screen.observe import Observer, lag_of
 from cli.screen.summary import Summary
 from libs.records.collections import provision
@@ -60,7 +60,7 @@ class Session:
         self._infos = infos
         self._run = RunFile.of_this_process(command)
         self._saved: RunFile | None = None
-        self.board = Board(plan.market, "", shown(plan.state.api_key), plan.speed)
+        self.board = Screen(plan.market, "", shown(plan.state.api_key), plan.speed)
         self.board.servers = [
             ServerRow(one.name, one.version, without_credentials(one.url), one.source) for one in infos.values()
         ]
