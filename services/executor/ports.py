@@ -28,10 +28,10 @@ from services.executor.domain.replies import (
     Reply,
     VenueEvent,
 )
-from services.executor.domain.trading import Bounds
+from services.executor.domain.trading import TradingBounds
 
 T = TypeVar("T", covariant=True)
-NO_BOUNDS = Bounds()
+NO_BOUNDS = TradingBounds()
 MarketEvent = MarketTick | FundingUpdate
 
 
@@ -277,6 +277,6 @@ class Deps:
     controls: Controls
     log: MarketLog
     clock: Clock
-    bounds: Bounds = NO_BOUNDS
+    bounds: TradingBounds = NO_BOUNDS
     refuses: frozenset[Leg] = frozenset()
     live: LiveVenues | None = None

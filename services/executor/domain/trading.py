@@ -19,7 +19,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class TradingBounds:
     """Percentages of the day's opening equity and of the highest wallet; None bounds nothing.
 
     So many `venue_errors` within the window move too. An abstain storm comes as a control (docs/decisions/0026).
@@ -52,7 +52,7 @@ class Move:
     value: Decimal
 
 
-def automatic(state: TradingState, vitals: Vitals, bounds: Bounds) -> Move | None:
+def automatic(state: TradingState, vitals: Vitals, bounds: TradingBounds) -> Move | None:
     """The strictest move that is due. It never loosens: what is halted stays so."""
     due = [m for m in (_drawdown(vitals, bounds), _loss(vitals, bounds), _errors(vitals, bounds)) if m]
     stricter = [move for move in due if STRICTNESS[move.state] > STRICTNESS[state]]
@@ -64,7 +64,7 @@ def after_rollover(state: TradingState, moved_by: str) -> TradingState:
     return "active" if state == "reducing" and moved_by == Cause.DAILY_LOSS else state
 
 
-def _loss(vitals: Vitals, bounds: Bounds) -> Move | None:
+def _loss(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     """equity − equity at 00:00 UTC − transfers ≤ −max_daily_loss %, as the rule of the same name."""
     if bounds.max_daily_loss is None or vitals.day_open <= 0:
         return None
@@ -75,7 +75,7 @@ def _loss(vitals: Vitals, bounds: Bounds) -> Move | None:
     return Move("reducing", Cause.DAILY_LOSS, why, bounds.max_daily_loss, lost)
 
 
-def _drawdown(vitals: Vitals, bounds: Bounds) -> Move | None:
+def _drawdown(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if bounds.max_drawdown is None or vitals.peak <= 0:
         return None
     fallen = (vitals.peak - vitals.equity) / vitals.peak * HUNDRED
@@ -85,7 +85,7 @@ def _drawdown(vitals: Vitals, bounds: Bounds) -> Move | None:
     return Move("halted", Cause.DRAWDOWN, why, bounds.max_drawdown, fallen)
 
 
-def _errors(vitals: Vitals, bounds: Bounds) -> Move | None:
+def _errors(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if vitals.venue_errors < bounds.venue_errors:
         return None
     why = f"the venue failed {vitals.venue_errors} times within a minute"

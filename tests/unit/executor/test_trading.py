@@ -5,9 +5,9 @@ from decimal import Decimal as D
 import pytest
 
 from libs.schemas.account import TradingState
-from services.executor.domain.trading import Bounds, Cause, Vitals, after_rollover, automatic
+from services.executor.domain.trading import Cause, TradingBounds, Vitals, after_rollover, automatic
 
-BOUNDS = Bounds(max_daily_loss=D(5), max_drawdown=D(30))
+BOUNDS = TradingBounds(max_daily_loss=D(5), max_drawdown=D(30))
 
 
 def vitals(equity: int = 10_000, **over: object) -> Vitals:
@@ -50,7 +50,7 @@ def test_what_moves_the_state(state: TradingState, now: Vitals, moved: str | Non
 
 
 def test_without_bounds_nothing_moves() -> None:
-    assert automatic("active", vitals(1), Bounds()) is None
+    assert automatic("active", vitals(1), TradingBounds()) is None
 
 
 @pytest.mark.parametrize(
