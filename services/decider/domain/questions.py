@@ -7,7 +7,7 @@ from typing import Any
 from libs.schemas.account import Account
 from services.decider.domain import breaker, bucket, budget
 from services.decider.domain.breaker import Guard, Verdict
-from services.decider.domain.bucket import Bucket
+from services.decider.domain.bucket import TokenBucket
 from services.decider.domain.budget import Amount, Scope
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.gate_rules import YIELD_PART, GateRules
@@ -31,13 +31,15 @@ def guards(entry: CatalogueEntry, rules: GateRules) -> tuple[Guard, ...]:
     return tuple(replace(guard, id=f"shadow {guard.id}") for guard in found) if rules.yields else found
 
 
-def buckets(account: Account | None, entry: CatalogueEntry, rules: GateRules, share: int = 1) -> tuple[Bucket, ...]:
+def buckets(
+    account: Account | None, entry: CatalogueEntry, rules: GateRules, share: int = 1
+) -> tuple[TokenBucket, ...]:
     """The rates that a call goes by, divided by `share`."""
     rates = [(f"provider:{entry.provider}", rules.provider_rate)]
     if account is not None:
         rates.append((budget.scope_of(account.account_id), account.rate_limit))
     kept = YIELD_PART if rules.yields else 0.0
-    return tuple(Bucket(name, bucket.per_minute(max(1, rate // share), kept)) for name, rate in rates if rate)
+    return tuple(TokenBucket(name, bucket.per_minute(max(1, rate // share), kept)) for name, rate in rates if rate)
 
 
 def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: GateRules) -> Question:
