@@ -13,14 +13,14 @@ from services.executor.domain.control import set_state, without_entries
 from services.executor.domain.liquidation import closing_order
 from services.executor.domain.protection import guarded
 from services.executor.domain.quote import Market
-from services.executor.domain.trading import Cause, Move, TradingBounds, Vitals, after_rollover, automatic
+from services.executor.domain.trading import Move, MoveCause, TradingBounds, Vitals, after_rollover, automatic
 
 WHO = "executor"
 ERROR_WINDOW = timedelta(seconds=60)
-ALERTS: dict[Cause, AlertKind] = {
-    Cause.DAILY_LOSS: "risk_limit_exceeded",
-    Cause.DRAWDOWN: "drawdown_limit",
-    Cause.VENUE_ERRORS: "venue",
+ALERTS: dict[MoveCause, AlertKind] = {
+    MoveCause.DAILY_LOSS: "risk_limit_exceeded",
+    MoveCause.DRAWDOWN: "drawdown_limit",
+    MoveCause.VENUE_ERRORS: "venue",
 }
 
 

@@ -10,7 +10,7 @@ HUNDRED = Decimal(100)
 STRICTNESS: dict[TradingState, int] = {"active": 0, "reducing": 1, "halted": 2}
 
 
-class Cause(StrEnum):
+class MoveCause(StrEnum):
     """What moved a state. A person's move has none."""
 
     DAILY_LOSS = "daily_loss"
@@ -46,7 +46,7 @@ class Move:
     """A state to go to, and why; `threshold` and `value` in percent or as counts."""
 
     state: TradingState
-    cause: Cause
+    cause: MoveCause
     why: str
     threshold: Decimal
     value: Decimal
@@ -61,7 +61,7 @@ def automatic(state: TradingState, vitals: Vitals, bounds: TradingBounds) -> Mov
 
 def after_rollover(state: TradingState, moved_by: str) -> TradingState:
     """A new UTC day ends what the daily loss began. Everything else waits for a person."""
-    return "active" if state == "reducing" and moved_by == Cause.DAILY_LOSS else state
+    return "active" if state == "reducing" and moved_by == MoveCause.DAILY_LOSS else state
 
 
 def _loss(vitals: Vitals, bounds: TradingBounds) -> Move | None:
@@ -72,7 +72,7 @@ def _loss(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if lost < bounds.max_daily_loss:
         return None
     why = f"{lost:.2f} % of the day's opening equity are lost, {bounds.max_daily_loss:f} % are allowed"
-    return Move("reducing", Cause.DAILY_LOSS, why, bounds.max_daily_loss, lost)
+    return Move("reducing", MoveCause.DAILY_LOSS, why, bounds.max_daily_loss, lost)
 
 
 def _drawdown(vitals: Vitals, bounds: TradingBounds) -> Move | None:
@@ -82,11 +82,11 @@ def _drawdown(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if fallen < bounds.max_drawdown:
         return None
     why = f"equity is {fallen:.2f} % below its peak, {bounds.max_drawdown:f} % are allowed"
-    return Move("halted", Cause.DRAWDOWN, why, bounds.max_drawdown, fallen)
+    return Move("halted", MoveCause.DRAWDOWN, why, bounds.max_drawdown, fallen)
 
 
 def _errors(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if vitals.venue_errors < bounds.venue_errors:
         return None
     why = f"the venue failed {vitals.venue_errors} times within a minute"
-    return Move("reducing", Cause.VENUE_ERRORS, why, Decimal(bounds.venue_errors), Decimal(vitals.venue_errors))
+    return Move("reducing", MoveCause.VENUE_ERRORS, why, Decimal(bounds.venue_errors), Decimal(vitals.venue_errors))
