@@ -22,7 +22,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class AssignmentConflict:
     """Something between a strategy and an account. A blocking one forbids the assignment, others are remarks."""
 
     blocking: bool
@@ -65,38 +65,46 @@ def _limits(strategy: TradingStrategy) -> tuple[Problem, ...]:
 
 def conflicts(
     strategy: TradingStrategy, account: Account, state: AccountState | None, venue: Mapping[str, VenueSymbol]
-) -> tuple[Conflict, ...]:
+) -> tuple[AssignmentConflict, ...]:
     """What stands between a strategy and an account; `venue` holds the filters of its symbols, as far as known."""
     return (*_unfit(strategy, account, venue), *_remarks(strategy, account, state))
 
 
-def _unfit(strategy: TradingStrategy, account: Account, venue: Mapping[str, VenueSymbol]) -> tuple[Conflict, ...]:
+def _unfit(
+    strategy: TradingStrategy, account: Account, venue: Mapping[str, VenueSymbol]
+) -> tuple[AssignmentConflict, ...]:
     found = []
     if not strategy.is_active:
-        found.append(Conflict(True, f"{strategy.strategy_id} is not active: activate it first"))
+        found.append(AssignmentConflict(True, f"{strategy.strategy_id} is not active: activate it first"))
     missing = [symbol for symbol in account.symbols if symbol not in venue]
     if missing:
-        found.append(Conflict(True, f"{account.venue} does not know {', '.join(missing)}: correct the symbols"))
+        found.append(
+            AssignmentConflict(True, f"{account.venue} does not know {', '.join(missing)}: correct the symbols")
+        )
     least = min((venue[symbol].min_notional for symbol in account.symbols if symbol in venue), default=Decimal(0))
     largest = largest_order(strategy, account)
     if largest is not None and largest < least:
         said = f"its orders are at most {largest:.2f} USD, the venue takes none below {least:f} USD"
-        found.append(Conflict(True, f"{said}: raise fixed_margin_usd, or leverage"))
+        found.append(AssignmentConflict(True, f"{said}: raise fixed_margin_usd, or leverage"))
     return tuple(found)
 
 
-def _remarks(strategy: TradingStrategy, account: Account, state: AccountState | None) -> tuple[Conflict, ...]:
+def _remarks(strategy: TradingStrategy, account: Account, state: AccountState | None) -> tuple[AssignmentConflict, ...]:
     found = []
     lever = strategy.risk_parameters.max_leverage
     if lever > account.leverage:
-        found.append(Conflict(False, f"the account's leverage of {account.leverage:f} applies, not {lever:g}"))
+        found.append(
+            AssignmentConflict(False, f"the account's leverage of {account.leverage:f} applies, not {lever:g}")
+        )
     fixed = strategy.fixed_margin_usd if strategy.position_sizing == "fixed" else None
     if fixed is not None and state is not None and Decimal(str(fixed)) > state.wallet_balance:
-        found.append(Conflict(False, f"the wallet of {state.wallet_balance:.2f} does not hold {fixed:g} of margin"))
+        found.append(
+            AssignmentConflict(False, f"the wallet of {state.wallet_balance:.2f} does not hold {fixed:g} of margin")
+        )
     held = len(state.positions) if state else 0
     if held > strategy.max_positions:
         said = f"{held} positions are open, it allows {strategy.max_positions}: nothing new opens until fewer are"
-        found.append(Conflict(False, said))
+        found.append(AssignmentConflict(False, said))
     return tuple(found)
 
 
