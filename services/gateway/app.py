@@ -17,7 +17,7 @@ from services.gateway.adapters.nats import NatsLog
 from services.gateway.adapters.nats_market import NatsMarket
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Deps, Desk
+from services.gateway.ports import ConfigurationAccess, Deps
 from services.gateway.settings import Settings
 
 
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=KvAccounts(config, states),
         market=NatsMarket(worker.bus),
         analytics=MongoAnalytics(database.db),
-        desk=Desk(strategies, Accounts(configuration, strategies), configuration.store),
+        desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), configuration.store),
         clock=worker.clock,
         new_id=lambda: secrets.token_hex(16),
         hosts=settings.hosts,

@@ -128,7 +128,7 @@ class Analytics(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ConfigurationAccess:
     """Reads and changes of the configuration. Raise Unavailable."""
 
     strategies: Strategies
@@ -150,7 +150,7 @@ class Deps:
     accounts: AccountReader
     market: Market
     analytics: Analytics
-    desk: Desk
+    desk: ConfigurationAccess
     clock: Clock
     new_id: Callable[[], str]
     hosts: frozenset[str] = frozenset({"*"})
