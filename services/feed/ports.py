@@ -85,7 +85,7 @@ class Followed(Protocol):
     def begins(self) -> datetime: ...
 
 
-class Desk(Protocol):
+class MarketBus(Protocol):
     """The bus. Every method raises Unavailable while it is away."""
 
     async def tick(self, tick: MarketTick) -> None:
@@ -151,7 +151,7 @@ class Deps:
     """`open_market` reads the files or seeds the generator; None or a live market run on wall time."""
 
     open_market: Callable[[], Market | Live | None]
-    desk: Desk
+    desk: MarketBus
     lease: Lease
     clock: Clock
     meter: Meter
