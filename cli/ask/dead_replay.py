@@ -39,7 +39,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ReplayOutcome:
     """What became of one letter: published under an id, or not, and why."""
 
     letter_id: str
@@ -77,7 +77,7 @@ def plan(found: Found, before: int) -> Replay | str:
     return Replay(letter, subject, body, _headers(letter, before + 1), before + 1)
 
 
-async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | None) -> list[Done]:
+async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | None) -> list[ReplayOutcome]:
     """Replay the named letters, or `every` one (of a stream) that never was. CliError for a name that is not there."""
     found = [one for one in await dead_letters(url) if stream is None or (one.letter and one.letter.stream == stream)]
     async with connected(url) as bus:
@@ -88,11 +88,11 @@ async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | 
         return [await _one(bus, one, times) for one in chosen]
 
 
-async def _one(bus: Bus, found: Found, times: Counter[str]) -> Done:
+async def _one(bus: Bus, found: Found, times: Counter[str]) -> ReplayOutcome:
     name = found.letter.dead_letter_id if found.letter else f"number {found.number}"
     made = plan(found, times[name])
     if isinstance(made, str):
-        return Done(name, None, made)
+        return ReplayOutcome(name, None, made)
     new_id = made.headers[MSG_ID]
     try:
         stored = await bus.publish_again(made.subject, made.body, made.headers)
@@ -100,7 +100,7 @@ async def _one(bus: Bus, found: Found, times: Counter[str]) -> Done:
     except Unavailable as error:
         raise CliError(f"{name}: {error}", "try again: a message that was stored is not stored twice") from error
     times[name] += 1
-    return Done(name, new_id, "somebody else had just done so" if stored.duplicate else "")
+    return ReplayOutcome(name, new_id, "somebody else had just done so" if stored.duplicate else "")
 
 
 def _subject(subject: str) -> str | None:
