@@ -27,7 +27,7 @@ QUEUE = 50_000
 log = logging.getLogger(__name__)
 
 
-class Exchange(Protocol):
+class CcxtProExchange(Protocol):
     """What is used of a ccxt.pro exchange."""
 
     markets: Any
@@ -42,7 +42,7 @@ class Exchange(Protocol):
     async def close(self) -> None: ...
 
 
-def open_exchange(venue: str) -> tuple[Exchange, type[Exception]]:
+def open_exchange(venue: str) -> tuple[CcxtProExchange, type[Exception]]:
     """The public side of an exchange: no key. Raises CannotFollow where ccxt is not installed."""
     try:
         pro, errors = importlib.import_module("ccxt.pro"), importlib.import_module("ccxt.base.errors")
@@ -62,7 +62,7 @@ class CcxtMarket:
         symbols: Sequence[str],
         clock: Clock,
         quiet_s: float,
-        opener: Callable[[str], tuple[Exchange, type[Exception]]] = open_exchange,
+        opener: Callable[[str], tuple[CcxtProExchange, type[Exception]]] = open_exchange,
     ) -> None:
         self.source = venue
         self.symbols = tuple(symbols)
@@ -70,7 +70,7 @@ class CcxtMarket:
         self._clock = clock
         self._quiet = timedelta(seconds=quiet_s)
         self._opener = opener
-        self._exchange: Exchange | None = None
+        self._exchange: CcxtProExchange | None = None
         self._errors: tuple[type[Exception], ...] = ()
         self._skew = timedelta()
         self._names = {unified(symbol) or symbol: symbol for symbol in self.symbols}
