@@ -25,7 +25,7 @@ TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02
 
 
-class Execution:
+class PlanExecution:
     """Of one account; the caller has its lock. Every step can be repeated."""
 
     def __init__(self, deps: Deps, seat: Seat) -> None:
