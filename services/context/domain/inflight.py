@@ -26,7 +26,7 @@ class RequestCourse(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PlaceFacts:
     """What is known when a place is taken: market time, when it counts as dead (wall time), the newest version of the
     account's state, prices by symbol, and the key of what its decision may answer later."""
 
@@ -75,7 +75,7 @@ def known(slot: InFlight) -> frozenset[str]:
     return frozenset(found)
 
 
-def ask(slot: InFlight, request: DecisionRequest, facts: Facts) -> RequestOutcome:
+def ask(slot: InFlight, request: DecisionRequest, facts: PlaceFacts) -> RequestOutcome:
     """The course of a request that was delivered; repeated, it changes nothing."""
     if slot.holder and slot.holder.request_id == request.request_id:
         return RequestOutcome(RequestCourse.GO_ON, slot)
@@ -97,7 +97,7 @@ def answers(holder: Holder, request: DecisionRequest) -> bool:
     return fresh and holder.account_version >= (request.account_version or 0) and wish(holder.request) == wish(request)
 
 
-def release(slot: InFlight, decision: str, facts: Facts, *, decided: bool) -> InFlight | None:
+def release(slot: InFlight, decision: str, facts: PlaceFacts, *, decided: bool) -> InFlight | None:
     """The place after a decision's end: the next in line holds it. None where that decision does not hold it.
 
     `decided` is false for an end without a decision (nobody answered, it expired): then prices are still compared with
@@ -122,7 +122,7 @@ def newest(slot: InFlight | None) -> Taken | None:
     return None if slot is None else slot.holder or slot.last
 
 
-def _holder(waiting: Waiting, facts: Facts) -> Holder:
+def _holder(waiting: Waiting, facts: PlaceFacts) -> Holder:
     request = waiting.request
     return Holder(
         request_id=request.request_id,

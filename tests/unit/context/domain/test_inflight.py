@@ -5,7 +5,16 @@ import pytest
 
 from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.inflight import InFlight
-from services.context.domain.inflight import MAX_LINE, Facts, RequestCourse, ask, decision_id, known, overdue, release
+from services.context.domain.inflight import (
+    MAX_LINE,
+    PlaceFacts,
+    RequestCourse,
+    ask,
+    decision_id,
+    known,
+    overdue,
+    release,
+)
 from tests.fakes.context_values import at, request
 
 EMPTY = InFlight(account_id="acc1")
@@ -15,8 +24,8 @@ def wanted(name: str, seconds: float = 0, **more: Any) -> DecisionRequest:
     return request(at(seconds), request_id=name, cycle=f"request:{name}", **more)
 
 
-def facts(seconds: float = 0, version: int = 1) -> Facts:
-    return Facts(at(seconds), at(seconds + 120), version, {"BTCUSDT": 100.0})
+def facts(seconds: float = 0, version: int = 1) -> PlaceFacts:
+    return PlaceFacts(at(seconds), at(seconds + 120), version, {"BTCUSDT": 100.0})
 
 
 def held(*behind: DecisionRequest) -> InFlight:

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight
-from services.context.domain.inflight import Facts, RequestCourse, ask, decision_id, known, overdue, release
+from services.context.domain.inflight import PlaceFacts, RequestCourse, ask, decision_id, known, overdue, release
 from tests.fakes.context_values import at, request
 
 DEADLINE = 120.0
@@ -33,8 +33,8 @@ class Place(RuleBasedStateMachine):
         self.unread: list[str] = []  # ends that nobody has taken in yet
         self.answered_by: dict[str, str] = {}
 
-    def facts(self) -> Facts:
-        return Facts(at(self.now), at(self.now + DEADLINE), self.version, {})
+    def facts(self) -> PlaceFacts:
+        return PlaceFacts(at(self.now), at(self.now + DEADLINE), self.version, {})
 
     def end(self, decision: str, how: str) -> bool:
         """Whether the log took it."""
