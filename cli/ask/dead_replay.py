@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from cli.ask.dead import Found, dead_letters, pick_letter
+from cli.ask.dead import NumberedLetter, dead_letters, pick_letter
 from cli.connection import connected
 from cli.errors import CliError
 from libs.runtime.bus import Bus
@@ -52,7 +52,7 @@ class ReplayOutcome:
         return f"{self.letter_id}: replayed as {self.replayed_as}" + (f" ({self.why})" if self.why else "")
 
 
-def plan(found: Found, before: int) -> Replay | str:
+def plan(found: NumberedLetter, before: int) -> Replay | str:
     """The next replay of a letter that was replayed `before` times, or the reason why there can be none."""
     letter = found.letter
     if letter is None:
@@ -88,7 +88,7 @@ async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | 
         return [await _one(bus, one, times) for one in chosen]
 
 
-async def _one(bus: Bus, found: Found, times: Counter[str]) -> ReplayOutcome:
+async def _one(bus: Bus, found: NumberedLetter, times: Counter[str]) -> ReplayOutcome:
     name = found.letter.dead_letter_id if found.letter else f"number {found.number}"
     made = plan(found, times[name])
     if isinstance(made, str):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.ask.dead import Found
+from cli.ask.dead import NumberedLetter
 from cli.ask.dead_replay import Replay, plan
 from cli.commands.root import app
 from cli.errors import CliError
@@ -14,7 +14,7 @@ from libs.schemas.reasons import DeadLetterCode
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def found(**more: Any) -> Found:
+def found(**more: Any) -> NumberedLetter:
     values: dict[str, Any] = {
         "dead_letter_id": "ORDERS:9:ledger-orders",
         "subject": "order.filled.alpha",
@@ -27,7 +27,7 @@ def found(**more: Any) -> Found:
         "deliveries": 8,
         "at": AT,
     }
-    return Found(1, DeadLetter(**(values | more)), "dead.ORDERS.ledger-orders", b"")
+    return NumberedLetter(1, DeadLetter(**(values | more)), "dead.ORDERS.ledger-orders", b"")
 
 
 def test_a_replay_goes_to_the_original_subject_for_the_durable_that_refused_it() -> None:
@@ -82,7 +82,7 @@ def test_is_not_replayed(case: str) -> None:
 
 
 def test_what_is_no_dead_letter_is_not_replayed() -> None:
-    assert "not a dead letter" in str(plan(Found(3, None, "dead.x.y", b"?"), 0))
+    assert "not a dead letter" in str(plan(NumberedLetter(3, None, "dead.x.y", b"?"), 0))
 
 
 @pytest.mark.parametrize("options", [[], ["1", "--all"]])
