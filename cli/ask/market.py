@@ -32,7 +32,7 @@ _GAPS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class CandleGap:
     """Candles that are missing between others: opening times of the first and of the one after the last."""
 
     timeframe: str
@@ -51,7 +51,7 @@ class SymbolRow:
     source: str = ""
     candles: dict[str, int] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[CandleGap] = field(default_factory=list)
     mismatches: int | None = None
     missed: int | None = None
 
@@ -108,9 +108,11 @@ def symbol_row(symbol: str, tick: MarketTick | None, times: Mapping[str, set[int
     return row
 
 
-def gaps(timeframe: str, times: list[int], step: int) -> list[Gap]:
+def gaps(timeframe: str, times: list[int], step: int) -> list[CandleGap]:
     """Where ascending `times` leave some out."""
-    return [Gap(timeframe, _utc(a + step), _utc(b), (b - a) // step - 1) for a, b in pairwise(times) if b - a > step]
+    return [
+        CandleGap(timeframe, _utc(a + step), _utc(b), (b - a) // step - 1) for a, b in pairwise(times) if b - a > step
+    ]
 
 
 def add_workers(view: MarketView, answers: Mapping[str, str | None], end: int) -> None:
