@@ -17,7 +17,7 @@ Question = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OpenReservation:
     """A reservation that is not settled yet; `nonce` tells this call from another try at it."""
 
     nonce: str
@@ -42,7 +42,7 @@ def buckets(
     return tuple(TokenBucket(name, bucket.per_minute(max(1, rate // share), kept)) for name, rate in rates if rate)
 
 
-def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: GateRules) -> Question:
+def admit(held: OpenReservation, account: Account | None, entry: CatalogueEntry, rules: GateRules) -> Question:
     """`patient`: an answer "crowded" is welcome."""
     ask: Question = {
         "nonce": held.nonce,
@@ -60,13 +60,15 @@ def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: Gat
     return ask if entry.is_free else ask | {"budget": _money(held.amount, held.scopes)}
 
 
-def settle(held: Held, epoch: str, entry: CatalogueEntry, rules: GateRules, amount: Amount, said: Outcome) -> Question:
+def settle(
+    held: OpenReservation, epoch: str, entry: CatalogueEntry, rules: GateRules, amount: Amount, said: Outcome
+) -> Question:
     """The end of a call that this process made."""
     told = [(guard, breaker.verdict(said, guard)) for guard in guards(entry, rules)]
     return _settle(held, epoch, rules, amount, [(guard, verdict, said.value) for guard, verdict in told])
 
 
-def give_back(held: Held, entry: CatalogueEntry, rules: GateRules) -> Question:
+def give_back(held: OpenReservation, entry: CatalogueEntry, rules: GateRules) -> Question:
     """A call that was not made after all."""
     told = [(guard, Verdict.RELEASED, "") for guard in guards(entry, rules)]
     return _settle(held, "", rules, Amount(0, 0), told)
@@ -74,17 +76,17 @@ def give_back(held: Held, entry: CatalogueEntry, rules: GateRules) -> Question:
 
 def settle_kept(call_id: str, amount: Amount, scopes: Sequence[Scope], rules: GateRules) -> Question:
     """The cost of an answer that an earlier delivery has paid for and not told of."""
-    return _settle(Held("", call_id, amount, tuple(scopes)), "", rules, amount, [])
+    return _settle(OpenReservation("", call_id, amount, tuple(scopes)), "", rules, amount, [])
 
 
-def orphan(held: Held, amount: Amount, *, ended: bool) -> Question:
+def orphan(held: OpenReservation, amount: Amount, *, ended: bool) -> Question:
     names = [scope.id for scope in held.scopes]
     ask: Question = {"nonce": held.nonce, "call": held.call_id, "usd": amount.usd, "tokens": amount.tokens}
     return ask | {"ended": ended, "scopes": names}
 
 
 def _settle(
-    held: Held, epoch: str, rules: GateRules, amount: Amount, told: Sequence[tuple[Guard, Verdict, str]]
+    held: OpenReservation, epoch: str, rules: GateRules, amount: Amount, told: Sequence[tuple[Guard, Verdict, str]]
 ) -> Question:
     ask: Question = {
         "nonce": held.nonce,
