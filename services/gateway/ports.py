@@ -32,7 +32,7 @@ from services.gateway.domain.records import (
 )
 
 
-class Keys(Protocol):
+class ApiKeys(Protocol):
     async def find(self, token_hash: str) -> ApiKey | None: ...
 
     async def used(self, key_id: str, at: datetime) -> None:
@@ -143,7 +143,7 @@ class Deps:
     `max_tick_age` is in market seconds, as for the validator.
     """
 
-    keys: Keys
+    keys: ApiKeys
     claims: Claims
     records: Records
     log: Log
