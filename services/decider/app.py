@@ -13,7 +13,7 @@ from services.decider.adapters import models_file
 from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
-from services.decider.adapters.keys import Keys
+from services.decider.adapters.keys import ProviderKeys
 from services.decider.adapters.litellm import LiteLLM
 from services.decider.adapters.rebuild import NatsLog, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     _tell_models(deps, settings)
     worker.include(routes(deps))
-    checks = KeyChecks(deps, Keys(endpoints_of(settings)), worker.bus.publish, metrics.checked)
+    checks = KeyChecks(deps, ProviderKeys(endpoints_of(settings)), worker.bus.publish, metrics.checked)
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
     worker.detail("models", metrics.health.detail)
     return worker

@@ -15,7 +15,7 @@ from cli.errors import CliError
 from libs.configuration.configuration import By, by_of
 from libs.runtime.provision import provision_nats
 from libs.schemas.analytics import Alert
-from services.decider.adapters.keys import Keys
+from services.decider.adapters.keys import ProviderKeys
 from services.decider.app import create_app, endpoints_of
 from services.decider.domain.authentication import Verdict
 from services.decider.settings import Settings
@@ -80,7 +80,7 @@ async def test_a_check_proves_a_key_and_tells_all_of_it(
     server: ModelServer, provider: str, script: Script, verdict: Verdict, actual: str
 ) -> None:
     server.key_answer = script
-    keys = Keys(endpoints_of(settings(server)))
+    keys = ProviderKeys(endpoints_of(settings(server)))
     check = await keys.validate_authentication(provider, [GPT], NOW)
     (request,) = server.key_requests
     assert request.path == ("/api/v1/key" if provider == "openrouter" else "/api/v1/models")
@@ -93,13 +93,13 @@ async def test_a_check_proves_a_key_and_tells_all_of_it(
 
 async def test_the_servers_own_words_are_kept_without_the_key(server: ModelServer) -> None:
     server.key_answer = Status(401, f"no user for {KEY}")
-    check = await Keys(endpoints_of(settings(server))).validate_authentication("openrouter", [GPT], NOW)
+    check = await ProviderKeys(endpoints_of(settings(server))).validate_authentication("openrouter", [GPT], NOW)
     assert "no user for [key]" in check.excerpt
     assert "no user for [key]" in check.line()
 
 
 async def test_a_missing_key_is_told_without_a_request(server: ModelServer) -> None:
-    keys = Keys(endpoints_of(settings(server, openrouter_api_key=None)))
+    keys = ProviderKeys(endpoints_of(settings(server, openrouter_api_key=None)))
     check = await keys.validate_authentication("openrouter", [GPT], NOW)
     assert (check.verdict, check.hint, server.key_requests) == (Verdict.NO_KEY, "set OPENROUTER_API_KEY", [])
 

@@ -15,7 +15,7 @@ _REACH = "check the address and the network"
 _PATHS = {"openrouter": "/key", "openai-compatible": "/models"}
 
 
-class Keys:
+class ProviderKeys:
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = endpoints
 
