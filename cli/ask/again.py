@@ -29,7 +29,7 @@ from services.decider.application.deciding import decide
 from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Admitted, WorstCase
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.replay import replay
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.domain.seats import Seat
@@ -145,7 +145,7 @@ async def _asked(mirror: ConfigMirror, context: TradingContext, seat: Seat) -> D
             incidents=_NoIncidents(),
             templates=JinjaTemplates(),
             tokens=models,
-            limits=Limits(
+            limits=CallLimits(
                 settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s
             ),
             concurrency=1,

@@ -24,7 +24,7 @@ from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
 from services.decider.domain.gate_rules import GateRules
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.spending import Spending
 from services.decider.handlers import routes
 from services.decider.metrics import DeciderMetrics, GateMetrics
@@ -56,7 +56,9 @@ def create_app(settings: Settings | None = None) -> Worker:
         incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
         tokens=models,
-        limits=Limits(settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s),
+        limits=CallLimits(
+            settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s
+        ),
         concurrency=settings.decider_concurrency,
         sleep=asyncio.sleep,
         observe=metrics.observe,

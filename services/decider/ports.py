@@ -15,7 +15,7 @@ from libs.schemas.venue import VenueSymbol
 from services.decider.domain.authentication import Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.replies import Outcome, Reply
 
 __all__ = [
@@ -133,7 +133,7 @@ class Deps:
     incidents: Incidents
     templates: Templates
     tokens: Tokens
-    limits: Limits
+    limits: CallLimits
     concurrency: int
     sleep: Callable[[float], Awaitable[None]]
     observe: Callable[[DecisionProposed], None]

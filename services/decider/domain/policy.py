@@ -23,7 +23,7 @@ MAX_BACKOFF_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """Seconds of wall time and counts of one decision. A call is not begun with less than `min_call_s` left."""
 
     deadline_s: float = 20.0
@@ -105,7 +105,7 @@ class State:
     """Where a decision stands. `calls` were made; what follows `said` is that of the present model."""
 
     chain: tuple[Candidate, ...]
-    limits: Limits
+    limits: CallLimits
     at: int = 0
     calls: int = 0
     said: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ def jitter(decision_id: str, attempt: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{decision_id}:{attempt}".encode()).digest()[:4]) / 2**32
 
 
-def begin(chain: tuple[Candidate, ...], limits: Limits) -> tuple[State, Step]:
+def begin(chain: tuple[Candidate, ...], limits: CallLimits) -> tuple[State, Step]:
     """The first step. Raises IndexError for an empty chain."""
     state = State(chain, limits)
     return _call(state, 0.0, 0.0, "first") or (state, Abstain(AbstainReason.TIMEOUT, "the deadline is 0"))
