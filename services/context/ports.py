@@ -153,7 +153,7 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CycleLimits:
     """`spread` is a share of the interval, `drift` a fraction of a price; waits and deadlines are wall seconds."""
 
     spread: float
@@ -178,4 +178,4 @@ class Deps:
     reuse: Reuse
     publisher: Publisher
     meter: Meter
-    limits: Limits
+    limits: CycleLimits

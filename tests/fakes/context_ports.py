@@ -20,7 +20,7 @@ from services.context.domain.market import Bounds, Market
 from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
-from services.context.ports import Deps, Limits, Place
+from services.context.ports import CycleLimits, Deps, Place
 from tests.fakes.clock import ReadClock
 from tests.fakes.context_values import T0
 
@@ -233,5 +233,5 @@ class World:
             reuse=self.reuse,
             publisher=self.publisher,
             meter=self.meter,
-            limits=Limits(spread=0.05, inflight_deadline=60, drift=0.001, concurrency=1),
+            limits=CycleLimits(spread=0.05, inflight_deadline=60, drift=0.001, concurrency=1),
         )
