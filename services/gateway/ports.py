@@ -74,7 +74,7 @@ class Events(Protocol):
         """The next decision or order event of the account, or None when none came within the time."""
 
 
-class Log(Protocol):
+class GatewayLog(Protocol):
     async def publish(self, emit: Emit, headers: Mapping[str, str]) -> None:
         """Publish and wait until it is stored; `headers` are those of the cause."""
 
@@ -146,7 +146,7 @@ class Deps:
     keys: ApiKeys
     claims: Claims
     records: Records
-    log: Log
+    log: GatewayLog
     accounts: AccountReader
     market: Market
     analytics: Analytics
