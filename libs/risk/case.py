@@ -187,7 +187,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class AssetMarket:
     """One asset's market in Decimal, but for what one method of sizing reads. `bid` and `ask` fall back to the last."""
 
     mark: Decimal
@@ -199,7 +199,7 @@ class Market:
     long_atr_percent: float | None
 
     @classmethod
-    def of(cls, seen: AssetFacts) -> "Market":
+    def of(cls, seen: AssetFacts) -> "AssetMarket":
         last = exact(seen.last)
         has_book = seen.bid is not None and seen.ask is not None
         return cls(
