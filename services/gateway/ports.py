@@ -93,7 +93,7 @@ class AccountReader(Protocol):
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
 
-class Market(Protocol):
+class MarketReader(Protocol):
     async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
         """The newest tick of each symbol that has one."""
 
@@ -148,7 +148,7 @@ class Deps:
     records: Records
     log: GatewayLog
     accounts: AccountReader
-    market: Market
+    market: MarketReader
     analytics: Analytics
     desk: ConfigurationAccess
     clock: Clock
