@@ -15,7 +15,7 @@ from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain import pacing
 from services.feed.domain.live import Missing
 from services.feed.domain.timeframes import TIMEFRAMES
-from services.feed.domain.timeline import Market, Moment, Progress, backlog, moments, resumed
+from services.feed.domain.timeline import MarketSource, Moment, Progress, backlog, moments, resumed
 from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Lockstep, Reached
 
 BEAT_S = 1.0
@@ -57,7 +57,7 @@ async def publish(deps: Deps) -> None:
             await deps.lease.release(playback.series, playback.stored)
 
 
-async def _hold(deps: Deps, market: Market | Live | None, reached: Reached | None, playback: Playback) -> None:
+async def _hold(deps: Deps, market: MarketSource | Live | None, reached: Reached | None, playback: Playback) -> None:
     """Play and keep the lease until one of them fails."""
     if market is None:
         playing = _wall_time(deps)
@@ -95,7 +95,7 @@ async def _wall_time(deps: Deps) -> None:
     log.info("no market of its own: market time is wall time")
 
 
-async def play(deps: Deps, market: Market, reached: Reached | None, playback: Playback) -> None:
+async def play(deps: Deps, market: MarketSource, reached: Reached | None, playback: Playback) -> None:
     """Publish everything from where the last run stopped; at the end of the data stop the clock and return."""
     done = await _progress(deps, market, reached)
     playback.series = market.series
@@ -132,7 +132,7 @@ async def _play_in_lockstep(deps: Deps, lockstep: Lockstep, moments: Iterable[Mo
         await lockstep.stop()
 
 
-async def _progress(deps: Deps, market: Market, reached: Reached | None) -> Progress:
+async def _progress(deps: Deps, market: MarketSource, reached: Reached | None) -> Progress:
     if reached is not None and reached.series != market.series:
         raise WrongMarket(f"the stored market is {reached.series}, this feed plays {market.series}; {WIPE}")
     stored = await deps.desk.stored(market, reached)

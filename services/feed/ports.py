@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from libs.runtime.clock import Clock
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.domain.timeline import Market
+from services.feed.domain.timeline import MarketSource
 
 
 class LeaseLost(Exception):
@@ -150,7 +150,7 @@ class Meter(Protocol):
 class Deps:
     """`open_market` reads the files or seeds the generator; None or a live market run on wall time."""
 
-    open_market: Callable[[], Market | Live | None]
+    open_market: Callable[[], MarketSource | Live | None]
     desk: MarketBus
     lease: Lease
     clock: Clock
