@@ -29,7 +29,7 @@ from services.context.adapters.deadletters import DeadTicks
 from services.context.adapters.market import NatsMarketLog
 from services.context.domain.assets import Studies
 from services.context.domain.context import Refusal, Subject, build
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.metrics import Metrics
 from services.context.settings import Settings
 
@@ -63,7 +63,7 @@ async def fresh(url: str, account_id: str) -> Shown:
     async with _reading(url) as bus:
         clock, config, states = MarketClockMirror(bus), ConfigMirror(bus), StateMirror(bus)
         settings, metrics = Settings(), Metrics(CollectorRegistry())
-        market = Market(settings.bounds())
+        market = MarketState(settings.bounds())
         dead = DeadTicks(bus, clock, metrics, 1)  # never drained: the workers put aside what is bad
         log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
         async with _started(clock, config, states, log):

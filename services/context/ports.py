@@ -15,7 +15,7 @@ from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
@@ -167,7 +167,7 @@ class Deps:
     clock: Clock
     config: ContextConfiguration
     states: States
-    market: Market
+    market: MarketState
     studies: Studies
     patience: Patience
     log: MarketLog

@@ -16,7 +16,7 @@ from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
@@ -57,7 +57,7 @@ class FakeStates:
 
 @dataclass
 class FakeMarketLog:
-    market: Market
+    market: MarketState
     behind: bool = False
 
     async def drained(self, patience: float) -> bool:
@@ -207,7 +207,7 @@ class World:
     clock: ReadClock = field(default_factory=lambda: ReadClock(T0))
     config: FakeConfiguration = field(default_factory=FakeConfiguration)
     states: FakeStates = field(default_factory=FakeStates)
-    market: Market = field(default_factory=lambda: Market(Bounds()))
+    market: MarketState = field(default_factory=lambda: MarketState(Bounds()))
     requests: FakeRequestLog = field(default_factory=FakeRequestLog)
     positions: FakePositionLog = field(default_factory=FakePositionLog)
     places: FakePlaces = field(default_factory=FakePlaces)

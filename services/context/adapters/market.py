@@ -15,7 +15,7 @@ from libs.schemas import subjects
 from libs.schemas.base import Timeframe
 from libs.schemas.market import Candle
 from services.context.adapters.deadletters import DeadTicks
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.series import Source
 from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
@@ -34,7 +34,7 @@ class NatsMarketLog:
         bus: Bus,
         clock: Clock,
         config: ContextConfiguration,
-        market: Market,
+        market: MarketState,
         dead: DeadTicks,
         metrics: Metrics,
         replay_ticks: int,

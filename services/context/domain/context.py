@@ -16,7 +16,7 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionRejected
 from services.context.domain.account import account_section, risk
 from services.context.domain.assets import Studies, read
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.triggers import ordered
 
 ACCOUNT = "account"  # the scope of errors that are about no single asset
@@ -43,7 +43,7 @@ class Subject:
 
 
 def build(
-    request: DecisionRequest, subject: Subject, market: Market, studies: Studies, now: datetime
+    request: DecisionRequest, subject: Subject, market: MarketState, studies: Studies, now: datetime
 ) -> TradingContext | Refusal:
     """The context that answers `request` at market time `now`; refused when no asset is fresh."""
     symbols, left_out = wanted_symbols(request, subject)
@@ -99,7 +99,7 @@ def wanted_symbols(request: DecisionRequest, subject: Subject) -> tuple[tuple[st
     return every[:MAX_SYMBOLS], [left_out]
 
 
-def marks(market: Market, held: Collection[str]) -> dict[str, float]:
+def marks(market: MarketState, held: Collection[str]) -> dict[str, float]:
     """Newest marks of what is held: mark price, else last price, else the last close."""
     known: dict[str, float] = {}
     for symbol in held:
@@ -120,7 +120,7 @@ def _account_section(subject: Subject, prices: dict[str, float]) -> AccountConte
         return Refusal(RejectReason.NO_STATE, detail, subject.state.version)
 
 
-def _unseen(market: Market, symbols: Collection[str], now: datetime) -> list[ContextError]:
+def _unseen(market: MarketState, symbols: Collection[str], now: datetime) -> list[ContextError]:
     """What is said of positions in assets that were not asked for, where their value is old."""
     errors = []
     for symbol in sorted(symbols):
@@ -166,5 +166,5 @@ def alert(request: DecisionRequest, refusal: Refusal, now: datetime) -> Alert:
     )
 
 
-def _notes(market: Market, symbols: tuple[str, ...], now: datetime) -> tuple[MarketNote, ...]:
+def _notes(market: MarketState, symbols: tuple[str, ...], now: datetime) -> tuple[MarketNote, ...]:
     return tuple(note for symbol in (None, *symbols) for note in market.notes(symbol, now))

@@ -11,7 +11,7 @@ from cli.ask.context_view import complaints, render, seconds
 from libs.schemas.context import TradingContext
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
 
@@ -21,7 +21,7 @@ NOW = at(1_500 * 60 + 5)
 @pytest.fixture
 def context() -> TradingContext:
     """BTC fresh, ETH stale but held, SOL unknown."""
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m", "1h"])
     for minute in range(1_400, 1_500):
         for symbol in ("BTCUSDT", "ETHUSDT"):
