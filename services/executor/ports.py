@@ -241,7 +241,7 @@ class Controls(Protocol):
     async def put(self, body: ControlRequested) -> None: ...
 
 
-class MarketLog(Protocol):
+class MarketPast(Protocol):
     """MARKET as it was stored: when the stream was created, and its events from a sequence on until now."""
 
     async def created(self) -> tuple[datetime, int]: ...
@@ -275,7 +275,7 @@ class Deps:
     publisher: Publisher
     config: Config
     controls: Controls
-    log: MarketLog
+    log: MarketPast
     clock: Clock
     bounds: TradingBounds = NO_BOUNDS
     refuses: frozenset[Leg] = frozenset()
