@@ -31,7 +31,7 @@ class Marks(Protocol):
     def get(self, symbol: str) -> Mark | None: ...
 
 
-class Meter(Protocol):
+class ValidatorMeter(Protocol):
     """What operators see."""
 
     def judged(self, judgement: Judgement, seconds: float) -> None: ...
@@ -47,7 +47,7 @@ class Deps:
     states: States
     marks: Marks
     clock: Clock
-    meter: Meter
+    meter: ValidatorMeter
     max_tick_age: float = 45.0
     mirror_wait: float = 2.0
     concurrency: int = 8
