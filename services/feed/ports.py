@@ -132,7 +132,7 @@ class Lease(Protocol):
         """Hand it back, so that another copy need not wait for its deadline. Raises nothing."""
 
 
-class Meter(Protocol):
+class FeedMeter(Protocol):
     """What operators see."""
 
     def published(self, kind: Literal["tick", "candle", "funding"], count: int) -> None: ...
@@ -154,6 +154,6 @@ class Deps:
     desk: MarketBus
     lease: Lease
     clock: Clock
-    meter: Meter
+    meter: FeedMeter
     speed: float
     lockstep: Lockstep | None = None
