@@ -138,7 +138,7 @@ class Publisher(Protocol):
     async def publish_many(self, emits: Iterable[Emit]) -> None: ...
 
 
-class Meter(Protocol):
+class ContextMeter(Protocol):
     """What the handlers count."""
 
     def ended(self, outcome: str) -> None:
@@ -177,5 +177,5 @@ class Deps:
     steps: Steps
     reuse: Reuse
     publisher: Publisher
-    meter: Meter
+    meter: ContextMeter
     limits: CycleLimits
