@@ -13,7 +13,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain import pacing
-from services.feed.domain.live import Missing
+from services.feed.domain.live import MissingCandles
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import MarketSource, Moment, Progress, backlog, moments, resumed
 from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Lockstep, Reached
@@ -192,7 +192,7 @@ async def follow(deps: Deps, live: Live) -> None:
         try:
             await live.open()
             stored = await deps.desk.stored(live, Reached(live.source, None, deps.clock.wall()))
-            missing = Missing({key: max(opened) + TIMEFRAMES[key[1]] for key, opened in stored.candles.items()})
+            missing = MissingCandles({key: max(opened) + TIMEFRAMES[key[1]] for key, opened in stored.candles.items()})
             await _fill_in(deps, live, missing)
             deps.meter.playing(True)
             log.info("following %s at %s", ", ".join(live.symbols), live.source)
@@ -204,7 +204,7 @@ async def follow(deps: Deps, live: Live) -> None:
             await live.close()
 
 
-async def _ticks(deps: Deps, live: Live, missing: Missing) -> None:
+async def _ticks(deps: Deps, live: Live, missing: MissingCandles) -> None:
     async for event in live.events():
         _check(deps)
         if isinstance(event, MarketTick):
@@ -217,13 +217,13 @@ async def _ticks(deps: Deps, live: Live, missing: Missing) -> None:
             missing.asked.clear()  # what closed while the stream was away is asked for anew
 
 
-async def _candles(deps: Deps, live: Live, missing: Missing) -> None:
+async def _candles(deps: Deps, live: Live, missing: MissingCandles) -> None:
     while True:
         await asyncio.sleep(BEAT_S)
         await _fill_in(deps, live, missing)
 
 
-async def _fill_in(deps: Deps, live: Live, missing: Missing) -> None:
+async def _fill_in(deps: Deps, live: Live, missing: MissingCandles) -> None:
     """Ask for every candle that has closed and is not stored: the history at a start, a gap, the newest one."""
     for timeframe in TIMEFRAMES:
         for symbol in live.symbols:

@@ -138,7 +138,7 @@ def closed_candles(symbol: str, timeframe: str, rows: Sequence[Sequence[Any]], n
 
 
 @dataclass(slots=True)
-class Missing:
+class MissingCandles:
     """Which candles are stored, by their newest close, and how often a closed one was asked for in vain."""
 
     newest: dict[tuple[str, str], datetime]

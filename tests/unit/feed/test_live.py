@@ -8,7 +8,7 @@ from libs.schemas.market import Candle, FundingUpdate, MarketTick
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.application import follow
 from services.feed.domain.live import (
-    Missing,
+    MissingCandles,
     Quote,
     closed_candles,
     paid,
@@ -87,7 +87,7 @@ def test_funding_is_paid_when_the_next_boundary_moves_on() -> None:
 
 
 def test_a_candle_that_never_comes_is_not_asked_for_without_end() -> None:
-    missing = Missing({("BTCUSDT", "1m"): NOW.replace(second=0) - timedelta(minutes=1)})
+    missing = MissingCandles({("BTCUSDT", "1m"): NOW.replace(second=0) - timedelta(minutes=1)})
     asked = [missing.since("BTCUSDT", "1m", NOW) for _ in range(20)]
     assert sum(at is not None for at in asked) == 8
     assert missing.since("BTCUSDT", "1m", NOW + timedelta(minutes=1)) is not None
