@@ -13,7 +13,7 @@ from services.gateway.adapters.kv import KvAccounts
 from services.gateway.adapters.mongo import MongoClaims, MongoKeys
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
-from services.gateway.adapters.nats import NatsLog
+from services.gateway.adapters.nats import NatsGatewayLog
 from services.gateway.adapters.nats_market import NatsMarket
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         keys=MongoKeys(database.db),
         claims=MongoClaims(database.db),
         records=MongoRecords(database.db),
-        log=NatsLog(worker.bus),
+        log=NatsGatewayLog(worker.bus),
         accounts=KvAccounts(config, states),
         market=NatsMarket(worker.bus),
         analytics=MongoAnalytics(database.db),
