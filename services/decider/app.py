@@ -15,7 +15,7 @@ from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
 from services.decider.adapters.keys import ProviderKeys
 from services.decider.adapters.litellm import LiteLLM
-from services.decider.adapters.rebuild import NatsLog, Rebuild
+from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import traced
@@ -84,7 +84,7 @@ def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[
     def spending(at: int) -> Spending:
         return Spending(at, find, rules.unpriced_usd)
 
-    rebuild = Rebuild(scripts, NatsLog(worker.bus), worker.clock, spending, holder=settings.instance)
+    rebuild = Rebuild(scripts, NatsProposals(worker.bus), worker.clock, spending, holder=settings.instance)
     gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
     yielding = replace(rules, yields=True)
     shadow_gate = RedisGate(scripts, yielding, worker.clock, rebuild, alerts.add, metrics.denied)
