@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from libs.configuration.templates import Page, TemplateFailed
+from libs.configuration.templates import RenderedPage, TemplateFailed
 from libs.runtime.clock import Clock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
@@ -99,7 +99,7 @@ class KeyProof(Protocol):
 
 
 class Templates(Protocol):
-    def page(self, template: str, variables: Mapping[str, Any]) -> Page:
+    def page(self, template: str, variables: Mapping[str, Any]) -> RenderedPage:
         """Strict and bounded: raises TemplateFailed for a name that is not defined, and for too much work."""
         ...
 
