@@ -24,7 +24,7 @@ from services.executor.domain.replies import (
     Reply,
     Unknown,
 )
-from services.executor.domain.steps import Cancel, Place, Step, planning, settled, wanted
+from services.executor.domain.steps import Cancel, SendOrder, Step, planning, settled, wanted
 from services.executor.ports import LiveVenue, ProtectiveOrder, Seat, Stored, Submittable, order_of
 
 RETRY_S = 0.25
@@ -97,7 +97,7 @@ class LiveOrders:
     async def _perform(self, turn: Turn, steps: Sequence[Step]) -> Turn:
         """What protects is sent before it is stored; everything else is in the account's document first, so that a
         kill in between sends nothing twice."""
-        places = [step.order for step in steps if isinstance(step, Place)]
+        places = [step.order for step in steps if isinstance(step, SendOrder)]
         for order in [o for o in places if o.intent.leg in UNSTORED]:
             turn = await self._place(turn, order)
         turn = await self._stored(turn, [o for o in places if o.intent.leg == "exit"])
