@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from libs.schemas.analytics import DecisionResult
 from libs.schemas.base import AccountId, Name, StrategyId, Symbol
 from libs.schemas.decision import Action
-from services.gateway.domain.cursors import Position
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import Refusal, Refused, invalid, not_found
 from services.gateway.domain.records import (
@@ -112,7 +112,7 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         )
         window = Window(limit, position(cursor))
         found = await deps.records.history(wanted, window)
-        places = [Position(entry.created_at, entry.decision_id) for entry in found]
+        places = [PagePosition(entry.created_at, entry.decision_id) for entry in found]
         return Page(items=found, next=next_cursor(places, limit))
 
     @router.get("/{decision_id}")
