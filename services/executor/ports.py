@@ -217,7 +217,7 @@ class StateStore(Protocol):
     async def version(self, account_id: str) -> int: ...
 
 
-class Publisher(Protocol):
+class EventPublisher(Protocol):
     """The bus, as far as the executor publishes."""
 
     async def publish(self, emit: Emit) -> object: ...
@@ -272,7 +272,7 @@ class Deps:
     states: StateStore
     leases: LeaseStore
     venue: Callable[[Seat], Orders]
-    publisher: Publisher
+    publisher: EventPublisher
     config: Config
     controls: Controls
     log: MarketPast
