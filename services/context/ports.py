@@ -128,7 +128,7 @@ class Stored(Protocol):
     def duplicate(self) -> bool | None: ...
 
 
-class Publisher(Protocol):
+class ConfirmedPublisher(Protocol):
     """Confirmed publishing; raises Unavailable while NATS is away.
 
     With `last` it is stored only while that is the sequence of the newest message of its subject; else Conflict.
@@ -176,6 +176,6 @@ class Deps:
     places: Places
     steps: Steps
     reuse: Reuse
-    publisher: Publisher
+    publisher: ConfirmedPublisher
     meter: ContextMeter
     limits: CycleLimits
