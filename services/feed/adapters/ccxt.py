@@ -12,7 +12,16 @@ from libs.runtime.clock import Clock
 from libs.runtime.ending import end
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.symbols import ours, unified
-from services.feed.domain.live import PAGE, Quote, closed_candles, paid, quiet_tick, trade_tick, with_mark, with_ticker
+from services.feed.domain.live import (
+    PAGE,
+    ExchangeQuote,
+    closed_candles,
+    paid,
+    quiet_tick,
+    trade_tick,
+    with_mark,
+    with_ticker,
+)
 from services.feed.domain.live import number as read
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.ports import CannotFollow, ExchangeAway, Interrupted, LiveEvent
@@ -74,7 +83,7 @@ class CcxtMarket:
         self._errors: tuple[type[Exception], ...] = ()
         self._skew = timedelta()
         self._names = {unified(symbol) or symbol: symbol for symbol in self.symbols}
-        self._quotes = {symbol: Quote(symbol) for symbol in self.symbols}
+        self._quotes = {symbol: ExchangeQuote(symbol) for symbol in self.symbols}
         self._told: dict[str, datetime] = {}
 
     def now(self) -> datetime:
@@ -204,5 +213,5 @@ class CcxtMarket:
             raise ExchangeAway(f"{self.source} cannot be asked ({method}): {type(error).__name__}") from None
 
 
-def _with_interest(quote: Quote, interest: float | None) -> Quote:
+def _with_interest(quote: ExchangeQuote, interest: float | None) -> ExchangeQuote:
     return quote if interest is None else replace(quote, open_interest=interest)
