@@ -8,7 +8,7 @@ from libs.perps.fees import BPS
 from libs.perps.filters import round_passive, round_price
 from libs.risk.case import ZERO, AssetMarket, Book, Case, Row, exact
 from libs.risk.ladder import average, rung_prices
-from libs.risk.values import PositionView, Receipt
+from libs.risk.values import PositionView, RuleReceipt
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision
 from libs.schemas.reasons import Reason
@@ -72,7 +72,7 @@ class Entry:
         return self.price / self.leverage + open_loss + self.price * self.entry_fee
 
 
-EntryRule = Callable[[Entry, Book, Case], Receipt | None]
+EntryRule = Callable[[Entry, Book, Case], RuleReceipt | None]
 
 
 def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
@@ -133,7 +133,7 @@ def _aggressive(side: PositionSide, s: Decimal, market: AssetMarket, venue: Venu
 
 def clamp(
     entry: Entry, most: Decimal, rule: str, reason: Reason, why: str, limit: Decimal | None = None
-) -> Receipt | None:
+) -> RuleReceipt | None:
     """Cuts the quantity to `most`; where nothing is left it denies. `limit`, in quote currency, ends the sentence."""
     if entry.quantity <= most:
         return None
@@ -141,8 +141,8 @@ def clamp(
     if limit is not None:
         why = f"{why} at most {limit:.2f}"
     if most <= 0:
-        return Receipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left: {why}", before, ZERO)
+        return RuleReceipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left: {why}", before, ZERO)
     entry.quantity = most
-    return Receipt(
+    return RuleReceipt(
         rule, "clamp", reason, f"cut from {before:.2f} to {entry.notional:.2f}: {why}", before, entry.notional
     )
