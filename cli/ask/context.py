@@ -28,7 +28,7 @@ from libs.schemas.subjects import CONTEXTS, context_built
 from services.context.adapters.deadletters import DeadTicks
 from services.context.adapters.market import NatsMarketLog
 from services.context.domain.assets import Studies
-from services.context.domain.context import Refusal, Subject, build
+from services.context.domain.context import ContextRefusal, Subject, build
 from services.context.domain.market import MarketState
 from services.context.metrics import Metrics
 from services.context.settings import Settings
@@ -72,7 +72,7 @@ async def fresh(url: str, account_id: str) -> Shown:
             now = clock.now()
             market.close_due(now)
             made = build(request(account_id, now), subject, market, Studies(market), now)
-    if isinstance(made, Refusal):
+    if isinstance(made, ContextRefusal):
         raise CliError(
             f"no model would be asked: {made.reason}: {made.detail}", "see `perpetua market` and `perpetua status`"
         )

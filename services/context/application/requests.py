@@ -10,7 +10,7 @@ from libs.schemas.reasons import RejectReason
 from services.context.application.building import answer, configured, refuse, settle
 from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
-from services.context.domain.context import Refusal
+from services.context.domain.context import ContextRefusal
 from services.context.domain.inflight import RequestCourse, RequestOutcome, ask
 from services.context.ports import Deps
 
@@ -51,7 +51,7 @@ async def _place(deps: Deps, body: DecisionRequest) -> RequestOutcome | Emits:
 async def _end(deps: Deps, body: DecisionRequest, asking: RequestOutcome) -> Emits | None:
     """The end of a request that cannot be decided, or that an earlier decision answers."""
     found = configured(deps, body)
-    if isinstance(found, Refusal):
+    if isinstance(found, ContextRefusal):
         return refuse(deps, body, found)
     if asking.course is RequestCourse.BUSY:
         return refuse(deps, body, _busy(asking.slot))
@@ -70,6 +70,6 @@ async def _earlier(deps: Deps, body: DecisionRequest) -> Emit | None:
     return answered(deps, body.account_id, joined, found.decision_id, "cached")
 
 
-def _busy(slot: InFlight) -> Refusal:
+def _busy(slot: InFlight) -> ContextRefusal:
     detail = f"{len(slot.line)} other requests of the account wait for their turn; ask again when they have ended"
-    return Refusal(RejectReason.BUSY, detail)
+    return ContextRefusal(RejectReason.BUSY, detail)

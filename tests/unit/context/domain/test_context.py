@@ -11,7 +11,7 @@ from libs.schemas.context import TradingContext
 from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import ContextErrorCode, RejectReason
 from services.context.domain.assets import Studies, read
-from services.context.domain.context import Refusal, Subject, build, rejected
+from services.context.domain.context import ContextRefusal, Subject, build, rejected
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
@@ -30,7 +30,7 @@ def market(**ages: float) -> MarketState:
     return made
 
 
-def context(made: MarketState, **more: Any) -> TradingContext | Refusal:
+def context(made: MarketState, **more: Any) -> TradingContext | ContextRefusal:
     subject = Subject(
         more.pop("account", account(symbols=("BTCUSDT", "ETHUSDT"))),
         more.pop("strategy", strategy("5m", "1m")),
@@ -118,7 +118,7 @@ def test_what_there_is_no_room_for_is_named() -> None:
 def test_an_account_whose_figures_no_field_holds_is_refused_with_the_fields_named() -> None:
     huge = position(quantity=Decimal(10**13))
     found = context(market(BTCUSDT=1), state=state(positions=(huge,), version=8))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, ContextRefusal)
     assert (found.reason, found.account_version) == (RejectReason.NO_STATE, 8)
     assert found.detail.startswith("notional: beyond what an account can be")
 
@@ -154,7 +154,7 @@ def test_the_shortest_timeframe_is_the_interval_the_longest_the_long_one_and_all
 )
 def test_without_a_fresh_asset_there_is_no_context(name: str, ages: dict[str, float], held: tuple[str, ...]) -> None:
     found = context(market(**ages), state=state(positions=tuple(position(s) for s in held)))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, ContextRefusal)
     assert found.reason is RejectReason.NO_MARKET
     event = rejected(request(NOW), found, NOW)
     assert event.decision_id == ids.decision_id(ids.context_id("acc1", "request:r1"), "live")
