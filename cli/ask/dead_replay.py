@@ -28,7 +28,7 @@ _OURS = ("Nats-", "perpetua-replay")
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class LetterReplay:
     """A message as it is published again."""
 
     letter: DeadLetter
@@ -52,7 +52,7 @@ class ReplayOutcome:
         return f"{self.letter_id}: replayed as {self.replayed_as}" + (f" ({self.why})" if self.why else "")
 
 
-def plan(found: NumberedLetter, before: int) -> Replay | str:
+def plan(found: NumberedLetter, before: int) -> LetterReplay | str:
     """The next replay of a letter that was replayed `before` times, or the reason why there can be none."""
     letter = found.letter
     if letter is None:
@@ -74,7 +74,7 @@ def plan(found: NumberedLetter, before: int) -> Replay | str:
     subject = _subject(letter.subject)
     if subject is None:
         return f"no stream takes the subject {letter.subject}"
-    return Replay(letter, subject, body, _headers(letter, before + 1), before + 1)
+    return LetterReplay(letter, subject, body, _headers(letter, before + 1), before + 1)
 
 
 async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | None) -> list[ReplayOutcome]:
@@ -122,7 +122,7 @@ def _headers(letter: DeadLetter, number: int) -> dict[str, str]:
     return kept | {MSG_ID: f"{name.partition(':replay:')[0]}:replay:{number}", REPLAY_FOR: letter.durable}
 
 
-def _audit(made: Replay, now: datetime) -> AuditEvent:
+def _audit(made: LetterReplay, now: datetime) -> AuditEvent:
     return AuditEvent(
         event_id=f"{made.letter.dead_letter_id}:replay:{made.number}"[-100:],
         who=getpass.getuser()[:100],

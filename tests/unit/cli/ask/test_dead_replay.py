@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.ask.dead import NumberedLetter
-from cli.ask.dead_replay import Replay, plan
+from cli.ask.dead_replay import LetterReplay, plan
 from cli.commands.root import app
 from cli.errors import CliError
 from libs.schemas.dead import DeadLetter, DeadLetterError
@@ -32,7 +32,7 @@ def found(**more: Any) -> NumberedLetter:
 
 def test_a_replay_goes_to_the_original_subject_for_the_durable_that_refused_it() -> None:
     made = plan(found(), 0)
-    assert isinstance(made, Replay)
+    assert isinstance(made, LetterReplay)
     assert (made.subject, made.body) == ("order.filled.alpha", b'{"event_id": "e-1"}')
     assert made.headers == {
         "Nats-Msg-Id": "order.filled:e-1:replay:1",
@@ -43,20 +43,20 @@ def test_a_replay_goes_to_the_original_subject_for_the_durable_that_refused_it()
 
 def test_each_replay_has_an_id_of_its_own_even_when_a_replay_died() -> None:
     again = plan(found(headers={"Nats-Msg-Id": "order.filled:e-1:replay:1"}), 1)
-    assert isinstance(again, Replay)
+    assert isinstance(again, LetterReplay)
     assert again.headers["Nats-Msg-Id"] == "order.filled:e-1:replay:2"
 
 
 def test_a_message_without_an_id_is_named_after_its_letter_and_bytes_come_back_as_they_were() -> None:
     raw = b"\xff\x00"
     made = plan(found(headers={}, body=base64.b64encode(raw).decode(), body_encoding="base64"), 0)
-    assert isinstance(made, Replay)
+    assert isinstance(made, LetterReplay)
     assert made.body == raw and made.headers["Nats-Msg-Id"] == "ORDERS:9:ledger-orders:replay:1"
 
 
 def test_what_the_executor_refused_goes_to_the_stream_that_execution_takes_from() -> None:
     made = plan(found(stream="EXECUTION", subject="execute.3.control.alpha", durable="executor-p03"), 0)
-    assert isinstance(made, Replay)
+    assert isinstance(made, LetterReplay)
     assert made.subject == "control.requested.alpha"
 
 
