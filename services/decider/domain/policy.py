@@ -34,7 +34,7 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Treatment:
     """Treatment of one outcome: how often the same model is asked again, and the reason where nothing is left."""
 
     recorded: CallOutcome
@@ -44,17 +44,17 @@ class Row:
     longer: int = 0
 
 
-TABLE: Mapping[Outcome, Row] = {
-    Outcome.AUTH: Row("auth", AbstainReason.AUTH),
-    Outcome.CREDIT: Row("auth", AbstainReason.AUTH),
-    Outcome.NOT_FOUND: Row("unavailable", AbstainReason.UNKNOWN_MODEL),
-    Outcome.RATE_LIMITED: Row("rate_limited", AbstainReason.RATE_LIMITED, retries=1),
-    Outcome.TIMEOUT: Row("timeout", AbstainReason.TIMEOUT, retries=2),
-    Outcome.UNAVAILABLE: Row("unavailable", AbstainReason.UNAVAILABLE, retries=2),
-    Outcome.REFUSED: Row("refused", AbstainReason.REFUSED),
-    Outcome.TRUNCATED: Row("invalid", AbstainReason.INVALID, longer=1),
-    Outcome.EMPTY: Row("invalid", AbstainReason.INVALID),
-    Outcome.INVALID: Row("invalid", AbstainReason.INVALID, repairs=1),
+TABLE: Mapping[Outcome, Treatment] = {
+    Outcome.AUTH: Treatment("auth", AbstainReason.AUTH),
+    Outcome.CREDIT: Treatment("auth", AbstainReason.AUTH),
+    Outcome.NOT_FOUND: Treatment("unavailable", AbstainReason.UNKNOWN_MODEL),
+    Outcome.RATE_LIMITED: Treatment("rate_limited", AbstainReason.RATE_LIMITED, retries=1),
+    Outcome.TIMEOUT: Treatment("timeout", AbstainReason.TIMEOUT, retries=2),
+    Outcome.UNAVAILABLE: Treatment("unavailable", AbstainReason.UNAVAILABLE, retries=2),
+    Outcome.REFUSED: Treatment("refused", AbstainReason.REFUSED),
+    Outcome.TRUNCATED: Treatment("invalid", AbstainReason.INVALID, longer=1),
+    Outcome.EMPTY: Treatment("invalid", AbstainReason.INVALID),
+    Outcome.INVALID: Treatment("invalid", AbstainReason.INVALID, repairs=1),
 }
 
 DENIED: Mapping[Denial, AbstainReason] = {
@@ -159,7 +159,9 @@ def denied(state: State, denial: Denied, elapsed_s: float) -> tuple[State, Step]
     )
 
 
-def _again(state: State, row: Row, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step] | None:
+def _again(
+    state: State, row: Treatment, reading: Reading, elapsed_s: float, spread: float
+) -> tuple[State, Step] | None:
     if state.limits.max_calls - state.calls <= state.after:
         return None
     if state.longer < row.longer:
@@ -207,7 +209,7 @@ def _note(state: State, detail: str) -> State:
     return state if detail in state.said else replace(state, said=(*state.said, detail))
 
 
-def _due(state: State, row: Row) -> bool:
+def _due(state: State, row: Treatment) -> bool:
     return state.after > 0 or state.retries < row.retries or state.repairs < row.repairs or state.longer < row.longer
 
 
