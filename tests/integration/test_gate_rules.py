@@ -119,7 +119,7 @@ def test_what_is_spent_and_reserved_never_passes_a_limit(shared: Shared, events:
     """Against a plain model: a list of amounts with the hour and the day in which each was reserved."""
     shared.redis.flushdb()
     now, bounds = BEGIN, Budgets(usd_per_hour=100e-9, usd_per_day=250e-9, tokens_per_hour=110, tokens_per_day=240)
-    scopes = (budget.Scope("global", budget.limits_of(bounds)),)
+    scopes = (budget.BudgetScope("global", budget.limits_of(bounds)),)
     shared.redis.set(f"{scripts.PREFIX}:rebuilder", "t")
     shared.run("restore", {"holder": "t", "day": 0, "hour": 0, "spent": [], "seen": {}}, now)
     book: dict[str, tuple[int, int, int]] = {}

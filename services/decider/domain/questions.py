@@ -8,7 +8,7 @@ from libs.schemas.account import Account
 from services.decider.domain import breaker, bucket, budget
 from services.decider.domain.breaker import Guard, Verdict
 from services.decider.domain.bucket import TokenBucket
-from services.decider.domain.budget import Amount, Scope
+from services.decider.domain.budget import Amount, BudgetScope
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.gate_rules import YIELD_PART, GateRules
 from services.decider.domain.replies import Outcome
@@ -23,7 +23,7 @@ class OpenReservation:
     nonce: str
     call_id: str
     amount: Amount
-    scopes: tuple[Scope, ...]
+    scopes: tuple[BudgetScope, ...]
 
 
 def guards(entry: CatalogueEntry, rules: GateRules) -> tuple[Guard, ...]:
@@ -74,7 +74,7 @@ def give_back(held: OpenReservation, entry: CatalogueEntry, rules: GateRules) ->
     return _settle(held, "", rules, Amount(0, 0), told)
 
 
-def settle_kept(call_id: str, amount: Amount, scopes: Sequence[Scope], rules: GateRules) -> Question:
+def settle_kept(call_id: str, amount: Amount, scopes: Sequence[BudgetScope], rules: GateRules) -> Question:
     """The cost of an answer that an earlier delivery has paid for and not told of."""
     return _settle(OpenReservation("", call_id, amount, tuple(scopes)), "", rules, amount, [])
 
@@ -106,6 +106,6 @@ def _rules(rules: GateRules) -> dict[str, int]:
     return {"lease": of.lease_ms, "proven": of.proven_ms, "open": of.open_ms, "longest": of.longest_ms}
 
 
-def _money(amount: Amount, scopes: Sequence[Scope]) -> Question:
+def _money(amount: Amount, scopes: Sequence[BudgetScope]) -> Question:
     found = [{"id": scope.id, "limits": dict(scope.limits)} for scope in scopes]
     return {"usd": amount.usd, "tokens": amount.tokens, "scopes": found}
