@@ -81,7 +81,7 @@ class Taken:
 Write = Callable[[AccountBook, Sequence[Outgoing]], Awaitable[None]]
 
 
-class Seat(Protocol):
+class LockedAccount(Protocol):
     """One account, whose lock the caller has."""
 
     @property
@@ -271,7 +271,7 @@ class Deps:
     plans: PlanStore
     states: StateStore
     leases: LeaseStore
-    venue: Callable[[Seat], Orders]
+    venue: Callable[[LockedAccount], Orders]
     publisher: EventPublisher
     config: Config
     controls: Controls

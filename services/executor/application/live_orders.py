@@ -25,7 +25,7 @@ from services.executor.domain.replies import (
     Unknown,
 )
 from services.executor.domain.steps import Cancel, SendOrder, Step, planning, settled, wanted
-from services.executor.ports import LiveVenue, ProtectiveOrder, Seat, Stored, Submittable, order_of
+from services.executor.ports import LiveVenue, LockedAccount, ProtectiveOrder, Stored, Submittable, order_of
 
 RETRY_S = 0.25
 UNSTORED = ("stop", "target", "flatten")
@@ -40,7 +40,7 @@ class LiveOrders:
     seconds; an order whose signature would outlive the lease is not sent.
     """
 
-    def __init__(self, seat: Seat, venue: LiveVenue, clock: Clock, lease_left: Callable[[], float]) -> None:
+    def __init__(self, seat: LockedAccount, venue: LiveVenue, clock: Clock, lease_left: Callable[[], float]) -> None:
         self._seat = seat
         self._venue = venue
         self._clock = clock
