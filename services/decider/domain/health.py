@@ -14,15 +14,15 @@ _WELL = frozenset({"ok", "repaired", "invalid", "refused"})  # the provider answ
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProviderHistory:
     last_success: datetime | None = None
     consecutive_failures: int = 0
     latency_ms: float | None = None
 
-    def after(self, call: ModelCall, at: datetime) -> "Seen":
+    def after(self, call: ModelCall, at: datetime) -> "ProviderHistory":
         if call.outcome not in _WELL:
             return replace(self, consecutive_failures=self.consecutive_failures + 1)
-        return Seen(at, 0, call.latency_ms)
+        return ProviderHistory(at, 0, call.latency_ms)
 
 
 class Health:
@@ -31,12 +31,12 @@ class Health:
 
     def __init__(self, breakers: Callable[[], Mapping[str, Breaker]] = dict) -> None:
         self.breakers = breakers
-        self.models: dict[str, Seen] = {}
+        self.models: dict[str, ProviderHistory] = {}
         self.checks: dict[str, Check] = {}
 
     def saw(self, model: str, call: ModelCall, at: datetime) -> None:
         if not call.cached:
-            self.models[model] = self.models.get(model, Seen()).after(call, at)
+            self.models[model] = self.models.get(model, ProviderHistory()).after(call, at)
 
     def checked(self, check: Check) -> None:
         self.checks[check.provider] = check
