@@ -16,7 +16,7 @@ from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
 from cli.run.runfile import running
-from cli.run.session import Session, session
+from cli.run.session import RunSession, session
 from cli.run.signals import Interrupts
 from cli.run.variables import check_environment
 from cli.screen.board import DecisionRow, decision_line
@@ -102,20 +102,20 @@ async def _run(
     _report(summary, elapsed, wishes)
 
 
-def _ready_line(plan: Plan, run: Session, phases: Phases) -> str:
+def _ready_line(plan: Plan, run: RunSession, phases: Phases) -> str:
     market = {"real": f"real candles from {plan.data}", "synthetic": "synthetic market (made up, seeded)"}
     where = market.get(plan.market, "no market of its own: wall time, publish ticks yourself")
     return f"{READY} {phases.total:.1f} s; {where}; API {run.board.gateway_url}, key in {run.board.api_key_file}"
 
 
-async def _until_end(run: Session, wishes: Wishes) -> None:
+async def _until_end(run: RunSession, wishes: Wishes) -> None:
     if wishes.view:
         await _draw(run, wishes.seconds)
     else:
         await _tell(run, wishes)
 
 
-async def _draw(run: Session, seconds: float | None) -> None:
+async def _draw(run: RunSession, seconds: float | None) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -131,7 +131,7 @@ async def _draw(run: Session, seconds: float | None) -> None:
             await asyncio.sleep(max(0.0, left))
 
 
-async def _tell(run: Session, wishes: Wishes) -> None:
+async def _tell(run: RunSession, wishes: Wishes) -> None:
     """A line per decision, and one with the counts after each ten seconds without any."""
     spoke = time.monotonic()
 

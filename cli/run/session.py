@@ -50,7 +50,7 @@ def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
     return int(last) if last.isdigit() and is_free(int(last)) else pick(1)[0]
 
 
-class Session:
+class RunSession:
     """A run under way. `board` is kept up to date from `start` on."""
 
     def __init__(
@@ -154,10 +154,10 @@ async def session(
     phases: Phases,
     say: Say,
     command: str,
-) -> AsyncIterator[Session]:
+) -> AsyncIterator[RunSession]:
     """Provision, seed, start all workers and wait for them; stop them at the end, whatever it is."""
     async with connected(infos["nats"].url) as bus:
-        made = Session(plan, bus, servers, infos, say, command)
+        made = RunSession(plan, bus, servers, infos, say, command)
         database = Database(infos["mongodb"].url, MongoSettings().mongodb_db)
         try:
             with phases.step("streams and indexes"):

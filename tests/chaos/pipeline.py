@@ -13,7 +13,7 @@ from cli.embedded import ServerInfo, Servers
 from cli.run.backoff import Backoff
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
-from cli.run.session import Session, session
+from cli.run.session import RunSession, session
 from cli.run.workers import Worker
 from cli.screen.observe import lags
 from libs.runtime.bus import Bus
@@ -25,7 +25,7 @@ WAIT_S = 60.0
 class Pipeline:
     """Servers and workers of one run, and a connection of the test's own."""
 
-    def __init__(self, servers: Servers, run: Session, bus: Bus, infos: Mapping[str, ServerInfo]) -> None:
+    def __init__(self, servers: Servers, run: RunSession, bus: Bus, infos: Mapping[str, ServerInfo]) -> None:
         self.servers = servers
         self.run = run
         self.bus = bus
