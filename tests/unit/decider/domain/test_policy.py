@@ -17,7 +17,7 @@ from services.decider.domain.policy import (
     CallLimits,
     Candidate,
     Done,
-    State,
+    PolicyState,
     Step,
     advance,
     begin,
@@ -206,7 +206,7 @@ def test_jitter_is_the_same_again_and_in_its_bounds(decision: str, attempt: int)
 class Decisions(RuleBasedStateMachine):
     """Any models, limits, outcomes and speeds: the bounds hold at each step, and there is an end."""
 
-    state: State
+    state: PolicyState
     step: Step
 
     @initialize()
