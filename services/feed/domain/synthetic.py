@@ -126,7 +126,7 @@ class AssetWalk:
 
 
 @dataclass(slots=True)
-class State:
+class DayStart:
     """What a day begins with; `day` moves it on. `random` is what all have in common."""
 
     assets: tuple[AssetWalk, ...]
@@ -136,15 +136,17 @@ class State:
     left: int = 0
 
 
-def begin(symbols: Collection[str], random: Randomness, own: Callable[[str], Randomness]) -> State:
+def begin(symbols: Collection[str], random: Randomness, own: Callable[[str], Randomness]) -> DayStart:
     """The market with the first listings and those of `symbols` that came later, which draw from `own`."""
     listings = [listing for listing in LISTINGS if not listing.later or listing.symbol in symbols]
     sources = [own(listing.symbol) if listing.later else random for listing in listings]
     pairs = zip(listings, sources, strict=True)
-    return State(tuple(AssetWalk(listing, source, listing.price, listing.price) for listing, source in pairs), random)
+    return DayStart(
+        tuple(AssetWalk(listing, source, listing.price, listing.price) for listing, source in pairs), random
+    )
 
 
-def day(start: datetime, state: State) -> Day:
+def day(start: datetime, state: DayStart) -> Day:
     """The day from `start` on. A symbol's numbers are the same whichever others are looked at."""
     rows: list[list[_Row]] = [[] for _ in state.assets]
     kinds: list[Kind] = []
@@ -163,7 +165,7 @@ def _bars(symbol: str, start: datetime, rows: list[_Row]) -> Bars:
     return Bars(symbol, start, *(array("d", column) for column in zip(*rows, strict=True)))
 
 
-def _turn(state: State) -> None:
+def _turn(state: DayStart) -> None:
     """Another regime when this one has lasted its time."""
     random = state.random
     state.left -= 1
