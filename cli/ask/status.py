@@ -10,7 +10,7 @@ from rich.text import Text
 from cli.connection import connected
 from cli.embedded.kind import without_credentials
 from cli.errors import CliError
-from cli.project import State, shown
+from cli.project import StateFolder, shown
 from cli.run.plan import known_symbols
 from cli.run.probe import get
 from cli.run.runfile import RunFile, WorkerEntry, running
@@ -35,7 +35,7 @@ class Status:
         return not self.bus_error and all(row.state == "ready" for row in self.board.workers)
 
 
-async def look(state: State) -> Status:
+async def look(state: StateFolder) -> Status:
     """CliError when nothing runs."""
     run = running(state.run_file)
     if run is None:

@@ -17,7 +17,7 @@ from cli.commands.options import StateDir
 from cli.commands.prompt import decide, prompt_app
 from cli.commands.strategy import strategy_app
 from cli.errors import CliError
-from cli.project import STATE, State, shown
+from cli.project import STATE, StateFolder, shown
 
 PIPED_WIDTH = 120
 
@@ -156,7 +156,7 @@ def down(
     """End what runs in the background."""
     from cli.run import background
 
-    state = State(state_dir.resolve())
+    state = StateFolder(state_dir.resolve())
     if wipe and not yes:
         if not sys.stdin.isatty():
             raise CliError("--wipe removes all data and asks before", "add --yes")
@@ -213,7 +213,7 @@ def status(state_dir: StateDir = STATE) -> None:
     from cli.ask.status import look, render
 
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
-    found = asyncio.run(look(State(state_dir.resolve())))
+    found = asyncio.run(look(StateFolder(state_dir.resolve())))
     console.print(render(found, console.width))
     if not found.healthy:
         raise typer.Exit(1)
@@ -233,7 +233,7 @@ def market(
     from cli.ask.market import look, render
     from cli.run.runfile import running
 
-    run = running(State(state_dir.resolve()).run_file)
+    run = running(StateFolder(state_dir.resolve()).run_file)
     found = asyncio.run(look(nats_url(state_dir), run.workers if run else ()))
     if as_json:
         typer.echo(found.as_json())
@@ -253,7 +253,7 @@ def doctor(
     from cli.ask.doctor import examine
 
     failed = False
-    for finding in examine(State(state_dir.resolve()), os.environ, data):
+    for finding in examine(StateFolder(state_dir.resolve()), os.environ, data):
         typer.echo(finding.line())
         failed |= finding.level == "fail"
     if failed:
