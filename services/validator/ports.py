@@ -19,7 +19,7 @@ class ValidatorConfiguration(Protocol):
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
 
-class States(Protocol):
+class ValidatorStates(Protocol):
     """Last known state of each account."""
 
     def get(self, account_id: str) -> AccountState | None: ...
@@ -44,7 +44,7 @@ class Deps:
     """`max_tick_age` is in market seconds, `mirror_wait` in wall seconds."""
 
     configuration: ValidatorConfiguration
-    states: States
+    states: ValidatorStates
     marks: Marks
     clock: Clock
     meter: ValidatorMeter
