@@ -34,7 +34,7 @@ class ContextConfiguration(Protocol):
     def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None: ...
 
 
-class States(Protocol):
+class ContextStates(Protocol):
     """Last known states of accounts."""
 
     def get(self, account_id: str) -> AccountState | None: ...
@@ -166,7 +166,7 @@ class CycleLimits:
 class Deps:
     clock: Clock
     config: ContextConfiguration
-    states: States
+    states: ContextStates
     market: MarketState
     studies: Studies
     patience: Patience
