@@ -13,7 +13,7 @@ from cli.project import STATE
 
 if TYPE_CHECKING:
     from cli.ask.configuring import ConfigurationDesk
-    from libs.configuration.configuration import Stored
+    from libs.configuration.configuration import ConfigEntry
     from libs.schemas.account import Account
     from libs.schemas.strategy import TradingStrategy
 
@@ -22,7 +22,7 @@ strategy_app = typer.Typer(help="Strategies and their versions.", no_args_is_hel
 StrategyArg = Annotated[str, typer.Argument(metavar="STRATEGY")]
 
 
-def _say_strategy(made: "Stored[TradingStrategy]") -> None:
+def _say_strategy(made: "ConfigEntry[TradingStrategy]") -> None:
     typer.echo(f"{made.body.strategy_id}: version {made.body.version}; it holds from the next context on")
 
 
@@ -84,7 +84,7 @@ def strategy_add(
 
     wanted = read_strategy(file)
 
-    async def work(desk: "ConfigurationDesk") -> "Stored[TradingStrategy]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[TradingStrategy]":
         if replace:
             return granted(await desk.strategies.change(wanted.strategy_id, wanted.model_dump(), by(why), version=at))
         return granted(await desk.strategies.add(wanted, by(why)))
@@ -99,7 +99,7 @@ def strategy_assign(
     """Make it the account's one strategy, from its next context on."""
     from cli.ask.configuring import by, granted
 
-    async def work(desk: "ConfigurationDesk") -> "Stored[Account]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[Account]":
         state = await desk.state(account)
         return granted(await desk.accounts.assign(account, strategy, by(why), state=state, version=at))
 
