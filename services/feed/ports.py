@@ -24,7 +24,7 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMarket:
     """Ticks that were stored lately, by id, opening times of all stored candles, and the newest funding."""
 
     ticks: Mapping[str, datetime]
@@ -103,7 +103,7 @@ class MarketBus(Protocol):
     async def clear_clock(self) -> None:
         """Take the market clock away: market time is wall time."""
 
-    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> StoredMarket:
         """What is stored of a market; of its ticks at least those later than `reached`."""
 
 
