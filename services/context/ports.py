@@ -119,7 +119,7 @@ class Reuse(Protocol):
     async def keep(self, key: str, kept: Kept) -> None: ...
 
 
-class Stored(Protocol):
+class PublishAck(Protocol):
     """What the log says of a message: its sequence, and whether it had it already."""
 
     @property
@@ -134,7 +134,7 @@ class ConfirmedPublisher(Protocol):
     With `last` it is stored only while that is the sequence of the newest message of its subject; else Conflict.
     """
 
-    async def publish(self, emit: Emit, *, last: int | None = None) -> Stored: ...
+    async def publish(self, emit: Emit, *, last: int | None = None) -> PublishAck: ...
     async def publish_many(self, emits: Iterable[Emit]) -> None: ...
 
 
