@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from libs.schemas.analytics import HealthStatus, ModelHealth
 from libs.schemas.decision import ModelCall
-from services.decider.domain.authentication import Check, Verdict
+from services.decider.domain.authentication import Check, KeyVerdict
 
 Breaker = Literal["closed", "open", "half_open"]
 _WELL = frozenset({"ok", "repaired", "invalid", "refused"})  # the provider answered, whatever the answer is worth
@@ -53,7 +53,7 @@ class Health:
             for name, seen in self.models.items()
         }
         keys = {provider: check.line()[:4_000] for provider, check in self.checks.items()}
-        proven = all(check.verdict in (Verdict.VALID, Verdict.UNPROVEN) for check in self.checks.values())
+        proven = all(check.verdict in (KeyVerdict.VALID, KeyVerdict.UNPROVEN) for check in self.checks.values())
         well = all(model.breaker == "closed" and not model.consecutive_failures for model in models.values())
         return HealthStatus(healthy=proven and well, models=models, dependencies=keys)
 
