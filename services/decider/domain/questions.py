@@ -6,7 +6,7 @@ from typing import Any
 
 from libs.schemas.account import Account
 from services.decider.domain import breaker, bucket, budget
-from services.decider.domain.breaker import Guard, Verdict
+from services.decider.domain.breaker import CallVerdict, Guard
 from services.decider.domain.bucket import TokenBucket
 from services.decider.domain.budget import Amount, BudgetScope
 from services.decider.domain.catalogue import CatalogueEntry
@@ -70,7 +70,7 @@ def settle(
 
 def give_back(held: OpenReservation, entry: CatalogueEntry, rules: GateRules) -> Question:
     """A call that was not made after all."""
-    told = [(guard, Verdict.RELEASED, "") for guard in guards(entry, rules)]
+    told = [(guard, CallVerdict.RELEASED, "") for guard in guards(entry, rules)]
     return _settle(held, "", rules, Amount(0, 0), told)
 
 
@@ -86,7 +86,7 @@ def orphan(held: OpenReservation, amount: Amount, *, ended: bool) -> Question:
 
 
 def _settle(
-    held: OpenReservation, epoch: str, rules: GateRules, amount: Amount, told: Sequence[tuple[Guard, Verdict, str]]
+    held: OpenReservation, epoch: str, rules: GateRules, amount: Amount, told: Sequence[tuple[Guard, CallVerdict, str]]
 ) -> Question:
     ask: Question = {
         "nonce": held.nonce,
