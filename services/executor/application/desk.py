@@ -18,7 +18,7 @@ from libs.schemas.verdict import DecisionValidated
 from services.executor.application.board import Board
 from services.executor.application.execution import PlanExecution
 from services.executor.application.relay import AWAY, Relay
-from services.executor.application.view import View
+from services.executor.application.view import VenueView
 from services.executor.domain import paper
 from services.executor.domain.bands import ALWAYS, Band
 from services.executor.domain.book import AccountBook, next_expiry
@@ -46,7 +46,7 @@ class Desk:
     def __init__(self, deps: Deps, board: Board, account: StoredAccount, fence: int) -> None:
         self._deps = deps
         self._board = board
-        self._view = View(deps, board)
+        self._view = VenueView(deps, board)
         self.book = account.book
         self.fence = fence
         self.seen = max(account.book.market_sequence, 0 if account.book.exposed else board.sequence)

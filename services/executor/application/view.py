@@ -12,7 +12,7 @@ from services.executor.domain.trading import TradingBounds
 from services.executor.ports import Deps
 
 
-class View:
+class VenueView:
     """Rules are built once and kept while the configuration does not change."""
 
     def __init__(self, deps: Deps, board: Board) -> None:
