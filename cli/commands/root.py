@@ -89,12 +89,12 @@ def demo(
     """Trade a replayed or made-up market on paper, with servers of its own, and watch it."""
     import os
 
-    from cli.run.demo import Wishes, run_here
+    from cli.run.demo import RunWishes, run_here
     from cli.run.plan import make_plan
 
     plan = make_plan(state=state_dir, env=os.environ, feed=feed, data=data, speed=speed, symbols=symbols, seed=seed)
     view = not no_ui and sys.stdout.isatty()
-    run_here(plan, Wishes("demo", seconds, view, json_file=json_file))
+    run_here(plan, RunWishes("demo", seconds, view, json_file=json_file))
 
 
 @app.command(rich_help_panel=RUN)
@@ -126,9 +126,9 @@ def up(
         seed=seed,
     )
     if foreground:
-        from cli.run.demo import Wishes, run_here
+        from cli.run.demo import RunWishes, run_here
 
-        run_here(plan, Wishes("up", decisions=False))
+        run_here(plan, RunWishes("up", decisions=False))
         return
     from cli.run.background import start_detached
     from cli.run.variables import check_environment
