@@ -21,7 +21,7 @@ from cli.run.plan import Plan
 from cli.run.runfile import RunFile, WorkerEntry, load
 from cli.run.seed import read_all, seed
 from cli.run.supervisor import Supervisor, make_workers
-from cli.run.workers import Worker, exit_words
+from cli.run.workers import SupervisedWorker, exit_words
 from cli.screen.board import DecisionRow, Screen, ServerRow, WorkerRow
 from cli.screen.observe import Observer, lag_of
 from cli.screen.summary import Summary
@@ -188,7 +188,7 @@ def _public_url(info: ServerInfo) -> str:
     return without_credentials(info.url) if info.source == "url" else info.url
 
 
-def _row(worker: Worker, lags: Mapping[str, int]) -> WorkerRow:
+def _row(worker: SupervisedWorker, lags: Mapping[str, int]) -> WorkerRow:
     rss = worker.rss_bytes()
     note = worker.unready_because
     if worker.state == "waiting" and worker.last_exit is not None:
@@ -203,7 +203,7 @@ def _row(worker: Worker, lags: Mapping[str, int]) -> WorkerRow:
     )
 
 
-def _entry(worker: Worker) -> WorkerEntry:
+def _entry(worker: SupervisedWorker) -> WorkerEntry:
     """Without figures that change all the time: the file is written when something happens."""
     note = exit_words(worker.last_exit) if worker.last_exit is not None else ""
     pid = worker.child.pid if worker.child else None
