@@ -37,7 +37,7 @@ from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.market import Candle, MarketTick
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 
 ACCOUNTS, ROUNDS = 500, 3
@@ -131,7 +131,7 @@ async def _ask_all(bus: Bus, number: int) -> float:
 
 def _alone() -> float:
     """Contexts a second without bus and server."""
-    market, now = Market(Bounds()), datetime.now(UTC)
+    market, now = MarketState(Bounds()), datetime.now(UTC)
     market.use(TIMEFRAMES)
     for candle in _candles(now):
         market.on_candle(candle, Source.FEED)

@@ -21,7 +21,7 @@ from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
 from services.context.domain.indicators import MOST, compute
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
@@ -63,7 +63,7 @@ def _median_ms(work: Callable[[], None]) -> float:
     return statistics.median(taken)
 
 
-def _talib_alone(market: Market) -> None:
+def _talib_alone(market: MarketState) -> None:
     for symbol in SYMBOLS:
         for timeframe in TIMEFRAMES:
             series = market.series(symbol, timeframe)
@@ -71,8 +71,8 @@ def _talib_alone(market: Market) -> None:
             compute(series.high[-MOST:], series.low[-MOST:], series.close[-MOST:], series.volume[-MOST:])
 
 
-def _market() -> Market:
-    market = Market(Bounds())
+def _market() -> MarketState:
+    market = MarketState(Bounds())
     market.use(TIMEFRAMES)
     random = np.random.default_rng(7)
     for symbol in SYMBOLS:

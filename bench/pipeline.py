@@ -27,7 +27,7 @@ from cli.embedded import Servers
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
 from cli.run.seed import read_accounts
-from cli.run.session import Session, session
+from cli.run.session import RunSession, session
 from libs.configuration.mirror import StateMirror
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
@@ -188,7 +188,7 @@ async def _bare_hops(url: str) -> list[float]:
 
 
 @asynccontextmanager
-async def _pipeline(folder: Path) -> AsyncIterator[tuple[Session, Bus, str]]:
+async def _pipeline(folder: Path) -> AsyncIterator[tuple[RunSession, Bus, str]]:
     plan = make_plan(state=folder, env={}, feed="synthetic", speed=SPEED, seed=7)
     servers = Servers(folder, use_urls=False)
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PERPETUA_", "LLM_", "OPENROUTER_"))}

@@ -23,7 +23,7 @@ from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.market import MarketTick
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.settings import Settings
 
 TICKS = 200_000
@@ -117,7 +117,7 @@ async def _bare(worker: Worker) -> float:
 
 async def _take(worker: Worker) -> float:
     """Ticks per second of the worker's own intake and fold."""
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m", "15m"])
     intake = TickIntake(
         worker.bus,

@@ -10,7 +10,7 @@ STATE = ROOT / ".perpetua"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StateFolder:
     """The folder of a run, `.perpetua/` unless another one was asked for."""
 
     folder: Path

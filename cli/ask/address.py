@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from cli.errors import CliError
-from cli.project import State
+from cli.project import StateFolder
 from cli.runfile import running
 
 
@@ -19,7 +19,7 @@ def mongodb_url(state_dir: Path) -> str:
 
 
 def _url(state_dir: Path, server: str, variable: str) -> str:
-    found = running(State(state_dir.resolve()).run_file)
+    found = running(StateFolder(state_dir.resolve()).run_file)
     if found is not None and server in found.servers:
         return str(found.servers[server]["url"])
     if url := os.environ.get(variable):

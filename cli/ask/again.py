@@ -29,7 +29,7 @@ from services.decider.application.deciding import decide
 from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Admitted, WorstCase
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.replay import replay
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.domain.seats import Seat
@@ -39,7 +39,7 @@ ABSENT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class AgainWishes:
     """What is to be different. `prompt` is a version of the strategy (`3`, or `swing@3`), `template` a file."""
 
     model: str | None = None
@@ -60,7 +60,7 @@ class Pair:
     now: DecisionProposed
 
 
-async def again(nats: str, mongodb: str, decision_id: str, wishes: Wishes) -> Pair:
+async def again(nats: str, mongodb: str, decision_id: str, wishes: AgainWishes) -> Pair:
     """CliError for a decision, model, version or file that is not there."""
     async with records(mongodb) as db:
         context, recorded = await decided(db, decision_id)
@@ -79,7 +79,7 @@ async def again(nats: str, mongodb: str, decision_id: str, wishes: Wishes) -> Pa
 
 
 def _changed(
-    mirror: ConfigMirror, context: TradingContext, recorded: DecisionProposed, wishes: Wishes
+    mirror: ConfigMirror, context: TradingContext, recorded: DecisionProposed, wishes: AgainWishes
 ) -> TradingContext:
     """The same context under the wished prompt, for the wished model; the limits stay those of the decision."""
     asked = dict.fromkeys(call.model_requested for call in recorded.calls)
@@ -145,7 +145,7 @@ async def _asked(mirror: ConfigMirror, context: TradingContext, seat: Seat) -> D
             incidents=_NoIncidents(),
             templates=JinjaTemplates(),
             tokens=models,
-            limits=Limits(
+            limits=CallLimits(
                 settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s
             ),
             concurrency=1,

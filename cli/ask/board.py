@@ -83,7 +83,7 @@ class AccountRow:
 
 
 @dataclass(slots=True)
-class Board:
+class Screen:
     """Everything on the screen. `notice` is a line about something that is away, empty when all is well."""
 
     market: str

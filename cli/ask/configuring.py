@@ -36,7 +36,7 @@ HINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ConfigurationDesk:
     """The ways to read and to change configuration, on one connection."""
 
     bus: Bus
@@ -64,14 +64,14 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(url: str) -> AsyncIterator[Desk]:
+async def desk(url: str) -> AsyncIterator[ConfigurationDesk]:
     """CliError while NATS is away."""
     async with connected(url) as bus:
         store = KvConfigStore(bus)
         configuration = Configuration(store)
         strategies = Strategies(configuration, JinjaTemplates())
         try:
-            yield Desk(bus, store, strategies, Accounts(configuration, strategies))
+            yield ConfigurationDesk(bus, store, strategies, Accounts(configuration, strategies))
         except Unavailable as error:
             raise CliError(str(error), "is it running? see `perpetua status`") from error
 

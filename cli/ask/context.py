@@ -28,8 +28,8 @@ from libs.schemas.subjects import CONTEXTS, context_built
 from services.context.adapters.deadletters import DeadTicks
 from services.context.adapters.market import NatsMarketLog
 from services.context.domain.assets import Studies
-from services.context.domain.context import Refusal, Subject, build
-from services.context.domain.market import Market
+from services.context.domain.context import ContextRefusal, Subject, build
+from services.context.domain.market import MarketState
 from services.context.metrics import Metrics
 from services.context.settings import Settings
 
@@ -40,7 +40,7 @@ _AWAY: tuple[type[Exception], ...] = (Unavailable, *NATS_AWAY, nats.js.errors.Er
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownContext:
     """A context and the market time at which it is looked at. `fresh`: built for this look alone."""
 
     context: TradingContext
@@ -58,12 +58,12 @@ class Shown:
         return orjson.dumps(about, option=orjson.OPT_INDENT_2).decode()
 
 
-async def fresh(url: str, account_id: str) -> Shown:
+async def fresh(url: str, account_id: str) -> ShownContext:
     """What a model would be told now. CliError where it would be told nothing, with the reason."""
     async with _reading(url) as bus:
         clock, config, states = MarketClockMirror(bus), ConfigMirror(bus), StateMirror(bus)
         settings, metrics = Settings(), Metrics(CollectorRegistry())
-        market = Market(settings.bounds())
+        market = MarketState(settings.bounds())
         dead = DeadTicks(bus, clock, metrics, 1)  # never drained: the workers put aside what is bad
         log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
         async with _started(clock, config, states, log):
@@ -72,14 +72,14 @@ async def fresh(url: str, account_id: str) -> Shown:
             now = clock.now()
             market.close_due(now)
             made = build(request(account_id, now), subject, market, Studies(market), now)
-    if isinstance(made, Refusal):
+    if isinstance(made, ContextRefusal):
         raise CliError(
             f"no model would be asked: {made.reason}: {made.detail}", "see `perpetua market` and `perpetua status`"
         )
-    return Shown(made, now, fresh=True)
+    return ShownContext(made, now, fresh=True)
 
 
-async def stored(url: str, account_id: str) -> Shown:
+async def stored(url: str, account_id: str) -> ShownContext:
     """The newest context that a worker has built. CliError where the log holds none."""
     async with _reading(url) as bus:
         clock = MarketClockMirror(bus)
@@ -87,7 +87,7 @@ async def stored(url: str, account_id: str) -> Shown:
             now = clock.now()
             try:
                 found = await bus.js.get_last_msg(CONTEXTS.name, context_built(account_id), direct=True)
-                return Shown(TradingContext.model_validate_json(found.data or b""), now, fresh=False)
+                return ShownContext(TradingContext.model_validate_json(found.data or b""), now, fresh=False)
             except nats.js.errors.NotFoundError as error:
                 hours = CONTEXTS.max_age_s // 3_600
                 raise CliError(

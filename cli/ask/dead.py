@@ -15,7 +15,7 @@ READ_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NumberedLetter:
     """A dead letter by the number under which `dead show` finds it (its sequence in DEAD)."""
 
     number: int
@@ -24,16 +24,16 @@ class Found:
     raw: bytes
 
 
-async def dead_letters(url: str, limit: int | None = None) -> list[Found]:
+async def dead_letters(url: str, limit: int | None = None) -> list[NumberedLetter]:
     """The newest `limit` dead letters, oldest first."""
-    found: list[Found] = []
+    found: list[NumberedLetter] = []
 
     def take(record: Record) -> None:
         try:
             letter = DeadLetter.model_validate_json(record.data)
         except ValidationError:
             letter = None
-        found.append(Found(record.sequence, letter, record.subject, record.data))
+        found.append(NumberedLetter(record.sequence, letter, record.subject, record.data))
 
     async with connected(url) as bus:
         first = 1
@@ -49,7 +49,7 @@ async def dead_letters(url: str, limit: int | None = None) -> list[Found]:
     return found
 
 
-def pick_letter(found: list[Found], wanted: str) -> Found:
+def pick_letter(found: list[NumberedLetter], wanted: str) -> NumberedLetter:
     """By number, by id, or by an id's beginning that is not shared."""
     by_number = [one for one in found if str(one.number) == wanted]
     by_id = [one for one in found if one.letter and one.letter.dead_letter_id == wanted]
@@ -62,7 +62,7 @@ def pick_letter(found: list[Found], wanted: str) -> Found:
     return chosen[0]
 
 
-def list_line(one: Found) -> str:
+def list_line(one: NumberedLetter) -> str:
     if one.letter is None:
         return f"{one.number:>6}  {one.subject}  (not a DeadLetter: {len(one.raw)} bytes)"
     error = one.letter.error
@@ -73,7 +73,7 @@ def list_line(one: Found) -> str:
     )
 
 
-def show_lines(one: Found) -> list[str]:
+def show_lines(one: NumberedLetter) -> list[str]:
     """The whole letter, the message as it came last."""
     if one.letter is None:
         return [f"subject: {one.subject}", one.raw.decode(errors="replace")]

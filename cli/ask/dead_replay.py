@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from cli.ask.dead import Found, dead_letters, pick_letter
+from cli.ask.dead import NumberedLetter, dead_letters, pick_letter
 from cli.connection import connected
 from cli.errors import CliError
 from libs.runtime.bus import Bus
@@ -28,7 +28,7 @@ _OURS = ("Nats-", "perpetua-replay")
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class LetterReplay:
     """A message as it is published again."""
 
     letter: DeadLetter
@@ -39,7 +39,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ReplayOutcome:
     """What became of one letter: published under an id, or not, and why."""
 
     letter_id: str
@@ -52,7 +52,7 @@ class Done:
         return f"{self.letter_id}: replayed as {self.replayed_as}" + (f" ({self.why})" if self.why else "")
 
 
-def plan(found: Found, before: int) -> Replay | str:
+def plan(found: NumberedLetter, before: int) -> LetterReplay | str:
     """The next replay of a letter that was replayed `before` times, or the reason why there can be none."""
     letter = found.letter
     if letter is None:
@@ -74,10 +74,10 @@ def plan(found: Found, before: int) -> Replay | str:
     subject = _subject(letter.subject)
     if subject is None:
         return f"no stream takes the subject {letter.subject}"
-    return Replay(letter, subject, body, _headers(letter, before + 1), before + 1)
+    return LetterReplay(letter, subject, body, _headers(letter, before + 1), before + 1)
 
 
-async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | None) -> list[Done]:
+async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | None) -> list[ReplayOutcome]:
     """Replay the named letters, or `every` one (of a stream) that never was. CliError for a name that is not there."""
     found = [one for one in await dead_letters(url) if stream is None or (one.letter and one.letter.stream == stream)]
     async with connected(url) as bus:
@@ -88,11 +88,11 @@ async def replay(url: str, wanted: Iterable[str], *, every: bool, stream: str | 
         return [await _one(bus, one, times) for one in chosen]
 
 
-async def _one(bus: Bus, found: Found, times: Counter[str]) -> Done:
+async def _one(bus: Bus, found: NumberedLetter, times: Counter[str]) -> ReplayOutcome:
     name = found.letter.dead_letter_id if found.letter else f"number {found.number}"
     made = plan(found, times[name])
     if isinstance(made, str):
-        return Done(name, None, made)
+        return ReplayOutcome(name, None, made)
     new_id = made.headers[MSG_ID]
     try:
         stored = await bus.publish_again(made.subject, made.body, made.headers)
@@ -100,7 +100,7 @@ async def _one(bus: Bus, found: Found, times: Counter[str]) -> Done:
     except Unavailable as error:
         raise CliError(f"{name}: {error}", "try again: a message that was stored is not stored twice") from error
     times[name] += 1
-    return Done(name, new_id, "somebody else had just done so" if stored.duplicate else "")
+    return ReplayOutcome(name, new_id, "somebody else had just done so" if stored.duplicate else "")
 
 
 def _subject(subject: str) -> str | None:
@@ -122,7 +122,7 @@ def _headers(letter: DeadLetter, number: int) -> dict[str, str]:
     return kept | {MSG_ID: f"{name.partition(':replay:')[0]}:replay:{number}", REPLAY_FOR: letter.durable}
 
 
-def _audit(made: Replay, now: datetime) -> AuditEvent:
+def _audit(made: LetterReplay, now: datetime) -> AuditEvent:
     return AuditEvent(
         event_id=f"{made.letter.dead_letter_id}:replay:{made.number}"[-100:],
         who=getpass.getuser()[:100],

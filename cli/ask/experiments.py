@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from cli.ask.configuring import Desk, desk, granted
+from cli.ask.configuring import ConfigurationDesk, desk, granted
 from cli.ask.models import chain_of, configured
 from cli.ask.records import History, history, market_now
 from cli.errors import CliError
@@ -25,7 +25,7 @@ UNITS = {"cost_usd": "$", "latency_ms": "ms", "abstain_rate": ""}
 
 
 @asynccontextmanager
-async def experiments(url: str) -> AsyncIterator[tuple[Experiments, Desk]]:
+async def experiments(url: str) -> AsyncIterator[tuple[Experiments, ConfigurationDesk]]:
     async with desk(url) as made:
         yield Experiments(Configuration(made.store), made.strategies), made
 

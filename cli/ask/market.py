@@ -28,7 +28,7 @@ SLACK_S = 15.0  # market seconds that a candle may take to come
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class CandleGap:
     """Candles that are missing between others: opening times of the first and of the one after the last."""
 
     timeframe: str
@@ -47,7 +47,7 @@ class SymbolRow:
     source: str = ""
     candles: dict[str, int] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[CandleGap] = field(default_factory=list)
     mismatches: int | None = None
     missed: int | None = None
 
@@ -104,9 +104,11 @@ def symbol_row(symbol: str, tick: MarketTick | None, times: Mapping[str, set[int
     return row
 
 
-def gaps(timeframe: str, times: list[int], step: int) -> list[Gap]:
+def gaps(timeframe: str, times: list[int], step: int) -> list[CandleGap]:
     """Where ascending `times` leave some out."""
-    return [Gap(timeframe, _utc(a + step), _utc(b), (b - a) // step - 1) for a, b in pairwise(times) if b - a > step]
+    return [
+        CandleGap(timeframe, _utc(a + step), _utc(b), (b - a) // step - 1) for a, b in pairwise(times) if b - a > step
+    ]
 
 
 def add_workers(view: MarketView, answers: Mapping[str, str | None], end: int) -> None:

@@ -15,7 +15,7 @@ from libs.runtime.bus import Bus
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.subjects import KV_CONFIG
 from services.decider.adapters import models_file
-from services.decider.adapters.keys import Keys
+from services.decider.adapters.keys import ProviderKeys
 from services.decider.domain import routing
 from services.decider.domain.authentication import WRONG, Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, CatalogueError, UnknownModel
@@ -102,7 +102,7 @@ def check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
 async def _check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
     from services.decider.app import endpoints_of
 
-    keys, now = Keys(endpoints_of(found.settings)), datetime.now(UTC)
+    keys, now = ProviderKeys(endpoints_of(found.settings)), datetime.now(UTC)
     by_provider: dict[str, list[str]] = {}
     for entry in chain:
         by_provider.setdefault(entry.provider, []).append(entry.id)
@@ -145,6 +145,6 @@ async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Tria
     models = models_of(found.settings)
     await models.start()
     try:
-        return await trial(models, Keys(endpoints_of(found.settings)), chain, datetime.now(UTC))
+        return await trial(models, ProviderKeys(endpoints_of(found.settings)), chain, datetime.now(UTC))
     finally:
         await models.stop()

@@ -10,7 +10,7 @@ import nats.js.errors
 import orjson
 from pydantic import ValidationError
 
-from cli.ask.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, decision_rows
+from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, decision_rows
 from cli.ask.counts import is_live
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.perps.margin import unrealized_pnl
@@ -40,7 +40,7 @@ class Observer:
     def __init__(
         self,
         bus: Bus,
-        board: Board,
+        board: Screen,
         symbols: tuple[str, ...],
         *,
         on_decision: Callable[[list[DecisionRow]], None] = lambda rows: None,

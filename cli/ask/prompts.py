@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownPrompt:
     context: TradingContext
     entry: CatalogueEntry
     prompt: Prompt
     by: str
 
 
-async def show(nats: str, mongodb: str, account_id: str, model: str | None = None) -> Shown:
+async def show(nats: str, mongodb: str, account_id: str, model: str | None = None) -> ShownPrompt:
     """The prompt of the first model of the chain, or of `model`. CliError where it cannot be written."""
     async with connected(nats) as bus, records(mongodb) as db:
         mirror = ConfigMirror(bus)
@@ -43,7 +43,9 @@ async def show(nats: str, mongodb: str, account_id: str, model: str | None = Non
             context, found = seat.shown(context), configured(mirror.models)
             entry, by = _entry(found, mirror, (context, seat), model)
             async with loaded(found, only_count_for=entry) as models:
-                return Shown(context, entry, _written(Writer(JinjaTemplates(), models, mirror), context, entry), by)
+                return ShownPrompt(
+                    context, entry, _written(Writer(JinjaTemplates(), models, mirror), context, entry), by
+                )
         finally:
             await mirror.stop()
 
@@ -87,7 +89,7 @@ def _written(writer: Writer, context: TradingContext, entry: CatalogueEntry) -> 
     return prompt
 
 
-def lines(shown: Shown) -> list[str]:
+def lines(shown: ShownPrompt) -> list[str]:
     prompt, entry = shown.prompt, shown.entry
     return [
         f"account  {shown.context.account_id}, context {shown.context.context_id} "
@@ -100,7 +102,7 @@ def lines(shown: Shown) -> list[str]:
     ]
 
 
-def as_json(shown: Shown) -> str:
+def as_json(shown: ShownPrompt) -> str:
     prompt = shown.prompt
     body = {
         "account_id": shown.context.account_id,

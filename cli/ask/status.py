@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from cli.ask.board import Board, ServerRow, WorkerRow
+from cli.ask.board import Screen, ServerRow, WorkerRow
 from cli.ask.observe import Observer, lag_of
 from cli.connection import connected
 from cli.embedded.kind import without_credentials
 from cli.errors import CliError
 from cli.files import known_symbols
 from cli.probe import get
-from cli.project import State, shown
+from cli.project import StateFolder, shown
 from cli.runfile import RunFile, WorkerEntry, running
 
 MIB = 1024 * 1024
@@ -23,7 +23,7 @@ class Status:
     """What was found out. `bus_error` says why the bus could not be asked."""
 
     run: RunFile
-    board: Board
+    board: Screen
     lags: dict[str, int] = field(default_factory=dict)
     bus_error: str = ""
 
@@ -32,12 +32,12 @@ class Status:
         return not self.bus_error and all(row.state == "ready" for row in self.board.workers)
 
 
-async def look(state: State) -> Status:
+async def look(state: StateFolder) -> Status:
     """CliError when nothing runs."""
     run = running(state.run_file)
     if run is None:
         raise CliError("nothing runs here", "start it by `perpetua up` or `perpetua demo`")
-    board = Board(run.market, run.gateway_url, shown(state.api_key), run.speed)
+    board = Screen(run.market, run.gateway_url, shown(state.api_key), run.speed)
     board.servers = [
         ServerRow(name, one["version"], without_credentials(one["url"]), one["source"])
         for name, one in run.servers.items()

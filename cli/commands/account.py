@@ -12,14 +12,14 @@ from cli.errors import CliError
 from cli.project import STATE
 
 if TYPE_CHECKING:
-    from cli.ask.configuring import Desk
-    from libs.configuration.configuration import Stored
+    from cli.ask.configuring import ConfigurationDesk
+    from libs.configuration.configuration import ConfigEntry
     from libs.schemas.account import Account
 
 account_app = typer.Typer(help="Accounts: their limits, symbols and strategies.", no_args_is_help=True)
 
 
-def say_account(made: "Stored[Account]") -> None:
+def say_account(made: "ConfigEntry[Account]") -> None:
     body = made.body
     typer.echo(f"{body.account_id}: version {body.version}, {body.status}, strategy {body.strategy_id}")
     for warning in made.warnings:
@@ -49,7 +49,7 @@ def account_show(account: AccountArg, as_json: AsJson = False, state_dir: StateD
     from cli.ask.configuring import granted, history_lines
     from libs.schemas.subjects import account_key
 
-    async def work(desk: "Desk") -> tuple[Any, list[str]]:
+    async def work(desk: "ConfigurationDesk") -> tuple[Any, list[str]]:
         found = granted(await desk.accounts.get(account)).body
         return found.model_dump(mode="json"), history_lines(await desk.history(account_key(account)))
 
@@ -75,7 +75,7 @@ def account_set(
     """Change fields of an account; it holds from the next context on."""
     from cli.ask.configuring import by, fields_of, granted, merged
 
-    async def work(desk: "Desk") -> "Stored[Account]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[Account]":
         now = granted(await desk.accounts.get(account))
         wanted = merged(now.body, fields_of(fields))
         state = await desk.state(account)
@@ -112,7 +112,7 @@ def account_add(
         values = {"account_id": account, "name": account} | fields_of(fields or [])
         made = parse(Account, values, Path(f"account {account}"))
 
-    async def work(desk: "Desk") -> "Stored[Account]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[Account]":
         return granted(await desk.accounts.add(made, by(why)))
 
     say_account(on_desk(state_dir, work))
@@ -133,7 +133,7 @@ def account_resume(account: AccountArg, why: Why, state_dir: StateDir = STATE) -
 def _set_status(state_dir: Path, account: str, status: Any, why: str) -> None:
     from cli.ask.configuring import by, granted
 
-    async def work(desk: "Desk") -> "Stored[Account]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[Account]":
         return granted(await desk.accounts.set_status(account, status, by(why)))
 
     say_account(on_desk(state_dir, work))

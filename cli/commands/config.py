@@ -12,7 +12,7 @@ from cli.commands.options import StateDir
 from cli.project import STATE
 
 if TYPE_CHECKING:
-    from cli.ask.configuring import Desk
+    from cli.ask.configuring import ConfigurationDesk
 
 config_app = typer.Typer(help="Everything that is configured, and its history.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ AtVersion = Annotated[
 AccountArg = Annotated[str, typer.Argument(metavar="ACCOUNT")]
 
 
-def on_desk(state_dir: Path, work: Callable[["Desk"], Awaitable[Any]]) -> Any:
+def on_desk(state_dir: Path, work: Callable[["ConfigurationDesk"], Awaitable[Any]]) -> Any:
     from cli.ask.address import nats_url
     from cli.ask.configuring import desk
 
@@ -46,7 +46,7 @@ def config_list(
 ) -> None:
     """All keys of the configuration."""
 
-    async def work(desk: "Desk") -> list[str]:
+    async def work(desk: "ConfigurationDesk") -> list[str]:
         return sorted(key for key in await desk.store.present("") if key.startswith(prefix))
 
     for key in on_desk(state_dir, work):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cli.ask.controls import Told
 
 
-class State(StrEnum):
+class TradingChoice(StrEnum):
     """What an account may do."""
 
     ACTIVE = "active"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 def control(
-    state: Annotated[State, typer.Argument(help="flatten closes everything at market and ends halted.")],
+    state: Annotated[TradingChoice, typer.Argument(help="flatten closes everything at market and ends halted.")],
     why: Annotated[str, typer.Option("--why", help="The reason; it is kept with the change.")],
     account: Annotated[str | None, typer.Option(help="One account.", show_default=False)] = None,
     all_accounts: Annotated[bool, typer.Option("--all", help="Every account, those made later included.")] = False,
@@ -42,7 +42,7 @@ def control(
     _say(state, told)
 
 
-def _say(state: State, told: "Told") -> None:
+def _say(state: TradingChoice, told: "Told") -> None:
     typer.echo(f"{state.value}: {len(told.done)} accounts within {told.seconds:.2f} s")
     if told.waiting:
         raise CliError(

@@ -57,13 +57,13 @@ def decide(
     import json
 
     from cli.ask.address import mongodb_url, nats_url
-    from cli.ask.again import Wishes, comparison
+    from cli.ask.again import AgainWishes, comparison
     from cli.ask.again import again as make_again
     from services.decider.domain.replay import differences
 
     if prompt is not None and template is not None:
         raise CliError("--prompt and --template exclude each other", "give one of them")
-    wishes = Wishes(model, prompt, template)
+    wishes = AgainWishes(model, prompt, template)
     pair = asyncio.run(make_again(nats_url(state_dir) if wishes.asks else "", mongodb_url(state_dir), again, wishes))
     differing = differences(pair.recorded, pair.now)
     if as_json:

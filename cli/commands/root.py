@@ -17,7 +17,7 @@ from cli.commands.options import StateDir
 from cli.commands.prompt import decide, prompt_app
 from cli.commands.strategy import strategy_app
 from cli.errors import CliError
-from cli.project import STATE, State, shown
+from cli.project import STATE, StateFolder, shown
 
 PIPED_WIDTH = 120
 
@@ -89,12 +89,12 @@ def demo(
     """Trade a replayed or made-up market on paper, with servers of its own, and watch it."""
     import os
 
-    from cli.run.demo import Wishes, run_here
+    from cli.run.demo import RunWishes, run_here
     from cli.run.plan import make_plan
 
     plan = make_plan(state=state_dir, env=os.environ, feed=feed, data=data, speed=speed, symbols=symbols, seed=seed)
     view = not no_ui and sys.stdout.isatty()
-    run_here(plan, Wishes("demo", seconds, view, json_file=json_file))
+    run_here(plan, RunWishes("demo", seconds, view, json_file=json_file))
 
 
 @app.command(rich_help_panel=RUN)
@@ -126,9 +126,9 @@ def up(
         seed=seed,
     )
     if foreground:
-        from cli.run.demo import Wishes, run_here
+        from cli.run.demo import RunWishes, run_here
 
-        run_here(plan, Wishes("up", decisions=False))
+        run_here(plan, RunWishes("up", decisions=False))
         return
     from cli.run.background import start_detached
     from cli.run.variables import check_environment
@@ -156,7 +156,7 @@ def down(
     """End what runs in the background."""
     from cli.run import background
 
-    state = State(state_dir.resolve())
+    state = StateFolder(state_dir.resolve())
     if wipe and not yes:
         if not sys.stdin.isatty():
             raise CliError("--wipe removes all data and asks before", "add --yes")
@@ -214,7 +214,7 @@ def status(state_dir: StateDir = STATE) -> None:
     from cli.screen.status_view import render
 
     console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
-    found = asyncio.run(look(State(state_dir.resolve())))
+    found = asyncio.run(look(StateFolder(state_dir.resolve())))
     console.print(render(found, console.width))
     if not found.healthy:
         raise typer.Exit(1)
@@ -235,7 +235,7 @@ def market(
     from cli.runfile import running
     from cli.screen.market_view import render
 
-    run = running(State(state_dir.resolve()).run_file)
+    run = running(StateFolder(state_dir.resolve()).run_file)
     found = asyncio.run(look(nats_url(state_dir), run.workers if run else ()))
     if as_json:
         typer.echo(found.as_json())
@@ -255,7 +255,7 @@ def doctor(
     from cli.run.doctor import examine
 
     failed = False
-    for finding in examine(State(state_dir.resolve()), os.environ, data):
+    for finding in examine(StateFolder(state_dir.resolve()), os.environ, data):
         typer.echo(finding.line())
         failed |= finding.level == "fail"
     if failed:

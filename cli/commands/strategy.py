@@ -12,8 +12,8 @@ from cli.errors import CliError
 from cli.project import STATE
 
 if TYPE_CHECKING:
-    from cli.ask.configuring import Desk
-    from libs.configuration.configuration import Stored
+    from cli.ask.configuring import ConfigurationDesk
+    from libs.configuration.configuration import ConfigEntry
     from libs.schemas.account import Account
     from libs.schemas.strategy import TradingStrategy
 
@@ -22,7 +22,7 @@ strategy_app = typer.Typer(help="Strategies and their versions.", no_args_is_hel
 StrategyArg = Annotated[str, typer.Argument(metavar="STRATEGY")]
 
 
-def _say_strategy(made: "Stored[TradingStrategy]") -> None:
+def _say_strategy(made: "ConfigEntry[TradingStrategy]") -> None:
     typer.echo(f"{made.body.strategy_id}: version {made.body.version}; it holds from the next context on")
 
 
@@ -30,7 +30,7 @@ def _say_strategy(made: "Stored[TradingStrategy]") -> None:
 def strategy_list(as_json: AsJson = False, state_dir: StateDir = STATE) -> None:
     """The active version of each strategy, and who uses it."""
 
-    async def work(desk: "Desk") -> tuple[list["TradingStrategy"], dict[str, list[str]]]:
+    async def work(desk: "ConfigurationDesk") -> tuple[list["TradingStrategy"], dict[str, list[str]]]:
         users: dict[str, list[str]] = {}
         for one in await desk.all_accounts():
             users.setdefault(one.strategy_id, []).append(one.account_id)
@@ -58,7 +58,7 @@ def strategy_show(
     """One strategy whole, as YAML that `strategy add` takes."""
     from cli.ask.configuring import granted
 
-    async def work(desk: "Desk") -> dict[str, Any]:
+    async def work(desk: "ConfigurationDesk") -> dict[str, Any]:
         found = granted(await desk.strategies.get(strategy, version)).body
         return found.model_dump(mode="json", exclude_none=not as_json)
 
@@ -84,7 +84,7 @@ def strategy_add(
 
     wanted = read_strategy(file)
 
-    async def work(desk: "Desk") -> "Stored[TradingStrategy]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[TradingStrategy]":
         if replace:
             return granted(await desk.strategies.change(wanted.strategy_id, wanted.model_dump(), by(why), version=at))
         return granted(await desk.strategies.add(wanted, by(why)))
@@ -99,7 +99,7 @@ def strategy_assign(
     """Make it the account's one strategy, from its next context on."""
     from cli.ask.configuring import by, granted
 
-    async def work(desk: "Desk") -> "Stored[Account]":
+    async def work(desk: "ConfigurationDesk") -> "ConfigEntry[Account]":
         state = await desk.state(account)
         return granted(await desk.accounts.assign(account, strategy, by(why), state=state, version=at))
 
@@ -125,7 +125,7 @@ def strategy_preview(
         texts = previewed(Preview(JinjaTemplates()), read_strategy(file), None)
     else:
 
-        async def work(desk: "Desk") -> list[str]:
+        async def work(desk: "ConfigurationDesk") -> list[str]:
             wanted = read_strategy(file) if file else granted(await desk.strategies.get(strategy or "")).body
             known = granted(await desk.accounts.get(account)).body if account else None
             return previewed(desk.strategies, wanted, known)
@@ -140,7 +140,7 @@ def strategy_delete(strategy: StrategyArg, why: Why, at: AtVersion = None, state
     """Remove a strategy that no account uses. Its versions stay readable."""
     from cli.ask.configuring import by, granted
 
-    async def work(desk: "Desk") -> None:
+    async def work(desk: "ConfigurationDesk") -> None:
         granted(await desk.strategies.delete(strategy, by(why), version=at))
 
     on_desk(state_dir, work)

@@ -29,24 +29,24 @@ class Binary:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundBinary:
     """A program, and what was passed over on the way to it (one line each, for the user)."""
 
     binary: Binary
     notes: tuple[str, ...] = ()
 
 
-def find(kind: Kind, env: Mapping[str, str], *, use_path: bool = True) -> Found:
+def find(kind: Kind, env: Mapping[str, str], *, use_path: bool = True) -> FoundBinary:
     """The program for `kind`. ServerError when there is none, or none that runs here."""
     notes: list[str] = []
     if use_path and (path := _on_path(kind, env)):
         version = version_of(path, {})
         if version and not is_old(version, kind.minimum):
-            return Found(Binary(path, "path"))
+            return FoundBinary(Binary(path, "path"))
         age = f"is {version}, older than {shown(kind.minimum)}" if version else "does not tell its version"
         notes.append(f"{path} {age}: passed over")
     try:
-        return Found(_bundled(kind, env), tuple(notes))
+        return FoundBinary(_bundled(kind, env), tuple(notes))
     except ServerError as error:
         raise ServerError("; ".join([error.message, *notes]), error.hint) from error
 

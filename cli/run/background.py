@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from cli.errors import CliError
-from cli.project import ROOT, State, shown
+from cli.project import ROOT, StateFolder, shown
 from cli.run.phases import READY
 from cli.run.signals import Interrupts
 from cli.run.workers import rotate
@@ -23,7 +23,7 @@ STOP_TIMEOUT_S = 15.0
 POLL_S = 0.1
 
 
-def start_detached(state: State, arguments: Sequence[str], say: Callable[[str], None]) -> RunFile:
+def start_detached(state: StateFolder, arguments: Sequence[str], say: Callable[[str], None]) -> RunFile:
     """Start `perpetua up --foreground` in a session of its own and wait until it is ready, repeating what it says.
 
     CliError with the reason when it ends instead. A signal meanwhile ends it too.
@@ -58,7 +58,7 @@ def start_detached(state: State, arguments: Sequence[str], say: Callable[[str], 
             raise
 
 
-def _wait(process: "subprocess.Popen[bytes]", state: State, log: Path, say: Callable[[str], None]) -> RunFile:
+def _wait(process: "subprocess.Popen[bytes]", state: StateFolder, log: Path, say: Callable[[str], None]) -> RunFile:
     deadline, told = time.monotonic() + START_TIMEOUT_S, 0
     while True:
         found = load(state.run_file)
@@ -90,7 +90,7 @@ def _failure(lines: Sequence[str], log: Path) -> CliError:
     return CliError("the background process ended during its start", f"see {shown(log)}")
 
 
-def stop(state: State) -> RunFile | None:
+def stop(state: StateFolder) -> RunFile | None:
     """End what runs in `state`; None when nothing does. By SIGKILL after 15 s: its children go with it."""
     found = running(state.run_file)
     if found is None:
@@ -110,7 +110,7 @@ def stop(state: State) -> RunFile | None:
     return found
 
 
-def wipe(state: State) -> None:
+def wipe(state: StateFolder) -> None:
     """Remove the folder of the run. CliError when it does not look like one: a wrong --state-dir would be dear."""
     if not state.folder.exists():
         return

@@ -16,7 +16,7 @@ from cli.errors import CliError
 from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
-from cli.run.session import Session, session
+from cli.run.session import RunSession, session
 from cli.run.signals import Interrupts
 from cli.run.variables import check_environment
 from cli.runfile import running
@@ -27,7 +27,7 @@ DRAW_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RunWishes:
     """How a run is shown and when it ends. `seconds` counts from all workers ready; None is until a signal."""
 
     command: str
@@ -47,7 +47,7 @@ def say(line: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run_here(plan: Plan, wishes: Wishes, env: Mapping[str, str] = os.environ) -> None:
+def run_here(plan: Plan, wishes: RunWishes, env: Mapping[str, str] = os.environ) -> None:
     """Everything of one run in this process; returns when it ended as wished. KeyboardInterrupt during the start."""
     _check(plan, wishes, env)
     phases = Phases(say)
@@ -65,7 +65,7 @@ def run_here(plan: Plan, wishes: Wishes, env: Mapping[str, str] = os.environ) ->
             servers.stop()
 
 
-def _check(plan: Plan, wishes: Wishes, env: Mapping[str, str]) -> None:
+def _check(plan: Plan, wishes: RunWishes, env: Mapping[str, str]) -> None:
     check_environment(env)
     if wishes.seconds is not None and wishes.seconds <= 0:
         raise CliError(f"--for {wishes.seconds:g} is no time", "give seconds above 0")
@@ -81,7 +81,7 @@ def _check(plan: Plan, wishes: Wishes, env: Mapping[str, str]) -> None:
 
 async def _run(
     plan: Plan,
-    wishes: Wishes,
+    wishes: RunWishes,
     servers: Servers,
     infos: Mapping[str, ServerInfo],
     phases: Phases,
@@ -102,20 +102,20 @@ async def _run(
     _report(summary, elapsed, wishes)
 
 
-def _ready_line(plan: Plan, run: Session, phases: Phases) -> str:
+def _ready_line(plan: Plan, run: RunSession, phases: Phases) -> str:
     market = {"real": f"real candles from {plan.data}", "synthetic": "synthetic market (made up, seeded)"}
     where = market.get(plan.market, "no market of its own: wall time, publish ticks yourself")
     return f"{READY} {phases.total:.1f} s; {where}; API {run.board.gateway_url}, key in {run.board.api_key_file}"
 
 
-async def _until_end(run: Session, wishes: Wishes) -> None:
+async def _until_end(run: RunSession, wishes: RunWishes) -> None:
     if wishes.view:
         await _draw(run, wishes.seconds)
     else:
         await _tell(run, wishes)
 
 
-async def _draw(run: Session, seconds: float | None) -> None:
+async def _draw(run: RunSession, seconds: float | None) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -131,7 +131,7 @@ async def _draw(run: Session, seconds: float | None) -> None:
             await asyncio.sleep(max(0.0, left))
 
 
-async def _tell(run: Session, wishes: Wishes) -> None:
+async def _tell(run: RunSession, wishes: RunWishes) -> None:
     """A line per decision, and one with the counts after each ten seconds without any."""
     spoke = time.monotonic()
 
@@ -152,7 +152,7 @@ async def _tell(run: Session, wishes: Wishes) -> None:
         await asyncio.sleep(max(0.0, min(0.5, left)))
 
 
-def _report(summary: Summary, elapsed: float, wishes: Wishes) -> None:
+def _report(summary: Summary, elapsed: float, wishes: RunWishes) -> None:
     for line in summary.lines(elapsed):
         say(line)
     if wishes.json_file is None:

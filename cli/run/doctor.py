@@ -17,7 +17,7 @@ from cli.embedded.servers import KINDS
 from cli.embedded.state import load as load_servers
 from cli.errors import CliError
 from cli.files import known_symbols
-from cli.project import CONFIG, SHARED_DATA, State, shown
+from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
 from cli.run.plan import make_plan
 from cli.run.variables import invalid_settings, known_variables, mistyped
 from cli.runfile import RunFile, running
@@ -41,7 +41,7 @@ class Finding:
         return f"{said}: {self.todo}" if self.todo else said
 
 
-def examine(state: State, env: Mapping[str, str], data: Path | None = None) -> Iterator[Finding]:
+def examine(state: StateFolder, env: Mapping[str, str], data: Path | None = None) -> Iterator[Finding]:
     """All findings, each as soon as it is known. `env` is the process's own environment."""
     run = running(state.run_file)
     yield _python()
@@ -79,7 +79,7 @@ def _servers(env: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("ok", kind.name, f"{version}, {found.binary.source} ({found.binary.path})")
 
 
-def _instance(state: State, run: RunFile | None) -> Finding:
+def _instance(state: StateFolder, run: RunFile | None) -> Finding:
     if run is None:
         return Finding("ok", "instance", f"nothing runs in {shown(state.folder)}")
     return Finding(
@@ -87,7 +87,7 @@ def _instance(state: State, run: RunFile | None) -> Finding:
     )
 
 
-def _ports(state: State, env: Mapping[str, str], run: RunFile | None) -> Iterator[Finding]:
+def _ports(state: StateFolder, env: Mapping[str, str], run: RunFile | None) -> Iterator[Finding]:
     if run is not None:
         return
     port = env.get("PERPETUA_GATEWAY_PORT", "")
@@ -135,7 +135,7 @@ def _config(env: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("ok", "models", "the catalogue of models is valid")
 
 
-def _data(state: State, env: Mapping[str, str], data: Path | None) -> Finding:
+def _data(state: StateFolder, env: Mapping[str, str], data: Path | None) -> Finding:
     try:
         plan = make_plan(state=state.folder, env=env, data=data)
     except CliError as error:
@@ -155,7 +155,7 @@ def _keys(env: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("ok", "keys", "none set: the built-in model decides; OPENROUTER_API_KEY brings others")
 
 
-def _disk(state: State) -> Finding:
+def _disk(state: StateFolder) -> Finding:
     folder = next(one for one in (state.folder, *state.folder.parents) if one.exists())
     free = shutil.disk_usage(folder).free
     found = f"{free / 1024**3:.1f} GiB free at {shown(state.folder)}"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cli.errors import CliError
 from cli.files import known_symbols
-from cli.project import CONFIG, SHARED_DATA, State, shown
+from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
 
 Feed = Literal["replay", "synthetic", "ccxt", "none"]
 FEEDS: tuple[Feed, ...] = ("replay", "synthetic", "ccxt", "none")
@@ -23,7 +23,7 @@ MAX_REPLICAS = 32
 class Plan:
     """A run. `data` is the folder of candles, None unless the feed replays; `seed` of the synthetic market."""
 
-    state: State
+    state: StateFolder
     feed: Feed
     data: Path | None
     speed: float
@@ -65,7 +65,7 @@ def make_plan(
     folder = _data_folder(data, env)
     chosen = _feed(feed, folder, data)
     return Plan(
-        State(state.resolve()),
+        StateFolder(state.resolve()),
         chosen,
         folder if chosen == "replay" else None,
         speed,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from cli.ask.board import Board, DecisionRow, ServerRow, WorkerRow
+from cli.ask.board import DecisionRow, Screen, ServerRow, WorkerRow
 from cli.ask.observe import Observer, lag_of
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
@@ -22,7 +22,7 @@ from cli.run.phases import Phases
 from cli.run.plan import Plan
 from cli.run.seed import read_all, seed
 from cli.run.supervisor import Supervisor, make_workers
-from cli.run.workers import Worker, exit_words
+from cli.run.workers import SupervisedWorker, exit_words
 from cli.runfile import RunFile, WorkerEntry, load
 from cli.screen.summary import Summary
 from libs.records.collections import provision
@@ -50,7 +50,7 @@ def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
     return int(last) if last.isdigit() and is_free(int(last)) else pick(1)[0]
 
 
-class Session:
+class RunSession:
     """A run under way. `board` is kept up to date from `start` on."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Session:
         self._infos = infos
         self._run = RunFile.of_this_process(command)
         self._saved: RunFile | None = None
-        self.board = Board(plan.market, "", shown(plan.state.api_key), plan.speed)
+        self.board = Screen(plan.market, "", shown(plan.state.api_key), plan.speed)
         self.board.servers = [
             ServerRow(one.name, one.version, without_credentials(one.url), one.source) for one in infos.values()
         ]
@@ -154,10 +154,10 @@ async def session(
     phases: Phases,
     say: Say,
     command: str,
-) -> AsyncIterator[Session]:
+) -> AsyncIterator[RunSession]:
     """Provision, seed, start all workers and wait for them; stop them at the end, whatever it is."""
     async with connected(infos["nats"].url) as bus:
-        made = Session(plan, bus, servers, infos, say, command)
+        made = RunSession(plan, bus, servers, infos, say, command)
         database = Database(infos["mongodb"].url, MongoSettings().mongodb_db)
         try:
             with phases.step("streams and indexes"):
@@ -188,7 +188,7 @@ def _public_url(info: ServerInfo) -> str:
     return without_credentials(info.url) if info.source == "url" else info.url
 
 
-def _row(worker: Worker, lags: Mapping[str, int]) -> WorkerRow:
+def _row(worker: SupervisedWorker, lags: Mapping[str, int]) -> WorkerRow:
     rss = worker.rss_bytes()
     note = worker.unready_because
     if worker.state == "waiting" and worker.last_exit is not None:
@@ -203,7 +203,7 @@ def _row(worker: Worker, lags: Mapping[str, int]) -> WorkerRow:
     )
 
 
-def _entry(worker: Worker) -> WorkerEntry:
+def _entry(worker: SupervisedWorker) -> WorkerEntry:
     """Without figures that change all the time: the file is written when something happens."""
     note = exit_words(worker.last_exit) if worker.last_exit is not None else ""
     pid = worker.child.pid if worker.child else None

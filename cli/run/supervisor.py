@@ -12,7 +12,7 @@ from cli.probe import get
 from cli.project import shown
 from cli.run.environment import worker_argv, worker_env
 from cli.run.plan import Plan
-from cli.run.workers import Worker, exit_words
+from cli.run.workers import SupervisedWorker, exit_words
 from libs.runtime.ending import end
 
 Probe = Callable[[int, str], Awaitable[tuple[int, str] | None]]
@@ -25,7 +25,9 @@ HOPELESS_DEATHS = 3
 LAST = "feed"
 
 
-def make_workers(plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *, gateway_port: int) -> list[Worker]:
+def make_workers(
+    plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *, gateway_port: int
+) -> list[SupervisedWorker]:
     def env_of(name: str, number: int) -> Callable[[int], Mapping[str, str]]:
         return lambda port: worker_env(name, number, plan, urls, base, ops_port=port, gateway_port=gateway_port)
 
@@ -33,7 +35,7 @@ def make_workers(plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *
         return plan.state.logs / f"{name}-{number}.log"
 
     return [
-        Worker(name, number, log_of(name, number), env_of(name, number), worker_argv(name))
+        SupervisedWorker(name, number, log_of(name, number), env_of(name, number), worker_argv(name))
         for name, number in plan.workers
     ]
 
@@ -42,7 +44,11 @@ class Supervisor:
     """All workers of a run. `said` takes a line for each thing that happened."""
 
     def __init__(
-        self, workers: Sequence[Worker], *, said: Callable[[str], None] = lambda line: None, probe: Probe = get
+        self,
+        workers: Sequence[SupervisedWorker],
+        *,
+        said: Callable[[str], None] = lambda line: None,
+        probe: Probe = get,
     ) -> None:
         self.workers = list(workers)
         self._said = said
@@ -115,7 +121,7 @@ class Supervisor:
             await asyncio.gather(*(self._ask(worker) for worker in self.workers if _is_to_be_asked(worker, now)))
             await asyncio.sleep(TICK_S)
 
-    def _look_after(self, worker: Worker, now: float) -> None:
+    def _look_after(self, worker: SupervisedWorker, now: float) -> None:
         code = worker.reap(now)
         if code is not None:
             self._said(f"{worker.instance} {exit_words(code)}; starts again in {worker.backoff.delay:g} s")
@@ -123,7 +129,7 @@ class Supervisor:
             worker.restarts += 1
             worker.start(now)
 
-    async def _ask(self, worker: Worker) -> None:
+    async def _ask(self, worker: SupervisedWorker) -> None:
         child, answer = worker.child, await self._probe(worker.port, "/ready")
         if worker.child is not child or child is None:
             return
@@ -139,12 +145,12 @@ class Supervisor:
             worker.unready_because = answer[1].strip()[:200] if answer else ""
 
 
-def _is_to_be_asked(worker: Worker, now: float) -> bool:
+def _is_to_be_asked(worker: SupervisedWorker, now: float) -> bool:
     """A worker that is ready is asked less often than one that is not yet."""
     return worker.child is not None and (worker.state != "ready" or now - worker.asked >= PROBE_EVERY_S)
 
 
-async def _end(workers: Sequence[Worker], deadline: float) -> None:
+async def _end(workers: Sequence[SupervisedWorker], deadline: float) -> None:
     """SIGTERM to those that run, then wait for them until `deadline`."""
     for worker in workers:
         if worker.child is not None:
@@ -157,11 +163,11 @@ async def _end(workers: Sequence[Worker], deadline: float) -> None:
         await asyncio.sleep(0.03)
 
 
-def _does_not_start(worker: Worker) -> CliError:
+def _does_not_start(worker: SupervisedWorker) -> CliError:
     why = exit_words(worker.last_exit) if worker.last_exit is not None else "does not start"
     return CliError(f"{worker.instance} does not start: {why}: {worker.last_words()}", f"see {shown(worker.log)}")
 
 
-def _not_ready(workers: Sequence[Worker], timeout: float) -> CliError:
+def _not_ready(workers: Sequence[SupervisedWorker], timeout: float) -> CliError:
     named = "; ".join(f"{one.instance} ({one.unready_because or one.state})" for one in workers)
     return CliError(f"not ready after {timeout:g} s: {named}", f"see the logs in {shown(workers[0].log.parent)}")

@@ -29,7 +29,7 @@ def exit_words(code: int) -> str:
 
 
 @dataclass
-class Worker:
+class SupervisedWorker:
     """One supervised process. `due` is when it is started again (monotonic seconds) while it waits."""
 
     name: str

@@ -6,12 +6,12 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cli.ask.context import Shown
+from cli.ask.context import ShownContext
 from cli.screen.view import price, titled_table
 from libs.schemas.context import AssetMarketData, TradingContext
 
 
-def render(shown: Shown) -> RenderableType:
+def render(shown: ShownContext) -> RenderableType:
     context = shown.context
     parts: list[RenderableType] = [_head(shown), *_account(context), Text(), *_assets(shown), Text(), _market(context)]
     if context.account_state.open_positions:
@@ -20,7 +20,7 @@ def render(shown: Shown) -> RenderableType:
     return Group(*parts, *(Text(line, "red") for line in complaints(context)))
 
 
-def _head(shown: Shown) -> Text:
+def _head(shown: ShownContext) -> Text:
     c = shown.context
     strategy = c.account_state.active_strategy
     head = Text(c.account_id, "bold")
@@ -44,7 +44,7 @@ def _account(c: TradingContext) -> Iterator[Text]:
     yield Text(f"account version {c.account_version}, last changed {_age(a.as_of, c.timestamp)} before", "dim")
 
 
-def _assets(shown: Shown) -> Iterator[RenderableType]:
+def _assets(shown: ShownContext) -> Iterator[RenderableType]:
     c = shown.context
     table = titled_table("asset", "price", "tick age", "24 h %", "funding %", "trend", "ATR %", *c.timeframes, "")
     for symbol, asset in c.market_data.assets.items():

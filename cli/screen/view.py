@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.ask.board import AccountRow, Board, DecisionRow, PriceRow, WorkerRow
+from cli.ask.board import AccountRow, DecisionRow, PriceRow, Screen, WorkerRow
 
 _BARS = "▁▂▃▄▅▆▇█"
 _VERDICTS = {
@@ -32,7 +32,7 @@ _STATES = {
 }
 
 
-def render(board: Board, *, width: int, height: int) -> Layout:
+def render(board: Screen, *, width: int, height: int) -> Layout:
     """The whole screen."""
     positions = max(1, sum(len(account.positions) for account in board.accounts))
     accounts = 3 + min(len(board.accounts) + positions, max(5, height // 4))
@@ -52,7 +52,7 @@ def render(board: Board, *, width: int, height: int) -> Layout:
     return layout
 
 
-def header(board: Board, *, live: bool = True) -> RenderableType:
+def header(board: Screen, *, live: bool = True) -> RenderableType:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(" Perpetua ", "bold black on bright_cyan")
     color = "cyan" if board.market == "real" else "yellow"
@@ -75,7 +75,7 @@ def header(board: Board, *, live: bool = True) -> RenderableType:
     return grid
 
 
-def footer(board: Board) -> RenderableType:
+def footer(board: Screen) -> RenderableType:
     c = board.counts
     counts = Text(no_wrap=True, overflow="ellipsis")
     for name, value, style in (

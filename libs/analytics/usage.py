@@ -13,7 +13,7 @@ OK = ("ok", "repaired")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class UsageCall:
     """One call of a model. `day` is that of market time; `session` None is that of a run that named none."""
 
     account_id: str
@@ -32,7 +32,7 @@ class Call:
         return self.at.date().isoformat()
 
 
-def usage(calls: Sequence[Call], since: datetime, until: datetime) -> UsageMetrics:
+def usage(calls: Sequence[UsageCall], since: datetime, until: datetime) -> UsageMetrics:
     """Calls with `since` ≤ time < `until`. A cost that is unknown is in no sum: `cost_unknown` counts those calls, and
     a sum is null where no cost is known."""
     of = [call for call in calls if since <= call.at < until]
@@ -71,7 +71,7 @@ def percentile(ordered: Sequence[float], percent: int) -> float | None:
     return ordered[max(1, ceil(len(ordered) * percent / 100)) - 1] if ordered else None
 
 
-def cost_line(calls: Sequence[Call]) -> CostLine:
+def cost_line(calls: Sequence[UsageCall]) -> CostLine:
     known = [call.cost_usd for call in calls if call.cost_usd is not None]
     tokens = sum(call.tokens.prompt + call.tokens.completion for call in calls if call.tokens is not None)
     return CostLine(
@@ -79,8 +79,8 @@ def cost_line(calls: Sequence[Call]) -> CostLine:
     )
 
 
-def _lines(pairs: Iterable[tuple[str, Call]]) -> dict[str, CostLine]:
-    groups: dict[str, list[Call]] = defaultdict(list)
+def _lines(pairs: Iterable[tuple[str, UsageCall]]) -> dict[str, CostLine]:
+    groups: dict[str, list[UsageCall]] = defaultdict(list)
     for name, call in pairs:
         groups[name].append(call)
     return {name: cost_line(groups[name]) for name in sorted(groups)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Stored, updated
+from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, Configuration, Refused, updated
 from libs.configuration.strategies import Strategies
 from libs.schemas.account import Account, AccountState, AccountStatus
 from libs.schemas.subjects import account_key
@@ -20,10 +20,10 @@ class Accounts:
         self._configuration = configuration
         self._strategies = strategies
 
-    async def get(self, account_id: str) -> Stored[Account] | Refused:
+    async def get(self, account_id: str) -> ConfigEntry[Account] | Refused:
         return await self._configuration.read(Account, account_key(account_id))
 
-    async def add(self, account: Account, by: By) -> Stored[Account] | Refused:
+    async def add(self, account: Account, by: By) -> ConfigEntry[Account] | Refused:
         fit = await self._strategies.fit(account, account.strategy_id, None)
         if isinstance(fit, Refused):
             return fit
@@ -38,7 +38,7 @@ class Accounts:
         *,
         state: AccountState | None = None,
         version: int | None = None,
-    ) -> Stored[Account] | Refused:
+    ) -> ConfigEntry[Account] | Refused:
         """Other limits, symbols, triggers, budgets or another strategy, from the next context on."""
         now = await self.get(account_id)
         if isinstance(now, Refused):
@@ -50,7 +50,7 @@ class Accounts:
         if isinstance(fit, Refused):
             return fit
         written = await self._write(account_id, fields, by, version)
-        if isinstance(written, Stored) and made.strategy_id != now.body.strategy_id:
+        if isinstance(written, ConfigEntry) and made.strategy_id != now.body.strategy_id:
             written = await self._kept(written, now.body.strategy_id, by)
         return written if isinstance(written, Refused) else replace(written, warnings=fit)
 
@@ -62,27 +62,27 @@ class Accounts:
         *,
         state: AccountState | None = None,
         version: int | None = None,
-    ) -> Stored[Account] | Refused:
+    ) -> ConfigEntry[Account] | Refused:
         """Make it the account's one strategy."""
         return await self.change(account_id, {"strategy_id": strategy_id}, by, state=state, version=version)
 
     async def set_status(
         self, account_id: str, status: AccountStatus, by: By, *, version: int | None = None
-    ) -> Stored[Account] | Refused:
+    ) -> ConfigEntry[Account] | Refused:
         """A paused account opens nothing new; what is open stays protected and may be closed."""
         return await self._write(account_id, {"status": status}, by, version)
 
     async def _write(
         self, account_id: str, fields: Mapping[str, object], by: By, version: int | None
-    ) -> Stored[Account] | Refused:
+    ) -> ConfigEntry[Account] | Refused:
         return await self._configuration.change(
             Account, account_key(account_id), lambda now: updated(now, fields), by, version=version
         )
 
-    async def _kept(self, made: Stored[Account], before: str, by: By) -> Stored[Account] | Refused:
+    async def _kept(self, made: ConfigEntry[Account], before: str, by: By) -> ConfigEntry[Account] | Refused:
         """The assignment, or its undoing where the strategy was deleted at the same moment."""
         gone = await self._strategies.get(made.body.strategy_id)
-        if isinstance(gone, Stored):
+        if isinstance(gone, ConfigEntry):
             return made
         back = By(by.who, f"undone: {gone.message}")
         await self._write(made.body.account_id, {"strategy_id": before}, back, made.body.version)

@@ -105,7 +105,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored(Generic[C]):
+class ConfigEntry(Generic[C]):
     """A value as it stands, and remarks that did not hinder it."""
 
     body: C
@@ -122,27 +122,27 @@ class Configuration:
     def __init__(self, store: ConfigStore) -> None:
         self.store = store
 
-    async def read(self, kind: type[C], key: str) -> Stored[C] | Refused:
+    async def read(self, kind: type[C], key: str) -> ConfigEntry[C] | Refused:
         found = await self.store.latest(key)
         if found is None or found.value is None:
             return Refused(ConfigRefusal.MISSING, f"there is no {key}")
         body = parsed(kind, found.value)
-        return body if isinstance(body, Refused) else Stored(body, found.revision)
+        return body if isinstance(body, Refused) else ConfigEntry(body, found.revision)
 
-    async def create(self, key: str, body: C, by: By) -> Stored[C] | Refused:
+    async def create(self, key: str, body: C, by: By) -> ConfigEntry[C] | Refused:
         """Store what is not there yet, as version 1, or above the last version of what was deleted."""
         found = await self.store.latest(key)
         if found is not None and found.value is not None:
             return Refused(ConfigRefusal.EXISTS, f"{key} is there already: change it, or take another id")
         made = _versioned(body, await self._last_version(key) + 1 if found else 1)
         try:
-            return Stored(made, await self.put(key, made, by, found.revision if found else 0))
+            return ConfigEntry(made, await self.put(key, made, by, found.revision if found else 0))
         except Conflict:
             return Refused(ConfigRefusal.EXISTS, f"{key} was made by somebody else at this moment")
 
     async def change(
         self, kind: type[C], key: str, change: Changing[C], by: By, *, version: int | None = None
-    ) -> Stored[C] | Refused:
+    ) -> ConfigEntry[C] | Refused:
         """Apply `change` to what stands there now; repeated when somebody else writes meanwhile.
 
         With `version` only that one is changed. What comes out equal is not written: a repetition changes nothing.
@@ -160,7 +160,7 @@ class Configuration:
                 return made if isinstance(made, Refused) else found
             made = _versioned(made, (now or 0) + 1)
             try:
-                return Stored(made, await self.put(key, made, by, found.revision))
+                return ConfigEntry(made, await self.put(key, made, by, found.revision))
             except Conflict:
                 continue
         return Refused(ConfigRefusal.CONTESTED, f"{key} changes too often at this moment: try again")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Stored, parsed
+from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, Configuration, Refused, parsed
 from libs.configuration.strategies import Strategies
 from libs.schemas.account import Account
 from libs.schemas.experiment import Experiment
@@ -22,10 +22,10 @@ class Experiments:
         bodies = (parsed(Experiment, one.value) for _, one in sorted(found.items()) if one.value is not None)
         return [body for body in bodies if isinstance(body, Experiment)]
 
-    async def get(self, name: str) -> Stored[Experiment] | Refused:
+    async def get(self, name: str) -> ConfigEntry[Experiment] | Refused:
         return await self._configuration.read(Experiment, experiment_key(name))
 
-    async def start(self, body: Experiment, by: By, now: datetime) -> Stored[Experiment] | Refused:
+    async def start(self, body: Experiment, by: By, now: datetime) -> ConfigEntry[Experiment] | Refused:
         """Begin it at market time `now`. Under the name of one that has ended it is a new version of that one."""
         if wrong := await self._wrong(body):
             return wrong
@@ -42,7 +42,7 @@ class Experiments:
 
         return await self._configuration.change(Experiment, key, again, by)
 
-    async def stop(self, name: str, by: By, now: datetime) -> Stored[Experiment] | Refused:
+    async def stop(self, name: str, by: By, now: datetime) -> ConfigEntry[Experiment] | Refused:
         """From the next context on nobody takes part. Stopped twice, the first time counts."""
 
         def ended(there: Experiment) -> Experiment:

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from libs.configuration.configuration import (
     By,
     C,
+    ConfigEntry,
     ConfigRefusal,
     Configuration,
     Refused,
-    Stored,
     Written,
     parsed,
     updated,
@@ -68,10 +68,10 @@ class Strategies(Preview):
         super().__init__(engine)
         self._configuration = configuration
 
-    async def get(self, strategy_id: str, version: int | None = None) -> Stored[TradingStrategy] | Refused:
+    async def get(self, strategy_id: str, version: int | None = None) -> ConfigEntry[TradingStrategy] | Refused:
         """The active version, or another one; of a deleted strategy its versions alone are left."""
         found = await self._configuration.read(TradingStrategy, strategy_key(strategy_id))
-        if version is None or (isinstance(found, Stored) and found.body.version == version):
+        if version is None or (isinstance(found, ConfigEntry) and found.body.version == version):
             return found
         return await self._configuration.read(TradingStrategy, strategy_key(strategy_id, version))
 
@@ -81,11 +81,11 @@ class Strategies(Preview):
         bodies = [parsed(TradingStrategy, one.value) for one in found.values() if one.value is not None]
         known = {body.version: body for body in bodies if isinstance(body, TradingStrategy)}
         active = await self.get(strategy_id)
-        if isinstance(active, Stored):
+        if isinstance(active, ConfigEntry):
             known[active.body.version] = active.body
         return [known[version] for version in sorted(known, reverse=True)]
 
-    async def add(self, strategy: TradingStrategy, by: By) -> Stored[TradingStrategy] | Refused:
+    async def add(self, strategy: TradingStrategy, by: By) -> ConfigEntry[TradingStrategy] | Refused:
         if wrong := self.check(strategy):
             return _together(wrong)
         made = await self._configuration.create(strategy_key(strategy.strategy_id), _because(strategy, by), by)
@@ -93,7 +93,7 @@ class Strategies(Preview):
 
     async def change(
         self, strategy_id: str, fields: Mapping[str, object], by: By, *, version: int | None = None
-    ) -> Stored[TradingStrategy] | Refused:
+    ) -> ConfigEntry[TradingStrategy] | Refused:
         """A new version with other fields; the id and the version cannot be set. Old ones stay as they were."""
         given = {name: value for name, value in fields.items() if name not in KEEP}
 
@@ -154,9 +154,11 @@ class Strategies(Preview):
         said = f"{strategy_id} is the strategy of {shown}: assign another one first"
         return Refused(ConfigRefusal.IN_USE, said, "strategy_id")
 
-    async def _copied(self, made: Stored[TradingStrategy] | Refused, by: By) -> Stored[TradingStrategy] | Refused:
+    async def _copied(
+        self, made: ConfigEntry[TradingStrategy] | Refused, by: By
+    ) -> ConfigEntry[TradingStrategy] | Refused:
         """Keeps the copy of an active version; one that is there already is the same."""
-        if isinstance(made, Stored):
+        if isinstance(made, ConfigEntry):
             try:
                 await self._configuration.put(strategy_key(made.body.strategy_id, made.body.version), made.body, by, 0)
             except Conflict:

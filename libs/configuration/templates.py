@@ -22,7 +22,7 @@ class TemplateFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RenderedPage:
     """What a template came to, and how much of the market it asks for: `{% set columns = ["rsi14"] %}`."""
 
     text: str
@@ -38,13 +38,13 @@ class JinjaTemplates:
     def render(self, template: str, variables: Mapping[str, Any]) -> str:
         return self.page(template, variables).text
 
-    def page(self, template: str, variables: Mapping[str, Any]) -> Page:
+    def page(self, template: str, variables: Mapping[str, Any]) -> RenderedPage:
         """Raises TemplateFailed for what is unknown, not allowed, too much work or too long."""
         try:
             compiled = self._compiled(template)
             context = compiled.new_context({**variables, BUDGET: Work()})
             text = _joined(compiled.root_render_func(context))
-            return Page(text, asked({name: context.vars[name] for name in context.exported_vars}))
+            return RenderedPage(text, asked({name: context.vars[name] for name in context.exported_vars}))
         except _MISUSE as error:
             said = " ".join((getattr(error, "message", None) or str(error)).split())[:300]
             at = f" (line {line})" if (line := getattr(error, "lineno", None)) else ""

@@ -10,7 +10,7 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class EnteredPosition:
     """What a position is made of: side, quantity > 0 in base units, average entry price."""
 
     side: PositionSide
@@ -30,18 +30,18 @@ def reduce(side: PositionSide, closed: Decimal, entry: Decimal, price: Decimal) 
 
 
 def apply_fill(
-    holding: Holding | None, side: PositionSide, quantity: Decimal, price: Decimal
-) -> tuple[Holding | None, Decimal]:
+    holding: EnteredPosition | None, side: PositionSide, quantity: Decimal, price: Decimal
+) -> tuple[EnteredPosition | None, Decimal]:
     """The holding after a fill that buys (`side` long) or sells (`side` short), and the profit that it realised.
 
     A fill beyond an opposite holding closes all of it and opens the rest at `price`.
     """
     if holding is None:
-        return Holding(side, quantity, price), ZERO
+        return EnteredPosition(side, quantity, price), ZERO
     if holding.side == side:
-        return Holding(side, *add_to(holding.quantity, holding.entry, quantity, price)), ZERO
+        return EnteredPosition(side, *add_to(holding.quantity, holding.entry, quantity, price)), ZERO
     realised = reduce(holding.side, min(quantity, holding.quantity), holding.entry, price)
     left = holding.quantity - quantity
     if left > 0:
-        return Holding(holding.side, left, holding.entry), realised
-    return (Holding(side, -left, price) if left < 0 else None), realised
+        return EnteredPosition(holding.side, left, holding.entry), realised
+    return (EnteredPosition(side, -left, price) if left < 0 else None), realised

@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.analytics.experiments import Decided
 from libs.analytics.forward import Leg
-from libs.analytics.usage import Call
+from libs.analytics.usage import UsageCall
 from libs.schemas import ids
 from libs.schemas.decision import LIVE, TokenUsage
 from libs.schemas.experiment import Experiment
@@ -19,11 +19,11 @@ SIGNS = {"buy": 1, "sell": -1}
 BASELINE = LIVE.name
 
 
-def calls_of(row: Mapping[str, Any]) -> Iterator[Call]:
+def calls_of(row: Mapping[str, Any]) -> Iterator[UsageCall]:
     """The calls of a document of `decisions`."""
     for call in row.get("calls") or ():
         tokens = call.get("usage")
-        yield Call(
+        yield UsageCall(
             account_id=row["account_id"],
             strategy_id=(row.get("strategy") or {}).get("id", "unknown"),
             model=call["model_requested"],
@@ -71,7 +71,7 @@ def _prices(row: Mapping[str, Any]) -> Mapping[str, float]:
 
 async def calls(
     db: AsyncDatabase[Document], since: datetime, accounts: frozenset[str] | None, model: str | None
-) -> list[Call]:
+) -> list[UsageCall]:
     """Of the decisions since a market time; None stands for all."""
     query: Document = {"created_at": {"$gte": since}, "calls.0": {"$exists": True}}
     if accounts is not None:

@@ -2,14 +2,14 @@
 
 from libs.risk.accounts import account_view
 from libs.risk.judge import judge
-from libs.risk.values import AccountView, Judgement, Limits, PositionView, Receipt, Resting, SizedOrder, Verdict
+from libs.risk.values import AccountView, Judgement, Limits, PositionView, Resting, RuleReceipt, SizedOrder, Verdict
 
 __all__ = [
     "AccountView",
     "Judgement",
     "Limits",
     "PositionView",
-    "Receipt",
+    "RuleReceipt",
     "Resting",
     "SizedOrder",
     "Verdict",

@@ -5,13 +5,13 @@ from decimal import Decimal
 from libs.risk.case import ZERO, Book, Case
 from libs.risk.entry import Entry, clamp
 from libs.risk.ladder import whole_rungs
-from libs.risk.values import Receipt, show
+from libs.risk.values import RuleReceipt, show
 from libs.schemas.reasons import Reason
 
 NONE: frozenset[str] = frozenset()
 
 
-def risk_per_trade(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def risk_per_trade(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """abs(entry − stop) × the resulting total + fees ≤ equity × max_risk_per_trade %.
 
     The whole position counts from the expected fill: what an open profit gives back on the way to the stop is a loss
@@ -23,31 +23,31 @@ def risk_per_trade(entry: Entry, book: Book, case: Case) -> Receipt | None:
     return clamp(entry, most, "risk_per_trade", Reason.RISK_CLAMPED, "the whole position may lose", case.caps.risk)
 
 
-def position_size(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def position_size(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     limit = case.limits.account.max_position_size
     what = "a position of this account may hold"
     return clamp(entry, _room(entry, book, limit), "position_size", Reason.POSITION_SIZE_CLAMPED, what, limit)
 
 
-def venue_quantity(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def venue_quantity(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """The largest order that the venue takes; each rung of a ladder is one."""
     most = entry.venue.max_quantity * (len(entry.rungs) or 1)
     return clamp(entry, most, "lot", Reason.POSITION_SIZE_CLAMPED, "the venue takes no larger order")
 
 
-def exposure(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def exposure(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     most = (case.caps.exposure - book.gross) / entry.price
     return clamp(
         entry, most, "exposure", Reason.EXPOSURE_CLAMPED, "all positions together may hold", case.caps.exposure
     )
 
 
-def concentration(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def concentration(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     limit, what = case.caps.asset, "one asset may hold"
     return clamp(entry, _room(entry, book, limit), "concentration", Reason.CONCENTRATION_CLAMPED, what, limit)
 
 
-def correlation(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def correlation(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """What moves together on one side, this entry included, ≤ max_cluster_pct of equity: around every asset it joins.
 
     An asset's cluster is itself and whatever is correlated with it; it is not passed on to what those go with.
@@ -70,13 +70,13 @@ def _load(asset: str, same: list[str], book: Book, case: Case) -> Decimal:
     return sum((book.notional[other] for other in same if other not in apart), ZERO)
 
 
-def margin(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def margin(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Margin, opening loss and fee come out of what is available after reservations."""
     most = book.available / entry.unit_cost()
     return clamp(entry, most, "margin", Reason.MARGIN_CLAMPED, "margin, fee and opening loss may take", book.available)
 
 
-def lot(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def lot(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Cuts to the lot, each rung of a ladder alike, and denies what is then below the venue's minimum."""
     before = entry.notional
     count = len(entry.rungs) or 1
@@ -85,7 +85,7 @@ def lot(entry: Entry, book: Book, case: Case) -> Receipt | None:
     if entry.quantity > 0 and smallest >= least:
         return None
     message = f"{show(before)} is below the venue's minimum: {show(least)}, in lots of {show(entry.venue.lot_size)}"
-    return Receipt("min_notional", "deny", Reason.BELOW_MINIMUM, message, before, ZERO)
+    return RuleReceipt("min_notional", "deny", Reason.BELOW_MINIMUM, message, before, ZERO)
 
 
 def _room(entry: Entry, book: Book, limit: Decimal) -> Decimal:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
-from libs.risk.values import AccountView, Limits, PositionView, Receipt, Resting, SizedOrder, Verdict
+from libs.risk.values import AccountView, Limits, PositionView, Resting, RuleReceipt, SizedOrder, Verdict
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision, AssetFacts, Facts
 from libs.schemas.reasons import Reason
@@ -92,11 +92,11 @@ class Row:
 
     ask: AssetDecision
     kind: Kind
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: list[RuleReceipt] = field(default_factory=list)
     final: SizedOrder | None = None
     denied: bool = False
 
-    def note(self, receipt: Receipt) -> None:
+    def note(self, receipt: RuleReceipt) -> None:
         self.receipts.append(receipt)
         self.denied = self.denied or receipt.effect == "deny"
 
@@ -187,7 +187,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class AssetMarket:
     """One asset's market in Decimal, but for what one method of sizing reads. `bid` and `ask` fall back to the last."""
 
     mark: Decimal
@@ -199,7 +199,7 @@ class Market:
     long_atr_percent: float | None
 
     @classmethod
-    def of(cls, seen: AssetFacts) -> "Market":
+    def of(cls, seen: AssetFacts) -> "AssetMarket":
         last = exact(seen.last)
         has_book = seen.bid is not None and seen.ask is not None
         return cls(
@@ -213,5 +213,5 @@ class Market:
         )
 
 
-def deny(rule: str, reason: Reason, message: str) -> Receipt:
-    return Receipt(rule, "deny", reason, message)
+def deny(rule: str, reason: Reason, message: str) -> RuleReceipt:
+    return RuleReceipt(rule, "deny", reason, message)

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from libs.perps.fees import BPS
 from libs.perps.filters import round_passive, round_price
-from libs.risk.case import ZERO, Book, Case, Market, Row, exact
+from libs.risk.case import ZERO, AssetMarket, Book, Case, Row, exact
 from libs.risk.ladder import average, rung_prices
-from libs.risk.values import PositionView, Receipt
+from libs.risk.values import PositionView, RuleReceipt
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision
 from libs.schemas.reasons import Reason
@@ -29,7 +29,7 @@ class Entry:
     row: Row
     side: PositionSide
     sign: Decimal
-    market: Market
+    market: AssetMarket
     venue: VenueSymbol
     position: PositionView | None
     held: Decimal
@@ -72,13 +72,13 @@ class Entry:
         return self.price / self.leverage + open_loss + self.price * self.entry_fee
 
 
-EntryRule = Callable[[Entry, Book, Case], Receipt | None]
+EntryRule = Callable[[Entry, Book, Case], RuleReceipt | None]
 
 
 def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
     """Prices an entry that passed the gates, so that its market and its venue's filters are known."""
     asset, s = row.ask.asset, ONE if side == "long" else -ONE
-    market, venue = Market.of(case.facts.assets[asset]), case.limits.venue[asset]
+    market, venue = AssetMarket.of(case.facts.assets[asset]), case.limits.venue[asset]
     rests = case.limits.strategy.order_preference in ("maker_only", "maker_preferred")
     price = _passive(row.ask, side, market, venue) if rests else _aggressive(side, s, market, venue)
     # maker_preferred may end as a taker, so that its fee is planned for.
@@ -115,7 +115,7 @@ def _asked(ask: AssetDecision) -> Decimal:
     return exact(ask.allocation_usd if size is None else size.adjustment_amount_usd)
 
 
-def _passive(ask: AssetDecision, side: PositionSide, market: Market, venue: VenueSymbol) -> Decimal:
+def _passive(ask: AssetDecision, side: PositionSide, market: AssetMarket, venue: VenueSymbol) -> Decimal:
     """The asked limit, or the near side of the book; never beyond it, where a post-only order would be refused."""
     near = market.bid if side == "long" else market.ask
     if ask.limit_price is not None:
@@ -124,7 +124,7 @@ def _passive(ask: AssetDecision, side: PositionSide, market: Market, venue: Venu
     return round_passive(near, venue.tick_size, side)
 
 
-def _aggressive(side: PositionSide, s: Decimal, market: Market, venue: VenueSymbol) -> Decimal:
+def _aggressive(side: PositionSide, s: Decimal, market: AssetMarket, venue: VenueSymbol) -> Decimal:
     """The far side of the book and the slippage that the venue is known for; half the spread where there is no book."""
     far = market.ask if side == "long" else market.bid
     bps = venue.slippage_bps if market.has_book else venue.slippage_bps + venue.half_spread_bps
@@ -133,7 +133,7 @@ def _aggressive(side: PositionSide, s: Decimal, market: Market, venue: VenueSymb
 
 def clamp(
     entry: Entry, most: Decimal, rule: str, reason: Reason, why: str, limit: Decimal | None = None
-) -> Receipt | None:
+) -> RuleReceipt | None:
     """Cuts the quantity to `most`; where nothing is left it denies. `limit`, in quote currency, ends the sentence."""
     if entry.quantity <= most:
         return None
@@ -141,8 +141,8 @@ def clamp(
     if limit is not None:
         why = f"{why} at most {limit:.2f}"
     if most <= 0:
-        return Receipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left: {why}", before, ZERO)
+        return RuleReceipt(rule, "deny", Reason.NOTHING_LEFT, f"nothing is left: {why}", before, ZERO)
     entry.quantity = most
-    return Receipt(
+    return RuleReceipt(
         rule, "clamp", reason, f"cut from {before:.2f} to {entry.notional:.2f}: {why}", before, entry.notional
     )

@@ -14,7 +14,7 @@ from libs.perps.margin import initial_margin, unrealized_pnl
 from libs.perps.sides import closing, sign
 from libs.risk.case import ZERO, Book, Case, Row, deny, exact
 from libs.risk.levels import ABSURD
-from libs.risk.values import PositionView, Receipt, SizedOrder, show
+from libs.risk.values import PositionView, RuleReceipt, SizedOrder, show
 from libs.schemas.reasons import Reason
 from libs.schemas.venue import VenueSymbol
 
@@ -39,10 +39,10 @@ class Exit:
         return self.quantity > 0 or self.stop is not None or self.target is not None or self.cancel_target
 
 
-ExitRule = Callable[[Exit, Case], Receipt | None]
+ExitRule = Callable[[Exit, Case], RuleReceipt | None]
 
 
-def amount(leaving: Exit, case: Case) -> Receipt | None:
+def amount(leaving: Exit, case: Case) -> RuleReceipt | None:
     """A close takes all. A decrease frees its margin's share, at least one lot, at most what is open."""
     position, wanted = leaving.position, leaving.row.ask.position_adjustment
     if leaving.row.kind == "close":
@@ -55,10 +55,10 @@ def amount(leaving: Exit, case: Case) -> Receipt | None:
         return None
     message = f"asked to close {show(asked)}, the position has {show(position.quantity)}"
     price = leaving.mark or position.entry
-    return Receipt("amount", "clamp", Reason.CAPPED_AT_POSITION, message, asked * price, position.quantity * price)
+    return RuleReceipt("amount", "clamp", Reason.CAPPED_AT_POSITION, message, asked * price, position.quantity * price)
 
 
-def stop_kept(leaving: Exit, case: Case) -> Receipt | None:
+def stop_kept(leaving: Exit, case: Case) -> RuleReceipt | None:
     """A stop may be replaced, not cancelled."""
     if not leaving.cancel_stop:
         return None
@@ -68,7 +68,7 @@ def stop_kept(leaving: Exit, case: Case) -> Receipt | None:
     return _dropped(leaving, "stop", Reason.STOP_CANCELLED, "a stop may not be cancelled without a replacement")
 
 
-def stop_side(leaving: Exit, case: Case) -> Receipt | None:
+def stop_side(leaving: Exit, case: Case) -> RuleReceipt | None:
     s, stop, mark = sign(leaving.position.side), leaving.stop, leaving.mark
     if stop is None or mark is None or s * (mark - stop) > 0:
         return None
@@ -76,7 +76,7 @@ def stop_side(leaving: Exit, case: Case) -> Receipt | None:
     return _dropped(leaving, "stop", Reason.STOP_WRONG_SIDE, message)
 
 
-def stop_not_moved_away(leaving: Exit, case: Case) -> Receipt | None:
+def stop_not_moved_away(leaving: Exit, case: Case) -> RuleReceipt | None:
     s, stop, current = sign(leaving.position.side), leaving.stop, leaving.position.stop
     if stop is None or current is None or s * (stop - current) >= 0:
         return None
@@ -84,7 +84,7 @@ def stop_not_moved_away(leaving: Exit, case: Case) -> Receipt | None:
     return _dropped(leaving, "stop", Reason.STOP_MOVED_AWAY, message)
 
 
-def target_side(leaving: Exit, case: Case) -> Receipt | None:
+def target_side(leaving: Exit, case: Case) -> RuleReceipt | None:
     s, target, mark = sign(leaving.position.side), leaving.target, leaving.mark
     if target is None or mark is None:
         return None
@@ -150,7 +150,7 @@ def _on_lot(quantity: Decimal, venue: VenueSymbol | None) -> Decimal:
     return quantity if venue is None else max(truncate(quantity, venue.lot_size), venue.lot_size)
 
 
-def _dropped(leaving: Exit, leg: Leg, reason: Reason, message: str) -> Receipt:
+def _dropped(leaving: Exit, leg: Leg, reason: Reason, message: str) -> RuleReceipt:
     """Takes the leg out; the row is denied only if nothing else is left of it."""
     before = leaving.stop if leg == "stop" else leaving.target
     if leg == "stop":
@@ -159,7 +159,7 @@ def _dropped(leaving: Exit, leg: Leg, reason: Reason, message: str) -> Receipt:
         leaving.target = None
     effect: Literal["clamp", "deny"] = "clamp" if leaving.acts() else "deny"
     kept = leaving.position.stop if leg == "stop" else leaving.position.target
-    return Receipt("tp_sl_logic", effect, reason, message, before, kept)
+    return RuleReceipt("tp_sl_logic", effect, reason, message, before, kept)
 
 
 def _order(leaving: Exit) -> SizedOrder:

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from libs.perps.sides import opened_by, sign
 from libs.risk.case import Book, Case, Row, deny
-from libs.risk.values import Receipt
+from libs.risk.values import RuleReceipt
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetFacts
 from libs.schemas.reasons import Reason
 
-Gate = Callable[[Row, Book, Case], Receipt | None]
+Gate = Callable[[Row, Book, Case], RuleReceipt | None]
 BPS = 10_000
 FUNDING_NEAR = timedelta(minutes=5)
 
@@ -25,7 +25,7 @@ def side_of(row: Row, book: Book) -> PositionSide | None:
             return None if position is None else position.side
 
 
-def account_status(row: Row, book: Book, case: Case) -> Receipt | None:
+def account_status(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     match case.account.status:
         case "paused":
             return deny("account_status", Reason.ACCOUNT_PAUSED, "the account is paused: no new risk")
@@ -35,7 +35,7 @@ def account_status(row: Row, book: Book, case: Case) -> Receipt | None:
             return None
 
 
-def trading_state(row: Row, book: Book, case: Case) -> Receipt | None:
+def trading_state(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     match case.account.trading_state:
         case "reducing":
             return deny("trading_state", Reason.TRADING_REDUCING, "trading is reducing: no new risk")
@@ -45,14 +45,14 @@ def trading_state(row: Row, book: Book, case: Case) -> Receipt | None:
             return None
 
 
-def not_expired(row: Row, book: Book, case: Case) -> Receipt | None:
+def not_expired(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     if case.now < case.expires_at:
         return None
     late = (case.now - case.expires_at).total_seconds()
     return deny("fresh", Reason.DECISION_EXPIRED, f"the decision expired {late:.1f} s ago")
 
 
-def fresh(row: Row, book: Book, case: Case) -> Receipt | None:
+def fresh(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     """The market is known now, and was known to the decision, with indicators."""
     asset = row.ask.asset
     wrong = _unusable(asset, case.facts.assets.get(asset), "now")
@@ -61,7 +61,7 @@ def fresh(row: Row, book: Book, case: Case) -> Receipt | None:
     return wrong
 
 
-def _unusable(asset: str, seen: AssetFacts | None, when: str) -> Receipt | None:
+def _unusable(asset: str, seen: AssetFacts | None, when: str) -> RuleReceipt | None:
     if seen is None:
         return deny("fresh", Reason.NO_PRICE, f"no price of {asset} {when}")
     if seen.stale:
@@ -71,7 +71,7 @@ def _unusable(asset: str, seen: AssetFacts | None, when: str) -> Receipt | None:
     return None
 
 
-def opposite_side(row: Row, book: Book, case: Case) -> Receipt | None:
+def opposite_side(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     """Nothing flips by accident: the other side must be closed first, in this decision or an earlier one."""
     side, position = side_of(row, book), book.positions.get(row.ask.asset)
     if side is None:
@@ -88,7 +88,7 @@ def opposite_side(row: Row, book: Book, case: Case) -> Receipt | None:
     return deny("opposite_side", Reason.OPPOSITE_SIDE, waiting)
 
 
-def cooldown(row: Row, book: Book, case: Case) -> Receipt | None:
+def cooldown(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     last = case.account.last_entry_at.get(row.ask.asset)
     pause = case.limits.strategy.risk_parameters.cooldown_period
     if last is None or (passed := (case.now - last).total_seconds()) >= pause:
@@ -96,7 +96,7 @@ def cooldown(row: Row, book: Book, case: Case) -> Receipt | None:
     return deny("cooldown", Reason.COOLDOWN, f"the last entry was {passed:.0f} s ago, the strategy waits {pause} s")
 
 
-def max_positions(row: Row, book: Book, case: Case) -> Receipt | None:
+def max_positions(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     """Only a new symbol counts; resting entries and those accepted in this decision hold a place."""
     most = case.limits.strategy.max_positions
     if row.ask.asset in book.notional or len(book.notional) < most:
@@ -104,7 +104,7 @@ def max_positions(row: Row, book: Book, case: Case) -> Receipt | None:
     return deny("max_positions", Reason.MAX_POSITIONS, f"{len(book.notional)} of {most} positions are taken")
 
 
-def daily_loss(row: Row, book: Book, case: Case) -> Receipt | None:
+def daily_loss(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     """The day's loss, deposits and withdrawals aside, against a share of the day's opening equity."""
     account = case.account
     gained = account.equity - account.day_open_equity - account.transfers
@@ -115,7 +115,7 @@ def daily_loss(row: Row, book: Book, case: Case) -> Receipt | None:
     )
 
 
-def funding(row: Row, book: Book, case: Case) -> Receipt | None:
+def funding(row: Row, book: Book, case: Case) -> RuleReceipt | None:
     """Adverse funding (a rate per 8 h), and funding that is due while it is adverse or blacked out."""
     seen, side = case.facts.assets.get(row.ask.asset), side_of(row, book)
     if seen is None or side is None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from libs.perps.filters import round_price, round_stop, round_target
 from libs.risk.case import HUNDRED, Book, Case, deny, exact
 from libs.risk.entry import Entry
-from libs.risk.values import Receipt, show
+from libs.risk.values import RuleReceipt, show
 from libs.schemas.reasons import Reason
 
 DRIFT_FLOOR = Decimal("0.0005")
@@ -14,7 +14,7 @@ DRIFT_OF_STOP = Decimal("0.25")
 ABSURD = 2  # times the price: a decimal point or an asset mistaken, and a reward that no ratio may count on
 
 
-def stop_required(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def stop_required(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Every entry carries a stop: the asked one, else that of the open position, else the strategy's default."""
     asked, tick = _asked_stop(entry), entry.venue.tick_size
     if asked is not None:
@@ -28,10 +28,10 @@ def stop_required(entry: Entry, book: Book, case: Case) -> Receipt | None:
         return deny("stop_required", Reason.STOP_MISSING, "no sl_price, and the strategy has no default stop")
     entry.stop = round_stop(entry.price * (1 - entry.sign * away), tick, entry.side)
     message = f"no sl_price: the strategy's default, {float(away):.3%} away, is set"
-    return Receipt("stop_required", "clamp", Reason.STOP_DEFAULTED, message, None, entry.stop)
+    return RuleReceipt("stop_required", "clamp", Reason.STOP_DEFAULTED, message, None, entry.stop)
 
 
-def stop_side(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def stop_side(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """The stop lies below entry and mark for a long, above them for a short, and never further than an open one."""
     stop, s = entry.stop, entry.sign
     if stop is None:
@@ -46,7 +46,7 @@ def stop_side(entry: Entry, book: Book, case: Case) -> Receipt | None:
     return None
 
 
-def price_drift(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def price_drift(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Denies when the mark moved by more than max(0.05 %, min(0.5 × ATR %, 0.25 × the stop's distance))."""
     if case.proposed is None or entry.stop is None:
         return None
@@ -59,10 +59,10 @@ def price_drift(entry: Entry, book: Book, case: Case) -> Receipt | None:
     if moved <= allowed:
         return None
     message = f"the mark moved by {float(moved):.3%} since the decision, {float(allowed):.3%} is allowed"
-    return Receipt("price_drift", "deny", Reason.PRICE_DRIFT, message, was, entry.market.mark)
+    return RuleReceipt("price_drift", "deny", Reason.PRICE_DRIFT, message, was, entry.market.mark)
 
 
-def target_default(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def target_default(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Where none is asked for: the open position's, else what the strategy's ratio or percentage gives."""
     asked, tick = _asked_target(entry), entry.venue.tick_size
     if asked is not None:
@@ -77,10 +77,10 @@ def target_default(entry: Entry, book: Book, case: Case) -> Receipt | None:
     # Away from the price, unlike an asked one: the ratio must still hold after rounding.
     entry.target = round_price(found, tick, up=entry.side == "long")
     message = "no tp_price: the strategy's default is set"
-    return Receipt("target_default", "clamp", Reason.TARGET_DEFAULTED, message, None, entry.target)
+    return RuleReceipt("target_default", "clamp", Reason.TARGET_DEFAULTED, message, None, entry.target)
 
 
-def target_side(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def target_side(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """The target lies beyond the entry; an asked one no further than the price itself: it would never be reached."""
     target = entry.target
     if target is None:
@@ -94,7 +94,7 @@ def target_side(entry: Entry, book: Book, case: Case) -> Receipt | None:
     return deny("tp_sl_logic", Reason.TARGET_WRONG_SIDE, message)
 
 
-def reward_risk(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def reward_risk(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """(target − entry − fees) ÷ (entry − stop + fees) reaches the strategy's ratio; skipped where it has none."""
     wanted = case.caps.reward
     if wanted is None:
@@ -108,7 +108,7 @@ def reward_risk(entry: Entry, book: Book, case: Case) -> Receipt | None:
         return None
     ratio = reward / risk
     message = f"the target pays {ratio:.2f} times the risk net of fees, the strategy asks for {show(wanted)}"
-    return Receipt("reward_risk", "deny", Reason.REWARD_TOO_SMALL, message, ratio, wanted)
+    return RuleReceipt("reward_risk", "deny", Reason.REWARD_TOO_SMALL, message, ratio, wanted)
 
 
 def unit_risk(entry: Entry) -> Decimal:

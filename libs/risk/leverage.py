@@ -8,11 +8,11 @@ from libs.perps.margin import liquidation_price
 from libs.perps.tiers import build_tiers, max_notional, tier_at, tier_for
 from libs.risk.case import ZERO, Book, Case, constant, deny
 from libs.risk.entry import ONE, Entry, clamp
-from libs.risk.values import PositionView, Receipt, show
+from libs.risk.values import PositionView, RuleReceipt, show
 from libs.schemas.reasons import Reason
 
 
-def leverage(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def leverage(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """min(decision or account's default, strategy, account, venue); that of the open position where there is one."""
     asked = entry.row.ask.leverage
     wanted = case.limits.account.leverage if asked is None else constant(asked)
@@ -21,7 +21,7 @@ def leverage(entry: Entry, book: Book, case: Case) -> Receipt | None:
         if asked is None or wanted == entry.leverage:
             return None
         message = f"the open position has leverage {show(entry.leverage)}: it stays"
-        return Receipt("leverage", "clamp", Reason.LEVERAGE_FIXED, message, wanted, entry.leverage)
+        return RuleReceipt("leverage", "clamp", Reason.LEVERAGE_FIXED, message, wanted, entry.leverage)
     most = min(
         case.caps.leverage,
         entry.venue.tiers[0].max_leverage,
@@ -30,10 +30,10 @@ def leverage(entry: Entry, book: Book, case: Case) -> Receipt | None:
     if asked is None or wanted <= most:
         return None
     message = f"at most {show(most)} by strategy, account and venue"
-    return Receipt("leverage", "clamp", Reason.LEVERAGE_CLAMPED, message, wanted, most)
+    return RuleReceipt("leverage", "clamp", Reason.LEVERAGE_CLAMPED, message, wanted, most)
 
 
-def venue_tier(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def venue_tier(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """The tier of the resulting notional allows less leverage: lower it, or keep a fixed one below the tier's floor."""
     total, floor = entry.held_notional + entry.notional, max_notional(entry.venue.tiers, entry.leverage)
     if floor is None or total < floor:
@@ -48,7 +48,7 @@ def venue_tier(entry: Entry, book: Book, case: Case) -> Receipt | None:
     )
 
 
-def liquidation_buffer(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def liquidation_buffer(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """At least `buffer` of the distance from entry to liquidation remains beyond the stop; else less leverage."""
     buffer = case.caps.liquidation_buffer
     if entry.position is not None:
@@ -62,7 +62,7 @@ def liquidation_buffer(entry: Entry, book: Book, case: Case) -> Receipt | None:
     return _lower(entry, truncate(most, ONE), Reason.LIQUIDATION_TOO_NEAR, _too_near(buffer).message)
 
 
-def liquidation_of_whole(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def liquidation_of_whole(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """The same of a position that was added to, whose leverage is fixed: asked last, of the final quantity."""
     buffer = case.caps.liquidation_buffer
     if entry.position is None or _buffered(entry, entry.position, buffer):
@@ -70,7 +70,7 @@ def liquidation_of_whole(entry: Entry, book: Book, case: Case) -> Receipt | None
     return _too_near(buffer)
 
 
-def _too_near(buffer: Decimal) -> Receipt:
+def _too_near(buffer: Decimal) -> RuleReceipt:
     message = f"less than {float(buffer):.0%} of the way to liquidation would remain beyond the stop"
     return deny("liquidation_buffer", Reason.LIQUIDATION_TOO_NEAR, message)
 
@@ -99,9 +99,9 @@ def _buffered(entry: Entry, position: PositionView, buffer: Decimal) -> bool:
     return beyond_stop >= buffer * entry.sign * (average - price)
 
 
-def _lower(entry: Entry, most: Decimal, reason: Reason, message: str) -> Receipt:
+def _lower(entry: Entry, most: Decimal, reason: Reason, message: str) -> RuleReceipt:
     """Less leverage for the same margin: the notional shrinks where the margin was all that was asked for."""
     before, entry.leverage = entry.leverage, most
     entry.quantity = min(entry.quantity, entry.margin_cap * most / entry.price)
     rule = "leverage" if reason is Reason.LEVERAGE_CLAMPED else "liquidation_buffer"
-    return Receipt(rule, "clamp", reason, message, before, most)
+    return RuleReceipt(rule, "clamp", reason, message, before, most)

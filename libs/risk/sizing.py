@@ -6,7 +6,7 @@ from decimal import Decimal
 from libs.risk.case import HUNDRED, ZERO, Book, Case, constant, exact
 from libs.risk.entry import Entry, clamp
 from libs.risk.levels import unit_risk
-from libs.risk.values import Receipt
+from libs.risk.values import RuleReceipt
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Sizing
 
@@ -71,7 +71,7 @@ METHODS: Mapping[Sizing, Callable[[Entry, Case], Decimal]] = {
 }
 
 
-def size(entry: Entry, book: Book, case: Case) -> Receipt | None:
+def size(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Sets the quantity: what was asked for, or what the strategy's method gives, whichever is smaller."""
     method = case.limits.strategy.position_sizing
     entry.quantity = entry.margin_cap * entry.leverage / entry.price
@@ -79,7 +79,9 @@ def size(entry: Entry, book: Book, case: Case) -> Receipt | None:
     cut = clamp(entry, sized, "sizing", Reason.SIZED, f"{method} sizing gives no more")
     if cut is not None:
         return cut
-    return Receipt("sizing", "note", Reason.SIZED, f"{method} sizing allows as much", entry.notional, entry.notional)
+    return RuleReceipt(
+        "sizing", "note", Reason.SIZED, f"{method} sizing allows as much", entry.notional, entry.notional
+    )
 
 
 def _by_margin(entry: Entry, margin: Decimal) -> Decimal:

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from libs.risk.case import Case, Row, deny
-from libs.risk.values import Effect, Receipt
+from libs.risk.values import Effect, RuleReceipt
 from libs.schemas.reasons import Reason
 
-StructureRule = Callable[[Row, Case], Receipt | None]
+StructureRule = Callable[[Row, Case], RuleReceipt | None]
 EXITS = ("close", "decrease", "adjust")
 
 
-def known_asset(row: Row, case: Case) -> Receipt | None:
+def known_asset(row: Row, case: Case) -> RuleReceipt | None:
     """The account trades it and the venue lists it; whatever is open may always be closed."""
     asset = row.ask.asset
     if asset in case.limits.venue and asset in case.limits.account.symbols:
@@ -20,13 +20,13 @@ def known_asset(row: Row, case: Case) -> Receipt | None:
     return deny("known_asset", Reason.UNKNOWN_ASSET, f"{asset} is not among the account's symbols at its venue")
 
 
-def one_entry_per_asset(row: Row, case: Case) -> Receipt | None:
+def one_entry_per_asset(row: Row, case: Case) -> RuleReceipt | None:
     if row.kind != "entry" or case.entries[row.ask.asset] < 2:
         return None
     return deny("one_entry_per_asset", Reason.DUPLICATE_ENTRY, f"several entries for {row.ask.asset}: none is taken")
 
 
-def action_fields(row: Row, case: Case) -> Receipt | None:
+def action_fields(row: Row, case: Case) -> RuleReceipt | None:
     """Each action has the fields that it needs, and an entry or a hold none that contradict it."""
     ask = row.ask
     if ask.action == "hold":
@@ -44,7 +44,7 @@ def action_fields(row: Row, case: Case) -> Receipt | None:
     return None
 
 
-def _entry_fields(row: Row) -> Receipt | None:
+def _entry_fields(row: Row) -> RuleReceipt | None:
     ask = row.ask
     if ask.position_adjustment is not None or ask.order_adjustment is not None:
         return deny("action_fields", Reason.FIELDS_CONFLICT, f"{ask.action} carries an adjustment of something else")
@@ -53,14 +53,14 @@ def _entry_fields(row: Row) -> Receipt | None:
     return None
 
 
-def rationale(row: Row, case: Case) -> Receipt | None:
+def rationale(row: Row, case: Case) -> RuleReceipt | None:
     """An entry without a reason or a way out is denied; anything else is only warned about."""
     ask = row.ask
     if ask.rationale.strip() and (ask.exit_plan.strip() or row.kind != "entry"):
         return None
     missing = [name for name, text in (("rationale", ask.rationale), ("exit_plan", ask.exit_plan)) if not text.strip()]
     effect: Effect = "deny" if row.kind == "entry" else "warn"
-    return Receipt("rationale", effect, Reason.RATIONALE_MISSING, f"{' and '.join(missing)} empty")
+    return RuleReceipt("rationale", effect, Reason.RATIONALE_MISSING, f"{' and '.join(missing)} empty")
 
 
 STRUCTURE_RULES: tuple[StructureRule, ...] = (known_asset, one_entry_per_asset, action_fields, rationale)

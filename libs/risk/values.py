@@ -80,7 +80,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class RuleReceipt:
     """What one rule did. `before` and `after` are notional in quote currency unless the rule says else."""
 
     rule: str
@@ -158,7 +158,7 @@ class Verdict:
     verdict: Literal["accepted", "clamped", "denied"]
     action: Action
     final: SizedOrder | None
-    receipts: tuple[Receipt, ...]
+    receipts: tuple[RuleReceipt, ...]
 
     def to_wire(self) -> AssetVerdict:
         return AssetVerdict(
@@ -175,7 +175,7 @@ class Judgement:
     """One verdict per row of the decision, in its order, and what was found about the portfolio as a whole."""
 
     verdicts: tuple[Verdict, ...]
-    portfolio: tuple[Receipt, ...] = ()
+    portfolio: tuple[RuleReceipt, ...] = ()
     rules_checked: int = 0
     status: Status = field(init=False)
 

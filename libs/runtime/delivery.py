@@ -52,7 +52,7 @@ def retry_delay(deliveries: int) -> float:
     return float(min(60.0, 0.2 * 2**deliveries))
 
 
-class Refused:
+class RefusedBody:
     """A body that did not parse; takes the model's place until the middleware puts it aside."""
 
     def __init__(self, code: DeadLetterCode, field: str | None, message: str) -> None:
@@ -67,7 +67,9 @@ def _model_of(handler: Handler) -> type[Message]:
     return model
 
 
-def _decoder(handler: Handler, decode: Decode | None) -> Callable[["StreamMessage[Msg]"], Awaitable[Message | Refused]]:
+def _decoder(
+    handler: Handler, decode: Decode | None
+) -> Callable[["StreamMessage[Msg]"], Awaitable[Message | RefusedBody]]:
     parse: Decode
     if decode is None:
         model = _model_of(handler)
@@ -77,17 +79,17 @@ def _decoder(handler: Handler, decode: Decode | None) -> Callable[["StreamMessag
     else:
         parse = decode
 
-    async def decoder(msg: "StreamMessage[Msg]") -> Message | Refused:
+    async def decoder(msg: "StreamMessage[Msg]") -> Message | RefusedBody:
         raw = msg.raw_message
         if len(raw.data) > MAX_MESSAGE_BYTES:
             message = f"a message has at most {MAX_MESSAGE_BYTES} bytes, this one {len(raw.data)}"
-            return Refused(DeadLetterCode.OVERSIZED, None, message)
+            return RefusedBody(DeadLetterCode.OVERSIZED, None, message)
         try:
             return parse(raw.subject, raw.data)
         except ValidationError as error:
-            return Refused(*explain(error))
+            return RefusedBody(*explain(error))
         except Poison as poison:
-            return Refused(poison.code, poison.field, poison.message)
+            return RefusedBody(poison.code, poison.field, poison.message)
 
     return decoder
 
@@ -173,7 +175,7 @@ class _Scope(BaseMiddleware):
             return
         try:
             body = await msg.decode()
-            if isinstance(body, Refused):
+            if isinstance(body, RefusedBody):
                 await self._bury(raw, info, body.error)
             else:
                 await self._handle(call_next, msg, raw, info)

@@ -43,7 +43,7 @@ class Start:
         return cls(DeliverPolicy.BY_START_TIME, time=when)
 
 
-class Position:
+class StreamPosition:
     """The last record of one stream that was read. Sequences alone do not tell it: MARKET is stored without waiting for
     the disk, so that a killed server comes back without its newest records and gives their sequences to others."""
 

@@ -18,7 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.ending import end
-from libs.runtime.position import Position, Start
+from libs.runtime.position import Start, StreamPosition
 
 __all__ = ["OrderedReader", "Record", "Start"]
 
@@ -56,7 +56,7 @@ class OrderedReader:
         self._stream = stream
         self._filters = list(filters)
         self._on_record = on_record
-        self._position = Position(stream, start or Start.new())
+        self._position = StreamPosition(stream, start or Start.new())
         self.recreated = 0
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0

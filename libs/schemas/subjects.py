@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from libs.schemas.base import KEY_PATTERN
 from libs.schemas.ids import PARTITIONS
-from libs.schemas.topology import Bucket, Durable, Source, Stream
+from libs.schemas.topology import Bucket, Durable, Stream, StreamIntake
 
 _KEY = re.compile(KEY_PATTERN)
 
@@ -145,12 +145,12 @@ EXECUTION = Stream(
     max_age_s=7 * DAY,
     max_bytes=2 * GIB,
     sources=(
-        Source(
+        StreamIntake(
             "DECISIONS",
             "decision.validated.*",
             f"execute.{{{{partition({PARTITIONS},1)}}}}.validated.{{{{wildcard(1)}}}}",
         ),
-        Source(
+        StreamIntake(
             "AUDIT", "control.requested.*", f"execute.{{{{partition({PARTITIONS},1)}}}}.control.{{{{wildcard(1)}}}}"
         ),
     ),

@@ -9,7 +9,7 @@ MAX_DELIVER = 8
 
 
 @dataclass(frozen=True)
-class Source:
+class StreamIntake:
     """Another stream's messages, taken in under a new subject."""
 
     stream: str
@@ -29,7 +29,7 @@ class Stream:
     discard: Literal["old", "new"] = "new"
     persist_async: bool = False
     duplicate_window_s: int = DUPLICATE_WINDOW_S
-    sources: tuple[Source, ...] = ()
+    sources: tuple[StreamIntake, ...] = ()
 
 
 @dataclass(frozen=True)

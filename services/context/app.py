@@ -12,7 +12,7 @@ from services.context.adapters.reuse import RedisReuse
 from services.context.adapters.steps import KvSteps
 from services.context.application.cycles import run_cycles
 from services.context.domain.assets import Studies
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.patience import Patience
 from services.context.handlers import routes
 from services.context.metrics import MarketCollector, Metrics
@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("context", settings)
     bus, clock = worker.bus, worker.clock
     metrics = Metrics(worker.registry)
-    market = Market(settings.bounds())
+    market = MarketState(settings.bounds())
     config, states, requests = ConfigMirror(bus), StateMirror(bus), NatsRequestLog(bus, clock)
     positions, places = NatsPositionLog(bus, clock, config), KvPlaces(bus)
     reuse = RedisReuse(settings.redis_url, clock)

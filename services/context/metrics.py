@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from libs.runtime.metrics import BUCKETS
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 
 
 class Metrics:
@@ -53,7 +53,7 @@ class Metrics:
 class MarketCollector(Collector):
     """Reads what the market counted, and how far it has read."""
 
-    def __init__(self, market: Market, position: Callable[[], int], registry: CollectorRegistry) -> None:
+    def __init__(self, market: MarketState, position: Callable[[], int], registry: CollectorRegistry) -> None:
         self._market = market
         self._position = position
         registry.register(self)

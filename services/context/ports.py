@@ -15,13 +15,13 @@ from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
 
 
-class Configuration(Protocol):
+class ContextConfiguration(Protocol):
     """Accounts, strategies and experiments as configured now."""
 
     @property
@@ -34,7 +34,7 @@ class Configuration(Protocol):
     def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None: ...
 
 
-class States(Protocol):
+class ContextStates(Protocol):
     """Last known states of accounts."""
 
     def get(self, account_id: str) -> AccountState | None: ...
@@ -119,7 +119,7 @@ class Reuse(Protocol):
     async def keep(self, key: str, kept: Kept) -> None: ...
 
 
-class Stored(Protocol):
+class PublishAck(Protocol):
     """What the log says of a message: its sequence, and whether it had it already."""
 
     @property
@@ -128,17 +128,17 @@ class Stored(Protocol):
     def duplicate(self) -> bool | None: ...
 
 
-class Publisher(Protocol):
+class ConfirmedPublisher(Protocol):
     """Confirmed publishing; raises Unavailable while NATS is away.
 
     With `last` it is stored only while that is the sequence of the newest message of its subject; else Conflict.
     """
 
-    async def publish(self, emit: Emit, *, last: int | None = None) -> Stored: ...
+    async def publish(self, emit: Emit, *, last: int | None = None) -> PublishAck: ...
     async def publish_many(self, emits: Iterable[Emit]) -> None: ...
 
 
-class Meter(Protocol):
+class ContextMeter(Protocol):
     """What the handlers count."""
 
     def ended(self, outcome: str) -> None:
@@ -153,7 +153,7 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CycleLimits:
     """`spread` is a share of the interval, `drift` a fraction of a price; waits and deadlines are wall seconds."""
 
     spread: float
@@ -165,9 +165,9 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Deps:
     clock: Clock
-    config: Configuration
-    states: States
-    market: Market
+    config: ContextConfiguration
+    states: ContextStates
+    market: MarketState
     studies: Studies
     patience: Patience
     log: MarketLog
@@ -176,6 +176,6 @@ class Deps:
     places: Places
     steps: Steps
     reuse: Reuse
-    publisher: Publisher
-    meter: Meter
-    limits: Limits
+    publisher: ConfirmedPublisher
+    meter: ContextMeter
+    limits: CycleLimits

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from libs.runtime.settings import FreshnessSettings, RedisSettings, RuntimeSettings
 from services.context.domain.market import Bounds
-from services.context.ports import Limits
+from services.context.ports import CycleLimits
 
 
 class Settings(FreshnessSettings, RuntimeSettings, RedisSettings):
@@ -38,8 +38,8 @@ class Settings(FreshnessSettings, RuntimeSettings, RedisSettings):
             max_symbols=self.max_symbols,
         )
 
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> CycleLimits:
+        return CycleLimits(
             spread=self.trigger_spread,
             inflight_deadline=self.inflight_deadline,
             drift=self.reuse_drift_pct / 100,

@@ -13,9 +13,9 @@ from services.decider.adapters import models_file
 from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
-from services.decider.adapters.keys import Keys
+from services.decider.adapters.keys import ProviderKeys
 from services.decider.adapters.litellm import LiteLLM
-from services.decider.adapters.rebuild import NatsLog, Rebuild
+from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import traced
@@ -24,7 +24,7 @@ from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
 from services.decider.domain.gate_rules import GateRules
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.spending import Spending
 from services.decider.handlers import routes
 from services.decider.metrics import DeciderMetrics, GateMetrics
@@ -56,7 +56,9 @@ def create_app(settings: Settings | None = None) -> Worker:
         incidents=RedisIncidents(answers.link),
         templates=JinjaTemplates(),
         tokens=models,
-        limits=Limits(settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s),
+        limits=CallLimits(
+            settings.decider_deadline_s, settings.decider_max_calls, backoff_s=settings.decider_backoff_s
+        ),
         concurrency=settings.decider_concurrency,
         sleep=asyncio.sleep,
         observe=metrics.observe,
@@ -64,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     _tell_models(deps, settings)
     worker.include(routes(deps))
-    checks = KeyChecks(deps, Keys(endpoints_of(settings)), worker.bus.publish, metrics.checked)
+    checks = KeyChecks(deps, ProviderKeys(endpoints_of(settings)), worker.bus.publish, metrics.checked)
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
     worker.detail("models", metrics.health.detail)
     return worker
@@ -82,7 +84,7 @@ def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[
     def spending(at: int) -> Spending:
         return Spending(at, find, rules.unpriced_usd)
 
-    rebuild = Rebuild(scripts, NatsLog(worker.bus), worker.clock, spending, holder=settings.instance)
+    rebuild = Rebuild(scripts, NatsProposals(worker.bus), worker.clock, spending, holder=settings.instance)
     gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
     yielding = replace(rules, yields=True)
     shadow_gate = RedisGate(scripts, yielding, worker.clock, rebuild, alerts.add, metrics.denied)

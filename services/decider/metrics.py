@@ -10,7 +10,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.schemas.decision import DecisionProposed, ModelCall
-from services.decider.domain.authentication import WRONG, Check, Verdict
+from services.decider.domain.authentication import WRONG, Check, KeyVerdict
 from services.decider.domain.catalogue import Catalogue
 from services.decider.domain.gate import Denial
 from services.decider.domain.health import Health
@@ -103,7 +103,7 @@ class DeciderMetrics:
     def checked(self, check: Check) -> None:
         self.health.checked(check)
         self._key.labels(check.provider).set(
-            1 if check.verdict is Verdict.VALID else 0 if check.verdict in WRONG else -1
+            1 if check.verdict is KeyVerdict.VALID else 0 if check.verdict in WRONG else -1
         )
 
     def _call(self, call: ModelCall) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from libs.configuration.templates import Page, TemplateFailed
+from libs.configuration.templates import RenderedPage, TemplateFailed
 from libs.runtime.clock import Clock
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
@@ -15,10 +15,19 @@ from libs.schemas.venue import VenueSymbol
 from services.decider.domain.authentication import Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.replies import Outcome, Reply
 
-__all__ = ["Accounts", "AnswerStore", "Deps", "Models", "StoreAway", "TemplateFailed", "Templates", "Tokens"]
+__all__ = [
+    "DeciderConfiguration",
+    "AnswerStore",
+    "Deps",
+    "Models",
+    "StoreAway",
+    "TemplateFailed",
+    "Templates",
+    "Tokens",
+]
 
 
 class Models(Protocol):
@@ -90,7 +99,7 @@ class KeyProof(Protocol):
 
 
 class Templates(Protocol):
-    def page(self, template: str, variables: Mapping[str, Any]) -> Page:
+    def page(self, template: str, variables: Mapping[str, Any]) -> RenderedPage:
         """Strict and bounded: raises TemplateFailed for a name that is not defined, and for too much work."""
         ...
 
@@ -101,7 +110,7 @@ class Tokens(Protocol):
         ...
 
 
-class Accounts(Protocol):
+class DeciderConfiguration(Protocol):
     """The configuration of accounts as it is now, and of the models that decide."""
 
     @property
@@ -114,7 +123,7 @@ class Accounts(Protocol):
 @dataclass(frozen=True, slots=True)
 class Deps:
     clock: Clock
-    accounts: Accounts
+    accounts: DeciderConfiguration
     catalogue: Catalogue
     default_model: str  # or a chain "a,b,c": who decides where nobody says otherwise
     models: Models
@@ -124,7 +133,7 @@ class Deps:
     incidents: Incidents
     templates: Templates
     tokens: Tokens
-    limits: Limits
+    limits: CallLimits
     concurrency: int
     sleep: Callable[[float], Awaitable[None]]
     observe: Callable[[DecisionProposed], None]

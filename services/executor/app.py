@@ -20,7 +20,7 @@ from services.executor.adapters.states import KvStates
 from services.executor.application.board import Board
 from services.executor.application.desks import Desks
 from services.executor.application.partitions import Partitions
-from services.executor.domain.trading import Bounds
+from services.executor.domain.trading import TradingBounds
 from services.executor.handlers import decode, handler
 from services.executor.metrics import ExecutorMetrics
 from services.executor.ports import Deps
@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         controls=controls,
         log=MarketHistory(worker.bus, worker.clock),
         clock=worker.clock,
-        bounds=Bounds(max_drawdown=Decimal(str(settings.max_drawdown_pct))),
+        bounds=TradingBounds(max_drawdown=Decimal(str(settings.max_drawdown_pct))),
         refuses=frozenset(settings.paper_refuses),
         live=CcxtVenues(os.environ, worker.clock, settings.allow_live, frozenset(settings.adopt)),
     )

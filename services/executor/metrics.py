@@ -6,7 +6,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Gauge
 
 
-class Holder(Protocol):
+class PartitionHolder(Protocol):
     @property
     def held(self) -> frozenset[int]: ...
 
@@ -19,7 +19,7 @@ class Intake(Protocol):
 class ExecutorMetrics:
     """Gauges that read their value when they are scraped."""
 
-    def __init__(self, registry: CollectorRegistry, partitions: Holder, desks: Sized, intake: Intake) -> None:
+    def __init__(self, registry: CollectorRegistry, partitions: PartitionHolder, desks: Sized, intake: Intake) -> None:
         held = Gauge("perpetua_executor_partitions_held", "Partitions whose lease this copy has", registry=registry)
         accounts = Gauge("perpetua_executor_accounts_open", "Accounts that this copy trades for", registry=registry)
         ticks = Gauge("perpetua_executor_ticks_received", "Market events read since the start", registry=registry)

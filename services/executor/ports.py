@@ -28,10 +28,10 @@ from services.executor.domain.replies import (
     Reply,
     VenueEvent,
 )
-from services.executor.domain.trading import Bounds
+from services.executor.domain.trading import TradingBounds
 
 T = TypeVar("T", covariant=True)
-NO_BOUNDS = Bounds()
+NO_BOUNDS = TradingBounds()
 MarketEvent = MarketTick | FundingUpdate
 
 
@@ -71,7 +71,7 @@ class StoredAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenPartition:
     """What taking a partition over found: its accounts, and those whose document nobody can read, with the reason."""
 
     accounts: tuple[StoredAccount, ...]
@@ -81,7 +81,7 @@ class Taken:
 Write = Callable[[AccountBook, Sequence[Outgoing]], Awaitable[None]]
 
 
-class Seat(Protocol):
+class LockedAccount(Protocol):
     """One account, whose lock the caller has."""
 
     @property
@@ -175,7 +175,7 @@ class AccountStore(Protocol):
     """One document per account. Raises Fenced where the partition is another's, Conflict where the version moved."""
 
     async def load(self, account_id: str) -> StoredAccount | None: ...
-    async def take(self, partition: int, fence: int) -> Taken: ...
+    async def take(self, partition: int, fence: int) -> TakenPartition: ...
     async def create(self, book: AccountBook, fence: int) -> bool: ...
     async def write(self, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]) -> None: ...
     async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None: ...
@@ -217,7 +217,7 @@ class StateStore(Protocol):
     async def version(self, account_id: str) -> int: ...
 
 
-class Publisher(Protocol):
+class EventPublisher(Protocol):
     """The bus, as far as the executor publishes."""
 
     async def publish(self, emit: Emit) -> object: ...
@@ -241,17 +241,17 @@ class Controls(Protocol):
     async def put(self, body: ControlRequested) -> None: ...
 
 
-class MarketLog(Protocol):
+class MarketPast(Protocol):
     """MARKET as it was stored: when the stream was created, and its events from a sequence on until now."""
 
     async def created(self) -> tuple[datetime, int]: ...
-    def replay(self, after: int) -> "Replay": ...
+    def replay(self, after: int) -> "PastReading": ...
 
 
-class Replay(Protocol):
+class PastReading(Protocol):
     """An ordered reading of the past. `take` gives what has arrived; None once it has caught up and all is taken."""
 
-    async def __aenter__(self) -> "Replay": ...
+    async def __aenter__(self) -> "PastReading": ...
     async def __aexit__(self, *exc: object) -> None: ...
     async def take(self) -> Sequence[tuple[MarketEvent, int]] | None: ...
 
@@ -271,12 +271,12 @@ class Deps:
     plans: PlanStore
     states: StateStore
     leases: LeaseStore
-    venue: Callable[[Seat], Orders]
-    publisher: Publisher
+    venue: Callable[[LockedAccount], Orders]
+    publisher: EventPublisher
     config: Config
     controls: Controls
-    log: MarketLog
+    log: MarketPast
     clock: Clock
-    bounds: Bounds = NO_BOUNDS
+    bounds: TradingBounds = NO_BOUNDS
     refuses: frozenset[Leg] = frozenset()
     live: LiveVenues | None = None

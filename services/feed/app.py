@@ -12,7 +12,7 @@ from services.feed.adapters.lockstep import NatsLockstep
 from services.feed.adapters.nats import NatsDesk
 from services.feed.adapters.synthetic import SyntheticMarket
 from services.feed.application import publish
-from services.feed.domain.timeline import Market
+from services.feed.domain.timeline import MarketSource
 from services.feed.metrics import FeedMetrics
 from services.feed.ports import Deps, Live
 from services.feed.settings import Settings
@@ -21,7 +21,7 @@ from services.feed.settings import Settings
 LEASE_KEY = feed_lease_key("market", "all")
 
 
-def open_market(settings: Settings, clock: Clock) -> Market | Live | None:
+def open_market(settings: Settings, clock: Clock) -> MarketSource | Live | None:
     if settings.feed == "replay" and settings.data_dir is not None:
         return open_replay(settings.data_dir, settings.symbols, settings.start_day, settings.history_days)
     if settings.feed == "synthetic":

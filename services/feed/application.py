@@ -13,9 +13,9 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain import pacing
-from services.feed.domain.live import Missing
+from services.feed.domain.live import MissingCandles
 from services.feed.domain.timeframes import TIMEFRAMES
-from services.feed.domain.timeline import Market, Moment, Progress, backlog, moments, resumed
+from services.feed.domain.timeline import MarketSource, Moment, Progress, backlog, moments, resumed
 from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Lockstep, Reached
 
 BEAT_S = 1.0
@@ -57,7 +57,7 @@ async def publish(deps: Deps) -> None:
             await deps.lease.release(playback.series, playback.stored)
 
 
-async def _hold(deps: Deps, market: Market | Live | None, reached: Reached | None, playback: Playback) -> None:
+async def _hold(deps: Deps, market: MarketSource | Live | None, reached: Reached | None, playback: Playback) -> None:
     """Play and keep the lease until one of them fails."""
     if market is None:
         playing = _wall_time(deps)
@@ -95,7 +95,7 @@ async def _wall_time(deps: Deps) -> None:
     log.info("no market of its own: market time is wall time")
 
 
-async def play(deps: Deps, market: Market, reached: Reached | None, playback: Playback) -> None:
+async def play(deps: Deps, market: MarketSource, reached: Reached | None, playback: Playback) -> None:
     """Publish everything from where the last run stopped; at the end of the data stop the clock and return."""
     done = await _progress(deps, market, reached)
     playback.series = market.series
@@ -132,7 +132,7 @@ async def _play_in_lockstep(deps: Deps, lockstep: Lockstep, moments: Iterable[Mo
         await lockstep.stop()
 
 
-async def _progress(deps: Deps, market: Market, reached: Reached | None) -> Progress:
+async def _progress(deps: Deps, market: MarketSource, reached: Reached | None) -> Progress:
     if reached is not None and reached.series != market.series:
         raise WrongMarket(f"the stored market is {reached.series}, this feed plays {market.series}; {WIPE}")
     stored = await deps.desk.stored(market, reached)
@@ -192,7 +192,7 @@ async def follow(deps: Deps, live: Live) -> None:
         try:
             await live.open()
             stored = await deps.desk.stored(live, Reached(live.source, None, deps.clock.wall()))
-            missing = Missing({key: max(opened) + TIMEFRAMES[key[1]] for key, opened in stored.candles.items()})
+            missing = MissingCandles({key: max(opened) + TIMEFRAMES[key[1]] for key, opened in stored.candles.items()})
             await _fill_in(deps, live, missing)
             deps.meter.playing(True)
             log.info("following %s at %s", ", ".join(live.symbols), live.source)
@@ -204,7 +204,7 @@ async def follow(deps: Deps, live: Live) -> None:
             await live.close()
 
 
-async def _ticks(deps: Deps, live: Live, missing: Missing) -> None:
+async def _ticks(deps: Deps, live: Live, missing: MissingCandles) -> None:
     async for event in live.events():
         _check(deps)
         if isinstance(event, MarketTick):
@@ -217,13 +217,13 @@ async def _ticks(deps: Deps, live: Live, missing: Missing) -> None:
             missing.asked.clear()  # what closed while the stream was away is asked for anew
 
 
-async def _candles(deps: Deps, live: Live, missing: Missing) -> None:
+async def _candles(deps: Deps, live: Live, missing: MissingCandles) -> None:
     while True:
         await asyncio.sleep(BEAT_S)
         await _fill_in(deps, live, missing)
 
 
-async def _fill_in(deps: Deps, live: Live, missing: Missing) -> None:
+async def _fill_in(deps: Deps, live: Live, missing: MissingCandles) -> None:
     """Ask for every candle that has closed and is not stored: the history at a start, a gap, the newest one."""
     for timeframe in TIMEFRAMES:
         for symbol in live.symbols:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from libs.runtime.clock import Clock
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.domain.timeline import Market
+from services.feed.domain.timeline import MarketSource
 
 
 class LeaseLost(Exception):
@@ -24,7 +24,7 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMarket:
     """Ticks that were stored lately, by id, opening times of all stored candles, and the newest funding."""
 
     ticks: Mapping[str, datetime]
@@ -85,7 +85,7 @@ class Followed(Protocol):
     def begins(self) -> datetime: ...
 
 
-class Desk(Protocol):
+class MarketBus(Protocol):
     """The bus. Every method raises Unavailable while it is away."""
 
     async def tick(self, tick: MarketTick) -> None:
@@ -103,7 +103,7 @@ class Desk(Protocol):
     async def clear_clock(self) -> None:
         """Take the market clock away: market time is wall time."""
 
-    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> StoredMarket:
         """What is stored of a market; of its ticks at least those later than `reached`."""
 
 
@@ -132,7 +132,7 @@ class Lease(Protocol):
         """Hand it back, so that another copy need not wait for its deadline. Raises nothing."""
 
 
-class Meter(Protocol):
+class FeedMeter(Protocol):
     """What operators see."""
 
     def published(self, kind: Literal["tick", "candle", "funding"], count: int) -> None: ...
@@ -150,10 +150,10 @@ class Meter(Protocol):
 class Deps:
     """`open_market` reads the files or seeds the generator; None or a live market run on wall time."""
 
-    open_market: Callable[[], Market | Live | None]
-    desk: Desk
+    open_market: Callable[[], MarketSource | Live | None]
+    desk: MarketBus
     lease: Lease
     clock: Clock
-    meter: Meter
+    meter: FeedMeter
     speed: float
     lockstep: Lockstep | None = None

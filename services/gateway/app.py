@@ -13,11 +13,11 @@ from services.gateway.adapters.kv import KvAccounts
 from services.gateway.adapters.mongo import MongoClaims, MongoKeys
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
-from services.gateway.adapters.nats import NatsLog
+from services.gateway.adapters.nats import NatsGatewayLog
 from services.gateway.adapters.nats_market import NatsMarket
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Deps, Desk
+from services.gateway.ports import ConfigurationAccess, Deps
 from services.gateway.settings import Settings
 
 
@@ -34,11 +34,11 @@ def create_app(settings: Settings | None = None) -> Worker:
         keys=MongoKeys(database.db),
         claims=MongoClaims(database.db),
         records=MongoRecords(database.db),
-        log=NatsLog(worker.bus),
+        log=NatsGatewayLog(worker.bus),
         accounts=KvAccounts(config, states),
         market=NatsMarket(worker.bus),
         analytics=MongoAnalytics(database.db),
-        desk=Desk(strategies, Accounts(configuration, strategies), configuration.store),
+        desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), configuration.store),
         clock=worker.clock,
         new_id=lambda: secrets.token_hex(16),
         hosts=settings.hosts,

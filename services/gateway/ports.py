@@ -32,7 +32,7 @@ from services.gateway.domain.records import (
 )
 
 
-class Keys(Protocol):
+class ApiKeys(Protocol):
     async def find(self, token_hash: str) -> ApiKey | None: ...
 
     async def used(self, key_id: str, at: datetime) -> None:
@@ -74,7 +74,7 @@ class Events(Protocol):
         """The next decision or order event of the account, or None when none came within the time."""
 
 
-class Log(Protocol):
+class GatewayLog(Protocol):
     async def publish(self, emit: Emit, headers: Mapping[str, str]) -> None:
         """Publish and wait until it is stored; `headers` are those of the cause."""
 
@@ -82,7 +82,7 @@ class Log(Protocol):
         """Events from now on: what is published after entering is heard."""
 
 
-class Accounts(Protocol):
+class AccountReader(Protocol):
     def account(self, account_id: str) -> Account | None: ...
     def accounts(self) -> list[Account]: ...
     def state(self, account_id: str) -> AccountState | None: ...
@@ -93,7 +93,7 @@ class Accounts(Protocol):
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
 
-class Market(Protocol):
+class MarketReader(Protocol):
     async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
         """The newest tick of each symbol that has one."""
 
@@ -128,7 +128,7 @@ class Analytics(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ConfigurationAccess:
     """Reads and changes of the configuration. Raise Unavailable."""
 
     strategies: Strategies
@@ -143,14 +143,14 @@ class Deps:
     `max_tick_age` is in market seconds, as for the validator.
     """
 
-    keys: Keys
+    keys: ApiKeys
     claims: Claims
     records: Records
-    log: Log
-    accounts: Accounts
-    market: Market
+    log: GatewayLog
+    accounts: AccountReader
+    market: MarketReader
     analytics: Analytics
-    desk: Desk
+    desk: ConfigurationAccess
     clock: Clock
     new_id: Callable[[], str]
     hosts: frozenset[str] = frozenset({"*"})

@@ -3,7 +3,7 @@
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.worker import Worker, run
 from services.ledger.adapters.mongo import MongoStore
-from services.ledger.adapters.nats import NatsLog
+from services.ledger.adapters.nats import NatsEventLog
 from services.ledger.handlers import routes
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.add(database)
     deps = Deps(
         store=MongoStore(database.db),
-        log=NatsLog(worker.bus),
+        log=NatsEventLog(worker.bus),
         clock=worker.clock,
         concurrency=settings.ledger_concurrency,
         max_drawdown_pct=settings.ledger_max_drawdown_pct,

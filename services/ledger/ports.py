@@ -21,7 +21,7 @@ class Store(Protocol):
         """Of the live decisions that ended after `since` and until `until`: the abstentions, and all."""
 
 
-class Log(Protocol):
+class EventLog(Protocol):
     async def stored(self, stream: str, sequence: int) -> StoredMessage | None:
         """A message of a stream, or None when the stream no longer holds it. Raises Unavailable."""
 
@@ -32,7 +32,7 @@ class Log(Protocol):
 @dataclass(frozen=True, slots=True)
 class Deps:
     store: Store
-    log: Log
+    log: EventLog
     clock: Clock
     concurrency: int = 4
     max_drawdown_pct: float = 20.0

@@ -12,7 +12,7 @@ from libs.schemas.decision import DecisionProposed, StrategyRef, TradingDecision
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
-from services.validator.domain.verdict import Judged, Terminal, terminal, unfit
+from services.validator.domain.verdict import JudgedDecision, Terminal, terminal, unfit
 from services.validator.ports import Deps
 
 ASK_AGAIN_S = 0.05
@@ -43,7 +43,7 @@ async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecis
     facts, judgement = evaluate(proposal, decision, scene)
     seconds = deps.clock.monotonic() - began
     deps.meter.judged(judgement, seconds)
-    return terminal(proposal, Judged(decision, facts, judgement, seconds))
+    return terminal(proposal, JudgedDecision(decision, facts, judgement, seconds))
 
 
 async def _loaded(deps: Deps, proposal: DecisionProposed) -> tuple[Account, TradingStrategy, AccountState] | Terminal:

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from libs.risk.values import Judgement, Receipt
+from libs.risk.values import Judgement, RuleReceipt
 
 Outcome = Literal["accepted", "clamped", "partial", "denied", "hold"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -75,7 +75,7 @@ def outcome_of(judgement: Judgement) -> Outcome:
     return "clamped" if "clamped" in acted else "accepted"
 
 
-def share_kept(receipt: Receipt) -> float | None:
+def share_kept(receipt: RuleReceipt) -> float | None:
     """What a cut left of a notional; None of anything else that a rule does."""
     if receipt.rule not in SIZE_RULES or receipt.effect != "clamp":
         return None

@@ -11,7 +11,7 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 
 
-class Configuration(Protocol):
+class ValidatorConfiguration(Protocol):
     """Accounts, strategies and venue filters as configured now."""
 
     def account(self, account_id: str) -> Account | None: ...
@@ -19,7 +19,7 @@ class Configuration(Protocol):
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
 
-class States(Protocol):
+class ValidatorStates(Protocol):
     """Last known state of each account."""
 
     def get(self, account_id: str) -> AccountState | None: ...
@@ -31,7 +31,7 @@ class Marks(Protocol):
     def get(self, symbol: str) -> Mark | None: ...
 
 
-class Meter(Protocol):
+class ValidatorMeter(Protocol):
     """What operators see."""
 
     def judged(self, judgement: Judgement, seconds: float) -> None: ...
@@ -43,11 +43,11 @@ class Meter(Protocol):
 class Deps:
     """`max_tick_age` is in market seconds, `mirror_wait` in wall seconds."""
 
-    configuration: Configuration
-    states: States
+    configuration: ValidatorConfiguration
+    states: ValidatorStates
     marks: Marks
     clock: Clock
-    meter: Meter
+    meter: ValidatorMeter
     max_tick_age: float = 45.0
     mirror_wait: float = 2.0
     concurrency: int = 8

@@ -14,8 +14,8 @@ from cli.embedded import ServerInfo, Servers
 from cli.run.backoff import Backoff
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
-from cli.run.session import Session, session
-from cli.run.workers import Worker
+from cli.run.session import RunSession, session
+from cli.run.workers import SupervisedWorker
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 
@@ -25,13 +25,13 @@ WAIT_S = 60.0
 class Pipeline:
     """Servers and workers of one run, and a connection of the test's own."""
 
-    def __init__(self, servers: Servers, run: Session, bus: Bus, infos: Mapping[str, ServerInfo]) -> None:
+    def __init__(self, servers: Servers, run: RunSession, bus: Bus, infos: Mapping[str, ServerInfo]) -> None:
         self.servers = servers
         self.run = run
         self.bus = bus
         self.nats_url, self.mongodb_url = infos["nats"].url, infos["mongodb"].url
 
-    def workers(self, name: str) -> list[Worker]:
+    def workers(self, name: str) -> list[SupervisedWorker]:
         return [worker for worker in self.run.supervisor.workers if worker.name == name]
 
     async def kill_at(self, name: str, failpoint: str) -> None:
@@ -48,7 +48,7 @@ class Pipeline:
         )
         await until(lambda: worker.state == "ready", f"{worker.instance} is ready again")
 
-    async def kill(self, worker: Worker, *, ready: bool = True) -> None:
+    async def kill(self, worker: SupervisedWorker, *, ready: bool = True) -> None:
         """SIGKILL; return when the supervisor has started it again."""
         assert worker.child is not None
         worker.backoff = Backoff()

@@ -16,11 +16,11 @@ from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
-from services.context.ports import Deps, Limits, Place
+from services.context.ports import CycleLimits, Deps, Place
 from tests.fakes.clock import ReadClock
 from tests.fakes.context_values import T0
 
@@ -57,7 +57,7 @@ class FakeStates:
 
 @dataclass
 class FakeMarketLog:
-    market: Market
+    market: MarketState
     behind: bool = False
 
     async def drained(self, patience: float) -> bool:
@@ -207,7 +207,7 @@ class World:
     clock: ReadClock = field(default_factory=lambda: ReadClock(T0))
     config: FakeConfiguration = field(default_factory=FakeConfiguration)
     states: FakeStates = field(default_factory=FakeStates)
-    market: Market = field(default_factory=lambda: Market(Bounds()))
+    market: MarketState = field(default_factory=lambda: MarketState(Bounds()))
     requests: FakeRequestLog = field(default_factory=FakeRequestLog)
     positions: FakePositionLog = field(default_factory=FakePositionLog)
     places: FakePlaces = field(default_factory=FakePlaces)
@@ -233,5 +233,5 @@ class World:
             reuse=self.reuse,
             publisher=self.publisher,
             meter=self.meter,
-            limits=Limits(spread=0.05, inflight_deadline=60, drift=0.001, concurrency=1),
+            limits=CycleLimits(spread=0.05, inflight_deadline=60, drift=0.001, concurrency=1),
         )

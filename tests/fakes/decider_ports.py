@@ -13,7 +13,7 @@ from libs.schemas.models import ModelsConfig
 from libs.schemas.venue import VenueSymbol
 from services.decider.adapters import models_file
 from services.decider.domain.catalogue import CatalogueEntry
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.ports import AnswerStore, Deps, Gate, Models, StoreAway
 from tests.fakes.decider_contexts import NOW
@@ -114,7 +114,7 @@ def deps(
     *,
     answers: AnswerStore | None = None,
     default_model: str = "builtin/trend",
-    limits: Limits | None = None,
+    limits: CallLimits | None = None,
     accounts: MemoryAccounts | None = None,
     gate: Gate | None = None,
     shadow_gate: Gate | None = None,
@@ -135,7 +135,7 @@ def deps(
         incidents=MemoryIncidents(),
         templates=JinjaTemplates(),
         tokens=BytesPerToken(),
-        limits=limits or Limits(),
+        limits=limits or CallLimits(),
         concurrency=4,
         sleep=sleep,
         observe=observe or (lambda proposal: None),

@@ -15,7 +15,7 @@ from services.executor.adapters.paper import PaperVenue
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import Deps, MarketEvent, Stored, StoredAccount, Taken
+from services.executor.ports import Deps, MarketEvent, Stored, StoredAccount, TakenPartition
 from tests.fakes import executor_values as values
 from tests.fakes.clock import FakeClock
 
@@ -31,11 +31,11 @@ class FakeAccounts:
     async def load(self, account_id: str) -> StoredAccount | None:
         return self.stored.get(account_id)
 
-    async def take(self, partition: int, fence: int) -> Taken:
+    async def take(self, partition: int, fence: int) -> TakenPartition:
         if self.broken is not None:
             raise self.broken
         mine = tuple(a for name, a in self.stored.items() if ids.partition(name) == partition)
-        return Taken(mine, self.unreadable)
+        return TakenPartition(mine, self.unreadable)
 
     async def create(self, book: AccountBook, fence: int) -> bool:
         return self.stored.setdefault(book.account_id, made := StoredAccount(book, fence)) is made

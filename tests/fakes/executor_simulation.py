@@ -39,7 +39,7 @@ from services.executor.domain.plan import cancels, orders, plan, reserving
 from services.executor.domain.quote import Market, Quote, SymbolRules, rules_of
 from services.executor.domain.state import account_state
 from services.executor.domain.timers import move_due, tended
-from services.executor.domain.trading import Bounds
+from services.executor.domain.trading import TradingBounds
 
 DATA = Path(os.environ.get("PERPETUA_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
@@ -202,8 +202,8 @@ class Simulation:
             if move_due(desk.book, market, self._bounds(desk)) is not None:
                 desk.write(tended(Turn(desk.book), market, self._bounds(desk)), market)
 
-    def _bounds(self, desk: Desk) -> Bounds:
-        return Bounds(max_daily_loss=Decimal(str(desk.strategy.risk_parameters.max_daily_loss)))
+    def _bounds(self, desk: Desk) -> TradingBounds:
+        return TradingBounds(max_daily_loss=Decimal(str(desk.strategy.risk_parameters.max_daily_loss)))
 
     def _decide(self, desk: Desk, turn: int, now: datetime) -> None:
         """A verdict as the validator and the executor come to it, and its plan carried out in one write each."""

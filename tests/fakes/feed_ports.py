@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from libs.runtime.errors import Unavailable
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.ports import Followed, LeaseLost, Reached, Stored
+from services.feed.ports import Followed, LeaseLost, Reached, StoredMarket
 
 
 @dataclass
@@ -51,7 +51,7 @@ class FakeDesk:
     async def settle(self) -> None:
         self._check()
 
-    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> StoredMarket:
         self._check()
         ticks = {name: t.ts for name, t in self.ticks.items() if t.ts is not None}
         candles: dict[tuple[str, str], set[datetime]] = {}
@@ -59,7 +59,7 @@ class FakeDesk:
             if isinstance(e, Candle):
                 candles.setdefault((e.symbol, e.timeframe), set()).add(e.open_time)
         funding = {e.symbol: e.funding_time for e in self.events if isinstance(e, FundingUpdate)}
-        return Stored(ticks, candles, funding)
+        return StoredMarket(ticks, candles, funding)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when the condition holds; it is asked again after each call of this desk."""

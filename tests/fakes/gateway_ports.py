@@ -37,7 +37,7 @@ from services.gateway.domain.records import (
 )
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Claim, Deps, Desk
+from services.gateway.ports import Claim, ConfigurationAccess, Deps
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
@@ -305,7 +305,7 @@ class Gateway:
             accounts=self.accounts,
             market=self.market,
             analytics=self.analytics,
-            desk=Desk(strategies, Accounts(configuration, strategies), self.store),
+            desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), self.store),
             clock=self.clock,
             new_id=lambda: f"random-{next(self._ids)}",
             hosts=self.hosts,

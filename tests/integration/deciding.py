@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from libs.runtime.clock import WallClock
 from libs.schemas.decision import DecisionProposed
 from services.decider.app import models_of
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.ports import Deps
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import NOW
@@ -44,7 +44,9 @@ def decision(confidence: float = 60, symbols: tuple[str, ...] = SYMBOLS) -> str:
 
 
 @asynccontextmanager
-async def asking(server: ModelServer, *, key: str | None = KEY, limits: Limits | None = None) -> AsyncIterator[Deps]:
+async def asking(
+    server: ModelServer, *, key: str | None = KEY, limits: CallLimits | None = None
+) -> AsyncIterator[Deps]:
     """Dependencies with LiteLLM for real; both providers lead to the scripted server."""
     settings = Settings(
         openrouter_api_base=server.url,
@@ -56,7 +58,7 @@ async def asking(server: ModelServer, *, key: str | None = KEY, limits: Limits |
     await models.start()
     clock = MarketNow()
     try:
-        made = deps(models, StoppedClock(), default_model=GPT, limits=limits or Limits(backoff_s=0.01))
+        made = deps(models, StoppedClock(), default_model=GPT, limits=limits or CallLimits(backoff_s=0.01))
         yield replace(made, clock=clock, sleep=asyncio.sleep)
     finally:
         await models.stop()

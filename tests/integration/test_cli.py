@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-from cli.ask.board import Board
+from cli.ask.board import Screen
 from cli.ask.dead import dead_letters, list_line, pick_letter, show_lines
 from cli.ask.observe import Observer, lag_of, lags
 from cli.connection import connected
@@ -190,7 +190,7 @@ async def test_the_observer_counts_what_happens_from_its_start_on(bus: Bus) -> N
             await bus.js.publish(subject, json.dumps(body).encode())
 
     await happen()
-    board = Board("real", "http://x", "key", 60)
+    board = Screen("real", "http://x", "key", 60)
     said: list[str] = []
     observer = Observer(
         bus, board, ("BTCUSDT", "ETHUSDT"), on_decision=lambda rows: said.extend(row.text for row in rows)
@@ -211,7 +211,7 @@ async def test_one_look_shows_prices_and_what_waits_per_worker(bus: Bus) -> None
     await bus.js.publish("market.tick.BTCUSDT", b'{"symbol": "BTCUSDT", "price": 103245.2}')
     await bus.js.publish("market.tick.ETHUSDT", b"no tick at all")
     await bus.js.publish("decision.requested.a", b"{}")
-    board = Board("real", "http://x", "key", 60)
+    board = Screen("real", "http://x", "key", 60)
     observer = Observer(bus, board, ("BTCUSDT", "ETHUSDT", "SOLUSDT"))
     try:
         await observer.look_once()

@@ -11,12 +11,12 @@ from cli.connection import connected
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import (
     By,
+    ConfigEntry,
     ConfigRefusal,
     ConfigStore,
     Configuration,
     KvConfigStore,
     Refused,
-    Stored,
 )
 from libs.configuration.mirror import ConfigMirror
 from libs.configuration.strategies import Strategies
@@ -51,8 +51,8 @@ async def desk(store: ConfigStore) -> tuple[Strategies, Accounts]:
     accounts = Accounts(configuration, strategies)
     for symbol in ("BTCUSDT", "ETHUSDT"):
         await configuration.create(venue_key("paper", symbol), venue(symbol), BY)
-    assert isinstance(await strategies.add(strategy(version=1), BY), Stored)
-    assert isinstance(await accounts.add(account(), BY), Stored)
+    assert isinstance(await strategies.add(strategy(version=1), BY), ConfigEntry)
+    assert isinstance(await accounts.add(account(), BY), ConfigEntry)
     return strategies, accounts
 
 
@@ -90,9 +90,9 @@ async def test_writers_at_once_lose_nothing(bus: Bus) -> None:
         {"price_trigger_pct": 1.5},
     ]
     made = await asyncio.gather(*(accounts.change("acc1", one, BY) for one in fields))
-    assert all(isinstance(one, Stored) for one in made), made
+    assert all(isinstance(one, ConfigEntry) for one in made), made
     found = await accounts.get("acc1")
-    assert isinstance(found, Stored)
+    assert isinstance(found, ConfigEntry)
     assert (found.body.rate_limit, int(found.body.leverage), found.body.name) == (7, 2, "other")
     assert (found.body.price_trigger_pct, found.body.version) == (1.5, 5)
 
@@ -140,7 +140,7 @@ async def test_a_writer_that_dies_after_its_write_leaves_the_event_behind(
     )
     assert await writer.ended() == -signal.SIGKILL, writer.output
     found = await accounts.get("acc1")
-    assert isinstance(found, Stored)
+    assert isinstance(found, ConfigEntry)
     assert found.body.status == "paused"
     assert not [one for one in await audit(bus) if one.what == "account.changed"]
     places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
@@ -189,9 +189,9 @@ async def test_a_strategy_assigned_and_deleted_at_once_is_there_for_its_account(
         await strategies.add(strategy(strategy_id=name), BY)
         assigned, deleted = await asyncio.gather(accounts.assign("acc1", name, BY), strategies.delete(name, BY))
         found, now = await accounts.get("acc1"), await strategies.get(name)
-        assert isinstance(found, Stored)
+        assert isinstance(found, ConfigEntry)
         if found.body.strategy_id == name:
-            assert isinstance(now, Stored), (assigned, deleted)
+            assert isinstance(now, ConfigEntry), (assigned, deleted)
             assert isinstance(deleted, Refused)
             assert deleted.why in (ConfigRefusal.IN_USE, ConfigRefusal.CONTESTED)
         await accounts.assign("acc1", "trend", BY)

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from libs.schemas.decision import DecisionProposed
 from services.decider.adapters import models_file
 from services.decider.application.deciding import decide
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.metrics import DeciderMetrics
 from tests.fakes.decider_contexts import context
 from tests.fakes.decider_ports import CONFIG
@@ -199,7 +199,7 @@ async def test_a_retry_after_beyond_the_deadline_is_not_waited_for(server: Model
 
 async def test_a_slow_model_ends_at_the_deadline(server: ModelServer) -> None:
     server.then(Answer(decision(), delay_s=30))
-    async with asking(server, limits=Limits(deadline_s=0.5)) as real:
+    async with asking(server, limits=CallLimits(deadline_s=0.5)) as real:
         begun = real.clock.monotonic()
         proposal = await decide(real, context())
         took = real.clock.monotonic() - begun

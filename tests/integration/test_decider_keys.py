@@ -15,9 +15,9 @@ from cli.errors import CliError
 from libs.configuration.configuration import By, by_of
 from libs.runtime.provision import provision_nats
 from libs.schemas.analytics import Alert
-from services.decider.adapters.keys import Keys
+from services.decider.adapters.keys import ProviderKeys
 from services.decider.app import create_app, endpoints_of
-from services.decider.domain.authentication import Verdict
+from services.decider.domain.authentication import KeyVerdict
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import NOW
 from tests.fakes.model_server import Answer, Drop, ModelServer, Raw, Script, Status, model_server
@@ -57,19 +57,19 @@ def key(**data: Any) -> Raw:
     return Raw(json.dumps({"data": {"label": "sk-or…", "limit": None, "limit_remaining": None, "usage": 1.5, **data}}))
 
 
-CHECKS: list[tuple[str, str, Script, Verdict, str]] = [
-    ("a good key", "openrouter", key(), Verdict.VALID, "HTTP 200"),
-    ("a key with some of its limit left", "openrouter", key(limit_remaining=4.5), Verdict.VALID, "4.50 USD"),
-    ("a key whose limit is used up", "openrouter", key(limit_remaining=0), Verdict.NO_CREDIT, "0.00 USD"),
-    ("401", "openrouter", Status(401, "User not found."), Verdict.REFUSED, "HTTP 401"),
-    ("403", "openrouter", Status(403), Verdict.REFUSED, "HTTP 403"),
-    ("402", "openrouter", Status(402), Verdict.NO_CREDIT, "HTTP 402"),
-    ("a server in trouble", "openrouter", Status(503), Verdict.UNPROVEN, "HTTP 503"),
-    ("a page instead", "openrouter", Raw("<html>"), Verdict.UNPROVEN, "not what this endpoint answers"),
-    ("no answer", "openrouter", Drop(), Verdict.UNREACHABLE, "no answer"),
-    ("an own server", "openai-compatible", MODELS, Verdict.VALID, "HTTP 200"),
-    ("an own server without such an endpoint", "openai-compatible", Status(404), Verdict.UNPROVEN, "HTTP 404"),
-    ("an own server that wants a key", "openai-compatible", Status(401), Verdict.REFUSED, "HTTP 401"),
+CHECKS: list[tuple[str, str, Script, KeyVerdict, str]] = [
+    ("a good key", "openrouter", key(), KeyVerdict.VALID, "HTTP 200"),
+    ("a key with some of its limit left", "openrouter", key(limit_remaining=4.5), KeyVerdict.VALID, "4.50 USD"),
+    ("a key whose limit is used up", "openrouter", key(limit_remaining=0), KeyVerdict.NO_CREDIT, "0.00 USD"),
+    ("401", "openrouter", Status(401, "User not found."), KeyVerdict.REFUSED, "HTTP 401"),
+    ("403", "openrouter", Status(403), KeyVerdict.REFUSED, "HTTP 403"),
+    ("402", "openrouter", Status(402), KeyVerdict.NO_CREDIT, "HTTP 402"),
+    ("a server in trouble", "openrouter", Status(503), KeyVerdict.UNPROVEN, "HTTP 503"),
+    ("a page instead", "openrouter", Raw("<html>"), KeyVerdict.UNPROVEN, "not what this endpoint answers"),
+    ("no answer", "openrouter", Drop(), KeyVerdict.UNREACHABLE, "no answer"),
+    ("an own server", "openai-compatible", MODELS, KeyVerdict.VALID, "HTTP 200"),
+    ("an own server without such an endpoint", "openai-compatible", Status(404), KeyVerdict.UNPROVEN, "HTTP 404"),
+    ("an own server that wants a key", "openai-compatible", Status(401), KeyVerdict.REFUSED, "HTTP 401"),
 ]
 
 
@@ -77,10 +77,10 @@ CHECKS: list[tuple[str, str, Script, Verdict, str]] = [
     ("provider", "script", "verdict", "actual"), [c[1:] for c in CHECKS], ids=[c[0] for c in CHECKS]
 )
 async def test_a_check_proves_a_key_and_tells_all_of_it(
-    server: ModelServer, provider: str, script: Script, verdict: Verdict, actual: str
+    server: ModelServer, provider: str, script: Script, verdict: KeyVerdict, actual: str
 ) -> None:
     server.key_answer = script
-    keys = Keys(endpoints_of(settings(server)))
+    keys = ProviderKeys(endpoints_of(settings(server)))
     check = await keys.validate_authentication(provider, [GPT], NOW)
     (request,) = server.key_requests
     assert request.path == ("/api/v1/key" if provider == "openrouter" else "/api/v1/models")
@@ -93,15 +93,15 @@ async def test_a_check_proves_a_key_and_tells_all_of_it(
 
 async def test_the_servers_own_words_are_kept_without_the_key(server: ModelServer) -> None:
     server.key_answer = Status(401, f"no user for {KEY}")
-    check = await Keys(endpoints_of(settings(server))).validate_authentication("openrouter", [GPT], NOW)
+    check = await ProviderKeys(endpoints_of(settings(server))).validate_authentication("openrouter", [GPT], NOW)
     assert "no user for [key]" in check.excerpt
     assert "no user for [key]" in check.line()
 
 
 async def test_a_missing_key_is_told_without_a_request(server: ModelServer) -> None:
-    keys = Keys(endpoints_of(settings(server, openrouter_api_key=None)))
+    keys = ProviderKeys(endpoints_of(settings(server, openrouter_api_key=None)))
     check = await keys.validate_authentication("openrouter", [GPT], NOW)
-    assert (check.verdict, check.hint, server.key_requests) == (Verdict.NO_KEY, "set OPENROUTER_API_KEY", [])
+    assert (check.verdict, check.hint, server.key_requests) == (KeyVerdict.NO_KEY, "set OPENROUTER_API_KEY", [])
 
 
 async def alerts(js: JetStreamContext, count: int) -> list[Alert]:

@@ -26,7 +26,7 @@ from services.decider.application.deciding import decide
 from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.gate import WorstCase
 from services.decider.domain.gate_rules import GateRules
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.ports import Deps
 from tests.fakes.decider_contexts import context
 from tests.fakes.decider_gate import ScriptedGate
@@ -51,7 +51,7 @@ async def server() -> AsyncIterator[ModelServer]:
 async def workers(count: int, server: ModelServer, redis_url: str, rules: GateRules) -> AsyncIterator[list[Deps]]:
     """Deciders that share nothing but Redis and the model's server."""
     async with AsyncExitStack() as stack:
-        real = await stack.enter_async_context(asking(server, limits=Limits(backoff_s=0.01, deadline_s=30)))
+        real = await stack.enter_async_context(asking(server, limits=CallLimits(backoff_s=0.01, deadline_s=30)))
         made = []
         for n in range(count):
             shared, scripts = gate(redis_url, rules, holder=f"w{n}")

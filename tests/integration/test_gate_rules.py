@@ -17,7 +17,7 @@ from services.decider.domain.breaker import BreakerRules, Circuit
 from services.decider.domain.budget import Amount
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.local_gate import Closed, LocalGate
-from services.decider.domain.questions import Held
+from services.decider.domain.questions import OpenReservation
 from services.decider.domain.replies import Outcome
 from tests.fakes.decider_spending import FREE, PAID, account
 from tests.servers import Urls
@@ -76,7 +76,7 @@ def test_breaker_and_bucket_in_redis_are_the_pure_ones(shared: Shared, events: l
     for n, event in enumerate(events):
         now += event[1]
         if event[0] == "enter":
-            held = Held(f"n{n}", f"c{n}", Amount(0, 0), ())
+            held = OpenReservation(f"n{n}", f"c{n}", Amount(0, 0), ())
             ask = questions.admit(held, owner, FREE, RULES) | {"patient": False}
             there = shared.run("admit", ask, now)
             here = local.enter(held.nonce, guards, questions.buckets(owner, FREE, RULES), now)
@@ -119,16 +119,16 @@ def test_what_is_spent_and_reserved_never_passes_a_limit(shared: Shared, events:
     """Against a plain model: a list of amounts with the hour and the day in which each was reserved."""
     shared.redis.flushdb()
     now, bounds = BEGIN, Budgets(usd_per_hour=100e-9, usd_per_day=250e-9, tokens_per_hour=110, tokens_per_day=240)
-    scopes = (budget.Scope("global", budget.limits_of(bounds)),)
+    scopes = (budget.BudgetScope("global", budget.limits_of(bounds)),)
     shared.redis.set(f"{scripts.PREFIX}:rebuilder", "t")
     shared.run("restore", {"holder": "t", "day": 0, "hour": 0, "spent": [], "seen": {}}, now)
     book: dict[str, tuple[int, int, int]] = {}
-    held: list[Held] = []
+    held: list[OpenReservation] = []
     for n, (kind, passed, usd, tokens, pick) in enumerate(events):
         now += passed
         hour, day = now // 3_600_000_000, now // 86_400_000_000
         if kind == "reserve":
-            one = Held(f"n{n}", f"c{n}", Amount(usd, tokens), scopes)
+            one = OpenReservation(f"n{n}", f"c{n}", Amount(usd, tokens), scopes)
             answer = shared.run(
                 "admit", questions.admit(one, None, PAID, RULES) | {"patient": False, "buckets": []}, now
             )

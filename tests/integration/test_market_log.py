@@ -21,7 +21,7 @@ from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, MarketTick
 from services.context.adapters.deadletters import DeadTicks
 from services.context.adapters.market import NatsMarketLog
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Series
 from services.context.metrics import Metrics
 from services.context.settings import Settings
@@ -41,7 +41,7 @@ class Replica:
     """A context worker's market without its triggers and contexts."""
 
     worker: Worker
-    market: Market
+    market: MarketState
     log: NatsMarketLog
 
     async def close_minutes(self) -> None:
@@ -68,7 +68,7 @@ class Replica:
 @contextlib.asynccontextmanager
 async def replica(url: str, name: str, replay: int = 200_000, *, by_clock: bool = True) -> AsyncIterator[Replica]:
     worker = Worker(name, Settings(nats_url=url, instance=name))
-    market, metrics = Market(Bounds()), Metrics(CollectorRegistry())
+    market, metrics = MarketState(Bounds()), Metrics(CollectorRegistry())
     market.use(USED)
     config = ConfigMirror(worker.bus)
     dead = DeadTicks(worker.bus, worker.clock, metrics, 100)

@@ -14,10 +14,10 @@ from libs.runtime.validation import explain
 from libs.schemas import subjects
 from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.market import Candle
-from services.context.domain.market import Built, Market
+from services.context.domain.market import Built, MarketState
 from services.context.domain.series import Bar, Source
 from services.context.metrics import Metrics
-from services.context.ports import Publisher
+from services.context.ports import ConfirmedPublisher
 
 _EVERY_S = 0.25
 _BATCH = 1_000
@@ -31,7 +31,9 @@ class OwnCandles:
     comes.
     """
 
-    def __init__(self, market: Market, publisher: Publisher, clock: Clock, metrics: Metrics, wait: float) -> None:
+    def __init__(
+        self, market: MarketState, publisher: ConfirmedPublisher, clock: Clock, metrics: Metrics, wait: float
+    ) -> None:
         self._market = market
         self._publisher = publisher
         self._clock = clock

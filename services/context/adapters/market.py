@@ -15,11 +15,11 @@ from libs.schemas import subjects
 from libs.schemas.base import Timeframe
 from libs.schemas.market import Candle
 from services.context.adapters.deadletters import DeadTicks
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.series import Source
 from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
-from services.context.ports import Configuration
+from services.context.ports import ContextConfiguration
 
 _POLL_S = 0.005
 _FOLLOW_S = 1.0
@@ -33,8 +33,8 @@ class NatsMarketLog:
         self,
         bus: Bus,
         clock: Clock,
-        config: Configuration,
-        market: Market,
+        config: ContextConfiguration,
+        market: MarketState,
         dead: DeadTicks,
         metrics: Metrics,
         replay_ticks: int,

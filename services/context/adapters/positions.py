@@ -12,7 +12,7 @@ from libs.schemas import subjects
 from libs.schemas.orders import PositionEvent
 from services.context.domain.causes import EXECUTED
 from services.context.domain.triggers import MAX_AGE_S
-from services.context.ports import Configuration
+from services.context.ports import ContextConfiguration
 
 _FILTERS = [subjects.position_event(kind, "*") for kind in ("changed", "closed", "liquidated")]
 _MARGIN_S = 120.0  # clocks of this machine and of the server may differ; market time may have stood still
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class NatsPositionLog:
     """The newest of them by account. At a start it reads as far back as one may still be deferred."""
 
-    def __init__(self, bus: Bus, clock: Clock, config: Configuration) -> None:
+    def __init__(self, bus: Bus, clock: Clock, config: ContextConfiguration) -> None:
         self._bus = bus
         self._clock = clock
         self._config = config

@@ -11,7 +11,7 @@ from libs.schemas.context import DecisionRequest
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.arms import assign
-from services.context.domain.context import Refusal, Subject, alert, build, rejected
+from services.context.domain.context import ContextRefusal, Subject, alert, build, rejected
 from services.context.ports import Deps
 
 _DRAIN_PATIENCE_S = 1.0
@@ -24,7 +24,7 @@ async def answer(deps: Deps, body: DecisionRequest, version: int = 0, deliveries
     """
     began = deps.clock.monotonic()
     found = subject_of(deps, body, version, deliveries)
-    if isinstance(found, Refusal):
+    if isinstance(found, ContextRefusal):
         return refuse(deps, body, found)
     await deps.log.follow(found.strategy.timeframe_preference)
     await settle(deps, deps.clock.now())
@@ -32,7 +32,7 @@ async def answer(deps: Deps, body: DecisionRequest, version: int = 0, deliveries
     made = build(body, found, deps.market, deps.studies, now)
     ended = deps.clock.monotonic()
     deps.meter.built(ended - building)
-    if isinstance(made, Refusal):
+    if isinstance(made, ContextRefusal):
         return refuse(deps, body, made)
     deps.meter.ended("built")
     hit("context.before_publish")
@@ -41,7 +41,7 @@ async def answer(deps: Deps, body: DecisionRequest, version: int = 0, deliveries
     return (Emit(subjects.context_built(body.account_id), made),)
 
 
-def refuse(deps: Deps, body: DecisionRequest, refusal: Refusal) -> Emits:
+def refuse(deps: Deps, body: DecisionRequest, refusal: ContextRefusal) -> Emits:
     now = deps.clock.now()
     deps.meter.ended(refusal.reason.value)
     hit("context.before_reject")
@@ -51,24 +51,24 @@ def refuse(deps: Deps, body: DecisionRequest, refusal: Refusal) -> Emits:
     return end, Emit(subjects.alert_raised(body.account_id), alert(body, refusal, now), body.request_id)
 
 
-def configured(deps: Deps, body: DecisionRequest) -> tuple[Account, TradingStrategy] | Refusal:
+def configured(deps: Deps, body: DecisionRequest) -> tuple[Account, TradingStrategy] | ContextRefusal:
     """Whom the request is about, by the configuration as it is now."""
     if deps.clock.now() >= body.expires_at:
-        return Refusal(RejectReason.EXPIRED, f"the request was valid until {body.expires_at.isoformat()}")
+        return ContextRefusal(RejectReason.EXPIRED, f"the request was valid until {body.expires_at.isoformat()}")
     account = deps.config.account(body.account_id)
     if account is None:
-        return Refusal(RejectReason.UNKNOWN_ACCOUNT, f"no account {body.account_id} is configured")
+        return ContextRefusal(RejectReason.UNKNOWN_ACCOUNT, f"no account {body.account_id} is configured")
     strategy_id = body.strategy_override or account.strategy_id
     strategy = deps.config.strategy(strategy_id)
     if strategy is None:
-        return Refusal(RejectReason.NO_STRATEGY, f"no strategy {strategy_id} is configured")
+        return ContextRefusal(RejectReason.NO_STRATEGY, f"no strategy {strategy_id} is configured")
     return account, strategy
 
 
-def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int | None) -> Subject | Refusal:
+def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int | None) -> Subject | ContextRefusal:
     """The same with the account's state, which may come a little after a fill: then raises Later."""
     found = configured(deps, body)
-    if isinstance(found, Refusal):
+    if isinstance(found, ContextRefusal):
         return found
     state = deps.states.get(body.account_id)
     if state is not None and state.version >= version:
@@ -80,9 +80,9 @@ def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int 
         if seconds is not None:
             raise Later(seconds)
     if have is None:
-        return Refusal(RejectReason.NO_STATE, "the executor has not published the account's state")
+        return ContextRefusal(RejectReason.NO_STATE, "the executor has not published the account's state")
     what = f"version {version} of the account, {have} is the newest"
-    return Refusal(RejectReason.NO_STATE, f"the executor has not published {what}", have)
+    return ContextRefusal(RejectReason.NO_STATE, f"the executor has not published {what}", have)
 
 
 async def settle(deps: Deps, now: datetime) -> None:

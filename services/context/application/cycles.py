@@ -16,7 +16,7 @@ from libs.schemas.inflight import InFlight
 from services.context.application.building import settle
 from services.context.application.ends import give_up
 from services.context.domain import causes
-from services.context.domain.causes import Quote
+from services.context.domain.causes import NewestPrice
 from services.context.domain.inflight import known, overdue
 from services.context.domain.triggers import MAX_AGE_S, Asked, Closed, due, fires, interval, ordered, request
 from services.context.ports import Deps
@@ -91,7 +91,7 @@ def due_now(deps: Deps, now: datetime) -> Iterator[DecisionRequest]:
 
 
 def _other(
-    deps: Deps, account: Account, timeframe: Timeframe, quotes: dict[str, Quote], now: datetime
+    deps: Deps, account: Account, timeframe: Timeframe, quotes: dict[str, NewestPrice], now: datetime
 ) -> DecisionRequest | None:
     """The trigger beside the interval that fires now, the one that matters most where there are several."""
     place = deps.places.seen(subjects.inflight_key(account.account_id))
@@ -119,12 +119,12 @@ def _on_its_way(asked: Asked | None, slot: InFlight | None, now: datetime) -> bo
     return slot is None or asked.latest not in known(slot)
 
 
-def _quotes(deps: Deps, now: datetime) -> dict[str, Quote]:
+def _quotes(deps: Deps, now: datetime) -> dict[str, NewestPrice]:
     found = {}
     for track in deps.market.tracks():
         price = track.tick.price if track.mark is None else track.mark
         at = datetime.fromtimestamp(track.newest, now.tzinfo)
-        found[track.tick.symbol] = Quote(price, at)
+        found[track.tick.symbol] = NewestPrice(price, at)
     return found
 
 

@@ -13,7 +13,7 @@ from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionVa
 from services.context.application.building import answer, refuse, settle
 from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
-from services.context.domain.context import Refusal
+from services.context.domain.context import ContextRefusal
 from services.context.domain.inflight import overdue, release
 from services.context.ports import Deps
 
@@ -62,7 +62,7 @@ async def give_up(deps: Deps, key: str, slot: InFlight) -> None:
     detail = f"no end within {deps.limits.inflight_deadline:g} s of the decision's begin"
     log.warning("%s of %s is given up: %s", holder.decision_id, slot.account_id, detail)
     deps.meter.overdue()
-    for emit in refuse(deps, holder.request, Refusal(RejectReason.EXPIRED, detail, holder.account_version)):
+    for emit in refuse(deps, holder.request, ContextRefusal(RejectReason.EXPIRED, detail, holder.account_version)):
         stored = await deps.publisher.publish(emit)
         if stored.duplicate:  # its end was read, or never will be: nobody else frees the place
             freed = await let_go(deps, key, slot.account_id, holder.decision_id, decided=False)

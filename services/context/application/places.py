@@ -11,7 +11,7 @@ from libs.schemas.inflight import InFlight, Joined
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionAnswered
 from services.context.domain.arms import covering
-from services.context.domain.inflight import Facts, decision_id
+from services.context.domain.inflight import PlaceFacts, decision_id
 from services.context.domain.reuse import Ground, key_of, newest_candles, reusable
 from services.context.domain.triggers import ordered
 from services.context.ports import Deps, Place
@@ -22,14 +22,14 @@ async def present(deps: Deps, key: str, account_id: str) -> Place:
     return await deps.places.read(key) or Place(InFlight(account_id=account_id), 0)
 
 
-def facts(deps: Deps, body: DecisionRequest, after: str | None = None) -> Facts:
+def facts(deps: Deps, body: DecisionRequest, after: str | None = None) -> PlaceFacts:
     """What a decision on `body` that begins now is made from."""
     state = deps.states.get(body.account_id)
     account = deps.config.account(body.account_id)
     version = state.version if state else 0
     symbols = body.symbols or (account.symbols if account else ())
     strategy = deps.config.strategy(body.strategy_override or account.strategy_id) if account else None
-    return Facts(
+    return PlaceFacts(
         now=deps.clock.now(),
         deadline=deps.clock.wall() + timedelta(seconds=deps.limits.inflight_deadline),
         account_version=version,

@@ -10,8 +10,8 @@ from libs.schemas.reasons import RejectReason
 from services.context.application.building import answer, configured, refuse, settle
 from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
-from services.context.domain.context import Refusal
-from services.context.domain.inflight import Asking, Course, ask
+from services.context.domain.context import ContextRefusal
+from services.context.domain.inflight import RequestCourse, RequestOutcome, ask
 from services.context.ports import Deps
 
 
@@ -19,22 +19,22 @@ async def requested(deps: Deps, body: DecisionRequest, deliveries: int | None = 
     """What follows from a request. Repeated after a crash, or Later, it goes on where it was."""
     await settle(deps, deps.clock.now())
     asking = await _place(deps, body)
-    if not isinstance(asking, Asking):
+    if not isinstance(asking, RequestOutcome):
         return asking
-    if asking.course in (Course.TAKE, Course.GO_ON) and asking.slot.holder is not None:
+    if asking.course in (RequestCourse.TAKE, RequestCourse.GO_ON) and asking.slot.holder is not None:
         return await answer(deps, body, asking.slot.holder.account_version, deliveries)
-    if asking.course is not Course.KNOWN:
+    if asking.course is not RequestCourse.KNOWN:
         deps.meter.ended(asking.course.value)
     return ()
 
 
-async def _place(deps: Deps, body: DecisionRequest) -> Asking | Emits:
+async def _place(deps: Deps, body: DecisionRequest) -> RequestOutcome | Emits:
     """The course that was taken, and written down; or the end of a request that needs no place."""
     key = subjects.inflight_key(body.account_id, dry_run=body.dry_run)
     place = deps.places.seen(key) or await present(deps, key, body.account_id)
     while True:
         asking = ask(place.slot, body, facts(deps, body))
-        if asking.course in (Course.KNOWN, Course.GO_ON):
+        if asking.course in (RequestCourse.KNOWN, RequestCourse.GO_ON):
             return asking
         end = await _end(deps, body, asking)
         if end is not None:
@@ -48,14 +48,14 @@ async def _place(deps: Deps, body: DecisionRequest) -> Asking | Emits:
         return asking
 
 
-async def _end(deps: Deps, body: DecisionRequest, asking: Asking) -> Emits | None:
+async def _end(deps: Deps, body: DecisionRequest, asking: RequestOutcome) -> Emits | None:
     """The end of a request that cannot be decided, or that an earlier decision answers."""
     found = configured(deps, body)
-    if isinstance(found, Refusal):
+    if isinstance(found, ContextRefusal):
         return refuse(deps, body, found)
-    if asking.course is Course.BUSY:
+    if asking.course is RequestCourse.BUSY:
         return refuse(deps, body, _busy(asking.slot))
-    earlier = None if asking.course is Course.JOIN else await _earlier(deps, body)
+    earlier = None if asking.course is RequestCourse.JOIN else await _earlier(deps, body)
     return None if earlier is None else (earlier,)
 
 
@@ -70,6 +70,6 @@ async def _earlier(deps: Deps, body: DecisionRequest) -> Emit | None:
     return answered(deps, body.account_id, joined, found.decision_id, "cached")
 
 
-def _busy(slot: InFlight) -> Refusal:
+def _busy(slot: InFlight) -> ContextRefusal:
     detail = f"{len(slot.line)} other requests of the account wait for their turn; ask again when they have ended"
-    return Refusal(RejectReason.BUSY, detail)
+    return ContextRefusal(RejectReason.BUSY, detail)

@@ -20,7 +20,7 @@ from services.context.domain import correlations, figures
 from services.context.domain.candles import Track
 from services.context.domain.correlations import Correlations, Shared
 from services.context.domain.indicators import MOST, WARM_UP, indicators, missing
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.series import Series
 from services.context.domain.triggers import boundary, ordered
 
@@ -74,7 +74,7 @@ class Assets:
 class Studies:
     """Studies shared by all accounts of a cycle: made anew only when a candle of theirs closed."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: MarketState) -> None:
         self._market = market
         self._kept: dict[tuple[str, tuple[Timeframe, ...]], tuple[tuple[int, ...], Study]] = {}
         self._together = Shared()
@@ -96,7 +96,7 @@ class Studies:
 
 def read(
     studies: Studies,
-    market: Market,
+    market: MarketState,
     symbols: Sequence[str],
     held: Collection[str],
     timeframes: tuple[Timeframe, ...],
@@ -137,7 +137,7 @@ def _beyond(symbol: str, wrong: ValidationError) -> ContextError:
     return ContextError(scope=symbol, code=ContextErrorCode.BEYOND_BOUNDS, message=message)
 
 
-def asset(symbol: str, track: Track, made: Study, market: Market, now: datetime) -> AssetMarketData:
+def asset(symbol: str, track: Track, made: Study, market: MarketState, now: datetime) -> AssetMarketData:
     """One asset as of its newest tick."""
     price = track.tick.price
     update = market.funding.get(symbol)
@@ -225,7 +225,9 @@ def _named(gaps: list[tuple[int, int]], step: int) -> str:
     return ", ".join(shown) + more
 
 
-def _unfit(market: Market, symbol: str, track: Track | None, interval: Timeframe, now: datetime) -> ContextError | None:
+def _unfit(
+    market: MarketState, symbol: str, track: Track | None, interval: Timeframe, now: datetime
+) -> ContextError | None:
     """Why an asset cannot be decided on, if so."""
     if track is None:
         known = any(market.series(symbol, tf) for tf in market.timeframes)
@@ -239,7 +241,7 @@ def _unfit(market: Market, symbol: str, track: Track | None, interval: Timeframe
     return next(iter(_unclosed(market, symbol, (interval,), now)), None)
 
 
-def _unclosed(market: Market, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:
+def _unclosed(market: MarketState, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:
     errors = []
     for timeframe in timeframes:
         wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S))

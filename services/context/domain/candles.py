@@ -10,7 +10,7 @@ _REMEMBERED_S = 10.0
 _MAX_FLAT = 1_500
 
 
-class Bucket:
+class OpenMinute:
     """An unfinished minute."""
 
     __slots__ = ("close", "end", "first", "high", "last", "low", "open", "quote", "start", "trades", "volume")
@@ -91,7 +91,7 @@ class Track:
         self.begins = self.closing  # earlier minutes are not this track's
         self.due = self.closing + MINUTE + lateness  # a tick from here on closes that minute
         self._oldest = max(self.newest - lateness, self.closing)
-        self._bucket = Bucket(minute, self.newest, first.price)
+        self._bucket = OpenMinute(minute, self.newest, first.price)
         self._buckets = {minute: self._bucket}
         self._seen: set[str | int] = set()
         self._seen_before: set[str | int] = set()
@@ -178,11 +178,11 @@ class Track:
             until = min(until, last)
         return self._close(until // MINUTE * MINUTE)
 
-    def _bucket_of(self, ts: float, price: float) -> Bucket:
+    def _bucket_of(self, ts: float, price: float) -> OpenMinute:
         start = int(ts) // MINUTE * MINUTE
         bucket = self._buckets.get(start)
         if bucket is None:
-            bucket = self._buckets[start] = Bucket(start, ts, price)
+            bucket = self._buckets[start] = OpenMinute(start, ts, price)
         if start > self._bucket.start:
             self._bucket = bucket
         return bucket

@@ -36,7 +36,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class NewestPrice:
     """The newest price of a symbol and its time."""
 
     price: float
@@ -74,7 +74,7 @@ def executed(account: Account, event: PositionEvent | None, slot: InFlight | Non
 
 
 def moved(
-    account: Account, slot: InFlight | None, quotes: Mapping[str, Quote], catch_up: timedelta, now: datetime
+    account: Account, slot: InFlight | None, quotes: Mapping[str, NewestPrice], catch_up: timedelta, now: datetime
 ) -> Cause | None:
     """A price has gone beyond the account's threshold since the last decision.
 
@@ -95,7 +95,7 @@ def moved(
     return None
 
 
-def _move(account: Account, symbol: str, quote: Quote, change: float, last: Taken) -> Cause:
+def _move(account: Account, symbol: str, quote: NewestPrice, change: float, last: Taken) -> Cause:
     cycle = ids.price_cycle(symbol, last.decision_id)
     detail = f"{symbol} moved by {change:+.2f} % since the last decision"
     return Cause(account.account_id, "price", cycle, detail, quote.at, quote.at)

@@ -16,7 +16,7 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionRejected
 from services.context.domain.account import account_section, risk
 from services.context.domain.assets import Studies, read
-from services.context.domain.market import Market
+from services.context.domain.market import MarketState
 from services.context.domain.triggers import ordered
 
 ACCOUNT = "account"  # the scope of errors that are about no single asset
@@ -25,7 +25,7 @@ TRADES_PER_SYMBOL = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ContextRefusal:
     """Why no context can be built."""
 
     reason: RejectReason
@@ -43,8 +43,8 @@ class Subject:
 
 
 def build(
-    request: DecisionRequest, subject: Subject, market: Market, studies: Studies, now: datetime
-) -> TradingContext | Refusal:
+    request: DecisionRequest, subject: Subject, market: MarketState, studies: Studies, now: datetime
+) -> TradingContext | ContextRefusal:
     """The context that answers `request` at market time `now`; refused when no asset is fresh."""
     symbols, left_out = wanted_symbols(request, subject)
     timeframes = ordered(subject.strategy.timeframe_preference)
@@ -52,9 +52,9 @@ def build(
     found = read(studies, market, symbols, held, timeframes, now)
     if not found.fresh:
         detail = "; ".join(f"{e.scope}: {e.message}" for e in found.errors[:5])
-        return Refusal(RejectReason.NO_MARKET, f"no asset is fresh: {detail}"[:4000], subject.state.version)
+        return ContextRefusal(RejectReason.NO_MARKET, f"no asset is fresh: {detail}"[:4000], subject.state.version)
     section = _account_section(subject, marks(market, held))
-    if isinstance(section, Refusal):
+    if isinstance(section, ContextRefusal):
         return section
     found.errors += _unseen(market, held.difference(symbols), now) + left_out
     return TradingContext(
@@ -99,7 +99,7 @@ def wanted_symbols(request: DecisionRequest, subject: Subject) -> tuple[tuple[st
     return every[:MAX_SYMBOLS], [left_out]
 
 
-def marks(market: Market, held: Collection[str]) -> dict[str, float]:
+def marks(market: MarketState, held: Collection[str]) -> dict[str, float]:
     """Newest marks of what is held: mark price, else last price, else the last close."""
     known: dict[str, float] = {}
     for symbol in held:
@@ -111,16 +111,16 @@ def marks(market: Market, held: Collection[str]) -> dict[str, float]:
     return known
 
 
-def _account_section(subject: Subject, prices: dict[str, float]) -> AccountContext | Refusal:
+def _account_section(subject: Subject, prices: dict[str, float]) -> AccountContext | ContextRefusal:
     try:
         return account_section(subject.account, subject.state, subject.strategy, prices)
     except ValidationError as wrong:  # of one account, whose request must not come again and again
         fields = ", ".join(sorted({str(error["loc"][0]) for error in wrong.errors() if error["loc"]}))
         detail = f"{fields}: beyond what an account can be at the newest prices; check its positions and their ticks"
-        return Refusal(RejectReason.NO_STATE, detail, subject.state.version)
+        return ContextRefusal(RejectReason.NO_STATE, detail, subject.state.version)
 
 
-def _unseen(market: Market, symbols: Collection[str], now: datetime) -> list[ContextError]:
+def _unseen(market: MarketState, symbols: Collection[str], now: datetime) -> list[ContextError]:
     """What is said of positions in assets that were not asked for, where their value is old."""
     errors = []
     for symbol in sorted(symbols):
@@ -137,7 +137,7 @@ def _unseen(market: Market, symbols: Collection[str], now: datetime) -> list[Con
     return errors
 
 
-def rejected(request: DecisionRequest, refusal: Refusal, now: datetime) -> DecisionRejected:
+def rejected(request: DecisionRequest, refusal: ContextRefusal, now: datetime) -> DecisionRejected:
     context = ids.context_id(request.account_id, request.cycle)
     return DecisionRejected(
         decision_id=ids.decision_id(context, "live"),
@@ -154,7 +154,7 @@ def rejected(request: DecisionRequest, refusal: Refusal, now: datetime) -> Decis
     )
 
 
-def alert(request: DecisionRequest, refusal: Refusal, now: datetime) -> Alert:
+def alert(request: DecisionRequest, refusal: ContextRefusal, now: datetime) -> Alert:
     """Said when no asset of an account is fresh."""
     return Alert(
         alert_id=f"stale:{request.account_id}:{request.cycle}"[:160],
@@ -166,5 +166,5 @@ def alert(request: DecisionRequest, refusal: Refusal, now: datetime) -> Alert:
     )
 
 
-def _notes(market: Market, symbols: tuple[str, ...], now: datetime) -> tuple[MarketNote, ...]:
+def _notes(market: MarketState, symbols: tuple[str, ...], now: datetime) -> tuple[MarketNote, ...]:
     return tuple(note for symbol in (None, *symbols) for note in market.notes(symbol, now))

@@ -14,7 +14,7 @@ from libs.schemas.inflight import MAX_JOINED, MAX_REMEMBERED, Holder, InFlight, 
 MAX_LINE = 4
 
 
-class Course(StrEnum):
+class RequestCourse(StrEnum):
     """What becomes of a request."""
 
     TAKE = "take"  # it is decided now
@@ -26,7 +26,7 @@ class Course(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PlaceFacts:
     """What is known when a place is taken: market time, when it counts as dead (wall time), the newest version of the
     account's state, prices by symbol, and the key of what its decision may answer later."""
 
@@ -39,10 +39,10 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestOutcome:
     """What becomes of a request, and the place as it is then."""
 
-    course: Course
+    course: RequestCourse
     slot: InFlight
 
 
@@ -75,17 +75,19 @@ def known(slot: InFlight) -> frozenset[str]:
     return frozenset(found)
 
 
-def ask(slot: InFlight, request: DecisionRequest, facts: Facts) -> Asking:
+def ask(slot: InFlight, request: DecisionRequest, facts: PlaceFacts) -> RequestOutcome:
     """The course of a request that was delivered; repeated, it changes nothing."""
     if slot.holder and slot.holder.request_id == request.request_id:
-        return Asking(Course.GO_ON, slot)
+        return RequestOutcome(RequestCourse.GO_ON, slot)
     if request.request_id in known(slot):
-        return Asking(Course.KNOWN, slot)
+        return RequestOutcome(RequestCourse.KNOWN, slot)
     if slot.holder is None:
-        return Asking(Course.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)}))
+        return RequestOutcome(
+            RequestCourse.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)})
+        )
     if answers(slot.holder, request) and len(slot.holder.joined) < MAX_JOINED:
         holder = slot.holder.model_copy(update={"joined": (*slot.holder.joined, _joined(request))})
-        return Asking(Course.JOIN, slot.model_copy(update={"holder": holder}))
+        return RequestOutcome(RequestCourse.JOIN, slot.model_copy(update={"holder": holder}))
     return _line_up(slot, request)
 
 
@@ -95,7 +97,7 @@ def answers(holder: Holder, request: DecisionRequest) -> bool:
     return fresh and holder.account_version >= (request.account_version or 0) and wish(holder.request) == wish(request)
 
 
-def release(slot: InFlight, decision: str, facts: Facts, *, decided: bool) -> InFlight | None:
+def release(slot: InFlight, decision: str, facts: PlaceFacts, *, decided: bool) -> InFlight | None:
     """The place after a decision's end: the next in line holds it. None where that decision does not hold it.
 
     `decided` is false for an end without a decision (nobody answered, it expired): then prices are still compared with
@@ -120,7 +122,7 @@ def newest(slot: InFlight | None) -> Taken | None:
     return None if slot is None else slot.holder or slot.last
 
 
-def _holder(waiting: Waiting, facts: Facts) -> Holder:
+def _holder(waiting: Waiting, facts: PlaceFacts) -> Holder:
     request = waiting.request
     return Holder(
         request_id=request.request_id,
@@ -136,7 +138,7 @@ def _holder(waiting: Waiting, facts: Facts) -> Holder:
     )
 
 
-def _line_up(slot: InFlight, request: DecisionRequest) -> Asking:
+def _line_up(slot: InFlight, request: DecisionRequest) -> RequestOutcome:
     """Identical requests wait as one. There is always room for a trigger: all of them wish the same."""
     for n, waiting in enumerate(slot.line):
         if wish(waiting.request) == wish(request) and len(waiting.joined) < MAX_JOINED:
@@ -145,12 +147,12 @@ def _line_up(slot: InFlight, request: DecisionRequest) -> Asking:
                 update={"joined": (*waiting.joined, _joined(request)), "account_version": version}
             )
             line = (*slot.line[:n], merged, *slot.line[n + 1 :])
-            return Asking(Course.JOIN, slot.model_copy(update={"line": line}))
+            return RequestOutcome(RequestCourse.JOIN, slot.model_copy(update={"line": line}))
     particular = sum(not plain(waiting.request) for waiting in slot.line)
     if (plain(request) and len(slot.line) > particular) or (not plain(request) and particular >= MAX_LINE):
-        return Asking(Course.BUSY, slot)
+        return RequestOutcome(RequestCourse.BUSY, slot)
     line = (*slot.line, Waiting(request=request, account_version=request.account_version or 0))
-    return Asking(Course.WAIT, slot.model_copy(update={"line": line}))
+    return RequestOutcome(RequestCourse.WAIT, slot.model_copy(update={"line": line}))
 
 
 def _joined(request: DecisionRequest) -> Joined:

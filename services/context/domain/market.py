@@ -40,7 +40,7 @@ class Built:
     open_time: int
 
 
-class Market:
+class MarketState:
     """Folds ticks and candles in; every method is quick and none waits. Counts are read by the metrics.
 
     `since` is the epoch second from which all ticks are seen; None: from the first minute that begins after the first

@@ -17,7 +17,7 @@ from services.decider.domain.gate import Admitted, Denial, Denied, WorstCase
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.health import Breaker
 from services.decider.domain.local_gate import SHARE, Closed, LocalGate
-from services.decider.domain.questions import Held, Question
+from services.decider.domain.questions import OpenReservation, Question
 from services.decider.domain.replies import Outcome
 from services.decider.ports import StoreAway
 
@@ -49,8 +49,8 @@ class RedisGate:
         self._name = f"{rebuild.holder}:{'s' if rules.yields else ''}{self._now_us()}"
         self._asked = 0
         self.breakers: Mapping[str, Breaker] = {}
-        self._held: dict[str, Held] = {}
-        self._unsettled: dict[str, tuple[Held | None, Question]] = {}
+        self._held: dict[str, OpenReservation] = {}
+        self._unsettled: dict[str, tuple[OpenReservation | None, Question]] = {}
 
     async def admit(
         self, call_id: str, account: Account | None, entry: CatalogueEntry, worst: WorstCase
@@ -61,7 +61,7 @@ class RedisGate:
         self._asked += 1
         scopes = () if entry.is_free else budget.scopes(account, self._rules.budgets)
         amount = budget.reserved(worst, self._rules.unpriced_usd)
-        held = Held(f"{self._name}:{self._asked}", call_id, amount, scopes)
+        held = OpenReservation(f"{self._name}:{self._asked}", call_id, amount, scopes)
         begun = self._clock.monotonic()
         try:
             answer, tries = await self._ask(questions.admit(held, account, entry, self._rules))
@@ -163,14 +163,14 @@ class RedisGate:
             else:
                 return answer, tries
 
-    async def _tell(self, held: Held | None, ask: Question) -> None:
+    async def _tell(self, held: OpenReservation | None, ask: Question) -> None:
         try:
             await self._settle(held, ask)
         except StoreAway:
             if len(self._unsettled) < UNSETTLED:
                 self._unsettled[ask["nonce"] or ask["call"]] = held, ask
 
-    async def _settle(self, held: Held | None, ask: Question) -> None:
+    async def _settle(self, held: OpenReservation | None, ask: Question) -> None:
         answer = await self._scripts.run("settle", ask)
         if not answer["settled"] and held is not None:
             amount = Amount(ask["budget"]["usd"], ask["budget"]["tokens"])
@@ -179,7 +179,7 @@ class RedisGate:
                 answer = await self._scripts.run("settle", ask)
         self._warn(answer)
 
-    def _alone(self, held: Held, account: Account | None, entry: CatalogueEntry) -> Admitted | Denied:
+    def _alone(self, held: OpenReservation, account: Account | None, entry: CatalogueEntry) -> Admitted | Denied:
         """What may be done without Redis. A reservation whose answer was lost is given back once Redis is there."""
         if not entry.is_free:
             self._unsettled[held.nonce] = held, questions.give_back(held, entry, self._rules)

@@ -8,14 +8,14 @@ from datetime import datetime
 import httpx
 
 from services.decider.adapters.endpoints import Endpoint
-from services.decider.domain.authentication import EXCERPT, Check, Verdict, fingerprint, judge
+from services.decider.domain.authentication import EXCERPT, Check, KeyVerdict, fingerprint, judge
 
 TIMEOUT_S = 10.0
 _REACH = "check the address and the network"
 _PATHS = {"openrouter": "/key", "openai-compatible": "/models"}
 
 
-class Keys:
+class ProviderKeys:
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = endpoints
 
@@ -23,10 +23,12 @@ class Keys:
         """Every failure is a Check; nothing is raised. `models` are those that the key is needed for."""
         endpoint, expected = self._endpoints.get(provider), "HTTP 200"
         if endpoint is None:
-            return Check(provider, tuple(models), Verdict.VALID, "no key", "in this process: no key needed", now)
-        found = Check(provider, tuple(models), Verdict.VALID, expected, "", now, fingerprint=fingerprint(endpoint.key))
+            return Check(provider, tuple(models), KeyVerdict.VALID, "no key", "in this process: no key needed", now)
+        found = Check(
+            provider, tuple(models), KeyVerdict.VALID, expected, "", now, fingerprint=fingerprint(endpoint.key)
+        )
         if missing := _missing(endpoint):
-            return _with(found, verdict=Verdict.NO_KEY, actual="nothing to send", hint=missing)
+            return _with(found, verdict=KeyVerdict.NO_KEY, actual="nothing to send", hint=missing)
         url = f"{(endpoint.base_url or '').rstrip('/')}{_PATHS[provider]}"
         begun = time.perf_counter()
         try:
@@ -35,7 +37,7 @@ class Keys:
                 response = await client.get(url, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             said = f"no answer: {type(error).__name__} {error}".strip()
-            return _with(found, verdict=Verdict.UNREACHABLE, actual=endpoint.hide(said), url=url, hint=_REACH)
+            return _with(found, verdict=KeyVerdict.UNREACHABLE, actual=endpoint.hide(said), url=url, hint=_REACH)
         verdict, actual = judge(response.status_code, response.text, asks_key=endpoint.asks_key)
         return _with(
             found,
@@ -59,12 +61,12 @@ def _missing(endpoint: Endpoint) -> str:
     return f"set {endpoint.key_variable}" if endpoint.asks_key and not endpoint.key else ""
 
 
-def _hint(verdict: Verdict, endpoint: Endpoint) -> str:
+def _hint(verdict: KeyVerdict, endpoint: Endpoint) -> str:
     match verdict:
-        case Verdict.REFUSED:
+        case KeyVerdict.REFUSED:
             return f"check {endpoint.key_variable}"
-        case Verdict.NO_CREDIT:
+        case KeyVerdict.NO_CREDIT:
             return "add credit at the provider, or raise the key's limit"
-        case Verdict.UNPROVEN:
+        case KeyVerdict.UNPROVEN:
             return "the server has no such endpoint, or is in trouble; calls may work all the same"
     return ""

@@ -113,7 +113,7 @@ class Rebuild:
             reading.cancel()
 
 
-class NatsLog:
+class NatsProposals:
     """The proposals of the stream DECISIONS; when each was stored is the server's time."""
 
     def __init__(self, bus: Bus) -> None:

@@ -21,7 +21,7 @@ JOIN_POLL_S = 0.1  # between looks at a call that another worker makes
 
 
 @dataclass(slots=True)
-class Turn:
+class ModelTurn:
     """What a model is asked, and what came of it."""
 
     entry: CatalogueEntry
@@ -29,15 +29,17 @@ class Turn:
     messages: Messages
     made: Exchange | None = None
 
-    def after(self, step: Call) -> "Turn":
+    def after(self, step: Call) -> "ModelTurn":
         """What the same model is asked by the next step."""
         if self.made is None:  # the gate made it wait: the same again
             return self
         if step.kind == "longer":
-            return Turn(self.entry.longer(), self.prompt, self.messages)
+            return ModelTurn(self.entry.longer(), self.prompt, self.messages)
         if step.kind == "repair":
-            return Turn(self.entry, self.prompt, repair_turn(self.prompt, self.made.reply, self.made.reading.errors))
-        return Turn(self.entry, self.prompt, self.messages)
+            return ModelTurn(
+                self.entry, self.prompt, repair_turn(self.prompt, self.made.reply, self.made.reading.errors)
+            )
+        return ModelTurn(self.entry, self.prompt, self.messages)
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class Asking:
             log.debug("the kept answers of %s cannot be read", self.decision)
         return self.kept
 
-    async def reply(self, turn: Turn, step: Call, attempt: int) -> Reply | Denied:
+    async def reply(self, turn: ModelTurn, step: Call, attempt: int) -> Reply | Denied:
         """The reply of call `attempt`: one that is paid for already, or a new one, kept at once.
 
         A rule's is not kept: it costs nothing and comes out alike each time.
@@ -77,7 +79,7 @@ class Asking:
             return reply
         return await self._claimed(turn, step, attempt)
 
-    async def _claimed(self, turn: Turn, step: Call, attempt: int) -> Reply | Denied:
+    async def _claimed(self, turn: ModelTurn, step: Call, attempt: int) -> Reply | Denied:
         """Only one worker at a time makes a call; the others wait for what comes of it."""
         until = self.deps.clock.monotonic() + 2 * self.deps.limits.deadline_s
         while self.deps.clock.monotonic() < until:
@@ -92,7 +94,7 @@ class Asking:
             return await self._again(turn, attempt)
         return Denied(Denial.BREAKER_OPEN, f"{turn.entry.id}: another worker keeps making this call; see its log")
 
-    async def _again(self, turn: Turn, attempt: int) -> Reply | Denied:
+    async def _again(self, turn: ModelTurn, attempt: int) -> Reply | Denied:
         """The kept reply, and what it came to, in case that its worker died before it said so. A reply of another
         model means that the gate had denied this one."""
         reply = self.kept[attempt - 1]
@@ -102,7 +104,7 @@ class Asking:
         await self._settle(KEPT, turn.entry, attempt, reply)
         return reply
 
-    async def _paid(self, turn: Turn, step: Call, attempt: int) -> Reply | Denied:
+    async def _paid(self, turn: ModelTurn, step: Call, attempt: int) -> Reply | Denied:
         ticket = await self._admit(turn, attempt)
         if isinstance(ticket, Denied):
             return ticket
@@ -113,7 +115,7 @@ class Asking:
         await self._settle(ticket, turn.entry, attempt, reply)
         return reply
 
-    async def _call(self, turn: Turn, step: Call) -> Reply:
+    async def _call(self, turn: ModelTurn, step: Call) -> Reply:
         begun = self.deps.clock.monotonic()
         reply = await self.deps.models.call(turn.entry, turn.messages, step.timeout_s)
         self.away_s += self.deps.clock.monotonic() - begun
@@ -131,7 +133,7 @@ class Asking:
             log.debug("the answer of %s is not kept", self.decision)
             return reply
 
-    async def _admit(self, turn: Turn, attempt: int) -> Admitted | Denied:
+    async def _admit(self, turn: ModelTurn, attempt: int) -> Admitted | Denied:
         worst = worst_case(turn.entry, turn.messages)
         return await self.deps.gate.admit(self._id(attempt), self.account, turn.entry, worst)
 

@@ -9,7 +9,7 @@ from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
 from libs.schemas import subjects
 from services.decider.domain import incidents, routing
-from services.decider.domain.authentication import WRONG, Check, Verdict
+from services.decider.domain.authentication import WRONG, Check, KeyVerdict
 from services.decider.domain.catalogue import UnknownModel
 from services.decider.domain.incidents import Incident
 from services.decider.ports import Deps, KeyProof
@@ -63,7 +63,7 @@ class KeyChecks:
             log.error("%s", check.line())
             if since := await self._deps.incidents.begin(key, check.at):
                 await self._announce(Incident(key, "auth", check.line()), since, check)
-        elif check.verdict is Verdict.VALID:
+        elif check.verdict is KeyVerdict.VALID:
             await self._deps.incidents.end(key)
         else:
             log.warning("%s", check.line())

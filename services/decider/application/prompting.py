@@ -9,7 +9,7 @@ from services.decider.domain.catalogue import CatalogueEntry, prompt_room
 from services.decider.domain.figures import Ticks
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.prompt import Form, Prompt, TooLong, build, fit, template_variables
-from services.decider.ports import Accounts, Templates, Tokens
+from services.decider.ports import DeciderConfiguration, Templates, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Writer:
 
     templates: Templates
     tokens: Tokens
-    accounts: Accounts
+    accounts: DeciderConfiguration
 
     def write(self, context: TradingContext, entry: CatalogueEntry) -> Prompt | Denied:
         """Denied where not even the shortest form fits this model. Raises TemplateFailed."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import ModelCall, Timing
 from libs.schemas.reasons import AbstainReason
-from services.decider.application.asking import Asking, Turn
+from services.decider.application.asking import Asking, ModelTurn
 from services.decider.application.prompting import Writer
 from services.decider.domain import policy, routing
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Denied
 from services.decider.domain.parse import Parsed
-from services.decider.domain.policy import Abstain, Call, Candidate, Done, State, Step
+from services.decider.domain.policy import Abstain, Call, Candidate, Done, PolicyState, Step
 from services.decider.domain.proposal import Course
 from services.decider.domain.reading import read
 from services.decider.domain.record import Exchange, as_call
@@ -82,14 +82,14 @@ class Session:
             state, step = await self._take(turn, state, step)
         return step.parsed if isinstance(step, Done) else step
 
-    def _first(self, entry: CatalogueEntry) -> Turn | Denied:
+    def _first(self, entry: CatalogueEntry) -> ModelTurn | Denied:
         prompt = Writer(self.deps.templates, self.deps.tokens, self.deps.accounts).write(self.context, entry)
         if isinstance(prompt, Denied):
             return prompt
         prompt = self.seat.named(prompt)
-        return Turn(entry, prompt, prompt.messages)
+        return ModelTurn(entry, prompt, prompt.messages)
 
-    async def _take(self, turn: Turn, state: State, step: Call) -> tuple[State, Step]:
+    async def _take(self, turn: ModelTurn, state: PolicyState, step: Call) -> tuple[PolicyState, Step]:
         attempt = len(self.calls) + 1
         found = await self.asking.reply(turn, step, attempt)
         if isinstance(found, Denied):
@@ -101,7 +101,7 @@ class Session:
         self.calls.append(as_call(turn.made, attempt))
         return policy.advance(state, reading, self.elapsed(), policy.jitter(self.asking.decision, attempt))
 
-    def _passed_over(self, why: Denied, state: State, step: Call) -> tuple[State, Step]:
+    def _passed_over(self, why: Denied, state: PolicyState, step: Call) -> tuple[PolicyState, Step]:
         state, then = policy.denied(state, why, self.elapsed())
         if not (isinstance(then, Call) and then.model == step.model):
             self.not_asked.append(why.detail)

@@ -11,7 +11,7 @@ LONG_ENOUGH = 16  # of a shorter key the last four letters would tell too much
 EXCERPT = 500
 
 
-class Verdict(StrEnum):
+class KeyVerdict(StrEnum):
     VALID = "valid"
     REFUSED = "refused"
     NO_CREDIT = "no_credit"
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
     UNPROVEN = "unproven"
 
 
-WRONG = frozenset({Verdict.REFUSED, Verdict.NO_CREDIT, Verdict.NO_KEY})
+WRONG = frozenset({KeyVerdict.REFUSED, KeyVerdict.NO_CREDIT, KeyVerdict.NO_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Check:
 
     provider: str
     models: tuple[str, ...]
-    verdict: Verdict
+    verdict: KeyVerdict
     expected: str
     actual: str
     at: datetime
@@ -48,7 +48,7 @@ class Check:
             f"models {', '.join(self.models)}" if self.models else "",
             f"GET {self.url} at {self.at:%Y-%m-%d %H:%M:%S} UTC" if self.url else f"at {self.at:%Y-%m-%d %H:%M:%S} UTC",
             f"expected {self.expected}, got {self.actual}",
-            f"the server said: {self.excerpt}" if self.excerpt and self.verdict is not Verdict.VALID else "",
+            f"the server said: {self.excerpt}" if self.excerpt and self.verdict is not KeyVerdict.VALID else "",
             self.hint,
         ]
         return "; ".join(part for part in parts if part)
@@ -59,26 +59,28 @@ def fingerprint(key: str | None) -> str | None:
     return key[-FINGERPRINT:] if key and len(key) >= LONG_ENOUGH else None
 
 
-def judge(status: int, body: str, *, asks_key: bool) -> tuple[Verdict, str]:
+def judge(status: int, body: str, *, asks_key: bool) -> tuple[KeyVerdict, str]:
     """What an answer of the key's or models' endpoint proves, and what it was, in words."""
     match status:
         case 401 | 403:
-            return Verdict.REFUSED, f"HTTP {status}"
+            return KeyVerdict.REFUSED, f"HTTP {status}"
         case 402:
-            return Verdict.NO_CREDIT, "HTTP 402"
+            return KeyVerdict.NO_CREDIT, "HTTP 402"
         case 200:
             return _judge_body(body, asks_key=asks_key)
-    return Verdict.UNPROVEN, f"HTTP {status}"
+    return KeyVerdict.UNPROVEN, f"HTTP {status}"
 
 
-def _judge_body(body: str, *, asks_key: bool) -> tuple[Verdict, str]:
+def _judge_body(body: str, *, asks_key: bool) -> tuple[KeyVerdict, str]:
     data = _data(body)
     if data is None:
-        return Verdict.UNPROVEN, "HTTP 200 with a body that is not what this endpoint answers"
+        return KeyVerdict.UNPROVEN, "HTTP 200 with a body that is not what this endpoint answers"
     left = data.get("limit_remaining") if asks_key and isinstance(data, dict) else None
     if isinstance(left, int | float) and not isinstance(left, bool):
-        return (Verdict.NO_CREDIT if left <= 0 else Verdict.VALID), f"HTTP 200, {left:.2f} USD of the key's limit left"
-    return Verdict.VALID, "HTTP 200"
+        return (
+            KeyVerdict.NO_CREDIT if left <= 0 else KeyVerdict.VALID
+        ), f"HTTP 200, {left:.2f} USD of the key's limit left"
+    return KeyVerdict.VALID, "HTTP 200"
 
 
 def _data(body: str) -> Any:

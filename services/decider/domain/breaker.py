@@ -15,7 +15,7 @@ from services.decider.domain.replies import Outcome
 DOUBLINGS = 30
 
 
-class Verdict(StrEnum):
+class CallVerdict(StrEnum):
     """What a call says of the one who was asked. A refusal and nonsense come from a provider that is alive."""
 
     ALIVE = "alive"
@@ -24,11 +24,11 @@ class Verdict(StrEnum):
     RELEASED = "released"  # nothing is known: a probe gives its lease back
 
 
-VERDICTS: Mapping[Outcome, Verdict] = {
-    Outcome.TIMEOUT: Verdict.FAILED,
-    Outcome.UNAVAILABLE: Verdict.FAILED,
-    Outcome.AUTH: Verdict.FATAL,
-    Outcome.CREDIT: Verdict.FATAL,
+VERDICTS: Mapping[Outcome, CallVerdict] = {
+    Outcome.TIMEOUT: CallVerdict.FAILED,
+    Outcome.UNAVAILABLE: CallVerdict.FAILED,
+    Outcome.AUTH: CallVerdict.FATAL,
+    Outcome.CREDIT: CallVerdict.FATAL,
 }
 
 
@@ -82,9 +82,9 @@ def guards(entry: CatalogueEntry, rules: BreakerRules) -> tuple[Guard, ...]:
     return Guard(f"provider:{entry.provider}", 0), Guard(f"model:{entry.id}", rules.failures)
 
 
-def verdict(outcome: Outcome, guard: Guard) -> Verdict:
-    found = VERDICTS.get(outcome, Verdict.ALIVE)
-    return Verdict.RELEASED if found is Verdict.FATAL and guard.failures else found
+def verdict(outcome: Outcome, guard: Guard) -> CallVerdict:
+    found = VERDICTS.get(outcome, CallVerdict.ALIVE)
+    return CallVerdict.RELEASED if found is CallVerdict.FATAL and guard.failures else found
 
 
 def wait_ms(circuit: Circuit, now: int) -> int:
@@ -109,18 +109,20 @@ def entered(circuit: Circuit, guard: Guard, now: int, by: str, rules: BreakerRul
     return replace(circuit, flights=(*_flying(circuit, now), flight))
 
 
-def told(circuit: Circuit, guard: Guard, now: int, by: str, said: Verdict, cause: str, rules: BreakerRules) -> Circuit:
+def told(
+    circuit: Circuit, guard: Guard, now: int, by: str, said: CallVerdict, cause: str, rules: BreakerRules
+) -> Circuit:
     """The circuit once call `by` has ended. Of one that is open only the probe's end counts."""
     circuit = replace(circuit, flights=tuple(one for one in _flying(circuit, now) if one.by != by))
     if circuit.opened and by != circuit.prober:
         return circuit
     match said:
-        case Verdict.RELEASED:
+        case CallVerdict.RELEASED:
             return replace(circuit, lease=0, prober="")
-        case Verdict.ALIVE:
+        case CallVerdict.ALIVE:
             return Circuit(alive=now)
     failures = circuit.failures + 1
-    if said is Verdict.FAILED and not circuit.opened and (not guard.failures or failures < guard.failures):
+    if said is CallVerdict.FAILED and not circuit.opened and (not guard.failures or failures < guard.failures):
         return replace(circuit, failures=failures, alive=0) if guard.failures else circuit
     length = min(rules.open_ms * 2 ** min(circuit.opened, DOUBLINGS), rules.longest_ms)
     return Circuit(failures=failures, opened=circuit.opened + 1, ends=now + length, cause=cause)

@@ -19,7 +19,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class TokenBucket:
     """A bucket to take one from: its name and its rate."""
 
     id: str

@@ -33,7 +33,7 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class BudgetScope:
     """Who spends: `global`, or `account:<id>`; with the limits that are set, in nano-dollars and tokens."""
 
     id: str
@@ -60,10 +60,10 @@ def limits_of(budgets: Budgets) -> dict[str, int]:
     return found
 
 
-def scopes(account: Account | None, everyone: Budgets) -> tuple[Scope, ...]:
+def scopes(account: Account | None, everyone: Budgets) -> tuple[BudgetScope, ...]:
     """The counters that a call of this account goes into."""
-    whole = Scope(GLOBAL, limits_of(everyone))
-    return (whole, Scope(scope_of(account.account_id), limits_of(account.budgets))) if account else (whole,)
+    whole = BudgetScope(GLOBAL, limits_of(everyone))
+    return (whole, BudgetScope(scope_of(account.account_id), limits_of(account.budgets))) if account else (whole,)
 
 
 def reserved(worst: WorstCase, unpriced_usd: float) -> Amount:

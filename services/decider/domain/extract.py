@@ -26,7 +26,7 @@ _WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ExtractedValue:
     """A JSON value that holds `decisions`, and what had to be understood for it, one line each."""
 
     value: dict[str, Any]
@@ -37,14 +37,14 @@ class Ambiguous(ValueError):
     """The text can be read in two ways; the message says how."""
 
 
-def find(text: str) -> tuple[Found, ...]:
+def find(text: str) -> tuple[ExtractedValue, ...]:
     """The different objects with `decisions`, best guess first. Raises Ambiguous for a key that has two values."""
     bare, notes = without_reasoning(text.lstrip("\ufeff"))
     for candidate in (bare, *(found.strip() for found in _FENCE.findall(bare))):
         if (value := _wrapped(load(candidate))) is not None:
             others = () if candidate == bare else _in_fences(bare)
-            return _different((Found(value, notes), *(Found(other, notes) for other in others)))
-    strict = tuple(Found(v, notes) for span in spans(bare) if (v := _wrapped(load(span))) is not None)
+            return _different((ExtractedValue(value, notes), *(ExtractedValue(other, notes) for other in others)))
+    strict = tuple(ExtractedValue(v, notes) for span in spans(bare) if (v := _wrapped(load(span))) is not None)
     return _different(strict) or _different(tuple(_lenient(bare, notes)))
 
 
@@ -100,13 +100,13 @@ def spans(text: str) -> list[str]:
 _MARKS = re.compile(r'\\.|[{}"]', re.DOTALL)
 
 
-def _lenient(text: str, notes: tuple[str, ...]) -> Iterator[Found]:
+def _lenient(text: str, notes: tuple[str, ...]) -> Iterator[ExtractedValue]:
     """Objects that are JSON but for commas too many, comments, Python's words or single quotes."""
     for span in (text, *spans(text)):
         changed: set[str] = set()
         strict = _TOKEN.sub(partial(_as_json, changed), span)
         if changed and (value := _wrapped(load(strict))) is not None:
-            yield Found(value, (*notes, f"read as JSON in spite of {', '.join(sorted(changed))}"))
+            yield ExtractedValue(value, (*notes, f"read as JSON in spite of {', '.join(sorted(changed))}"))
             if span is text:
                 return
 
@@ -151,8 +151,8 @@ def _in_fences(text: str) -> list[dict[str, Any]]:
     return [value for value in found if value is not None]
 
 
-def _different(found: tuple[Found, ...]) -> tuple[Found, ...]:
-    kept: list[Found] = []
+def _different(found: tuple[ExtractedValue, ...]) -> tuple[ExtractedValue, ...]:
+    kept: list[ExtractedValue] = []
     for one in found:
         if all(one.value != other.value for other in kept):
             kept.append(one)

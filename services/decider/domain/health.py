@@ -7,22 +7,22 @@ from typing import Any, Literal
 
 from libs.schemas.analytics import HealthStatus, ModelHealth
 from libs.schemas.decision import ModelCall
-from services.decider.domain.authentication import Check, Verdict
+from services.decider.domain.authentication import Check, KeyVerdict
 
 Breaker = Literal["closed", "open", "half_open"]
 _WELL = frozenset({"ok", "repaired", "invalid", "refused"})  # the provider answered, whatever the answer is worth
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProviderHistory:
     last_success: datetime | None = None
     consecutive_failures: int = 0
     latency_ms: float | None = None
 
-    def after(self, call: ModelCall, at: datetime) -> "Seen":
+    def after(self, call: ModelCall, at: datetime) -> "ProviderHistory":
         if call.outcome not in _WELL:
             return replace(self, consecutive_failures=self.consecutive_failures + 1)
-        return Seen(at, 0, call.latency_ms)
+        return ProviderHistory(at, 0, call.latency_ms)
 
 
 class Health:
@@ -31,12 +31,12 @@ class Health:
 
     def __init__(self, breakers: Callable[[], Mapping[str, Breaker]] = dict) -> None:
         self.breakers = breakers
-        self.models: dict[str, Seen] = {}
+        self.models: dict[str, ProviderHistory] = {}
         self.checks: dict[str, Check] = {}
 
     def saw(self, model: str, call: ModelCall, at: datetime) -> None:
         if not call.cached:
-            self.models[model] = self.models.get(model, Seen()).after(call, at)
+            self.models[model] = self.models.get(model, ProviderHistory()).after(call, at)
 
     def checked(self, check: Check) -> None:
         self.checks[check.provider] = check
@@ -53,7 +53,7 @@ class Health:
             for name, seen in self.models.items()
         }
         keys = {provider: check.line()[:4_000] for provider, check in self.checks.items()}
-        proven = all(check.verdict in (Verdict.VALID, Verdict.UNPROVEN) for check in self.checks.values())
+        proven = all(check.verdict in (KeyVerdict.VALID, KeyVerdict.UNPROVEN) for check in self.checks.values())
         well = all(model.breaker == "closed" and not model.consecutive_failures for model in models.values())
         return HealthStatus(healthy=proven and well, models=models, dependencies=keys)
 

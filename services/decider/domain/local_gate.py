@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.decider.domain import breaker, bucket
 from services.decider.domain.breaker import BreakerRules, Circuit, Guard
-from services.decider.domain.bucket import Bucket
+from services.decider.domain.bucket import TokenBucket
 from services.decider.domain.replies import Outcome
 
 SHARE = 4  # a process alone cannot know how many there are: it takes a quarter of each rate
@@ -26,7 +26,7 @@ class LocalGate:
     circuits: dict[str, Circuit] = field(default_factory=dict)
     full_at: dict[str, int] = field(default_factory=dict)
 
-    def enter(self, by: str, guards: Sequence[Guard], buckets: Sequence[Bucket], now_us: int) -> bool | Closed:
+    def enter(self, by: str, guards: Sequence[Guard], buckets: Sequence[TokenBucket], now_us: int) -> bool | Closed:
         """Whether call `by` is a probe, or what stands in its way. What is denied has taken nothing."""
         now = now_us // 1000
         for guard in guards:

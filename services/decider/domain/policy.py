@@ -23,7 +23,7 @@ MAX_BACKOFF_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """Seconds of wall time and counts of one decision. A call is not begun with less than `min_call_s` left."""
 
     deadline_s: float = 20.0
@@ -34,7 +34,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Treatment:
     """Treatment of one outcome: how often the same model is asked again, and the reason where nothing is left."""
 
     recorded: CallOutcome
@@ -44,17 +44,17 @@ class Row:
     longer: int = 0
 
 
-TABLE: Mapping[Outcome, Row] = {
-    Outcome.AUTH: Row("auth", AbstainReason.AUTH),
-    Outcome.CREDIT: Row("auth", AbstainReason.AUTH),
-    Outcome.NOT_FOUND: Row("unavailable", AbstainReason.UNKNOWN_MODEL),
-    Outcome.RATE_LIMITED: Row("rate_limited", AbstainReason.RATE_LIMITED, retries=1),
-    Outcome.TIMEOUT: Row("timeout", AbstainReason.TIMEOUT, retries=2),
-    Outcome.UNAVAILABLE: Row("unavailable", AbstainReason.UNAVAILABLE, retries=2),
-    Outcome.REFUSED: Row("refused", AbstainReason.REFUSED),
-    Outcome.TRUNCATED: Row("invalid", AbstainReason.INVALID, longer=1),
-    Outcome.EMPTY: Row("invalid", AbstainReason.INVALID),
-    Outcome.INVALID: Row("invalid", AbstainReason.INVALID, repairs=1),
+TABLE: Mapping[Outcome, Treatment] = {
+    Outcome.AUTH: Treatment("auth", AbstainReason.AUTH),
+    Outcome.CREDIT: Treatment("auth", AbstainReason.AUTH),
+    Outcome.NOT_FOUND: Treatment("unavailable", AbstainReason.UNKNOWN_MODEL),
+    Outcome.RATE_LIMITED: Treatment("rate_limited", AbstainReason.RATE_LIMITED, retries=1),
+    Outcome.TIMEOUT: Treatment("timeout", AbstainReason.TIMEOUT, retries=2),
+    Outcome.UNAVAILABLE: Treatment("unavailable", AbstainReason.UNAVAILABLE, retries=2),
+    Outcome.REFUSED: Treatment("refused", AbstainReason.REFUSED),
+    Outcome.TRUNCATED: Treatment("invalid", AbstainReason.INVALID, longer=1),
+    Outcome.EMPTY: Treatment("invalid", AbstainReason.INVALID),
+    Outcome.INVALID: Treatment("invalid", AbstainReason.INVALID, repairs=1),
 }
 
 DENIED: Mapping[Denial, AbstainReason] = {
@@ -101,11 +101,11 @@ Step = Call | Done | Abstain
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PolicyState:
     """Where a decision stands. `calls` were made; what follows `said` is that of the present model."""
 
     chain: tuple[Candidate, ...]
-    limits: Limits
+    limits: CallLimits
     at: int = 0
     calls: int = 0
     said: tuple[str, ...] = ()
@@ -127,13 +127,13 @@ def jitter(decision_id: str, attempt: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{decision_id}:{attempt}".encode()).digest()[:4]) / 2**32
 
 
-def begin(chain: tuple[Candidate, ...], limits: Limits) -> tuple[State, Step]:
+def begin(chain: tuple[Candidate, ...], limits: CallLimits) -> tuple[PolicyState, Step]:
     """The first step. Raises IndexError for an empty chain."""
-    state = State(chain, limits)
+    state = PolicyState(chain, limits)
     return _call(state, 0.0, 0.0, "first") or (state, Abstain(AbstainReason.TIMEOUT, "the deadline is 0"))
 
 
-def advance(state: State, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step]:
+def advance(state: PolicyState, reading: Reading, elapsed_s: float, spread: float) -> tuple[PolicyState, Step]:
     """The step after a call, `elapsed_s` seconds after the decision began; `spread` in 0…1 scales the back-off."""
     state = replace(state, calls=state.calls + 1)
     if reading.parsed is not None:
@@ -146,7 +146,7 @@ def advance(state: State, reading: Reading, elapsed_s: float, spread: float) -> 
     )
 
 
-def denied(state: State, denial: Denied, elapsed_s: float) -> tuple[State, Step]:
+def denied(state: PolicyState, denial: Denied, elapsed_s: float) -> tuple[PolicyState, Step]:
     """The step where the gate did not admit the call: nothing was sent, so none is counted."""
     if denial.why is Denial.RATE_LIMITED and denial.retry_after_s is not None and state.waits < state.limits.max_waits:
         waiting = replace(state, waits=state.waits + 1)
@@ -159,7 +159,9 @@ def denied(state: State, denial: Denied, elapsed_s: float) -> tuple[State, Step]
     )
 
 
-def _again(state: State, row: Row, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step] | None:
+def _again(
+    state: PolicyState, row: Treatment, reading: Reading, elapsed_s: float, spread: float
+) -> tuple[PolicyState, Step] | None:
     if state.limits.max_calls - state.calls <= state.after:
         return None
     if state.longer < row.longer:
@@ -171,7 +173,7 @@ def _again(state: State, row: Row, reading: Reading, elapsed_s: float, spread: f
     return None
 
 
-def _retry(state: State, reading: Reading, elapsed_s: float, spread: float) -> tuple[State, Step] | None:
+def _retry(state: PolicyState, reading: Reading, elapsed_s: float, spread: float) -> tuple[PolicyState, Step] | None:
     """The same call again after a back-off with full jitter, unless it would get too little time to be worth it."""
     full = min(MAX_BACKOFF_S, state.limits.backoff_s * 2**state.retries) * spread
     wait = full if reading.retry_after_s is None else reading.retry_after_s
@@ -180,20 +182,20 @@ def _retry(state: State, reading: Reading, elapsed_s: float, spread: float) -> t
     return _call(replace(state, retries=state.retries + 1), elapsed_s, wait, "retry")
 
 
-def _next_model(state: State, elapsed_s: float) -> tuple[State, Step] | None:
+def _next_model(state: PolicyState, elapsed_s: float) -> tuple[PolicyState, Step] | None:
     if not state.after:
         return None
-    fresh = State(state.chain, state.limits, state.at + 1, state.calls, state.said)
+    fresh = PolicyState(state.chain, state.limits, state.at + 1, state.calls, state.said)
     return _call(fresh, elapsed_s, 0.0, "first")
 
 
-def _time(state: State, elapsed_s: float) -> float:
+def _time(state: PolicyState, elapsed_s: float) -> float:
     """Seconds that a call begun then may take."""
     left = state.limits.deadline_s - elapsed_s
     return min(state.chain[state.at].timeout_s, left * SHARE if state.after else left)
 
 
-def _call(state: State, elapsed_s: float, wait_s: float, kind: Kind) -> tuple[State, Step] | None:
+def _call(state: PolicyState, elapsed_s: float, wait_s: float, kind: Kind) -> tuple[PolicyState, Step] | None:
     """The call, if the cap and the deadline leave room for it."""
     seconds = _time(state, elapsed_s + wait_s)
     short = seconds < min(state.limits.min_call_s, state.chain[state.at].timeout_s)
@@ -203,15 +205,15 @@ def _call(state: State, elapsed_s: float, wait_s: float, kind: Kind) -> tuple[St
     return replace(state, kind=kind, granted_s=seconds), call
 
 
-def _note(state: State, detail: str) -> State:
+def _note(state: PolicyState, detail: str) -> PolicyState:
     return state if detail in state.said else replace(state, said=(*state.said, detail))
 
 
-def _due(state: State, row: Row) -> bool:
+def _due(state: PolicyState, row: Treatment) -> bool:
     return state.after > 0 or state.retries < row.retries or state.repairs < row.repairs or state.longer < row.longer
 
 
-def _abstain(state: State, reason: AbstainReason, elapsed_s: float, *, due: bool) -> Abstain:
+def _abstain(state: PolicyState, reason: AbstainReason, elapsed_s: float, *, due: bool) -> Abstain:
     """Name what stopped it: the cap or the deadline where another call was due, else the last failure."""
     said = "; ".join(state.said)
     if due and state.calls >= state.limits.max_calls:

@@ -6,9 +6,9 @@ from typing import Any
 
 from libs.schemas.account import Account
 from services.decider.domain import breaker, bucket, budget
-from services.decider.domain.breaker import Guard, Verdict
-from services.decider.domain.bucket import Bucket
-from services.decider.domain.budget import Amount, Scope
+from services.decider.domain.breaker import CallVerdict, Guard
+from services.decider.domain.bucket import TokenBucket
+from services.decider.domain.budget import Amount, BudgetScope
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.gate_rules import YIELD_PART, GateRules
 from services.decider.domain.replies import Outcome
@@ -17,13 +17,13 @@ Question = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OpenReservation:
     """A reservation that is not settled yet; `nonce` tells this call from another try at it."""
 
     nonce: str
     call_id: str
     amount: Amount
-    scopes: tuple[Scope, ...]
+    scopes: tuple[BudgetScope, ...]
 
 
 def guards(entry: CatalogueEntry, rules: GateRules) -> tuple[Guard, ...]:
@@ -31,16 +31,18 @@ def guards(entry: CatalogueEntry, rules: GateRules) -> tuple[Guard, ...]:
     return tuple(replace(guard, id=f"shadow {guard.id}") for guard in found) if rules.yields else found
 
 
-def buckets(account: Account | None, entry: CatalogueEntry, rules: GateRules, share: int = 1) -> tuple[Bucket, ...]:
+def buckets(
+    account: Account | None, entry: CatalogueEntry, rules: GateRules, share: int = 1
+) -> tuple[TokenBucket, ...]:
     """The rates that a call goes by, divided by `share`."""
     rates = [(f"provider:{entry.provider}", rules.provider_rate)]
     if account is not None:
         rates.append((budget.scope_of(account.account_id), account.rate_limit))
     kept = YIELD_PART if rules.yields else 0.0
-    return tuple(Bucket(name, bucket.per_minute(max(1, rate // share), kept)) for name, rate in rates if rate)
+    return tuple(TokenBucket(name, bucket.per_minute(max(1, rate // share), kept)) for name, rate in rates if rate)
 
 
-def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: GateRules) -> Question:
+def admit(held: OpenReservation, account: Account | None, entry: CatalogueEntry, rules: GateRules) -> Question:
     """`patient`: an answer "crowded" is welcome."""
     ask: Question = {
         "nonce": held.nonce,
@@ -58,31 +60,33 @@ def admit(held: Held, account: Account | None, entry: CatalogueEntry, rules: Gat
     return ask if entry.is_free else ask | {"budget": _money(held.amount, held.scopes)}
 
 
-def settle(held: Held, epoch: str, entry: CatalogueEntry, rules: GateRules, amount: Amount, said: Outcome) -> Question:
+def settle(
+    held: OpenReservation, epoch: str, entry: CatalogueEntry, rules: GateRules, amount: Amount, said: Outcome
+) -> Question:
     """The end of a call that this process made."""
     told = [(guard, breaker.verdict(said, guard)) for guard in guards(entry, rules)]
     return _settle(held, epoch, rules, amount, [(guard, verdict, said.value) for guard, verdict in told])
 
 
-def give_back(held: Held, entry: CatalogueEntry, rules: GateRules) -> Question:
+def give_back(held: OpenReservation, entry: CatalogueEntry, rules: GateRules) -> Question:
     """A call that was not made after all."""
-    told = [(guard, Verdict.RELEASED, "") for guard in guards(entry, rules)]
+    told = [(guard, CallVerdict.RELEASED, "") for guard in guards(entry, rules)]
     return _settle(held, "", rules, Amount(0, 0), told)
 
 
-def settle_kept(call_id: str, amount: Amount, scopes: Sequence[Scope], rules: GateRules) -> Question:
+def settle_kept(call_id: str, amount: Amount, scopes: Sequence[BudgetScope], rules: GateRules) -> Question:
     """The cost of an answer that an earlier delivery has paid for and not told of."""
-    return _settle(Held("", call_id, amount, tuple(scopes)), "", rules, amount, [])
+    return _settle(OpenReservation("", call_id, amount, tuple(scopes)), "", rules, amount, [])
 
 
-def orphan(held: Held, amount: Amount, *, ended: bool) -> Question:
+def orphan(held: OpenReservation, amount: Amount, *, ended: bool) -> Question:
     names = [scope.id for scope in held.scopes]
     ask: Question = {"nonce": held.nonce, "call": held.call_id, "usd": amount.usd, "tokens": amount.tokens}
     return ask | {"ended": ended, "scopes": names}
 
 
 def _settle(
-    held: Held, epoch: str, rules: GateRules, amount: Amount, told: Sequence[tuple[Guard, Verdict, str]]
+    held: OpenReservation, epoch: str, rules: GateRules, amount: Amount, told: Sequence[tuple[Guard, CallVerdict, str]]
 ) -> Question:
     ask: Question = {
         "nonce": held.nonce,
@@ -102,6 +106,6 @@ def _rules(rules: GateRules) -> dict[str, int]:
     return {"lease": of.lease_ms, "proven": of.proven_ms, "open": of.open_ms, "longest": of.longest_ms}
 
 
-def _money(amount: Amount, scopes: Sequence[Scope]) -> Question:
+def _money(amount: Amount, scopes: Sequence[BudgetScope]) -> Question:
     found = [{"id": scope.id, "limits": dict(scope.limits)} for scope in scopes]
     return {"usd": amount.usd, "tokens": amount.tokens, "scopes": found}

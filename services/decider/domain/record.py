@@ -59,13 +59,13 @@ def as_call(made: Exchange, attempt: int) -> ModelCall:
     )
 
 
-class Judged(TypedDict):
+class JudgedCall(TypedDict):
     outcome: CallOutcome
     error: str | None
     notes: tuple[str, ...]
 
 
-def judged(reading: Reading, repaired: bool, shortened: str) -> Judged:
+def judged(reading: Reading, repaired: bool, shortened: str) -> JudgedCall:
     """The fields of a record that follow from what the answer is worth."""
     return {
         "outcome": _outcome(reading, repaired=repaired),

@@ -14,7 +14,7 @@ MAX_CHAIN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ModelWishes:
     """What each level says, as text `a` or `a,b,c`; None where it says nothing. `default` always says something."""
 
     default: str
@@ -33,9 +33,11 @@ class Route:
     by: Chosen
 
 
-def wishes(default: str, switched: ModelsConfig | None, account: Account | None, context: TradingContext) -> Wishes:
+def wishes(
+    default: str, switched: ModelsConfig | None, account: Account | None, context: TradingContext
+) -> ModelWishes:
     """What configuration and the request say of this context. `switched` goes before `default`."""
-    return Wishes(
+    return ModelWishes(
         default=",".join(switched.chain) if switched else default,
         account=account.model if account else None,
         strategy=context.account_state.active_strategy.model,
@@ -48,7 +50,7 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
-def route(wishes: Wishes) -> Route:
+def route(wishes: ModelWishes) -> Route:
     """Experiment arm before request before strategy before account before the global default."""
     levels: tuple[tuple[Chosen, str | None], ...] = (
         ("arm", wishes.arm),

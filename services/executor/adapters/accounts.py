@@ -13,7 +13,7 @@ from libs.runtime.mongo import Document
 from services.executor.adapters.documents import book_of, changed, document, outbox_entry, outgoing
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing
-from services.executor.ports import Fenced, StoredAccount, Taken
+from services.executor.ports import Fenced, StoredAccount, TakenPartition
 
 UNREADABLE: tuple[type[Exception], ...] = (ValidationError, LookupError, TypeError, AttributeError)
 
@@ -26,7 +26,7 @@ class MongoAccounts:
         found = await self._accounts.find_one({"_id": account_id})
         return _account(found) if found else None
 
-    async def take(self, partition: int, fence: int) -> Taken:
+    async def take(self, partition: int, fence: int) -> TakenPartition:
         """Put the new fencing number on every account of the partition, then read them: from here on the former
         holder's writes fail. A document that cannot be read keeps its own account closed, not its neighbours."""
         await self._accounts.update_many({"partition": partition}, {"$max": {"fence": fence}})
@@ -39,7 +39,7 @@ class MongoAccounts:
                 accounts.append(_account(entry))
             except UNREADABLE as error:
                 unreadable[str(entry["_id"])] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        return Taken(tuple(accounts), unreadable)
+        return TakenPartition(tuple(accounts), unreadable)
 
     async def create(self, book: AccountBook, fence: int) -> bool:
         """False where the account exists already."""

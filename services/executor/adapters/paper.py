@@ -28,7 +28,7 @@ from services.executor.domain.replies import (
     Reply,
     VenueEvent,
 )
-from services.executor.ports import Seat, Submittable, order_of
+from services.executor.ports import LockedAccount, Submittable, order_of
 
 KEEP_ENDED = 256
 
@@ -40,7 +40,7 @@ class PaperVenue:
     done.
     """
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: LockedAccount) -> None:
         self._seat = seat
         self._ended: OrderedDict[str, OrderReport] = OrderedDict()
         seat.listen(self._remember)

@@ -9,7 +9,7 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.analytics import Alert, AlertKind
 from services.executor.application.relay import AWAY
-from services.executor.ports import Publisher
+from services.executor.ports import EventPublisher
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def orphaned(account_id: str, version: int, symbols: tuple[str, ...], now: datet
     return _critical(f"orphaned:{account_id}:{version}", account_id, "reconcile", message, now)
 
 
-async def insist(publisher: Publisher, emit: Emit) -> None:
+async def insist(publisher: EventPublisher, emit: Emit) -> None:
     """Publish it, however long NATS is away."""
     while True:
         try:

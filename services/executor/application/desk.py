@@ -16,9 +16,9 @@ from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderPlan
 from libs.schemas.verdict import DecisionValidated
 from services.executor.application.board import Board
-from services.executor.application.execution import Execution
+from services.executor.application.execution import PlanExecution
 from services.executor.application.relay import AWAY, Relay
-from services.executor.application.view import View
+from services.executor.application.view import VenueView
 from services.executor.domain import paper
 from services.executor.domain.bands import ALWAYS, Band
 from services.executor.domain.book import AccountBook, next_expiry
@@ -46,7 +46,7 @@ class Desk:
     def __init__(self, deps: Deps, board: Board, account: StoredAccount, fence: int) -> None:
         self._deps = deps
         self._board = board
-        self._view = View(deps, board)
+        self._view = VenueView(deps, board)
         self.book = account.book
         self.fence = fence
         self.seen = max(account.book.market_sequence, 0 if account.book.exposed else board.sequence)
@@ -64,7 +64,7 @@ class Desk:
         self._relay = Relay(deps, account.book.account_id)
         self._relay.push(account.book, account.outbox)
         self._listeners: list[Callable[[Turn], None]] = []
-        self._execution = Execution(deps, self)
+        self._execution = PlanExecution(deps, self)
 
     async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """Plan and submit a decision, or resume its plan. `trace` is the trace context that it came in."""

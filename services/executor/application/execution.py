@@ -19,16 +19,16 @@ from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, denials, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
-from services.executor.ports import Deps, Seat, Stored
+from services.executor.ports import Deps, LockedAccount, Stored
 
 TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02
 
 
-class Execution:
+class PlanExecution:
     """Of one account; the caller has its lock. Every step can be repeated."""
 
-    def __init__(self, deps: Deps, seat: Seat) -> None:
+    def __init__(self, deps: Deps, seat: LockedAccount) -> None:
         self._deps = deps
         self._seat = seat
         self._venue = deps.venue(seat)

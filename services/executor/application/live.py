@@ -17,7 +17,7 @@ from services.executor.application.desk import BEYOND, Desk
 from services.executor.application.live_orders import LiveOrders
 from services.executor.application.live_truth import truth
 from services.executor.application.relay import AWAY
-from services.executor.application.view import View
+from services.executor.application.view import VenueView
 from services.executor.domain import booking
 from services.executor.domain.adopting import adopted
 from services.executor.domain.bands import Band
@@ -39,7 +39,7 @@ LATER: tuple[type[Exception], ...] = (*AWAY, Conflict, Fenced)
 log = logging.getLogger(__name__)
 
 
-class Blind(View):
+class Blind(VenueView):
     """Ticks are prices to a live account: what they trigger, its venue triggers."""
 
     def bands(self, book: AccountBook) -> dict[str, Band]:

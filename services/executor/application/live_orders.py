@@ -24,8 +24,8 @@ from services.executor.domain.replies import (
     Reply,
     Unknown,
 )
-from services.executor.domain.steps import Cancel, Place, Step, planning, settled, wanted
-from services.executor.ports import LiveVenue, ProtectiveOrder, Seat, Stored, Submittable, order_of
+from services.executor.domain.steps import Cancel, SendOrder, Step, planning, settled, wanted
+from services.executor.ports import LiveVenue, LockedAccount, ProtectiveOrder, Stored, Submittable, order_of
 
 RETRY_S = 0.25
 UNSTORED = ("stop", "target", "flatten")
@@ -40,7 +40,7 @@ class LiveOrders:
     seconds; an order whose signature would outlive the lease is not sent.
     """
 
-    def __init__(self, seat: Seat, venue: LiveVenue, clock: Clock, lease_left: Callable[[], float]) -> None:
+    def __init__(self, seat: LockedAccount, venue: LiveVenue, clock: Clock, lease_left: Callable[[], float]) -> None:
         self._seat = seat
         self._venue = venue
         self._clock = clock
@@ -97,7 +97,7 @@ class LiveOrders:
     async def _perform(self, turn: Turn, steps: Sequence[Step]) -> Turn:
         """What protects is sent before it is stored; everything else is in the account's document first, so that a
         kill in between sends nothing twice."""
-        places = [step.order for step in steps if isinstance(step, Place)]
+        places = [step.order for step in steps if isinstance(step, SendOrder)]
         for order in [o for o in places if o.intent.leg in UNSTORED]:
             turn = await self._place(turn, order)
         turn = await self._stored(turn, [o for o in places if o.intent.leg == "exit"])

@@ -8,11 +8,11 @@ from services.executor.application.board import Board
 from services.executor.domain.bands import Band, band
 from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market, SymbolRules, rules_of
-from services.executor.domain.trading import Bounds
+from services.executor.domain.trading import TradingBounds
 from services.executor.ports import Deps
 
 
-class View:
+class VenueView:
     """Rules are built once and kept while the configuration does not change."""
 
     def __init__(self, deps: Deps, board: Board) -> None:
@@ -35,7 +35,7 @@ class View:
         """At which prices a tick matters to the account."""
         return {s: band(book, s, r.filters) for s, r in self._rules_of(book, book.exposed).items()}
 
-    def bounds(self, book: AccountBook) -> Bounds:
+    def bounds(self, book: AccountBook) -> TradingBounds:
         """What moves its trading state: the daily loss is its strategy's."""
         config = self._deps.config.account(book.account_id)
         strategy = self._deps.config.strategy(config.strategy_id) if config else None

@@ -18,21 +18,21 @@ HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedOrder:
     """Why the venue rejects an order."""
 
     reason: OrderReason
     detail: str
 
 
-def refused(book: AccountBook, order: WorkingOrder, market: Market) -> Refused | None:
+def refused(book: AccountBook, order: WorkingOrder, market: Market) -> RefusedOrder | None:
     """Its filters, a post-only price that would match, or the margin."""
     intent = order.intent
     rules = market.rules.get(intent.symbol)
     if rules is None:
-        return Refused(OrderReason.FILTER, f"{intent.symbol} is not listed at {book.venue}")
+        return RefusedOrder(OrderReason.FILTER, f"{intent.symbol} is not listed at {book.venue}")
     if intent.leg in market.refuses:
-        return Refused(OrderReason.VENUE_ERROR, f"every {intent.leg} is refused")
+        return RefusedOrder(OrderReason.VENUE_ERROR, f"every {intent.leg} is refused")
     if intent.reduce_only:
         return _unreducible(book, intent)
     quote = market.quotes.get(intent.symbol)
@@ -46,40 +46,40 @@ def refused(book: AccountBook, order: WorkingOrder, market: Market) -> Refused |
     )
 
 
-def crosses(intent: OrderIntent, quote: Quote | None, filters: VenueSymbol) -> Refused | None:
+def crosses(intent: OrderIntent, quote: Quote | None, filters: VenueSymbol) -> RefusedOrder | None:
     """A post-only order that would match at once."""
     if quote is None or intent.time_in_force != "post_only" or intent.price is None:
         return None
     at = touch(quote, intent.side, filters)
     if intent.price < at if intent.side == "buy" else intent.price > at:
         return None
-    return Refused(OrderReason.WOULD_MATCH, f"post-only {intent.side} at {intent.price} would match {at}")
+    return RefusedOrder(OrderReason.WOULD_MATCH, f"post-only {intent.side} at {intent.price} would match {at}")
 
 
-def _unreducible(book: AccountBook, intent: OrderIntent) -> Refused | None:
+def _unreducible(book: AccountBook, intent: OrderIntent) -> RefusedOrder | None:
     holding = book.positions.get(intent.symbol)
     if holding is None:
-        return Refused(OrderReason.POSITION_CLOSED, f"no position in {intent.symbol} to reduce")
+        return RefusedOrder(OrderReason.POSITION_CLOSED, f"no position in {intent.symbol} to reduce")
     if holding.position.side == opened_by(intent.side):
-        return Refused(
+        return RefusedOrder(
             OrderReason.POSITION_CLOSED, f"a reduce-only {intent.side} cannot reduce a {holding.position.side}"
         )
     return None
 
 
-def _filtered(intent: OrderIntent, price: Decimal, filters: VenueSymbol) -> Refused | None:
+def _filtered(intent: OrderIntent, price: Decimal, filters: VenueSymbol) -> RefusedOrder | None:
     if intent.quantity != truncate(intent.quantity, filters.lot_size):
-        return Refused(OrderReason.FILTER, f"quantity {intent.quantity} is not a multiple of {filters.lot_size}")
+        return RefusedOrder(OrderReason.FILTER, f"quantity {intent.quantity} is not a multiple of {filters.lot_size}")
     if intent.quantity > filters.max_quantity:
-        return Refused(OrderReason.FILTER, f"quantity {intent.quantity} is above {filters.max_quantity}")
+        return RefusedOrder(OrderReason.FILTER, f"quantity {intent.quantity} is above {filters.max_quantity}")
     if intent.price is not None and intent.price != truncate(intent.price, filters.tick_size):
-        return Refused(OrderReason.FILTER, f"price {intent.price} is not a multiple of {filters.tick_size}")
+        return RefusedOrder(OrderReason.FILTER, f"price {intent.price} is not a multiple of {filters.tick_size}")
     if intent.quantity * price < filters.min_notional:
-        return Refused(OrderReason.FILTER, f"notional {intent.quantity * price} is below {filters.min_notional}")
+        return RefusedOrder(OrderReason.FILTER, f"notional {intent.quantity * price} is below {filters.min_notional}")
     return None
 
 
-def _out_of_band(intent: OrderIntent, mark: Decimal | None, filters: VenueSymbol) -> Refused | None:
+def _out_of_band(intent: OrderIntent, mark: Decimal | None, filters: VenueSymbol) -> RefusedOrder | None:
     """A buy far above the mark, or a sell far below it (Binance: PERCENT_PRICE)."""
     if intent.price is None or mark is None:
         return None
@@ -87,17 +87,17 @@ def _out_of_band(intent: OrderIntent, mark: Decimal | None, filters: VenueSymbol
     limit = mark + band if intent.side == "buy" else mark - band
     if intent.price <= limit if intent.side == "buy" else intent.price >= limit:
         return None
-    return Refused(OrderReason.FILTER, f"a {intent.side} at {intent.price} is beyond {limit:f}, the price band")
+    return RefusedOrder(OrderReason.FILTER, f"a {intent.side} at {intent.price} is beyond {limit:f}, the price band")
 
 
-def _too_many(book: AccountBook, intent: OrderIntent, filters: VenueSymbol) -> Refused | None:
+def _too_many(book: AccountBook, intent: OrderIntent, filters: VenueSymbol) -> RefusedOrder | None:
     resting = len(book.of(intent.symbol))
     if resting < filters.max_open_orders:
         return None
-    return Refused(OrderReason.TOO_MANY_ORDERS, f"{resting} orders rest in {intent.symbol} already")
+    return RefusedOrder(OrderReason.TOO_MANY_ORDERS, f"{resting} orders rest in {intent.symbol} already")
 
 
-def _unaffordable(book: AccountBook, order: WorkingOrder, price: Decimal, market: Market) -> Refused | None:
+def _unaffordable(book: AccountBook, order: WorkingOrder, price: Decimal, market: Market) -> RefusedOrder | None:
     intent, filters = order.intent, market.rules[order.intent.symbol].filters
     mark = market.mark(intent.symbol) or price
     cost = order_cost(opened_by(intent.side), intent.quantity, price, mark, order.leverage)
@@ -105,4 +105,4 @@ def _unaffordable(book: AccountBook, order: WorkingOrder, price: Decimal, market
     left = free(book, market)
     if needed <= left:
         return None
-    return Refused(OrderReason.INSUFFICIENT_MARGIN, f"needs {needed:.2f}, available is {left:.2f}")
+    return RefusedOrder(OrderReason.INSUFFICIENT_MARGIN, f"needs {needed:.2f}, available is {left:.2f}")

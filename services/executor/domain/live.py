@@ -7,7 +7,7 @@ from libs.schemas.account import Account
 from services.executor.domain.differences import LIVE, VENUES
 
 
-class Missing(StrEnum):
+class NotLive(StrEnum):
     """Why an account may not trade live."""
 
     MODE = "mode"
@@ -37,35 +37,35 @@ class Situation:
     adopt: bool = False
 
 
-TEXTS: dict[Missing, str] = {
-    Missing.MODE: "its mode is paper; set mode: live on the account",
-    Missing.VENUE: f"its venue is not one for live trading; take one of {', '.join(LIVE)}",
-    Missing.NOT_ALLOWED: "live trading is off here; start the executor with EXECUTOR_ALLOW_LIVE=true",
-    Missing.CREDENTIAL_NAME: "it names no credential; set credential: <name> on the account",
-    Missing.CREDENTIAL: "its credential is not there; set PERPETUA_CREDENTIAL_<NAME>_KEY (and _SECRET), or …_FILE",
-    Missing.CAN_WITHDRAW: "its key can withdraw; make one that can only trade",
-    Missing.SHARED_CREDENTIAL: "another account uses its credential; one credential belongs to one account",
-    Missing.RECONCILE: "its venue was not reconciled yet; see the executor's log for what the venue said",
-    Missing.FOREIGN_POSITIONS: "there are positions that are not ours; close them, or take them over by --adopt",
+TEXTS: dict[NotLive, str] = {
+    NotLive.MODE: "its mode is paper; set mode: live on the account",
+    NotLive.VENUE: f"its venue is not one for live trading; take one of {', '.join(LIVE)}",
+    NotLive.NOT_ALLOWED: "live trading is off here; start the executor with EXECUTOR_ALLOW_LIVE=true",
+    NotLive.CREDENTIAL_NAME: "it names no credential; set credential: <name> on the account",
+    NotLive.CREDENTIAL: "its credential is not there; set PERPETUA_CREDENTIAL_<NAME>_KEY (and _SECRET), or …_FILE",
+    NotLive.CAN_WITHDRAW: "its key can withdraw; make one that can only trade",
+    NotLive.SHARED_CREDENTIAL: "another account uses its credential; one credential belongs to one account",
+    NotLive.RECONCILE: "its venue was not reconciled yet; see the executor's log for what the venue said",
+    NotLive.FOREIGN_POSITIONS: "there are positions that are not ours; close them, or take them over by --adopt",
 }
 
 
-def gates(account: Account, found: Situation) -> tuple[Missing, ...]:
+def gates(account: Account, found: Situation) -> tuple[NotLive, ...]:
     """All that is missing, in the order in which one would put it right; () means that the account may trade live."""
     checks = (
-        (Missing.MODE, account.mode != "live"),
-        (Missing.VENUE, account.venue not in VENUES or not VENUES[account.venue].wired),
-        (Missing.NOT_ALLOWED, not found.allowed),
-        (Missing.CREDENTIAL_NAME, account.credential is None),
-        (Missing.CREDENTIAL, not found.credential_present),
-        (Missing.CAN_WITHDRAW, found.can_withdraw is True),
-        (Missing.SHARED_CREDENTIAL, any(user != account.account_id for user in found.users)),
-        (Missing.RECONCILE, not found.reconciled),
-        (Missing.FOREIGN_POSITIONS, bool(found.foreign_positions) and not found.adopt),
+        (NotLive.MODE, account.mode != "live"),
+        (NotLive.VENUE, account.venue not in VENUES or not VENUES[account.venue].wired),
+        (NotLive.NOT_ALLOWED, not found.allowed),
+        (NotLive.CREDENTIAL_NAME, account.credential is None),
+        (NotLive.CREDENTIAL, not found.credential_present),
+        (NotLive.CAN_WITHDRAW, found.can_withdraw is True),
+        (NotLive.SHARED_CREDENTIAL, any(user != account.account_id for user in found.users)),
+        (NotLive.RECONCILE, not found.reconciled),
+        (NotLive.FOREIGN_POSITIONS, bool(found.foreign_positions) and not found.adopt),
     )
     return tuple(missing for missing, holds in checks if holds)
 
 
-def explain(account_id: str, missing: tuple[Missing, ...]) -> str:
+def explain(account_id: str, missing: tuple[NotLive, ...]) -> str:
     """One line for a log, an alert or the terminal."""
     return f"account {account_id} may not trade live: {'; '.join(TEXTS[m] for m in missing)}"

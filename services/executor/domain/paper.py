@@ -9,7 +9,7 @@ from libs.schemas.reasons import OrderReason
 from libs.schemas.venue import VenueSymbol
 from services.executor.domain.book import AccountBook, WorkingOrder, with_order, without
 from services.executor.domain.changes import OrderChange, Turn
-from services.executor.domain.checks import Refused, crosses, refused
+from services.executor.domain.checks import RefusedOrder, crosses, refused
 from services.executor.domain.fills import Execution, fill, stated
 from services.executor.domain.liquidation import liquidate
 from services.executor.domain.protection import TYPES, cancel, guarded, replace_leg, shown
@@ -118,7 +118,7 @@ def canceled(turn: Turn, client_order_id: str, reason: OrderReason, now: datetim
     return replace(turn, book=guarded(shown(turn.book, symbol), symbol, now))
 
 
-def _rejected(turn: Turn, order: WorkingOrder, refusal: Refused, at: datetime) -> Turn:
+def _rejected(turn: Turn, order: WorkingOrder, refusal: RefusedOrder, at: datetime) -> Turn:
     intent = stated(order.intent, "rejected", at)
     book = replace(turn.book, orders=without(turn.book.orders, intent.client_order_id))
     return turn.then(book, OrderChange("rejected", intent, order.correlation_id, refusal.reason, refusal.detail))

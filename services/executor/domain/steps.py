@@ -15,7 +15,7 @@ from services.executor.domain.quote import Market
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SendOrder:
     """Send this order."""
 
     order: WorkingOrder
@@ -31,7 +31,7 @@ class Cancel:
     expired: bool = False
 
 
-Step = Place | Cancel
+Step = SendOrder | Cancel
 
 
 def planning(market: Market) -> Market:
@@ -63,8 +63,8 @@ def wanted(before: AccountBook, turn: Turn, now: datetime) -> tuple[Turn, tuple[
             expired = change.intent.state == "expired"
             cancels.append(Cancel(change.intent.symbol, key, change.reason or OrderReason.CONTROL, expired))
     left = tuple(c for c in turn.changes if not _step(c, before, gone))
-    protective = [Place(order) for order in places if order.intent.reduce_only]
-    entries = [Place(order) for order in places if not order.intent.reduce_only]
+    protective = [SendOrder(order) for order in places if order.intent.reduce_only]
+    entries = [SendOrder(order) for order in places if not order.intent.reduce_only]
     return settled(Turn(replace(turn.book, orders=kept), left), now), (*protective, *cancels, *entries)
 
 

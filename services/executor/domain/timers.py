@@ -13,18 +13,18 @@ from services.executor.domain.control import set_state, without_entries
 from services.executor.domain.liquidation import closing_order
 from services.executor.domain.protection import guarded
 from services.executor.domain.quote import Market
-from services.executor.domain.trading import Bounds, Cause, Move, Vitals, after_rollover, automatic
+from services.executor.domain.trading import Move, MoveCause, TradingBounds, Vitals, after_rollover, automatic
 
 WHO = "executor"
 ERROR_WINDOW = timedelta(seconds=60)
-ALERTS: dict[Cause, AlertKind] = {
-    Cause.DAILY_LOSS: "risk_limit_exceeded",
-    Cause.DRAWDOWN: "drawdown_limit",
-    Cause.VENUE_ERRORS: "venue",
+ALERTS: dict[MoveCause, AlertKind] = {
+    MoveCause.DAILY_LOSS: "risk_limit_exceeded",
+    MoveCause.DRAWDOWN: "drawdown_limit",
+    MoveCause.VENUE_ERRORS: "venue",
 }
 
 
-def tended(turn: Turn, market: Market, bounds: Bounds) -> Turn:
+def tended(turn: Turn, market: Market, bounds: TradingBounds) -> Turn:
     """Expiries, positions held too long or without a stop, the day's end, and the moves of the trading state."""
     now = market.now
     turn = paper.expire(turn, market, now)
@@ -35,13 +35,13 @@ def tended(turn: Turn, market: Market, bounds: Bounds) -> Turn:
     return turn if due is None else _moved(turn, due, now)
 
 
-def ailing(book: AccountBook, market: Market, bounds: Bounds) -> bool:
+def ailing(book: AccountBook, market: Market, bounds: TradingBounds) -> bool:
     """Whether `tended` has something to do besides what is due by the clock: also a stop that nobody saw go."""
     bare = any(guarded(book, symbol, market.now) is not book for symbol in book.positions)
     return bare or move_due(book, market, bounds) is not None
 
 
-def move_due(book: AccountBook, market: Market, bounds: Bounds) -> Move | None:
+def move_due(book: AccountBook, market: Market, bounds: TradingBounds) -> Move | None:
     """The move of the trading state that the account's equity and the venue's errors ask for."""
     marks = {symbol: market.mark(symbol) for symbol in book.positions}
     vitals = Vitals(

@@ -10,7 +10,7 @@ HUNDRED = Decimal(100)
 STRICTNESS: dict[TradingState, int] = {"active": 0, "reducing": 1, "halted": 2}
 
 
-class Cause(StrEnum):
+class MoveCause(StrEnum):
     """What moved a state. A person's move has none."""
 
     DAILY_LOSS = "daily_loss"
@@ -19,7 +19,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class TradingBounds:
     """Percentages of the day's opening equity and of the highest wallet; None bounds nothing.
 
     So many `venue_errors` within the window move too. An abstain storm comes as a control (docs/decisions/0026).
@@ -46,13 +46,13 @@ class Move:
     """A state to go to, and why; `threshold` and `value` in percent or as counts."""
 
     state: TradingState
-    cause: Cause
+    cause: MoveCause
     why: str
     threshold: Decimal
     value: Decimal
 
 
-def automatic(state: TradingState, vitals: Vitals, bounds: Bounds) -> Move | None:
+def automatic(state: TradingState, vitals: Vitals, bounds: TradingBounds) -> Move | None:
     """The strictest move that is due. It never loosens: what is halted stays so."""
     due = [m for m in (_drawdown(vitals, bounds), _loss(vitals, bounds), _errors(vitals, bounds)) if m]
     stricter = [move for move in due if STRICTNESS[move.state] > STRICTNESS[state]]
@@ -61,10 +61,10 @@ def automatic(state: TradingState, vitals: Vitals, bounds: Bounds) -> Move | Non
 
 def after_rollover(state: TradingState, moved_by: str) -> TradingState:
     """A new UTC day ends what the daily loss began. Everything else waits for a person."""
-    return "active" if state == "reducing" and moved_by == Cause.DAILY_LOSS else state
+    return "active" if state == "reducing" and moved_by == MoveCause.DAILY_LOSS else state
 
 
-def _loss(vitals: Vitals, bounds: Bounds) -> Move | None:
+def _loss(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     """equity − equity at 00:00 UTC − transfers ≤ −max_daily_loss %, as the rule of the same name."""
     if bounds.max_daily_loss is None or vitals.day_open <= 0:
         return None
@@ -72,21 +72,21 @@ def _loss(vitals: Vitals, bounds: Bounds) -> Move | None:
     if lost < bounds.max_daily_loss:
         return None
     why = f"{lost:.2f} % of the day's opening equity are lost, {bounds.max_daily_loss:f} % are allowed"
-    return Move("reducing", Cause.DAILY_LOSS, why, bounds.max_daily_loss, lost)
+    return Move("reducing", MoveCause.DAILY_LOSS, why, bounds.max_daily_loss, lost)
 
 
-def _drawdown(vitals: Vitals, bounds: Bounds) -> Move | None:
+def _drawdown(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if bounds.max_drawdown is None or vitals.peak <= 0:
         return None
     fallen = (vitals.peak - vitals.equity) / vitals.peak * HUNDRED
     if fallen < bounds.max_drawdown:
         return None
     why = f"equity is {fallen:.2f} % below its peak, {bounds.max_drawdown:f} % are allowed"
-    return Move("halted", Cause.DRAWDOWN, why, bounds.max_drawdown, fallen)
+    return Move("halted", MoveCause.DRAWDOWN, why, bounds.max_drawdown, fallen)
 
 
-def _errors(vitals: Vitals, bounds: Bounds) -> Move | None:
+def _errors(vitals: Vitals, bounds: TradingBounds) -> Move | None:
     if vitals.venue_errors < bounds.venue_errors:
         return None
     why = f"the venue failed {vitals.venue_errors} times within a minute"
-    return Move("reducing", Cause.VENUE_ERRORS, why, Decimal(bounds.venue_errors), Decimal(vitals.venue_errors))
+    return Move("reducing", MoveCause.VENUE_ERRORS, why, Decimal(bounds.venue_errors), Decimal(vitals.venue_errors))

@@ -12,7 +12,16 @@ from libs.runtime.clock import Clock
 from libs.runtime.ending import end
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.symbols import ours, unified
-from services.feed.domain.live import PAGE, Quote, closed_candles, paid, quiet_tick, trade_tick, with_mark, with_ticker
+from services.feed.domain.live import (
+    PAGE,
+    ExchangeQuote,
+    closed_candles,
+    paid,
+    quiet_tick,
+    trade_tick,
+    with_mark,
+    with_ticker,
+)
 from services.feed.domain.live import number as read
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.ports import CannotFollow, ExchangeAway, Interrupted, LiveEvent
@@ -27,7 +36,7 @@ QUEUE = 50_000
 log = logging.getLogger(__name__)
 
 
-class Exchange(Protocol):
+class CcxtProExchange(Protocol):
     """What is used of a ccxt.pro exchange."""
 
     markets: Any
@@ -42,7 +51,7 @@ class Exchange(Protocol):
     async def close(self) -> None: ...
 
 
-def open_exchange(venue: str) -> tuple[Exchange, type[Exception]]:
+def open_exchange(venue: str) -> tuple[CcxtProExchange, type[Exception]]:
     """The public side of an exchange: no key. Raises CannotFollow where ccxt is not installed."""
     try:
         pro, errors = importlib.import_module("ccxt.pro"), importlib.import_module("ccxt.base.errors")
@@ -62,7 +71,7 @@ class CcxtMarket:
         symbols: Sequence[str],
         clock: Clock,
         quiet_s: float,
-        opener: Callable[[str], tuple[Exchange, type[Exception]]] = open_exchange,
+        opener: Callable[[str], tuple[CcxtProExchange, type[Exception]]] = open_exchange,
     ) -> None:
         self.source = venue
         self.symbols = tuple(symbols)
@@ -70,11 +79,11 @@ class CcxtMarket:
         self._clock = clock
         self._quiet = timedelta(seconds=quiet_s)
         self._opener = opener
-        self._exchange: Exchange | None = None
+        self._exchange: CcxtProExchange | None = None
         self._errors: tuple[type[Exception], ...] = ()
         self._skew = timedelta()
         self._names = {unified(symbol) or symbol: symbol for symbol in self.symbols}
-        self._quotes = {symbol: Quote(symbol) for symbol in self.symbols}
+        self._quotes = {symbol: ExchangeQuote(symbol) for symbol in self.symbols}
         self._told: dict[str, datetime] = {}
 
     def now(self) -> datetime:
@@ -204,5 +213,5 @@ class CcxtMarket:
             raise ExchangeAway(f"{self.source} cannot be asked ({method}): {type(error).__name__}") from None
 
 
-def _with_interest(quote: Quote, interest: float | None) -> Quote:
+def _with_interest(quote: ExchangeQuote, interest: float | None) -> ExchangeQuote:
     return quote if interest is None else replace(quote, open_interest=interest)

@@ -18,7 +18,7 @@ from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
-from services.feed.ports import Followed, Reached, Stored
+from services.feed.ports import Followed, Reached, StoredMarket
 
 SETTLE_S = 2
 UNREADABLE: tuple[type[Exception], ...] = (TimeoutError, *NATS_RETRY)
@@ -75,12 +75,12 @@ class NatsDesk:
     async def clear_clock(self) -> None:
         await self._bus.kv_delete(subjects.KV_CLOCK.name, subjects.CLOCK_KEY)
 
-    async def stored(self, market: Followed, reached: Reached | None) -> Stored:
+    async def stored(self, market: Followed, reached: Reached | None) -> StoredMarket:
         self._intact = True
         funding = await asyncio.gather(
             *(self._last(subjects.MARKET.name, subjects.funding(symbol), FundingUpdate) for symbol in market.symbols)
         )
-        return Stored(
+        return StoredMarket(
             ticks=await self._ticks(market, reached),
             candles=await self._candles(market),
             funding={symbol: last.funding_time for symbol, last in zip(market.symbols, funding, strict=True) if last},

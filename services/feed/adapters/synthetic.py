@@ -5,7 +5,7 @@ from datetime import datetime
 from random import Random
 
 from services.feed.domain import synthetic
-from services.feed.domain.bars import MINUTE, Bar
+from services.feed.domain.bars import MINUTE, MinuteBar
 from services.feed.domain.funding import FundingRate
 from services.feed.domain.recorded import DAY
 
@@ -36,9 +36,9 @@ class SyntheticMarket:
         self._next = synthetic.EPOCH
         self._state = synthetic.begin(self.symbols, Random(seed), lambda symbol: Random(f"{seed}:{symbol}"))
 
-    def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
+    def bars(self, symbol: str, start: datetime, end: datetime) -> list[MinuteBar]:
         self.prepare(end)
-        found: list[Bar] = []
+        found: list[MinuteBar] = []
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
         while midnight < end:
             if midnight >= self.begins and (day := self._days.get(midnight)) is not None:

@@ -13,7 +13,7 @@ STEP = MINUTE / TICKS_PER_BAR
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class MinuteBar:
     """One minute of one symbol. Prices in quote currency, volume in base units. Nothing happens in a silent one."""
 
     symbol: str
@@ -43,20 +43,20 @@ class Bars:
         """Close of the last bar."""
         return self.first + len(self.open) * MINUTE
 
-    def between(self, start: datetime, end: datetime) -> list[Bar]:
+    def between(self, start: datetime, end: datetime) -> list[MinuteBar]:
         """The bars that open in [start, end), as far as there are any."""
         a = max(0, (start - self.first) // MINUTE)
         b = max(a, min(len(self.open), (end - self.first) // MINUTE))
         columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
         rows = enumerate(zip(*columns, strict=True), a)
-        return [Bar(self.symbol, self.first + n * MINUTE, *row, silent=self._silent(n, row)) for n, row in rows]
+        return [MinuteBar(self.symbol, self.first + n * MINUTE, *row, silent=self._silent(n, row)) for n, row in rows]
 
     def _silent(self, n: int, row: tuple[float, ...]) -> bool:
         """Whether nothing was traded and nothing moved: no tick is made up for it."""
         return n > 0 and row[4] == 0 and row[1] == row[2] == self.close[n - 1]
 
 
-def path(bar: Bar) -> tuple[float, float, float, float]:
+def path(bar: MinuteBar) -> tuple[float, float, float, float]:
     """The prices of a bar in the order they are played: down first in a bar that rose, up first in one that fell."""
     if bar.close >= bar.open:
         return bar.open, bar.low, bar.high, bar.close
@@ -69,7 +69,7 @@ def sizes(volume: float) -> tuple[float, float, float, float]:
     return part, part, part, volume - (part + part + part)
 
 
-def bar_ticks(bar: Bar, source: str, funding: FundingRate | None) -> tuple[MarketTick, ...]:
+def bar_ticks(bar: MinuteBar, source: str, funding: FundingRate | None) -> tuple[MarketTick, ...]:
     """A bar as four ticks, 15 s apart from its opening on, with the funding that was known then."""
     opened_ms = int(bar.open_time.timestamp()) * 1000
     return tuple(

@@ -17,7 +17,7 @@ CLOSE_DELAY = timedelta(seconds=1)  # exchanges need a moment to close a candle
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class ExchangeQuote:
     """The newest of everything that an exchange tells of one symbol by different ways. Prices in quote currency."""
 
     symbol: str
@@ -33,7 +33,7 @@ class Quote:
     price_24h_ago: float | None = None
 
 
-def with_ticker(quote: Quote, row: Mapping[str, Any]) -> Quote:
+def with_ticker(quote: ExchangeQuote, row: Mapping[str, Any]) -> ExchangeQuote:
     """A 24 h ticker; what it leaves out stays as it was."""
     return replace(
         quote,
@@ -45,7 +45,7 @@ def with_ticker(quote: Quote, row: Mapping[str, Any]) -> Quote:
     )
 
 
-def with_mark(quote: Quote, row: Mapping[str, Any]) -> Quote:
+def with_mark(quote: ExchangeQuote, row: Mapping[str, Any]) -> ExchangeQuote:
     """A mark price; the raw row carries the funding: `r` its rate, `T` the next boundary, `i` the index."""
     info: Mapping[str, Any] = row.get("info") or {}
     rate = number(info.get("r"))
@@ -58,7 +58,7 @@ def with_mark(quote: Quote, row: Mapping[str, Any]) -> Quote:
     )
 
 
-def trade_tick(quote: Quote, row: Mapping[str, Any], source: str) -> MarketTick | None:
+def trade_tick(quote: ExchangeQuote, row: Mapping[str, Any], source: str) -> MarketTick | None:
     """One trade with all else that is known; its id is the exchange's, so that it is stored once."""
     price, at = positive(row.get("price")), moment(row.get("timestamp"))
     if price is None or at is None or row.get("id") is None:
@@ -68,14 +68,14 @@ def trade_tick(quote: Quote, row: Mapping[str, Any], source: str) -> MarketTick 
     )
 
 
-def quiet_tick(quote: Quote, at: datetime, source: str) -> MarketTick | None:
+def quiet_tick(quote: ExchangeQuote, at: datetime, source: str) -> MarketTick | None:
     """For a symbol that nobody trades: its mark and funding move all the same. None before a price is known."""
     if quote.price is None:
         return None
     return _tick(quote, f"{source}:{quote.symbol}:q{int(at.timestamp() * 1_000)}", at, source, None)
 
 
-def _tick(quote: Quote, tick_id: str, at: datetime, source: str, size: float | None) -> MarketTick:
+def _tick(quote: ExchangeQuote, tick_id: str, at: datetime, source: str, size: float | None) -> MarketTick:
     crossed = quote.bid is not None and quote.ask is not None and quote.bid > quote.ask
     return MarketTick(
         symbol=quote.symbol,
@@ -96,7 +96,7 @@ def _tick(quote: Quote, tick_id: str, at: datetime, source: str, size: float | N
     )
 
 
-def paid(before: Quote, after: Quote, interval_hours: float = 8) -> FundingUpdate | None:
+def paid(before: ExchangeQuote, after: ExchangeQuote, interval_hours: float = 8) -> FundingUpdate | None:
     """The funding that was paid when the next boundary moved on: at the old boundary, at the rate known before it."""
     if before.next_funding is None or before.funding_rate is None or after.next_funding is None:
         return None
@@ -138,7 +138,7 @@ def closed_candles(symbol: str, timeframe: str, rows: Sequence[Sequence[Any]], n
 
 
 @dataclass(slots=True)
-class Missing:
+class MissingCandles:
     """Which candles are stored, by their newest close, and how often a closed one was asked for in vain."""
 
     newest: dict[tuple[str, str], datetime]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.feed.domain.bars import Bar, Bars
+from services.feed.domain.bars import Bars, MinuteBar
 from services.feed.domain.funding import FundingHistory, FundingRate
 
 DAY = timedelta(days=1)
@@ -33,7 +33,7 @@ class RecordedMarket:
     def prepare(self, until: datetime) -> None:
         """Everything was read before."""
 
-    def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
+    def bars(self, symbol: str, start: datetime, end: datetime) -> list[MinuteBar]:
         return self.columns[symbol].between(max(start, self.begins), min(end, self.ends))
 
     def funding(self, symbol: str, at: datetime) -> FundingRate | None:

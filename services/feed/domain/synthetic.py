@@ -113,7 +113,7 @@ class Factor:
 
 
 @dataclass(slots=True)
-class Asset:
+class AssetWalk:
     """Where one symbol is: its price, where the regime began, and what it has not yet made up for while silent."""
 
     listing: Listing
@@ -126,25 +126,27 @@ class Asset:
 
 
 @dataclass(slots=True)
-class State:
+class DayStart:
     """What a day begins with; `day` moves it on. `random` is what all have in common."""
 
-    assets: tuple[Asset, ...]
+    assets: tuple[AssetWalk, ...]
     random: Randomness
     common: Factor = field(default_factory=Factor)
     kind: Kind = "range"
     left: int = 0
 
 
-def begin(symbols: Collection[str], random: Randomness, own: Callable[[str], Randomness]) -> State:
+def begin(symbols: Collection[str], random: Randomness, own: Callable[[str], Randomness]) -> DayStart:
     """The market with the first listings and those of `symbols` that came later, which draw from `own`."""
     listings = [listing for listing in LISTINGS if not listing.later or listing.symbol in symbols]
     sources = [own(listing.symbol) if listing.later else random for listing in listings]
     pairs = zip(listings, sources, strict=True)
-    return State(tuple(Asset(listing, source, listing.price, listing.price) for listing, source in pairs), random)
+    return DayStart(
+        tuple(AssetWalk(listing, source, listing.price, listing.price) for listing, source in pairs), random
+    )
 
 
-def day(start: datetime, state: State) -> Day:
+def day(start: datetime, state: DayStart) -> Day:
     """The day from `start` on. A symbol's numbers are the same whichever others are looked at."""
     rows: list[list[_Row]] = [[] for _ in state.assets]
     kinds: list[Kind] = []
@@ -163,7 +165,7 @@ def _bars(symbol: str, start: datetime, rows: list[_Row]) -> Bars:
     return Bars(symbol, start, *(array("d", column) for column in zip(*rows, strict=True)))
 
 
-def _turn(state: State) -> None:
+def _turn(state: DayStart) -> None:
     """Another regime when this one has lasted its time."""
     random = state.random
     state.left -= 1
@@ -181,7 +183,7 @@ def _turn(state: State) -> None:
         asset.anchor = asset.price
 
 
-def _minute(asset: Asset, regime: Regime, common: float, *, may_be_silent: bool) -> _Row:
+def _minute(asset: AssetWalk, regime: Regime, common: float, *, may_be_silent: bool) -> _Row:
     """Open, high, low, close and volume of one minute; it opens where the last one closed."""
     listing, random = asset.listing, asset.random
     usual = listing.daily_volatility / sqrt(MINUTES_PER_DAY)
@@ -210,7 +212,7 @@ def _rounded(price: float, listing: Listing) -> float:
     return float(max(round(price, listing.decimals), 10.0**-listing.decimals))
 
 
-def _funding(bars: Bars, asset: Asset) -> tuple[FundingRate, ...]:
+def _funding(bars: Bars, asset: AssetWalk) -> tuple[FundingRate, ...]:
     """Longs pay more after a rise: what was paid for eight hours follows their move, and so do symbols each other."""
     every, rates = FUNDING_EVERY // MINUTE, []
     for n in range(0, MINUTES_PER_DAY, every):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.market import Candle
-from services.feed.domain.bars import MINUTE, TICKS_PER_BAR, Bar, path, sizes
+from services.feed.domain.bars import MINUTE, TICKS_PER_BAR, MinuteBar, path, sizes
 
 TIMEFRAMES: dict[str, timedelta] = {name: timedelta(seconds=s) for name, s in TIMEFRAME_SECONDS.items()}
 
@@ -16,7 +16,7 @@ def floor(at: datetime, length: timedelta) -> datetime:
     return at - timedelta(seconds=int(at.timestamp()) % seconds, microseconds=at.microsecond)
 
 
-def candle(bars: Sequence[Bar], timeframe: str) -> Candle | None:
+def candle(bars: Sequence[MinuteBar], timeframe: str) -> Candle | None:
     """The candle that the bars of one whole interval make, None when some are missing.
 
     Files of candles do not say how many trades there were: `trades` and `quote_volume` are those of the ticks that the

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
-from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, Bar, bar_ticks
+from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, MinuteBar, bar_ticks
 from services.feed.domain.funding import FundingRate
 from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
 
@@ -16,7 +16,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 Key = tuple[str, str]
 
 
-class Market(Protocol):
+class MarketSource(Protocol):
     """Bars and funding of some symbols, every minute from `begins` on. Live events start at `starts`."""
 
     @property
@@ -40,7 +40,7 @@ class Market(Protocol):
     def prepare(self, until: datetime) -> None:
         """Make ready what comes before `until`; may take seconds, so it is called outside the event loop."""
 
-    def bars(self, symbol: str, start: datetime, end: datetime) -> list[Bar]:
+    def bars(self, symbol: str, start: datetime, end: datetime) -> list[MinuteBar]:
         """The bars that open in [start, end)."""
 
     def funding(self, symbol: str, at: datetime) -> FundingRate | None:
@@ -75,7 +75,7 @@ class Moment:
 
 
 def resumed(
-    market: Market,
+    market: MarketSource,
     through: datetime | None,
     ticks: Mapping[str, datetime],
     candles: Mapping[Key, Set[datetime]],
@@ -90,7 +90,7 @@ def resumed(
     return Progress(through, position, frozenset(ticks), candles, funding)
 
 
-def backlog(market: Market, done: Progress) -> Iterator[Candle]:
+def backlog(market: MarketSource, done: Progress) -> Iterator[Candle]:
     """Candles that closed by now and are not stored: the history at a first start, gaps after an outage.
 
     Each one is looked for: a connection that broke may have lost one and delivered the next.
@@ -108,7 +108,7 @@ def backlog(market: Market, done: Progress) -> Iterator[Candle]:
                 at += length
 
 
-def moments(market: Market, done: Progress) -> Iterator[Moment]:
+def moments(market: MarketSource, done: Progress) -> Iterator[Moment]:
     """Everything from `done` on. Lazy, and endless where the market is."""
     at = floor(done.through, MINUTE)
     while market.ends is None or at <= market.ends:
@@ -116,7 +116,7 @@ def moments(market: Market, done: Progress) -> Iterator[Moment]:
         at += MINUTE
 
 
-def _minute(market: Market, done: Progress, at: datetime) -> Iterator[Moment]:
+def _minute(market: MarketSource, done: Progress, at: datetime) -> Iterator[Moment]:
     ticks = _ticks(market, at)
     events: tuple[Candle | FundingUpdate, ...] = (*_closed(market, done, at), *_funded(market, done, at))
     for n in range(TICKS_PER_BAR):
@@ -127,7 +127,7 @@ def _minute(market: Market, done: Progress, at: datetime) -> Iterator[Moment]:
         events = ()
 
 
-def _ticks(market: Market, at: datetime) -> list[tuple[MarketTick, ...]]:
+def _ticks(market: MarketSource, at: datetime) -> list[tuple[MarketTick, ...]]:
     return [
         bar_ticks(bar, market.source, market.funding(symbol, at))
         for symbol in market.symbols
@@ -136,7 +136,7 @@ def _ticks(market: Market, at: datetime) -> list[tuple[MarketTick, ...]]:
     ]
 
 
-def _closed(market: Market, done: Progress, at: datetime) -> Iterator[Candle]:
+def _closed(market: MarketSource, done: Progress, at: datetime) -> Iterator[Candle]:
     for timeframe, length in TIMEFRAMES.items():
         if floor(at, length) != at:
             continue
@@ -147,7 +147,7 @@ def _closed(market: Market, done: Progress, at: datetime) -> Iterator[Candle]:
                     yield made
 
 
-def _funded(market: Market, done: Progress, at: datetime) -> Iterator[FundingUpdate]:
+def _funded(market: MarketSource, done: Progress, at: datetime) -> Iterator[FundingUpdate]:
     """Funding goes out before the tick of its time: where that tick is stored, so is the funding."""
     for symbol in market.symbols:
         rate = market.funding(symbol, at)

@@ -51,7 +51,7 @@ class _Channel:
             listener.hear(event)
 
 
-class NatsLog:
+class NatsGatewayLog:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._channels: dict[str, _Channel] = {}

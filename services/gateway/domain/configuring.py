@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from libs.schemas.account import Account
 from libs.schemas.base import AccountId, StrategyId
 from libs.schemas.strategy import TradingStrategy
-from services.gateway.domain.problems import Refusal, Refused, invalid
+from services.gateway.domain.problems import Refusal, RequestRefused, invalid
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 IfMatch = Annotated[str | None, Field(max_length=100, description="the version that is changed, as the ETag shows it")]
@@ -94,7 +94,7 @@ class Previewed(BaseModel):
     context_id: str = Field(description="`sample` for a made-up market")
 
 
-class Assignment(BaseModel):
+class StrategyAssignment(BaseModel):
     strategy_id: str
     account_version: int
     who: str
@@ -107,7 +107,7 @@ class Assignments(BaseModel):
 
     account_id: str
     strategy_id: str
-    history: list[Assignment]
+    history: list[StrategyAssignment]
 
 
 class ChangedAccount(BaseModel):
@@ -127,10 +127,10 @@ def version_of(if_match: str | None) -> int | None:
     return int(found[1])
 
 
-def refusal_of(why: str, message: str, field: str | None) -> Refused:
+def refusal_of(why: str, message: str, field: str | None) -> RequestRefused:
     """A refused change of configuration as a problem."""
     status = _STATUS.get(why, HTTPStatus.CONFLICT)
     errors = ((f"body.{field}", message),) if field else ()
-    return Refused(
+    return RequestRefused(
         Refusal(status, "not-found" if why == "missing" else f"config-{why}".replace("_", "-"), message, errors)
     )

@@ -8,24 +8,24 @@ from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class PagePosition:
     """The last entry of a page: the next page begins after it."""
 
     at: datetime
     id: str
 
 
-def encode(position: Position) -> str:
+def encode(position: PagePosition) -> str:
     """A cursor for URLs. Times are kept to the millisecond, as MongoDB keeps them."""
     raw = json.dumps([round(position.at.timestamp() * 1000), position.id], separators=(",", ":"))
     return base64.urlsafe_b64encode(raw.encode()).rstrip(b"=").decode()
 
 
-def decode(cursor: str) -> Position | None:
+def decode(cursor: str) -> PagePosition | None:
     """The position that a cursor stands for; None for a text that is no cursor of ours."""
     try:
         milliseconds, entry = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
     except (binascii.Error, ValueError, TypeError, OverflowError, OSError):
         return None
-    return Position(at, entry) if isinstance(entry, str) else None
+    return PagePosition(at, entry) if isinstance(entry, str) else None

@@ -49,7 +49,7 @@ class Refusal:
         )
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """Ends a request with a refusal."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -65,14 +65,14 @@ class Away(Exception):
         self.dependency = dependency
 
 
-def not_found(what: str) -> Refused:
+def not_found(what: str) -> RequestRefused:
     """Something is not there, or the key does not see it: the answer does not tell which."""
-    return Refused(Refusal(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what} that this key sees"))
+    return RequestRefused(Refusal(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what} that this key sees"))
 
 
-def invalid(field_name: str, message: str) -> Refused:
+def invalid(field_name: str, message: str) -> RequestRefused:
     detail = f"{field_name}: {message}"
-    return Refused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, ((field_name, message),)))
+    return RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, ((field_name, message),)))
 
 
 def away(dependency: str) -> Refusal:

@@ -12,7 +12,7 @@ from libs.schemas.analytics import DecisionResult, DecisionStatus, OrderSummary,
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.decision import LIVE, Action, Arm, Facts, ModelCall, StrategyRef, Timing, TradingDecision
 from libs.schemas.verdict import AssetVerdict, Receipt
-from services.gateway.domain.cursors import Position
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.summaries import complaints
 
 RecordStatus = DecisionStatus | Literal["proposed"]
@@ -158,7 +158,7 @@ class Window:
     """A page of a list: at most `limit` entries after a position."""
 
     limit: int
-    after: Position | None = None
+    after: PagePosition | None = None
 
 
 def result_of_record(record: DecisionRecord, request_id: str) -> DecisionResult:

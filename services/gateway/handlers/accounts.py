@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from libs.schemas.account import Account, AccountState
-from services.gateway.domain.cursors import Position
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import not_found
 from services.gateway.domain.records import AccountList, Cursor, EquityPoint, Limit, OrderRecord, Page, Window
@@ -53,7 +53,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
         seen_account(deps, key, account_id)
         window = Window(limit, position(cursor))
         found = await deps.records.equity(account_id, aware("from", since), aware("to", until), window)
-        places = [Position(point.at, point_id) for point_id, point in found]
+        places = [PagePosition(point.at, point_id) for point_id, point in found]
         return Page(items=[point for _, point in found], next=next_cursor(places, limit))
 
     @router.get("/{account_id}/orders")
@@ -66,7 +66,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
         """Orders, newest first."""
         seen_account(deps, key, account_id)
         found = await deps.records.orders(account_id, Window(limit, position(cursor)))
-        places = [Position(order.created_at, order.client_order_id) for order in found]
+        places = [PagePosition(order.created_at, order.client_order_id) for order in found]
         return Page(items=found, next=next_cursor(places, limit))
 
     return router

@@ -8,7 +8,7 @@ from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Alert
-from services.gateway.domain.cursors import Position
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import not_found
 from services.gateway.domain.records import AuditEntry, Cursor, Limit, Page, Window
@@ -33,7 +33,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
     ) -> Page[Alert]:
         """What a person should look at, newest first."""
         found = await deps.analytics.alerts(key.accounts, open_only, Window(limit, position(cursor)))
-        return Page(items=found, next=next_cursor([Position(a.created_at, a.alert_id) for a in found], limit))
+        return Page(items=found, next=next_cursor([PagePosition(a.created_at, a.alert_id) for a in found], limit))
 
     @router.post("/alerts/{alert_id}/acknowledge", tags=["strategies"])
     async def acknowledge(alert_id: str, key: Annotated[ApiKey, may_trade]) -> Alert:
@@ -60,7 +60,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
         if subject is not None:
             seen = frozenset({subject}) if seen is None or subject in seen else frozenset()
         found = await deps.analytics.audit(seen, Window(limit, position(cursor)))
-        return Page(items=found, next=next_cursor([Position(one.at, one.event_id) for one in found], limit))
+        return Page(items=found, next=next_cursor([PagePosition(one.at, one.event_id) for one in found], limit))
 
     return router
 

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from libs.schemas.account import Account
 from services.gateway.domain.keys import ApiKey, KeyRefusal, Scope, token_hash
-from services.gateway.domain.problems import Refusal, Refused, not_found
+from services.gateway.domain.problems import Refusal, RequestRefused, not_found
 from services.gateway.ports import Deps
 
 _BEARER = HTTPBearer(auto_error=False, description="an API key of this installation")
@@ -28,7 +28,7 @@ def key_with(deps: Deps, scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
         key = await _identify(deps, credentials.credentials if credentials else None)
         if not key.allows(scope):
             detail = f"this API key lacks the scope {scope.value}"
-            raise Refused(Refusal(HTTPStatus.FORBIDDEN, "scope-missing", detail))
+            raise RequestRefused(Refusal(HTTPStatus.FORBIDDEN, "scope-missing", detail))
         return key
 
     return check
@@ -48,10 +48,10 @@ async def _identify(deps: Deps, token: str | None) -> ApiKey:
     return key
 
 
-def _unauthorized(why: KeyRefusal) -> Refused:
+def _unauthorized(why: KeyRefusal) -> RequestRefused:
     challenge = "Bearer" if why is KeyRefusal.MISSING else 'Bearer error="invalid_token"'
     refusal = Refusal(HTTPStatus.UNAUTHORIZED, f"key-{why.value}", _WORDS[why], headers={"WWW-Authenticate": challenge})
-    return Refused(refusal)
+    return RequestRefused(refusal)
 
 
 def seen_account(deps: Deps, key: ApiKey, account_id: str) -> Account:

@@ -5,7 +5,7 @@ from typing import TypeVar
 from fastapi import Response
 
 from libs.configuration import configuration
-from libs.configuration.configuration import By, ConfigRefusal, Stored
+from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal
 from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
 from services.gateway.domain.configuring import refusal_of
@@ -28,7 +28,7 @@ def granted(made: T | configuration.Refused) -> T:
     raise refusal_of(made.why.value, made.message, made.field)
 
 
-def tagged(response: Response, stored: Stored[Account] | Stored[TradingStrategy]) -> None:
+def tagged(response: Response, stored: ConfigEntry[Account] | ConfigEntry[TradingStrategy]) -> None:
     """The version as an ETag, for If-Match of the next change."""
     response.headers["ETag"] = f'"{stored.body.version}"'
 
@@ -41,7 +41,9 @@ def may_change(deps: Deps, key: ApiKey, strategy_id: str) -> None:
         raise refusal_of(ConfigRefusal.IN_USE.value, message, None)
 
 
-def found_strategy(strategy_id: str, made: Stored[TradingStrategy] | configuration.Refused) -> Stored[TradingStrategy]:
+def found_strategy(
+    strategy_id: str, made: ConfigEntry[TradingStrategy] | configuration.Refused
+) -> ConfigEntry[TradingStrategy]:
     if isinstance(made, configuration.Refused) and made.why is ConfigRefusal.MISSING:
         raise not_found(f"strategy {strategy_id[:32]}")
     return granted(made)

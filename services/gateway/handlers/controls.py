@@ -10,7 +10,7 @@ from libs.configuration.controls import requested, still_to_do
 from libs.schemas.subjects import ALL_ACCOUNTS
 from services.gateway.domain.controls import ControlBody, ControlTaken, control_id
 from services.gateway.domain.keys import ApiKey, Scope
-from services.gateway.domain.problems import Refusal, Refused
+from services.gateway.domain.problems import Refusal, RequestRefused
 from services.gateway.handlers.auth import key_with, seen_account
 from services.gateway.handlers.changes import by
 from services.gateway.handlers.errors import PROBLEMS
@@ -52,7 +52,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
         """Set what every account may do, those that are made later included."""
         if key.accounts is not None:
             detail = "this API key is for certain accounts; control each of them, or take a key for all accounts"
-            raise Refused(Refusal(HTTPStatus.FORBIDDEN, "not-for-all-accounts", detail))
+            raise RequestRefused(Refusal(HTTPStatus.FORBIDDEN, "not-for-all-accounts", detail))
         return await _taken(deps, key, ALL_ACCOUNTS, body, response, idempotency_key)
 
     return router
@@ -85,5 +85,5 @@ async def _id(deps: Deps, key: ApiKey, scope: str, body: ControlBody, idempotenc
     claim = await deps.claims.claim(key.key_id, idempotency_key, fingerprint, deps.clock.wall())
     if claim.fingerprint != fingerprint:
         detail = "this Idempotency-Key was used with another content; take a new one"
-        raise Refused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
+        raise RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
     return control_id(key.key_id, idempotency_key, claim.first_seen.isoformat(timespec="milliseconds"))

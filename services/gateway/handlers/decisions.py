@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from libs.schemas.analytics import DecisionResult
 from libs.schemas.base import AccountId, Name, StrategyId, Symbol
 from libs.schemas.decision import Action
-from services.gateway.domain.cursors import Position
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.keys import ApiKey, Scope
-from services.gateway.domain.problems import Refusal, Refused, invalid, not_found
+from services.gateway.domain.problems import Refusal, RequestRefused, invalid, not_found
 from services.gateway.domain.records import (
     Cursor,
     DecisionRecord,
@@ -112,7 +112,7 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         )
         window = Window(limit, position(cursor))
         found = await deps.records.history(wanted, window)
-        places = [Position(entry.created_at, entry.decision_id) for entry in found]
+        places = [PagePosition(entry.created_at, entry.decision_id) for entry in found]
         return Page(items=found, next=next_cursor(places, limit))
 
     @router.get("/{decision_id}")
@@ -140,7 +140,7 @@ async def _ids(deps: Deps, request: Request, key: ApiKey, wish: GenerateRequest,
         claim = await deps.claims.claim(key.key_id, idempotency_key, wish.fingerprint, deps.clock.wall())
         if claim.fingerprint != wish.fingerprint:
             detail = "this Idempotency-Key was used with another content; take a new one"
-            raise Refused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
+            raise RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
         return ids_of(wish.account_id, idempotent_request_id(key.key_id, idempotency_key, claim.first_seen))
     if request.state.request_id_given:
         named = traced_request_id(key.key_id, request.state.request_id, wish.fingerprint)
@@ -154,7 +154,7 @@ def _cause(request: Request) -> dict[str, str]:
     return {"traceparent": given} if _TRACEPARENT.fullmatch(given) else {}
 
 
-def _no_answer(waited_s: float, location: str) -> Refused:
+def _no_answer(waited_s: float, location: str) -> RequestRefused:
     detail = f"no decision within {waited_s:g} s; it is not lost: look at Location later"
     headers = {"Location": location, "Retry-After": "5"}
-    return Refused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no-answer-in-time", detail, headers=headers))
+    return RequestRefused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no-answer-in-time", detail, headers=headers))

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from libs.runtime.errors import Unavailable
-from services.gateway.domain.problems import Away, Problem, Refusal, Refused, away
+from services.gateway.domain.problems import Away, Problem, Refusal, RequestRefused, away
 from services.gateway.handlers.edge import TOO_LARGE, problem_response
 
 _CODES = (401, 403, 404, 409, 412, 413, 422, 503)
@@ -27,7 +27,7 @@ def install(app: FastAPI) -> None:
         return problem_response(refusal, request.scope)
 
     async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refused)  # noqa: S101 - narrows for the type checker, as registered below
+        assert isinstance(error, RequestRefused)  # noqa: S101 - narrows for the type checker, as registered below
         return answer(request, error.refusal)
 
     async def gone(request: Request, error: Exception) -> Response:
@@ -48,7 +48,7 @@ def install(app: FastAPI) -> None:
     async def fault(request: Request, error: Exception) -> Response:
         return answer(request, _FAULT)
 
-    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestRefused, refused)
     app.add_exception_handler(Away, gone)
     app.add_exception_handler(Unavailable, unavailable)
     app.add_exception_handler(RequestValidationError, bad_request)

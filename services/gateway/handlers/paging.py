@@ -3,16 +3,16 @@
 from datetime import datetime
 
 from services.gateway.domain import cursors
-from services.gateway.domain.cursors import Position
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.problems import invalid
 
 
-def next_cursor(positions: list[Position], limit: int) -> str | None:
+def next_cursor(positions: list[PagePosition], limit: int) -> str | None:
     """The cursor after a full page; a page that is not full is the last one."""
     return cursors.encode(positions[-1]) if len(positions) == limit else None
 
 
-def position(cursor: str | None) -> Position | None:
+def position(cursor: str | None) -> PagePosition | None:
     """Where a page begins. Refuses a text that is no cursor."""
     if cursor is None:
         return None

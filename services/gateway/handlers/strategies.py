@@ -13,7 +13,6 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key
 from libs.strategies.sample import samples
 from services.gateway.domain.configuring import (
-    Assignment,
     Assignments,
     ChangedAccount,
     Checked,
@@ -21,6 +20,7 @@ from services.gateway.domain.configuring import (
     PreviewBody,
     Previewed,
     Reason,
+    StrategyAssignment,
     StrategyBody,
     StrategyList,
     StrategySummary,
@@ -163,7 +163,7 @@ def _of_accounts(router: APIRouter, deps: Deps) -> None:
         account = seen_account(deps, key, account_id)
         found = assignments(await deps.desk.store.history(account_key(account_id)))
         history = [
-            Assignment(strategy_id=name, account_version=version, who=who.who, why=who.why, at=at)
+            StrategyAssignment(strategy_id=name, account_version=version, who=who.who, why=who.why, at=at)
             for at, who, name, version in found
         ]
         return Assignments(account_id=account_id, strategy_id=account.strategy_id, history=history)

@@ -8,7 +8,7 @@ from libs.runtime.errors import Unavailable
 from services.ledger.domain.advisories import StoredMessage
 
 
-class NatsLog:
+class NatsEventLog:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._configuration = KvConfigStore(bus)

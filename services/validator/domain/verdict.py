@@ -14,7 +14,7 @@ Terminal = DecisionValidated | DecisionRejected | DecisionEvaluated
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedDecision:
     """A judgement with what it was made on. `seconds` is how long judging took."""
 
     decision: TradingDecision
@@ -45,7 +45,7 @@ def _rejected(proposal: DecisionProposed, reason: RejectReason, detail: str, now
     )
 
 
-def terminal(proposal: DecisionProposed, result: Judged) -> Terminal:
+def terminal(proposal: DecisionProposed, result: JudgedDecision) -> Terminal:
     """A shadow arm and a dry run are evaluated whatever the verdicts; nothing left to do is a rejection."""
     status, now = result.judgement.status, result.facts.as_of
     if proposal.dry_run or proposal.arm.shadow:
@@ -87,7 +87,7 @@ def _identity(proposal: DecisionProposed) -> dict[str, Any]:
     }
 
 
-def _found(proposal: DecisionProposed, result: Judged) -> dict[str, Any]:
+def _found(proposal: DecisionProposed, result: JudgedDecision) -> dict[str, Any]:
     return {
         "account_version": result.facts.account_version,
         "decision": result.decision,

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.analytics.usage import Call, percentile, usage
+from libs.analytics.usage import UsageCall, percentile, usage
 from libs.schemas.decision import TokenUsage
 
 T0 = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def call(**more: Any) -> Call:
+def call(**more: Any) -> UsageCall:
     values: dict[str, Any] = {
         "account_id": "acc1", "strategy_id": "swing", "model": "gpt", "at": T0, "outcome": "ok", "latency_ms": 100.0,
         "cost_usd": 0.01, "tokens": TokenUsage(prompt=1_000, completion=100, reasoning=40, cached=500),
     }  # fmt: skip
-    return Call(**(values | more))
+    return UsageCall(**(values | more))
 
 
 def test_calls_are_summed_by_outcome_model_account_strategy_session_and_day() -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from libs.configuration.accounts import Accounts
-from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Stored, by_of, updated
+from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, Configuration, Refused, by_of, updated
 from libs.configuration.strategies import Strategies, assignments
 from libs.configuration.templates import JinjaTemplates
 from libs.schemas.account import Account
@@ -30,8 +30,8 @@ class Desk:
 
     async def filled(self) -> "Desk":
         for name in ("trend", "other"):
-            assert isinstance(await self.strategies.add(strategy(strategy_id=name, version=1), BY), Stored)
-        assert isinstance(await self.accounts.add(account(), BY), Stored)
+            assert isinstance(await self.strategies.add(strategy(strategy_id=name, version=1), BY), ConfigEntry)
+        assert isinstance(await self.accounts.add(account(), BY), ConfigEntry)
         return self
 
 
@@ -40,8 +40,8 @@ async def desk() -> Desk:
     return await Desk().filled()
 
 
-def body(found: Stored[Account] | Refused) -> Account:
-    assert isinstance(found, Stored), found
+def body(found: ConfigEntry[Account] | Refused) -> Account:
+    assert isinstance(found, ConfigEntry), found
     return found.body
 
 
@@ -122,7 +122,7 @@ async def test_an_account_is_paused_and_resumed(desk: Desk) -> None:
 async def test_every_version_of_a_strategy_stays_readable(desk: Desk) -> None:
     for n in (2, 3):
         changed = await desk.strategies.change("trend", {"max_positions": n + 2}, By("anna", f"step {n}"))
-        assert isinstance(changed, Stored)
+        assert isinstance(changed, ConfigEntry)
         assert changed.body.version == n
     found = await desk.strategies.versions("trend")
     assert [(one.version, one.max_positions, one.changed_because) for one in found] == [
@@ -131,20 +131,20 @@ async def test_every_version_of_a_strategy_stays_readable(desk: Desk) -> None:
         (1, 3, "a test"),
     ]
     first = await desk.strategies.get("trend", 1)
-    assert isinstance(first, Stored)
+    assert isinstance(first, ConfigEntry)
     assert first.body.max_positions == 3
 
 
 async def test_a_version_whose_copy_a_crash_prevented_is_copied_before_the_next_one(desk: Desk) -> None:
     left = strategy(version=2, max_positions=9)
     desk.store.put_now(strategy_key("trend"), left.model_dump_json().encode(), BY)
-    assert isinstance(await desk.strategies.change("trend", {"max_positions": 4}, BY), Stored)
+    assert isinstance(await desk.strategies.change("trend", {"max_positions": 4}, BY), ConfigEntry)
     assert [one.max_positions for one in await desk.strategies.versions("trend")] == [4, 9, 3]
 
 
 async def test_an_id_and_a_version_in_a_file_change_nothing(desk: Desk) -> None:
     changed = await desk.strategies.change("trend", {"strategy_id": "x", "version": 70, "max_positions": 4}, BY)
-    assert isinstance(changed, Stored)
+    assert isinstance(changed, ConfigEntry)
     assert (changed.body.strategy_id, changed.body.version) == ("trend", 2)
 
 
@@ -189,7 +189,7 @@ async def test_a_strategy_in_use_cannot_be_deleted_and_another_one_can(desk: Des
     assert why(await desk.strategies.get("other")) is ConfigRefusal.MISSING
     assert [one.version for one in await desk.strategies.versions("other")] == [1]
     again = await desk.strategies.add(strategy(strategy_id="other"), BY)
-    assert isinstance(again, Stored)
+    assert isinstance(again, ConfigEntry)
     assert again.body.version == 2
 
 
@@ -203,7 +203,7 @@ async def test_a_strategy_that_is_assigned_while_it_is_deleted_comes_back(desk: 
     desk.store.before_put = lambda key: meanwhile(key) if key == strategy_key("other") else None
     assert why(await desk.strategies.delete("other", BY)) is ConfigRefusal.IN_USE
     found = await desk.strategies.get("other")
-    assert isinstance(found, Stored)
+    assert isinstance(found, ConfigEntry)
     assert found.body.model_copy(update={"version": 1}) == (await desk.strategies.versions("other"))[-1]
 
 

@@ -12,7 +12,7 @@ from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from services.decider.application.deciding import decide
 from services.decider.domain.gate import Denial, Denied
-from services.decider.domain.policy import Limits
+from services.decider.domain.policy import CallLimits
 from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.handlers import routes
@@ -230,7 +230,7 @@ async def test_the_time_of_an_earlier_delivery_counts_for_the_deadline() -> None
 
 
 async def test_calls_end_at_the_deadline() -> None:
-    proposal, models = await run(*[failed(Outcome.TIMEOUT)] * 2, took_s=60, limits=Limits(deadline_s=20))
+    proposal, models = await run(*[failed(Outcome.TIMEOUT)] * 2, took_s=60, limits=CallLimits(deadline_s=20))
     assert proposal.abstain_reason == "timeout"
     assert [timeout_s for _, _, timeout_s in models.calls] == [20]
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import models_file
 from services.decider.application.deciding import decide
-from services.decider.domain.authentication import Check, Verdict
+from services.decider.domain.authentication import Check, KeyVerdict
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.metrics import DeciderMetrics
 from tests.fakes.decider_contexts import NOW, asset, context
@@ -61,8 +61,8 @@ async def test_models_of_an_own_server_share_one_label() -> None:
 def test_a_key_is_a_gauge_and_a_line_of_health() -> None:
     registry = CollectorRegistry()
     metrics = DeciderMetrics(registry, models_file.load(CONFIG), lambda: NOW)
-    for verdict, gauge in ((Verdict.VALID, 1), (Verdict.REFUSED, 0), (Verdict.UNREACHABLE, -1)):
+    for verdict, gauge in ((KeyVerdict.VALID, 1), (KeyVerdict.REFUSED, 0), (KeyVerdict.UNREACHABLE, -1)):
         metrics.checked(Check("openrouter", (GPT,), verdict, "HTTP 200", "x", NOW))
         assert registry.get_sample_value("perpetua_decider_key_valid", {"provider": "openrouter"}) == gauge
         assert metrics.health.detail()["authentication"][0]["verdict"] == verdict
-        assert metrics.health.detail()["healthy"] is (verdict is Verdict.VALID)
+        assert metrics.health.detail()["healthy"] is (verdict is KeyVerdict.VALID)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.configuration.templates import JinjaTemplates, Page
+from libs.configuration.templates import JinjaTemplates, RenderedPage
 from libs.risk.judge import judge
 from libs.risk.values import AccountView, Judgement, Limits, PositionView
 from libs.schemas.account import Account, PositionSide
@@ -47,7 +47,7 @@ def made(name: str, **changes: Any) -> TradingContext:
     return context(account_state=account(active_strategy=shipped(name), **changes))
 
 
-def page(name: str, **changes: Any) -> Page:
+def page(name: str, **changes: Any) -> RenderedPage:
     return JinjaTemplates().page(shipped(name).prompt_template, template_variables(made(name, **changes)))
 
 

@@ -15,10 +15,10 @@ from services.executor.domain.control import control
 from services.executor.domain.plan import orders, plan
 from services.executor.domain.quote import Market
 from services.executor.domain.timers import ailing, tended
-from services.executor.domain.trading import Bounds
+from services.executor.domain.trading import TradingBounds
 from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, quote, strategy, validated, working
 
-BOUNDS = Bounds(max_daily_loss=D(2), max_drawdown=D(30))
+BOUNDS = TradingBounds(max_daily_loss=D(2), max_drawdown=D(30))
 
 
 def at(price: float, seconds: float, **over: object) -> Market:
@@ -139,15 +139,15 @@ def test_repeated_venue_errors_reduce() -> None:
 @pytest.mark.parametrize(("price", "state"), [(20_000, "halted"), (49_000, "active")])
 def test_a_deep_drawdown_halts(price: float, state: str) -> None:
     held = replace(book(), peak=D(10_000), wallet=D(6_900) if state == "halted" else D(9_900))
-    assert tended(Turn(held), at(price, 1), Bounds(max_drawdown=D(30))).book.trading_state == state
+    assert tended(Turn(held), at(price, 1), TradingBounds(max_drawdown=D(30))).book.trading_state == state
 
 
 @pytest.mark.parametrize(
     ("bounds", "state"),
-    [(Bounds(max_drawdown=D(30)), "active"), (Bounds(max_daily_loss=D(2)), "reducing")],
+    [(TradingBounds(max_drawdown=D(30)), "active"), (TradingBounds(max_daily_loss=D(2)), "reducing")],
     ids=["a drawdown is counted anew", "the daily loss is not forgiven"],
 )
-def test_a_person_may_let_an_account_trade_again(bounds: Bounds, state: str) -> None:
+def test_a_person_may_let_an_account_trade_again(bounds: TradingBounds, state: str) -> None:
     halted = tended(Turn(replace(book(), wallet=D(6_000))), at(50_000, 1), bounds)
     assert halted.book.trading_state != "active"
     body = ControlRequested(control_id="c-1", scope="paper-1", state="active", reason="seen", by="me", requested_at=NOW)

@@ -5,9 +5,9 @@ from decimal import Decimal as D
 import pytest
 
 from libs.schemas.account import TradingState
-from services.executor.domain.trading import Bounds, Cause, Vitals, after_rollover, automatic
+from services.executor.domain.trading import MoveCause, TradingBounds, Vitals, after_rollover, automatic
 
-BOUNDS = Bounds(max_daily_loss=D(5), max_drawdown=D(30))
+BOUNDS = TradingBounds(max_daily_loss=D(5), max_drawdown=D(30))
 
 
 def vitals(equity: int = 10_000, **over: object) -> Vitals:
@@ -19,15 +19,15 @@ def vitals(equity: int = 10_000, **over: object) -> Vitals:
     ("state", "now", "moved", "cause"),
     [
         ("active", vitals(9_501), None, None),
-        ("active", vitals(9_500), "reducing", Cause.DAILY_LOSS),
-        ("active", vitals(9_600, transfers=D(100)), "reducing", Cause.DAILY_LOSS),
+        ("active", vitals(9_500), "reducing", MoveCause.DAILY_LOSS),
+        ("active", vitals(9_600, transfers=D(100)), "reducing", MoveCause.DAILY_LOSS),
         ("active", vitals(9_400, transfers=D(-200)), None, None),
         ("reducing", vitals(9_000), None, None),
-        ("active", vitals(9_900, peak=D(14_200)), "halted", Cause.DRAWDOWN),
-        ("reducing", vitals(7_000), "halted", Cause.DRAWDOWN),
+        ("active", vitals(9_900, peak=D(14_200)), "halted", MoveCause.DRAWDOWN),
+        ("reducing", vitals(7_000), "halted", MoveCause.DRAWDOWN),
         ("halted", vitals(1), None, None),
         ("active", vitals(venue_errors=4), None, None),
-        ("active", vitals(venue_errors=5), "reducing", Cause.VENUE_ERRORS),
+        ("active", vitals(venue_errors=5), "reducing", MoveCause.VENUE_ERRORS),
         ("active", vitals(0, day_open=D(0), peak=D(0)), None, None),
     ],
     ids=[
@@ -44,13 +44,13 @@ def vitals(equity: int = 10_000, **over: object) -> Vitals:
         "an account without money",
     ],
 )
-def test_what_moves_the_state(state: TradingState, now: Vitals, moved: str | None, cause: Cause | None) -> None:
+def test_what_moves_the_state(state: TradingState, now: Vitals, moved: str | None, cause: MoveCause | None) -> None:
     move = automatic(state, now, BOUNDS)
     assert (move.state if move else None, move.cause if move else None) == (moved, cause)
 
 
 def test_without_bounds_nothing_moves() -> None:
-    assert automatic("active", vitals(1), Bounds()) is None
+    assert automatic("active", vitals(1), TradingBounds()) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from libs.schemas.market import MarketTick
 from services.feed.adapters.csv import read_candles
-from services.feed.domain.bars import Bar, bar_ticks, sizes
+from services.feed.domain.bars import MinuteBar, bar_ticks, sizes
 from services.feed.domain.funding import FundingRate
 from tests.fakes.feed_markets import MIDNIGHT, REAL, bars, rate
 
@@ -26,7 +26,7 @@ def fold(ticks: tuple[MarketTick, ...]) -> tuple[float, float, float, float, flo
 
 @given(st.lists(PRICES, min_size=4, max_size=4).map(sorted), st.permutations([1, 2]), VOLUMES)
 def test_any_bar_survives_being_played_and_folded(prices: list[float], inner: list[int], volume: float) -> None:
-    bar = Bar("AAA", MIDNIGHT, prices[inner[0]], prices[3], prices[0], prices[inner[1]], volume)
+    bar = MinuteBar("AAA", MIDNIGHT, prices[inner[0]], prices[3], prices[0], prices[inner[1]], volume)
     assert fold(bar_ticks(bar, "test", None)) == (bar.open, bar.high, bar.low, bar.close, bar.volume)
 
 
@@ -47,7 +47,7 @@ def test_four_sizes_sum_to_the_volume_to_the_last_bit(volume: float) -> None:
     ids=["rising: low first", "falling: high first", "unchanged: as rising"],
 )
 def test_the_order_of_extremes_follows_the_direction(opened: float, closed: float, played: list[float]) -> None:
-    ticks = bar_ticks(Bar("AAA", MIDNIGHT, opened, 12.0, 9.0, closed, 4.0), "test", None)
+    ticks = bar_ticks(MinuteBar("AAA", MIDNIGHT, opened, 12.0, 9.0, closed, 4.0), "test", None)
     assert [tick.price for tick in ticks] == played
 
 
@@ -60,7 +60,7 @@ def test_ticks_are_15_seconds_apart_and_named_after_their_bar() -> None:
 
 @pytest.mark.parametrize("funding", [None, rate(0, -0.0003)], ids=["unknown", "known"])
 def test_ticks_carry_the_funding_that_was_known(funding: FundingRate | None) -> None:
-    (tick, *_) = bar_ticks(Bar("AAA", MIDNIGHT, 1, 1, 1, 1, 0), "test", funding)
+    (tick, *_) = bar_ticks(MinuteBar("AAA", MIDNIGHT, 1, 1, 1, 1, 0), "test", funding)
     assert tick.funding_rate == (funding and -0.0003)
     assert tick.next_funding_time == (funding and MIDNIGHT + timedelta(hours=8))
 

@@ -8,8 +8,8 @@ from libs.schemas.market import Candle, FundingUpdate, MarketTick
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.application import follow
 from services.feed.domain.live import (
-    Missing,
-    Quote,
+    ExchangeQuote,
+    MissingCandles,
     closed_candles,
     paid,
     quiet_tick,
@@ -59,7 +59,7 @@ def test_what_is_no_candle_is_left_out(row: list[Any]) -> None:
 
 
 def test_a_trade_carries_what_else_is_known_and_the_exchanges_own_id() -> None:
-    quote = with_ticker(Quote("BTCUSDT"), {"last": 100.0, "bid": 99.0, "ask": 101.0, "quoteVolume": 5_000.0})
+    quote = with_ticker(ExchangeQuote("BTCUSDT"), {"last": 100.0, "bid": 99.0, "ask": 101.0, "quoteVolume": 5_000.0})
     quote = with_mark(quote, {"markPrice": 100.5, "info": {"r": "0.0001", "T": ms(NOW), "i": "100.4"}})
     tick = trade_tick(quote, {"id": "42", "price": 102.0, "amount": 0.5, "timestamp": ms(NOW)}, "aster")
     assert tick == MarketTick(
@@ -70,14 +70,14 @@ def test_a_trade_carries_what_else_is_known_and_the_exchanges_own_id() -> None:
 
 
 def test_a_book_that_is_crossed_is_left_out_of_the_tick() -> None:
-    quote = with_ticker(Quote("BTCUSDT"), {"last": 100.0, "bid": 101.0, "ask": 99.0})
+    quote = with_ticker(ExchangeQuote("BTCUSDT"), {"last": 100.0, "bid": 101.0, "ask": 99.0})
     tick = quiet_tick(quote, NOW, "aster")
     assert tick is not None
     assert (tick.bid, tick.ask) == (None, None)
 
 
 def test_funding_is_paid_when_the_next_boundary_moves_on() -> None:
-    before = with_mark(Quote("BTCUSDT"), {"markPrice": 100.0, "info": {"r": "0.0002", "T": ms(NOW)}})
+    before = with_mark(ExchangeQuote("BTCUSDT"), {"markPrice": 100.0, "info": {"r": "0.0002", "T": ms(NOW)}})
     same = with_mark(before, {"markPrice": 101.0, "info": {"r": "0.0003", "T": ms(NOW)}})
     after = with_mark(same, {"markPrice": 102.0, "info": {"r": "0.0001", "T": ms(NOW + timedelta(hours=8))}})
     assert paid(before, same) is None
@@ -87,7 +87,7 @@ def test_funding_is_paid_when_the_next_boundary_moves_on() -> None:
 
 
 def test_a_candle_that_never_comes_is_not_asked_for_without_end() -> None:
-    missing = Missing({("BTCUSDT", "1m"): NOW.replace(second=0) - timedelta(minutes=1)})
+    missing = MissingCandles({("BTCUSDT", "1m"): NOW.replace(second=0) - timedelta(minutes=1)})
     asked = [missing.since("BTCUSDT", "1m", NOW) for _ in range(20)]
     assert sum(at is not None for at in asked) == 8
     assert missing.since("BTCUSDT", "1m", NOW + timedelta(minutes=1)) is not None

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from libs.runtime.clock import WallClock
 from services.feed.application import WrongMarket, publish
 from services.feed.domain.recorded import RecordedMarket
-from services.feed.domain.timeline import Market
+from services.feed.domain.timeline import MarketSource
 from services.feed.metrics import FeedMetrics
 from services.feed.ports import Deps, Lockstep, Reached
 from tests.fakes.feed_markets import MIDNIGHT, everything, names, quarter_day
@@ -34,7 +34,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.metrics = FeedMetrics(self.registry)
 
-    def _open(self) -> Market | None:
+    def _open(self) -> MarketSource | None:
         return self.market
 
     @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from services.feed.adapters.synthetic import SyntheticMarket, UnknownSymbol
 from services.feed.domain import synthetic
-from services.feed.domain.bars import MINUTE, Bar, bar_ticks
+from services.feed.domain.bars import MINUTE, MinuteBar, bar_ticks
 from services.feed.domain.timeframes import candle
 from services.feed.domain.timeline import moments, resumed
 
@@ -26,7 +26,7 @@ def market(seed: int = 7, symbols: tuple[str, ...] = SOME) -> SyntheticMarket:
     return SyntheticMarket(seed, symbols, start_day=DAYS + 1, history_days=DAYS)
 
 
-def history(of: SyntheticMarket, symbol: str) -> list[Bar]:
+def history(of: SyntheticMarket, symbol: str) -> list[MinuteBar]:
     return of.bars(symbol, of.begins, of.starts)
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from libs.perps.entry import Holding, add_to, apply_fill, reduce
+from libs.perps.entry import EnteredPosition, add_to, apply_fill, reduce
 from libs.perps.fees import fee, fee_on, impact
 from libs.perps.filters import round_passive, round_price, round_stop, round_target, triggered, truncate
 from libs.perps.funding import payment, per_eight_hours
@@ -140,25 +140,27 @@ def test_funding_is_paid_by_longs_when_the_rate_is_positive() -> None:
 
 
 def test_reducing_keeps_the_entry_and_realises() -> None:
-    after, first = apply_fill(Holding("long", D(3), D(50_000)), "short", D(1), D(52_000))
-    assert (after, first) == (Holding("long", D(2), D(50_000)), D(2_000))
+    after, first = apply_fill(EnteredPosition("long", D(3), D(50_000)), "short", D(1), D(52_000))
+    assert (after, first) == (EnteredPosition("long", D(2), D(50_000)), D(2_000))
     after, second = apply_fill(after, "short", D("1.5"), D(53_000))
-    assert (after, second) == (Holding("long", D(".5"), D(50_000)), D(4_500))
+    assert (after, second) == (EnteredPosition("long", D(".5"), D(50_000)), D(4_500))
 
 
 def test_a_flip_closes_all_and_opens_the_rest_at_the_fills_price() -> None:
-    after, realised = apply_fill(Holding("long", D(1), D(100)), "short", D(3), D(90))
-    assert (after, realised) == (Holding("short", D(2), D(90)), D(-10))
+    after, realised = apply_fill(EnteredPosition("long", D(1), D(100)), "short", D(3), D(90))
+    assert (after, realised) == (EnteredPosition("short", D(2), D(90)), D(-10))
 
 
 def test_closing_all_leaves_nothing() -> None:
-    assert apply_fill(Holding("short", D(1), D(100)), "long", D(1), D(90)) == (None, D(10))
+    assert apply_fill(EnteredPosition("short", D(1), D(100)), "long", D(1), D(90)) == (None, D(10))
 
 
 def test_adding_averages_the_entry() -> None:
     assert add_to(D(1), D(100), D(3), D(200)) == (D(4), D(175))
-    assert apply_fill(None, "long", D(1), D(100)) == (Holding("long", D(1), D(100)), D(0))
-    assert apply_fill(Holding("long", D(1), D(100)), "long", D(3), D(200))[0] == Holding("long", D(4), D(175))
+    assert apply_fill(None, "long", D(1), D(100)) == (EnteredPosition("long", D(1), D(100)), D(0))
+    assert apply_fill(EnteredPosition("long", D(1), D(100)), "long", D(3), D(200))[0] == EnteredPosition(
+        "long", D(4), D(175)
+    )
     assert reduce("short", D(2), D(100), D(90)) == 20
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.perps.entry import Holding, apply_fill
+from libs.perps.entry import EnteredPosition, apply_fill
 from libs.perps.filters import round_passive, round_price, round_stop, round_target, truncate
 from libs.perps.margin import (
     bankruptcy_price,
@@ -144,7 +144,7 @@ def test_rounded_prices_are_positive_and_within_a_tick(price: D, tick: D, up: bo
 def test_realised_and_unrealised_profit_add_up_to_the_cash_flows(
     fills: list[tuple[PositionSide, D, D]], mark: D
 ) -> None:
-    holding: Holding | None = None
+    holding: EnteredPosition | None = None
     realised, cash, net = D(0), D(0), D(0)
     for side, qty, price in fills:
         holding, gained = apply_fill(holding, side, qty, price)

@@ -5,7 +5,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from libs.risk import Judgement, Receipt, SizedOrder, judge
+from libs.risk import Judgement, RuleReceipt, SizedOrder, judge
 from libs.schemas.decision import Action, AssetDecision
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Ladder
@@ -154,7 +154,7 @@ def test_an_instruction_travels_whole() -> None:
 
 
 def test_sizes_of_a_receipt_travel_as_numbers_and_words_as_words() -> None:
-    wire = Receipt("margin", "clamp", Reason.MARGIN_CLAMPED, "cut", D("500.5"), "none").to_wire()
+    wire = RuleReceipt("margin", "clamp", Reason.MARGIN_CLAMPED, "cut", D("500.5"), "none").to_wire()
     assert (wire.before, wire.after) == (500.5, "none")
     assert isinstance(wire.before, float)
 

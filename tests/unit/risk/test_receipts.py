@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from libs.risk import Receipt, Resting, Verdict
+from libs.risk import Resting, RuleReceipt, Verdict
 from libs.schemas.venue import MarginTier
 from tests.unit.risk.samples import (
     BTC,
@@ -250,7 +250,7 @@ def test_a_receipt_says_which_rule_did_what_and_why(judge_it: Callable[[], Verdi
     assert "; ".join(text(receipt) for receipt in judge_it().receipts if receipt.effect != "note") == told
 
 
-def text(receipt: Receipt) -> str:
+def text(receipt: RuleReceipt) -> str:
     sizes = f"{number(receipt.before)} {number(receipt.after)}"
     return f"{receipt.rule} {receipt.effect} {receipt.reason.value} {sizes}: {receipt.message}"
 

@@ -5,18 +5,18 @@ from decimal import Decimal as D
 import pytest
 from prometheus_client import CollectorRegistry
 
-from libs.risk.values import Judgement, Receipt, SizedOrder, Verdict
+from libs.risk.values import Judgement, RuleReceipt, SizedOrder, Verdict
 from libs.schemas.decision import Action
 from libs.schemas.reasons import Reason
 from services.validator.metrics import Outcome, ValidatorMetrics
 
-SIZED = Receipt("sizing", "clamp", Reason.SIZED, "cut", D(500), D(200))
-ALLOWED = Receipt("sizing", "note", Reason.SIZED, "as much", D(500), D(500))
-STOP = Receipt("stop_required", "clamp", Reason.STOP_DEFAULTED, "set", None, D(98))
-NONE_LEFT = Receipt("margin", "deny", Reason.NOTHING_LEFT, "none", D(500), D(0))
+SIZED = RuleReceipt("sizing", "clamp", Reason.SIZED, "cut", D(500), D(200))
+ALLOWED = RuleReceipt("sizing", "note", Reason.SIZED, "as much", D(500), D(500))
+STOP = RuleReceipt("stop_required", "clamp", Reason.STOP_DEFAULTED, "set", None, D(98))
+NONE_LEFT = RuleReceipt("margin", "deny", Reason.NOTHING_LEFT, "none", D(500), D(0))
 
 
-def verdict(outcome: str = "accepted", action: Action = "buy", *receipts: Receipt) -> Verdict:
+def verdict(outcome: str = "accepted", action: Action = "buy", *receipts: RuleReceipt) -> Verdict:
     acts = outcome != "denied" and action != "hold"
     final = SizedOrder("BTCUSDT", action, "buy", D(1)) if acts else None
     return Verdict("BTCUSDT", outcome, action, final, receipts)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ UNPARSED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 CREDENTIALS = {"KEY": "apiKey", "SECRET": "secret", "PASSPHRASE": "password"}
 
 
-class Exchange(Protocol):
+class CcxtExchange(Protocol):
     """What is used of a ccxt exchange besides its methods, which are called by name."""
 
     markets: Any
@@ -56,7 +56,9 @@ class _Response:
 _response: ContextVar[_Response | None] = ContextVar("response", default=None)
 
 
-def open_exchange(venue: Differences, credential: Credential | None, *, demo: bool = False) -> tuple[Exchange, type]:
+def open_exchange(
+    venue: Differences, credential: Credential | None, *, demo: bool = False
+) -> tuple[CcxtExchange, type]:
     """A ccxt.pro exchange and the base class of ccxt's errors. Imports ccxt: 118 MiB, seconds."""
     pro, errors = importlib.import_module("ccxt.pro"), importlib.import_module("ccxt.base.errors")
     config: dict[str, Any] = {"enableRateLimit": False, "timeout": TIMEOUT_MS, "options": dict(venue.options)}
@@ -72,7 +74,7 @@ def open_exchange(venue: Differences, credential: Credential | None, *, demo: bo
     return exchange, errors.BaseError
 
 
-def redirect(exchange: Exchange, base: str) -> None:
+def redirect(exchange: CcxtExchange, base: str) -> None:
     """Send everything to `base` (a fake, a proxy) instead; the host that was meant becomes the head of the path."""
     plain = urlsplit(base)
 
@@ -92,7 +94,12 @@ class Client:
     """`base_error` is the class of all errors of the exchange's library."""
 
     def __init__(
-        self, venue: Differences, exchange: Exchange, base_error: type[Exception], clock: Clock, credential: Credential
+        self,
+        venue: Differences,
+        exchange: CcxtExchange,
+        base_error: type[Exception],
+        clock: Clock,
+        credential: Credential,
     ) -> None:
         self.venue = venue
         self.exchange = exchange

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from cli.ask.board import Board, DecisionRow, PriceRow, decision_line, decision_rows
+from cli.ask.board import DecisionRow, PriceRow, Screen, decision_line, decision_rows
 
 AT = "2025-05-15T03:12:00Z"
 
@@ -85,7 +85,7 @@ def test_holds_in_a_row_become_one_so_that_actions_stay_in_sight() -> None:
     def row(account: str, verdict: str, text: str = "") -> DecisionRow:
         return DecisionRow(datetime(2025, 5, 15, tzinfo=UTC), account, "X", verdict, verdict, text)
 
-    board = Board("real", "http://x", "key", 60)
+    board = Screen("real", "http://x", "key", 60)
     for rows in (
         [row("a", "hold")],
         [row("b", "accepted"), row("b", "denied")],

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.ask.dead import Found
-from cli.ask.dead_replay import Replay, plan
+from cli.ask.dead import NumberedLetter
+from cli.ask.dead_replay import LetterReplay, plan
 from cli.commands.root import app
 from cli.errors import CliError
 from libs.schemas.dead import DeadLetter, DeadLetterError
@@ -14,7 +14,7 @@ from libs.schemas.reasons import DeadLetterCode
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def found(**more: Any) -> Found:
+def found(**more: Any) -> NumberedLetter:
     values: dict[str, Any] = {
         "dead_letter_id": "ORDERS:9:ledger-orders",
         "subject": "order.filled.alpha",
@@ -27,12 +27,12 @@ def found(**more: Any) -> Found:
         "deliveries": 8,
         "at": AT,
     }
-    return Found(1, DeadLetter(**(values | more)), "dead.ORDERS.ledger-orders", b"")
+    return NumberedLetter(1, DeadLetter(**(values | more)), "dead.ORDERS.ledger-orders", b"")
 
 
 def test_a_replay_goes_to_the_original_subject_for_the_durable_that_refused_it() -> None:
     made = plan(found(), 0)
-    assert isinstance(made, Replay)
+    assert isinstance(made, LetterReplay)
     assert (made.subject, made.body) == ("order.filled.alpha", b'{"event_id": "e-1"}')
     assert made.headers == {
         "Nats-Msg-Id": "order.filled:e-1:replay:1",
@@ -43,20 +43,20 @@ def test_a_replay_goes_to_the_original_subject_for_the_durable_that_refused_it()
 
 def test_each_replay_has_an_id_of_its_own_even_when_a_replay_died() -> None:
     again = plan(found(headers={"Nats-Msg-Id": "order.filled:e-1:replay:1"}), 1)
-    assert isinstance(again, Replay)
+    assert isinstance(again, LetterReplay)
     assert again.headers["Nats-Msg-Id"] == "order.filled:e-1:replay:2"
 
 
 def test_a_message_without_an_id_is_named_after_its_letter_and_bytes_come_back_as_they_were() -> None:
     raw = b"\xff\x00"
     made = plan(found(headers={}, body=base64.b64encode(raw).decode(), body_encoding="base64"), 0)
-    assert isinstance(made, Replay)
+    assert isinstance(made, LetterReplay)
     assert made.body == raw and made.headers["Nats-Msg-Id"] == "ORDERS:9:ledger-orders:replay:1"
 
 
 def test_what_the_executor_refused_goes_to_the_stream_that_execution_takes_from() -> None:
     made = plan(found(stream="EXECUTION", subject="execute.3.control.alpha", durable="executor-p03"), 0)
-    assert isinstance(made, Replay)
+    assert isinstance(made, LetterReplay)
     assert made.subject == "control.requested.alpha"
 
 
@@ -82,7 +82,7 @@ def test_is_not_replayed(case: str) -> None:
 
 
 def test_what_is_no_dead_letter_is_not_replayed() -> None:
-    assert "not a dead letter" in str(plan(Found(3, None, "dead.x.y", b"?"), 0))
+    assert "not a dead letter" in str(plan(NumberedLetter(3, None, "dead.x.y", b"?"), 0))
 
 
 @pytest.mark.parametrize("options", [[], ["1", "--all"]])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.project import State
+from cli.project import StateFolder
 from cli.run.environment import worker_argv, worker_env
 from cli.run.plan import WORKERS, Plan
 
@@ -28,7 +28,7 @@ BASE = {
 
 
 def env_of(name: str, plan: Plan | None = None) -> dict[str, str]:
-    plan = plan or Plan(State(Path("/state")), "replay", Path("/data"), 60, ("BTCUSDT", "ETHUSDT"))
+    plan = plan or Plan(StateFolder(Path("/state")), "replay", Path("/data"), 60, ("BTCUSDT", "ETHUSDT"))
     return worker_env(name, 2, plan, URLS, BASE, ops_port=4711, gateway_port=8080)
 
 
@@ -84,7 +84,7 @@ def test_the_feed_is_told_where_and_how_fast_to_replay() -> None:
 
 
 def test_a_synthetic_feed_is_told_its_seed() -> None:
-    made = env_of("feed", Plan(State(Path("/s")), "synthetic", None, 2.5, ("BTCUSDT",), seed=7))
+    made = env_of("feed", Plan(StateFolder(Path("/s")), "synthetic", None, 2.5, ("BTCUSDT",), seed=7))
     assert (made["PERPETUA_FEED"], made["PERPETUA_SPEED"], made["PERPETUA_SEED"]) == ("synthetic", "2.5", "7")
     assert "PERPETUA_DATA_DIR" not in made
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli.errors import CliError
 from cli.files import known_symbols
-from cli.project import CONFIG, State
+from cli.project import CONFIG, StateFolder
 from cli.run.plan import WORKERS, Feed, Plan, make_plan, parse_replicas, traded_symbols
 from services.feed.domain.synthetic import LISTINGS
 
@@ -54,7 +54,7 @@ def test_replicas_that_cannot_be_are_refused_with_the_reason(text: str, said: st
 
 
 def test_a_plan_lists_each_copy_with_the_feed_first() -> None:
-    plan = Plan(State(Path("x")), "replay", None, 60, ("BTCUSDT",), {"decider": 3})
+    plan = Plan(StateFolder(Path("x")), "replay", None, 60, ("BTCUSDT",), {"decider": 3})
     assert plan.workers[0] == ("feed", 1)
     assert [one for one in plan.workers if one[0] == "decider"] == [("decider", 1), ("decider", 2), ("decider", 3)]
     assert len(plan.workers) == len(WORKERS) + 2
@@ -62,7 +62,7 @@ def test_a_plan_lists_each_copy_with_the_feed_first() -> None:
 
 def test_a_folder_belongs_to_one_market() -> None:
     def series(feed: Feed, seed: int | None = None) -> str:
-        return Plan(State(Path("x")), feed, None, 60, ("BTCUSDT",), {}, seed).series
+        return Plan(StateFolder(Path("x")), feed, None, 60, ("BTCUSDT",), {}, seed).series
 
     assert len({series("replay"), series("none"), series("synthetic"), series("synthetic", 2)}) == 4
     assert series("synthetic") == series("synthetic", 1)

@@ -10,7 +10,7 @@ from cli.errors import CliError
 from cli.run import supervisor as supervising
 from cli.run.backoff import Backoff
 from cli.run.supervisor import Supervisor
-from cli.run.workers import Worker
+from cli.run.workers import SupervisedWorker
 
 SLEEPS = "import time; time.sleep(60)"
 STUBBORN = (
@@ -25,9 +25,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def worker(tmp_path: Path, name: str, code: str, *arguments: str) -> Worker:
+def worker(tmp_path: Path, name: str, code: str, *arguments: str) -> SupervisedWorker:
     argv = [sys.executable, "-S", "-c", code, *arguments]
-    return Worker(name, 1, tmp_path / f"{name}-1.log", lambda port: {}, argv)
+    return SupervisedWorker(name, 1, tmp_path / f"{name}-1.log", lambda port: {}, argv)
 
 
 async def always_ready(port: int, path: str) -> tuple[int, str] | None:

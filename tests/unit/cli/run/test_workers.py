@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.run.workers import Worker, exit_words, rotate, said
+from cli.run.workers import SupervisedWorker, exit_words, rotate, said
 from libs.runtime import exits
 
 
@@ -40,7 +40,7 @@ def test_the_logs_of_the_last_starts_are_kept(tmp_path: Path) -> None:
 
 def test_a_worker_that_ended_is_due_after_its_delay_and_tells_its_last_words(tmp_path: Path) -> None:
     code = "import sys; sys.stderr.write('first\\nno such stream\\n\\n'); sys.exit(3)"
-    worker = Worker("feed", 1, tmp_path / "feed-1.log", lambda port: {}, [sys.executable, "-S", "-c", code])
+    worker = SupervisedWorker("feed", 1, tmp_path / "feed-1.log", lambda port: {}, [sys.executable, "-S", "-c", code])
     worker.start(now=100.0)
     assert worker.child is not None
     assert worker.child.ended_within(10)
@@ -73,7 +73,7 @@ def test_a_worker_whose_port_was_taken_meanwhile_gets_another(tmp_path: Path) ->
         ports.append(port)
         return {}
 
-    worker = Worker("feed", 1, tmp_path / "feed-1.log", env, [sys.executable, "-S", "-c", ""])
+    worker = SupervisedWorker("feed", 1, tmp_path / "feed-1.log", env, [sys.executable, "-S", "-c", ""])
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from cli.ask.context import Shown
+from cli.ask.context import ShownContext
 from cli.screen.context_view import complaints, render, seconds
 from libs.schemas.context import TradingContext
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
 
@@ -21,7 +21,7 @@ NOW = at(1_500 * 60 + 5)
 @pytest.fixture
 def context() -> TradingContext:
     """BTC fresh, ETH stale but held, SOL unknown."""
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m", "1h"])
     for minute in range(1_400, 1_500):
         for symbol in ("BTCUSDT", "ETHUSDT"):
@@ -38,7 +38,7 @@ def context() -> TradingContext:
     return made
 
 
-def drawn(shown: Shown) -> list[str]:
+def drawn(shown: ShownContext) -> list[str]:
     console = Console(width=140, color_system=None)
     with console.capture() as captured:
         console.print(render(shown))
@@ -46,7 +46,7 @@ def drawn(shown: Shown) -> list[str]:
 
 
 def test_every_age_and_everything_that_is_missing_is_shown(context: TradingContext) -> None:
-    lines = drawn(Shown(context, NOW, fresh=True))
+    lines = drawn(ShownContext(context, NOW, fresh=True))
     assert lines[0] == "acc1  trend@1  5m 1h  2025-05-06 01:00:05 UTC  built now, for this look alone"
     assert "account version 7, last changed 25 h before" in lines
     (btc,) = [line for line in lines if "103,245.20" in line]
@@ -62,7 +62,7 @@ def test_every_age_and_everything_that_is_missing_is_shown(context: TradingConte
 
 
 def test_a_stored_context_says_how_old_it_is(context: TradingContext) -> None:
-    shown = Shown(context, NOW + timedelta(minutes=12), fresh=False)
+    shown = ShownContext(context, NOW + timedelta(minutes=12), fresh=False)
     assert drawn(shown)[0].endswith(f"{context.context_id}, 12 min old")
     assert shown.age_s == 720
 

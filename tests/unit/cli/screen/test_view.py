@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from cli.ask.board import AccountRow, Board, DecisionRow, PositionRow, PriceRow, ServerRow, WorkerRow
+from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, ServerRow, WorkerRow
 from cli.ask.counts import Counts
 from cli.run.plan import WORKERS
 from cli.screen.view import price, render, sparkline
@@ -24,8 +24,8 @@ SNAPSHOT = """\
 """
 
 
-def board() -> Board:
-    made = Board("real", "http://127.0.0.1:8080", ".perpetua/api_key", 60)
+def board() -> Screen:
+    made = Screen("real", "http://127.0.0.1:8080", ".perpetua/api_key", 60)
     made.servers = [ServerRow("nats", "2.15.1", "nats://127.0.0.1:4222", "bundled")]
     made.workers = [
         WorkerRow(f"{name}-1", "ready", 0, None if name in ("feed", "gateway") else 3, 64.4) for name in WORKERS
@@ -52,7 +52,7 @@ def board() -> Board:
     return made
 
 
-def drawn(shown: Board, width: int, height: int) -> list[str]:
+def drawn(shown: Screen, width: int, height: int) -> list[str]:
     console = Console(width=width, height=height, force_terminal=True, color_system=None, legacy_windows=False)
     with console.capture() as capture:
         console.print(render(shown, width=width, height=height))
@@ -86,7 +86,7 @@ def test_the_newest_decision_is_on_top() -> None:
 
 
 def test_an_empty_board_says_what_it_waits_for() -> None:
-    text = "\n".join(drawn(Board("synthetic", "http://127.0.0.1:1", "k", 60), 100, 30))
+    text = "\n".join(drawn(Screen("synthetic", "http://127.0.0.1:1", "k", 60), 100, 30))
     assert "synthetic market" in text
     assert "waiting for the first tick" in text
     assert "waiting for the first decision" in text

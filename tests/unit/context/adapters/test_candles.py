@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 from libs.runtime.errors import Unavailable
 from libs.schemas.market import Candle
 from services.context.adapters.candles import OwnCandles
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 from services.context.metrics import Metrics
 from tests.fakes.clock import ReadClock
@@ -14,7 +14,7 @@ from tests.fakes.context_values import T0, at, candle, tick
 
 class Bench:
     def __init__(self) -> None:
-        self.market, self.publisher, self.clock = Market(Bounds()), FakePublisher(), ReadClock(T0)
+        self.market, self.publisher, self.clock = MarketState(Bounds()), FakePublisher(), ReadClock(T0)
         metrics = Metrics(CollectorRegistry())
         self.own = OwnCandles(self.market, self.publisher, self.clock, metrics, wait=1.0)
         self.market.on_tick(tick(0, 10), 1)

@@ -17,7 +17,7 @@ from services.context.application.cycles import cycle
 from services.context.application.ends import ended
 from services.context.application.places import facts
 from services.context.application.requests import requested
-from services.context.domain.context import Refusal, rejected
+from services.context.domain.context import ContextRefusal, rejected
 from services.context.domain.inflight import ask, decision_id
 from services.context.ports import Place
 from tests.fakes.context_ports import World
@@ -34,7 +34,7 @@ def asked(world: World, name: str, **more: Any) -> DecisionRequest:
 
 
 def abstained(world: World, body: DecisionRequest) -> DecisionRejected:
-    return rejected(body, Refusal(RejectReason.ABSTAINED, ""), world.clock.now())
+    return rejected(body, ContextRefusal(RejectReason.ABSTAINED, ""), world.clock.now())
 
 
 def validated(world: World, body: DecisionRequest, action: Any = "hold") -> DecisionValidated:
@@ -155,7 +155,7 @@ async def test_a_replica_that_joins_while_the_place_is_freed_is_answered_too(wor
 async def test_every_way_to_end_frees_the_place(world: World, reason: RejectReason) -> None:
     body = asked(world, "r1")
     await requested(world.deps, body)
-    await ended(world.deps, rejected(body, Refusal(reason, ""), world.clock.now()))
+    await ended(world.deps, rejected(body, ContextRefusal(reason, ""), world.clock.now()))
     assert slot(world).holder is None
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from libs.schemas.market import MarketTick
 from services.context.domain.candles import Track
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Bar, Source
 from tests.fakes.context_values import S0, at, candle, tick
 
@@ -59,7 +59,7 @@ def test_five_minutes_made_of_minutes_equal_those_made_of_ticks(
     orders: tuple[list[MarketTick], list[MarketTick]],
 ) -> None:
     ticks, _ = orders
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m"])
     for n, t in enumerate([tick(0, 1.0), *(t for t in ticks if t.ts != at(0)), tick(900, 1.0)]):
         market.on_tick(t, n)
@@ -89,7 +89,7 @@ def test_a_candle_is_not_there_before_its_end_is_beyond_the_bound() -> None:
 
 
 def test_the_clock_closes_a_candle_that_no_tick_closes() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.on_tick(tick(10, 10), 1)
     market.close_due(at(61.9))
     assert not market.closed("BTCUSDT", "1m", S0 + 60)
@@ -105,7 +105,7 @@ def test_an_empty_minute_is_flat_with_no_volume_and_no_trades() -> None:
 
 
 def test_a_silent_symbol_gets_no_flat_candles_by_the_clock_and_all_of_them_when_it_speaks_again() -> None:
-    market = Market(Bounds(max_tick_age=45))
+    market = MarketState(Bounds(max_tick_age=45))
     market.on_tick(tick(10, 10), 1)
     for minute in range(1, 6):
         market.close_due(at(60 * minute + 2))
@@ -160,7 +160,7 @@ def test_a_tick_beyond_the_bound_is_counted_and_dropped() -> None:
 
 
 def test_minutes_that_began_before_all_ticks_were_seen_are_not_candles() -> None:
-    market = Market(Bounds(), since=None)
+    market = MarketState(Bounds(), since=None)
     for n, second in enumerate((30, 70, 130, 200)):
         market.on_tick(tick(second, 10), n)
     series = market.series("BTCUSDT", "1m")
@@ -169,7 +169,7 @@ def test_minutes_that_began_before_all_ticks_were_seen_are_not_candles() -> None
 
 
 def test_ticks_go_on_where_the_candles_of_the_log_end() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     for minute in range(3):
         market.on_candle(candle(minute, 50.0 + minute), Source.FEED)
     market.on_tick(tick(305, 60), 1)

@@ -8,7 +8,7 @@ from libs.schemas import ids
 from libs.schemas.inflight import Holder, InFlight, Taken, Waiting
 from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import OrderReason
-from services.context.domain.causes import Quote, executed, first, funding_near, moved, request
+from services.context.domain.causes import NewestPrice, executed, first, funding_near, moved, request
 from services.context.domain.triggers import Asked, fires
 from tests.fakes.context_values import account, at, position, state
 from tests.fakes.context_values import request as request_of
@@ -35,11 +35,11 @@ def waiting(version: int = 0, **more: Any) -> Waiting:
     return Waiting(request=request_of(at(0), **more), account_version=version)
 
 
-def quotes(seconds: float = 60, **prices: float) -> dict[str, Quote]:
-    return {symbol: Quote(price, at(seconds)) for symbol, price in prices.items()}
+def quotes(seconds: float = 60, **prices: float) -> dict[str, NewestPrice]:
+    return {symbol: NewestPrice(price, at(seconds)) for symbol, price in prices.items()}
 
 
-MOVES: dict[str, tuple[InFlight | None, dict[str, Quote], bool]] = {
+MOVES: dict[str, tuple[InFlight | None, dict[str, NewestPrice], bool]] = {
     "up to the threshold": (slot(taken()), quotes(BTCUSDT=101.0), True),
     "down beyond it": (slot(taken()), quotes(BTCUSDT=98.0), True),
     "within it": (slot(taken()), quotes(BTCUSDT=100.99, ETHUSDT=9.91), False),

@@ -11,17 +11,17 @@ from libs.schemas.context import TradingContext
 from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import ContextErrorCode, RejectReason
 from services.context.domain.assets import Studies, read
-from services.context.domain.context import Refusal, Subject, build, rejected
-from services.context.domain.market import Bounds, Market
+from services.context.domain.context import ContextRefusal, Subject, build, rejected
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
 
 NOW = at(1_500 * 60 + 5)
 
 
-def market(**ages: float) -> Market:
+def market(**ages: float) -> MarketState:
     """A day of candles of each symbol, and a tick that is so many seconds old at NOW."""
-    made = Market(Bounds())
+    made = MarketState(Bounds())
     made.use(["5m"])
     for symbol, age in ages.items():
         for minute in range(1_500):
@@ -30,7 +30,7 @@ def market(**ages: float) -> Market:
     return made
 
 
-def context(made: Market, **more: Any) -> TradingContext | Refusal:
+def context(made: MarketState, **more: Any) -> TradingContext | ContextRefusal:
     subject = Subject(
         more.pop("account", account(symbols=("BTCUSDT", "ETHUSDT"))),
         more.pop("strategy", strategy("5m", "1m")),
@@ -39,7 +39,7 @@ def context(made: Market, **more: Any) -> TradingContext | Refusal:
     return build(request(NOW, **more), subject, made, Studies(made), NOW)
 
 
-def built(made: Market, **more: Any) -> TradingContext:
+def built(made: MarketState, **more: Any) -> TradingContext:
     found = context(made, **more)
     assert isinstance(found, TradingContext), found
     return found
@@ -118,7 +118,7 @@ def test_what_there_is_no_room_for_is_named() -> None:
 def test_an_account_whose_figures_no_field_holds_is_refused_with_the_fields_named() -> None:
     huge = position(quantity=Decimal(10**13))
     found = context(market(BTCUSDT=1), state=state(positions=(huge,), version=8))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, ContextRefusal)
     assert (found.reason, found.account_version) == (RejectReason.NO_STATE, 8)
     assert found.detail.startswith("notional: beyond what an account can be")
 
@@ -154,14 +154,14 @@ def test_the_shortest_timeframe_is_the_interval_the_longest_the_long_one_and_all
 )
 def test_without_a_fresh_asset_there_is_no_context(name: str, ages: dict[str, float], held: tuple[str, ...]) -> None:
     found = context(market(**ages), state=state(positions=tuple(position(s) for s in held)))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, ContextRefusal)
     assert found.reason is RejectReason.NO_MARKET
     event = rejected(request(NOW), found, NOW)
     assert event.decision_id == ids.decision_id(ids.context_id("acc1", "request:r1"), "live")
 
 
 def test_an_asset_whose_newest_candle_is_missing_is_left_out() -> None:
-    made = Market(Bounds(), since=None)
+    made = MarketState(Bounds(), since=None)
     for minute in range(1_498):
         made.on_candle(candle(minute), Source.FEED)
     made.on_candle(candle(1_499, symbol="ETHUSDT"), Source.FEED)
@@ -176,7 +176,7 @@ def test_an_asset_whose_newest_candle_is_missing_is_left_out() -> None:
 
 
 def test_a_short_warm_up_and_a_short_history_are_named() -> None:
-    made = Market(Bounds())
+    made = MarketState(Bounds())
     made.use(["5m"])
     for minute in range(1_460, 1_500):
         made.on_candle(candle(minute), Source.FEED)
@@ -194,7 +194,7 @@ def test_a_short_warm_up_and_a_short_history_are_named() -> None:
 
 
 def test_the_venues_own_24_hours_stand_in_for_missing_candles() -> None:
-    made = Market(Bounds())
+    made = MarketState(Bounds())
     made.on_candle(candle(1_499), Source.FEED)
     made.on_tick(tick(1_500 * 60 + 4, 110, price_24h_ago=100.0, volume_24h_quote=5e6), 1)
     asset = built(made, account=account(), strategy=strategy("1m")).market_data.assets["BTCUSDT"]
@@ -204,7 +204,7 @@ def test_the_venues_own_24_hours_stand_in_for_missing_candles() -> None:
 
 def test_a_gap_in_the_candles_is_named() -> None:
     made = market(BTCUSDT=1)
-    gapped = Market(Bounds())
+    gapped = MarketState(Bounds())
     for minute in range(1_500):
         if minute not in (1_300, 1_400, 1_401, 1_402):
             gapped.on_candle(candle(minute), Source.FEED)

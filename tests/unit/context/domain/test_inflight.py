@@ -5,7 +5,16 @@ import pytest
 
 from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.inflight import InFlight
-from services.context.domain.inflight import MAX_LINE, Course, Facts, ask, decision_id, known, overdue, release
+from services.context.domain.inflight import (
+    MAX_LINE,
+    PlaceFacts,
+    RequestCourse,
+    ask,
+    decision_id,
+    known,
+    overdue,
+    release,
+)
 from tests.fakes.context_values import at, request
 
 EMPTY = InFlight(account_id="acc1")
@@ -15,8 +24,8 @@ def wanted(name: str, seconds: float = 0, **more: Any) -> DecisionRequest:
     return request(at(seconds), request_id=name, cycle=f"request:{name}", **more)
 
 
-def facts(seconds: float = 0, version: int = 1) -> Facts:
-    return Facts(at(seconds), at(seconds + 120), version, {"BTCUSDT": 100.0})
+def facts(seconds: float = 0, version: int = 1) -> PlaceFacts:
+    return PlaceFacts(at(seconds), at(seconds + 120), version, {"BTCUSDT": 100.0})
 
 
 def held(*behind: DecisionRequest) -> InFlight:
@@ -32,21 +41,24 @@ def first_decision() -> str:
 
 def test_the_first_request_takes_the_free_place() -> None:
     asking = ask(EMPTY, wanted("first"), facts(5, version=7))
-    assert asking.course is Course.TAKE and asking.slot.holder is not None
+    assert asking.course is RequestCourse.TAKE and asking.slot.holder is not None
     assert asking.slot.holder.decision_id == first_decision()
     assert (asking.slot.holder.account_version, asking.slot.holder.taken_at) == (7, at(5))
 
 
-COURSES: dict[str, tuple[DecisionRequest, Course]] = {
-    "the holder, delivered again": (wanted("first"), Course.GO_ON),
-    "an identical one": (wanted("second"), Course.JOIN),
-    "an identical one whose facts are known": (wanted("second", facts_since=at(0), account_version=1), Course.JOIN),
-    "one about newer facts": (wanted("second", facts_since=at(1)), Course.WAIT),
-    "one about a newer account": (wanted("second", account_version=2), Course.WAIT),
-    "other symbols": (wanted("second", symbols=("BTCUSDT",)), Course.WAIT),
-    "another strategy": (wanted("second", strategy_override="x"), Course.WAIT),
-    "another model": (wanted("second", model="m"), Course.WAIT),
-    "another flag": (wanted("second", force_refresh=True), Course.WAIT),
+COURSES: dict[str, tuple[DecisionRequest, RequestCourse]] = {
+    "the holder, delivered again": (wanted("first"), RequestCourse.GO_ON),
+    "an identical one": (wanted("second"), RequestCourse.JOIN),
+    "an identical one whose facts are known": (
+        wanted("second", facts_since=at(0), account_version=1),
+        RequestCourse.JOIN,
+    ),
+    "one about newer facts": (wanted("second", facts_since=at(1)), RequestCourse.WAIT),
+    "one about a newer account": (wanted("second", account_version=2), RequestCourse.WAIT),
+    "other symbols": (wanted("second", symbols=("BTCUSDT",)), RequestCourse.WAIT),
+    "another strategy": (wanted("second", strategy_override="x"), RequestCourse.WAIT),
+    "another model": (wanted("second", model="m"), RequestCourse.WAIT),
+    "another flag": (wanted("second", force_refresh=True), RequestCourse.WAIT),
 }
 
 
@@ -56,7 +68,7 @@ def test_while_a_decision_is_in_flight(case: str) -> None:
     asking = ask(held(), body, facts())
     assert asking.course is course
     again = ask(asking.slot, body, facts())
-    assert again.course is (Course.GO_ON if course is Course.GO_ON else Course.KNOWN)
+    assert again.course is (RequestCourse.GO_ON if course is RequestCourse.GO_ON else RequestCourse.KNOWN)
     assert again.slot == asking.slot
 
 
@@ -78,8 +90,8 @@ def test_the_end_of_another_decision_frees_nothing() -> None:
 def test_what_has_ended_is_known_when_it_is_delivered_again() -> None:
     slot = release(held(wanted("second")), first_decision(), facts(), decided=True)
     assert slot is not None and slot.holder is None
-    assert ask(slot, wanted("first"), facts()).course is Course.KNOWN
-    assert ask(slot, wanted("second"), facts()).course is Course.KNOWN
+    assert ask(slot, wanted("first"), facts()).course is RequestCourse.KNOWN
+    assert ask(slot, wanted("second"), facts()).course is RequestCourse.KNOWN
 
 
 @pytest.mark.parametrize(("decided", "last"), [(True, first_decision()), (False, None)])
@@ -91,12 +103,12 @@ def test_prices_are_compared_with_the_last_decision_not_with_a_failure(decided: 
 
 def test_clients_fill_the_line_but_a_trigger_always_finds_room() -> None:
     slot = held(*(wanted(f"c{n}", model=f"m{n}") for n in range(MAX_LINE)))
-    assert ask(slot, wanted("late", model="m9"), facts()).course is Course.BUSY
+    assert ask(slot, wanted("late", model="m9"), facts()).course is RequestCourse.BUSY
     trigger = wanted("t1", trigger=Trigger(kind="position"), account_version=3)
     asking = ask(slot, trigger, facts())
-    assert asking.course is Course.WAIT
+    assert asking.course is RequestCourse.WAIT
     other = wanted("t2", trigger=Trigger(kind="price"), facts_since=at(9))
-    assert ask(asking.slot, other, facts()).course is Course.JOIN
+    assert ask(asking.slot, other, facts()).course is RequestCourse.JOIN
 
 
 def test_a_holder_is_overdue_after_its_deadline() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight
-from services.context.domain.inflight import Course, Facts, ask, decision_id, known, overdue, release
+from services.context.domain.inflight import PlaceFacts, RequestCourse, ask, decision_id, known, overdue, release
 from tests.fakes.context_values import at, request
 
 DEADLINE = 120.0
@@ -33,8 +33,8 @@ class Place(RuleBasedStateMachine):
         self.unread: list[str] = []  # ends that nobody has taken in yet
         self.answered_by: dict[str, str] = {}
 
-    def facts(self) -> Facts:
-        return Facts(at(self.now), at(self.now + DEADLINE), self.version, {})
+    def facts(self) -> PlaceFacts:
+        return PlaceFacts(at(self.now), at(self.now + DEADLINE), self.version, {})
 
     def end(self, decision: str, how: str) -> bool:
         """Whether the log took it."""
@@ -84,10 +84,10 @@ class Place(RuleBasedStateMachine):
         self.slot = asking.slot
         if dies == "after place":
             return
-        if asking.course in (Course.TAKE, Course.GO_ON):
+        if asking.course in (RequestCourse.TAKE, RequestCourse.GO_ON):
             assert self.slot.holder is not None and self.slot.holder.request_id == name
             self.build(self.decision(body), body)
-        if asking.course is Course.BUSY:
+        if asking.course is RequestCourse.BUSY:
             assert body.model is not None, "a trigger was refused"
             self.end(self.decision(body), "rejected")
         if dies == "never":

@@ -1,18 +1,18 @@
 from datetime import timedelta
 
 from libs.schemas.market import FundingUpdate, MarketNote
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
 from tests.fakes.context_values import S0, at, candle, tick
 
 
-def minute(market: Market, n: int, price: float) -> None:
+def minute(market: MarketState, n: int, price: float) -> None:
     market.on_tick(tick(60 * n, price), n)
     market.close_due(at(60 * n + 62))
 
 
 def test_the_feeds_candle_wins_and_a_difference_is_counted() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.live = True
     minute(market, 0, 10)
     market.on_candle(candle(0, 11), Source.FEED)
@@ -22,7 +22,7 @@ def test_the_feeds_candle_wins_and_a_difference_is_counted() -> None:
 
 
 def test_a_feeds_candle_that_agrees_is_no_mismatch() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.live = True
     minute(market, 0, 10)
     market.on_candle(candle(0, 10), Source.FEED)
@@ -30,7 +30,7 @@ def test_a_feeds_candle_that_agrees_is_no_mismatch() -> None:
 
 
 def test_a_late_minute_of_the_feed_completes_the_longer_candle() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m"])
     for n in (0, 1, 3, 4):
         market.on_candle(candle(n, 10.0 + n), Source.FEED)
@@ -41,7 +41,7 @@ def test_a_late_minute_of_the_feed_completes_the_longer_candle() -> None:
 
 
 def test_a_corrected_minute_corrects_the_longer_candle() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m"])
     for n in range(5):
         minute(market, n, 10)
@@ -51,7 +51,7 @@ def test_a_corrected_minute_corrects_the_longer_candle() -> None:
 
 
 def test_a_timeframe_that_is_used_later_is_made_of_the_minutes_that_are_there() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     for n in range(12):
         minute(market, n, 10.0 + n)
     assert market.use(["5m", "1m"]) == {"5m"}
@@ -60,13 +60,13 @@ def test_a_timeframe_that_is_used_later_is_made_of_the_minutes_that_are_there() 
 
 
 def test_candles_of_timeframes_that_nobody_uses_are_not_kept() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.on_candle(candle(0, timeframe="5m", step=300), Source.FEED)
     assert market.series("BTCUSDT", "5m") is None
 
 
 def test_a_candle_off_the_grid_is_refused() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     good = candle(0)
     market.on_candle(good.model_copy(update={"open_time": at(7), "close_time": at(67)}), Source.FEED)
     market.on_candle(good.model_copy(update={"close_time": at(90)}), Source.FEED)
@@ -75,7 +75,7 @@ def test_a_candle_off_the_grid_is_refused() -> None:
 
 
 def test_only_so_many_symbols_are_followed() -> None:
-    market = Market(Bounds(max_symbols=2))
+    market = MarketState(Bounds(max_symbols=2))
     for n, symbol in enumerate("ABCA"):
         market.on_tick(tick(n, 10, symbol=symbol), n)
     assert [market.track(s) is not None for s in "ABC"] == [True, True, False]
@@ -83,7 +83,7 @@ def test_only_so_many_symbols_are_followed() -> None:
 
 
 def test_what_was_built_here_is_handed_out_once() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.on_candle(candle(1, 10), Source.FEED)
     minute(market, 0, 10)
     minute(market, 1, 10)
@@ -93,7 +93,7 @@ def test_what_was_built_here_is_handed_out_once() -> None:
 
 
 def test_values_that_a_tick_leaves_out_keep_their_last_value() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.on_tick(tick(0, 10, mark_price=10.5, funding_rate=0.0001, open_interest=7, volume_24h_quote=5), 1)
     market.on_tick(tick(1, 11), 2)
     market.on_tick(tick(0.5, 9, mark_price=1.0), 3)
@@ -104,7 +104,7 @@ def test_values_that_a_tick_leaves_out_keep_their_last_value() -> None:
 
 
 def test_the_newest_five_unexpired_notes_are_told_oldest_first() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     for n in range(8):
         expires = at(5) if n == 7 else at(100)
         note = MarketNote(note_id=f"n{n}", symbol=None, text="x", source="s", published_at=at(n), expires_at=expires)
@@ -115,25 +115,25 @@ def test_the_newest_five_unexpired_notes_are_told_oldest_first() -> None:
 
 
 def test_the_newest_funding_update_stays() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     for hours, rate in ((8, 0.1), (16, 0.2), (8, 0.3)):
         update = FundingUpdate(symbol="BTCUSDT", funding_time=at(0) + timedelta(hours=hours), rate=rate)
         market.on_funding(update, 1)
     assert market.funding["BTCUSDT"].rate == 0.2
 
 
-def past(market: Market, *seconds: float, price: float = 10) -> None:
+def past(market: MarketState, *seconds: float, price: float = 10) -> None:
     for second in seconds:
         market.on_tick(tick(second, price + second / 1_000), 1)
 
 
-def closes(market: Market) -> dict[int, float]:
+def closes(market: MarketState) -> dict[int, float]:
     series = market.series("BTCUSDT", "1m")
     return {} if series is None else dict(zip((series.times - S0).tolist(), series.close.tolist(), strict=True))
 
 
 def test_past_ticks_after_a_fresh_one_make_the_candles_that_are_not_there() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.use(["5m"])
     market.on_tick(tick(610, 50), 1)
     past(market, 0, 30, 61, 125, 181, 190, 181)
@@ -149,7 +149,7 @@ def test_past_ticks_after_a_fresh_one_make_the_candles_that_are_not_there() -> N
 
 
 def test_a_still_older_stretch_may_follow() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.on_tick(tick(610, 50), 1)
     past(market, 300, 400)
     for minute in (11, 12):
@@ -163,12 +163,12 @@ def test_a_still_older_stretch_may_follow() -> None:
 
 
 def test_past_ticks_do_not_touch_candles_that_are_there_nor_minutes_that_were_not_seen_whole() -> None:
-    there = Market(Bounds())
+    there = MarketState(Bounds())
     there.on_candle(candle(1, 99), Source.FEED)
     there.on_tick(tick(610, 50), 1)
     past(there, 70, 80)
     assert closes(there)[60] == 99 and there.counts["past"] == 0
-    halfway = Market(Bounds(), since=None)
+    halfway = MarketState(Bounds(), since=None)
     halfway.on_tick(tick(610, 50), 1)
     past(halfway, 70, 80)
     assert halfway.counts["past"] == 0
@@ -177,7 +177,7 @@ def test_past_ticks_do_not_touch_candles_that_are_there_nor_minutes_that_were_no
 
 
 def test_a_feeds_candle_of_minutes_without_ticks_is_missed_and_not_a_mismatch() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     market.live = True
     for second in (10, 200):
         market.on_tick(tick(second, 10), 1)
@@ -190,7 +190,7 @@ def test_a_feeds_candle_of_minutes_without_ticks_is_missed_and_not_a_mismatch() 
 
 
 def test_missing_candles_are_counted() -> None:
-    market = Market(Bounds())
+    market = MarketState(Bounds())
     for minute in (0, 1, 4, 9):
         market.on_candle(candle(minute), Source.FEED)
         market.on_candle(candle(minute, symbol="ETHUSDT"), Source.FEED)

@@ -21,7 +21,7 @@ from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import MarketTick
 from services.context.domain import figures
 from services.context.domain.indicators import LAST, MOST, indicators
-from services.context.domain.market import Bounds, Market
+from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Bar
 from tests.fakes.context_values import data_dir, real_candles
 
@@ -74,9 +74,9 @@ def wanted(symbol: str) -> tuple[Bar, ...]:
 
 
 @cache
-def built(symbol: str) -> tuple[Market, dict[Timeframe, list[Bar]], int]:
+def built(symbol: str) -> tuple[MarketState, dict[Timeframe, list[Bar]], int]:
     """The market after all ticks, every candle in the order in which it was made, and how many ticks there were."""
-    market = Market(Bounds(max_out_of_order=60))
+    market = MarketState(Bounds(max_out_of_order=60))
     market.use(TIMEFRAMES)
     made: dict[Timeframe, list[Bar]] = {timeframe: [] for timeframe in TIMEFRAMES}
     n = 0

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.decider.domain import breaker
-from services.decider.domain.breaker import BreakerRules, Circuit, Guard, Verdict
+from services.decider.domain.breaker import BreakerRules, CallVerdict, Circuit, Guard
 from services.decider.domain.replies import Outcome
 from tests.fakes.decider_spending import FREE, PAID
 
@@ -13,7 +13,7 @@ RULES = BreakerRules()
 MODEL, PROVIDER = Guard("model:m", 5), Guard("provider:p", 0)
 
 
-def after(*verdicts: Verdict, guard: Guard = MODEL, now: int = 1_000_000) -> Circuit:
+def after(*verdicts: CallVerdict, guard: Guard = MODEL, now: int = 1_000_000) -> Circuit:
     circuit = Circuit(alive=now)
     for n, said in enumerate(verdicts):
         circuit = breaker.entered(circuit, guard, now, f"c{n}", RULES)
@@ -21,7 +21,7 @@ def after(*verdicts: Verdict, guard: Guard = MODEL, now: int = 1_000_000) -> Cir
     return circuit
 
 
-FAILED, ALIVE, FATAL, RELEASED = Verdict.FAILED, Verdict.ALIVE, Verdict.FATAL, Verdict.RELEASED
+FAILED, ALIVE, FATAL, RELEASED = CallVerdict.FAILED, CallVerdict.ALIVE, CallVerdict.FATAL, CallVerdict.RELEASED
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ FAILED, ALIVE, FATAL, RELEASED = Verdict.FAILED, Verdict.ALIVE, Verdict.FATAL, V
         "failures of a model do not close the provider", "a wrong key does at once", "what is not known counts nothing",
     ],
 )  # fmt: skip
-def test_a_circuit_opens(verdicts: list[Verdict], guard: Guard, opened: int) -> None:
+def test_a_circuit_opens(verdicts: list[CallVerdict], guard: Guard, opened: int) -> None:
     assert after(*verdicts, guard=guard).opened == opened
 
 
@@ -91,9 +91,11 @@ def test_without_a_sign_of_life_no_more_are_under_way_than_could_open_it() -> No
     assert not breaker.crowded(breaker.told(circuit, MODEL, now, "c0", ALIVE, "", RULES), MODEL, now, RULES)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["enter", "end"]), st.sampled_from(list(Verdict)), st.integers(0, 70_000))))
+@given(
+    st.lists(st.tuples(st.sampled_from(["enter", "end"]), st.sampled_from(list(CallVerdict)), st.integers(0, 70_000)))
+)
 def test_half_open_never_lets_a_second_probe_through_before_the_lease_ends(
-    events: list[tuple[str, Verdict, int]],
+    events: list[tuple[str, CallVerdict, int]],
 ) -> None:
     circuit, now, n = Circuit(), 1_000_000, 0
     for kind, said, passed in events:

@@ -14,10 +14,10 @@ from services.decider.domain.policy import (
     TABLE,
     Abstain,
     Call,
+    CallLimits,
     Candidate,
     Done,
-    Limits,
-    State,
+    PolicyState,
     Step,
     advance,
     begin,
@@ -58,7 +58,7 @@ def bad(outcome: Outcome, retry_after_s: float | None = None) -> Reading:
 
 def run(chain: tuple[Candidate, ...], readings: list[Reading], each_s: float = 1.0) -> tuple[list[str], Step]:
     """The models called, and how it ended; every call takes `each_s` seconds."""
-    state, step = begin(chain, Limits())
+    state, step = begin(chain, CallLimits())
     called, elapsed = [], 0.0
     for reading in readings:
         assert isinstance(step, Call), step
@@ -124,7 +124,7 @@ def test_outcomes_lead_to_the_steps_of_the_table(
 
 
 def test_a_model_that_hangs_leaves_time_for_the_next_one() -> None:
-    state, step = begin((Candidate("slow", 60), Candidate("next", 60)), Limits())
+    state, step = begin((Candidate("slow", 60), Candidate("next", 60)), CallLimits())
     assert isinstance(step, Call)
     assert step.timeout_s == pytest.approx(20 * 2 / 3)
     _, step = advance(state, bad(Outcome.TIMEOUT), step.timeout_s, 0.5)
@@ -156,7 +156,7 @@ DENIALS: list[tuple[str, tuple[Candidate, ...], list[Denied], list[str], str | N
 def test_what_the_gate_denies_counts_no_call(
     chain: tuple[Candidate, ...], denials: list[Denied], tried: list[str], reason: str | None
 ) -> None:
-    state, step = begin(chain, Limits())
+    state, step = begin(chain, CallLimits())
     found, elapsed = [], 0.0
     for denial in denials:
         assert isinstance(step, Call)
@@ -175,7 +175,7 @@ def test_every_denial_has_a_reason_to_abstain() -> None:
 
 
 def test_an_abstention_says_what_each_model_said() -> None:
-    state, _ = begin(TWO, Limits())
+    state, _ = begin(TWO, CallLimits())
     state, _ = denied(state, Denied(Denial.BUDGET, "a: the budget of 5 USD a day is used up"), 0.0)
     _, end = advance(state, Reading(Outcome.REFUSED, detail="b: refused"), 1.0, 0.0)
     assert end == Abstain(AbstainReason.REFUSED, "a: the budget of 5 USD a day is used up; b: refused")
@@ -206,7 +206,7 @@ def test_jitter_is_the_same_again_and_in_its_bounds(decision: str, attempt: int)
 class Decisions(RuleBasedStateMachine):
     """Any models, limits, outcomes and speeds: the bounds hold at each step, and there is an end."""
 
-    state: State
+    state: PolicyState
     step: Step
 
     @initialize()
@@ -220,7 +220,7 @@ class Decisions(RuleBasedStateMachine):
         cap=st.integers(1, 6),
     )
     def begins(self, chain: list[float], deadline: float, cap: int) -> None:
-        self.limits = Limits(deadline_s=deadline, max_calls=cap)
+        self.limits = CallLimits(deadline_s=deadline, max_calls=cap)
         self.elapsed, self.calls, self.denials = 0.0, 0, 0
         self.state, self.step = begin(tuple(Candidate(f"m{n}", t) for n, t in enumerate(chain)), self.limits)
         self._check()
@@ -267,7 +267,7 @@ class Decisions(RuleBasedStateMachine):
 
     @invariant()
     def never_beyond_the_cap(self) -> None:
-        assert getattr(self, "calls", 0) <= getattr(self, "limits", Limits()).max_calls
+        assert getattr(self, "calls", 0) <= getattr(self, "limits", CallLimits()).max_calls
 
 
 TestDecisions = Decisions.TestCase

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
-from services.decider.domain.routing import Route, Wishes, entries, names, resume, route
+from services.decider.domain.routing import ModelWishes, Route, entries, names, resume, route
 
 LEVELS = ("arm", "request", "strategy", "account", "default")
 
@@ -13,11 +13,11 @@ LEVELS = ("arm", "request", "strategy", "account", "default")
 @pytest.mark.parametrize("at", range(len(LEVELS)))
 def test_the_first_level_that_names_models_gives_the_whole_chain(at: int) -> None:
     said = {level: f"{level}-1, {level}-2" for level in LEVELS[at:]}
-    assert route(Wishes(**said)) == Route((f"{LEVELS[at]}-1", f"{LEVELS[at]}-2"), LEVELS[at])  # type: ignore[arg-type]
+    assert route(ModelWishes(**said)) == Route((f"{LEVELS[at]}-1", f"{LEVELS[at]}-2"), LEVELS[at])  # type: ignore[arg-type]
 
 
 def test_a_level_of_nothing_but_commas_says_nothing() -> None:
-    assert route(Wishes(default="d", account=" , ")) == Route(("d",), "default")
+    assert route(ModelWishes(default="d", account=" , ")) == Route(("d",), "default")
 
 
 def test_names_are_trimmed_and_each_counts_once() -> None:
