@@ -15,7 +15,7 @@ from cli.errors import CliError
 from cli.project import ROOT, StateFolder, shown
 from cli.run.phases import READY
 from cli.run.signals import Interrupts
-from cli.run.workers import rotate
+from cli.run.supervised import rotate
 from cli.runfile import RunFile, load, running
 
 START_TIMEOUT_S = 150.0

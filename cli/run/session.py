@@ -21,8 +21,8 @@ from cli.run.keeper import Keeper
 from cli.run.phases import Phases
 from cli.run.plan import Plan
 from cli.run.seed import read_all, seed
+from cli.run.supervised import SupervisedWorker, exit_words
 from cli.run.supervisor import Supervisor, make_workers
-from cli.run.workers import SupervisedWorker, exit_words
 from cli.runfile import RunFile, WorkerEntry, load
 from cli.screen.summary import Summary
 from libs.records.collections import provision

@@ -12,7 +12,7 @@ from cli.probe import get
 from cli.project import shown
 from cli.run.environment import worker_argv, worker_env
 from cli.run.plan import Plan
-from cli.run.workers import SupervisedWorker, exit_words
+from cli.run.supervised import SupervisedWorker, exit_words
 from libs.runtime.ending import end
 
 Probe = Callable[[int, str], Awaitable[tuple[int, str] | None]]

@@ -15,7 +15,7 @@ from cli.run.backoff import Backoff
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
 from cli.run.session import RunSession, session
-from cli.run.workers import SupervisedWorker
+from cli.run.supervised import SupervisedWorker
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 

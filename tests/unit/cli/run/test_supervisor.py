@@ -9,8 +9,8 @@ import pytest
 from cli.errors import CliError
 from cli.run import supervisor as supervising
 from cli.run.backoff import Backoff
+from cli.run.supervised import SupervisedWorker
 from cli.run.supervisor import Supervisor
-from cli.run.workers import SupervisedWorker
 
 SLEEPS = "import time; time.sleep(60)"
 STUBBORN = (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.run.workers import SupervisedWorker, exit_words, rotate, said
+from cli.run.supervised import SupervisedWorker, exit_words, rotate, said
 from libs.runtime import exits
 
 
