@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cli.run.workers import NAMES
+
 MODULES: dict[str, tuple[str, ...]] = {
     "judge": ("judge_10",),
     "context_build": ("context_build",),
@@ -29,7 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "engine_p50",
         "engine_p99",
-        *(f"rss_{name}" for name in ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")),
+        *(f"rss_{name}" for name in NAMES),
     ),
 }
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from cli.project import ROOT
 from cli.run.plan import START_DAY, Plan
+from cli.run.workers import WORKERS, Database
+from libs.runtime.settings import CREDENTIAL_PREFIX, PREFIX, TEST_PREFIX
 
 _SYSTEM = ("PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _SYSTEM_PREFIXES = ("LC_", "OTEL_")
@@ -14,17 +16,15 @@ _OUTGOING = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
 )
-_MONGODB = ("executor", "ledger", "gateway")
-_REDIS = ("context", "decider", "gateway")
-_EXCHANGES = ("feed", "executor")  # the only ones that reach an exchange
-_CREDENTIALS = "PERPETUA_CREDENTIAL_"
+_MODELS = ("OPENROUTER_", "LLM_", "LITELLM_")
 _SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
+_DATABASES: Mapping[Database, str] = {"mongodb": "MONGODB_URL", "redis": "REDIS_URL"}
 SUPERVISED_GRACE_S = 3.0
 
 
 def worker_argv(name: str) -> list[str]:
     """`-P`: a folder `services` where the user happens to be must not be taken for ours."""
-    return [sys.executable, "-P", "-m", f"services.{name}.app"]
+    return [sys.executable, "-P", "-m", WORKERS[name].module]
 
 
 def worker_env(
@@ -48,10 +48,7 @@ def worker_env(
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
-    if name in _MONGODB:
-        made["MONGODB_URL"] = urls["mongodb"]
-    if name in _REDIS:
-        made["REDIS_URL"] = urls["redis"]
+    made |= {_DATABASES[database]: urls[database] for database in WORKERS[name].databases}
     if name == "gateway":
         made["PERPETUA_GATEWAY_PORT"] = str(gateway_port)
     if name == "feed":
@@ -75,12 +72,11 @@ def _feed_env(plan: Plan, base: Mapping[str, str]) -> dict[str, str]:
 def _is_for(name: str, key: str) -> bool:
     if key in _SYSTEM or key in _SHARED or key.startswith(_SYSTEM_PREFIXES):
         return True
-    if key.startswith(_CREDENTIALS) or key == "EXECUTOR_ALLOW_LIVE":
+    if key.startswith(CREDENTIAL_PREFIX) or key == "EXECUTOR_ALLOW_LIVE":
         return name == "executor"
-    if key.startswith("PERPETUA_"):
-        return not key.startswith("PERPETUA_TEST_") and not any(word in key for word in _SECRETS)
-    if name in _EXCHANGES:
-        return key in _OUTGOING
-    if name != "decider":
-        return False
-    return key in _OUTGOING or key.startswith(("OPENROUTER_", "LLM_", "LITELLM_"))
+    if key.startswith(PREFIX):
+        return not key.startswith(TEST_PREFIX) and not any(word in key for word in _SECRETS)
+    outside = WORKERS[name].outside
+    if key in _OUTGOING:
+        return bool(outside)
+    return "model" in outside and key.startswith(_MODELS)

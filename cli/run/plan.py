@@ -9,11 +9,10 @@ from typing import Literal
 from cli.errors import CliError
 from cli.files import known_symbols
 from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
+from cli.run.workers import NAMES, WORKERS
 
 Feed = Literal["replay", "synthetic", "ccxt", "none"]
 FEEDS: tuple[Feed, ...] = ("replay", "synthetic", "ccxt", "none")
-WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
-SINGLE = ("feed", "gateway")  # a lease per symbol makes more feeds idle; a second gateway needs a second port
 START_DAY = 11
 MAX_SPEED = 100_000
 MAX_REPLICAS = 32
@@ -38,7 +37,7 @@ class Plan:
     @property
     def workers(self) -> tuple[tuple[str, int], ...]:
         """(name, number from 1) of each process. Without a feed its worker sets the market's clock to wall time."""
-        return tuple((name, n) for name in WORKERS for n in range(1, self.replicas.get(name, 1) + 1))
+        return tuple((name, n) for name in NAMES for n in range(1, self.replicas.get(name, 1) + 1))
 
     @property
     def series(self) -> str:
@@ -94,12 +93,12 @@ def parse_replicas(text: str) -> dict[str, int]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, count = part.partition("=")
         if name not in WORKERS:
-            raise CliError(f"--replicas: {name!r} is not a worker", f"workers: {', '.join(WORKERS)}")
+            raise CliError(f"--replicas: {name!r} is not a worker", f"workers: {', '.join(NAMES)}")
         if not equals or not count.isascii() or not count.isdigit() or not 1 <= int(count) <= MAX_REPLICAS:
             raise CliError(f"--replicas: {part!r} is not understood", f"write {name}=2; 1 to {MAX_REPLICAS} copies")
         if name in wanted:
             raise CliError(f"--replicas: {name} is named twice", "name each worker once")
-        if name in SINGLE and int(count) != 1:
+        if WORKERS[name].single and int(count) != 1:
             raise CliError(f"--replicas: one {name} is enough here", "replicate the other workers")
         wanted[name] = int(count)
     return wanted

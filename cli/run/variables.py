@@ -2,51 +2,38 @@
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from cli.project import ROOT
-from cli.run.plan import WORKERS
+from cli.run.workers import WORKERS
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 OWN = ("PERPETUA_DATA_DIR", "PERPETUA_START_DAY", "PERPETUA_FAILPOINT", "PERPETUA_VENUE_URL")
-_PREFIX = "PERPETUA_"
-_TESTS = "PERPETUA_TEST_"
-_CREDENTIALS = "PERPETUA_CREDENTIAL_"  # their names are the user's
 
 
 def known_variables() -> set[str]:
     """Names of all fields of the services' Settings classes, and the command's own."""
-    return {*OWN, *(name for settings in settings_classes().values() for name in _names(settings))}
+    from libs.runtime.settings import variables_of
+
+    read = (variables_of(settings).values() for settings in settings_classes().values())
+    return {*OWN, *(name for fields in read for names in fields for name in names)}
 
 
-def settings_classes() -> dict[str, type]:
+def settings_classes() -> dict[str, type["BaseSettings"]]:
     """`services.<name>.settings.Settings` by worker."""
-    found = {}
-    for worker in WORKERS:
-        if (ROOT / "services" / worker / "settings.py").is_file():
-            found[worker] = importlib.import_module(f"services.{worker}.settings").Settings
-    return found
-
-
-def _names(settings: type) -> Iterator[str]:
-    from pydantic import AliasChoices
-
-    prefix = settings.model_config.get("env_prefix", "")  # type: ignore[attr-defined]
-    for name, field in settings.model_fields.items():  # type: ignore[attr-defined]
-        alias = field.validation_alias
-        if isinstance(alias, AliasChoices):
-            yield from (choice.upper() for choice in alias.choices if isinstance(choice, str))
-        elif isinstance(alias, str):
-            yield alias.upper()
-        else:
-            yield f"{prefix}{name}".upper()
+    return {name: importlib.import_module(row.settings).Settings for name, row in WORKERS.items()}
 
 
 def mistyped(env: Mapping[str, str], known: set[str]) -> list[tuple[str, str | None]]:
     """Variables with our prefix that nobody reads, each with the one that was probably meant."""
+    from libs.runtime.settings import CREDENTIAL_PREFIX, PREFIX, TEST_PREFIX
+
     strange = [
         key
         for key in env
-        if key.startswith(_PREFIX) and not key.startswith((_TESTS, _CREDENTIALS)) and key not in known
+        if key.startswith(PREFIX) and not key.startswith((TEST_PREFIX, CREDENTIAL_PREFIX)) and key not in known
     ]
     return [(key, next(iter(difflib.get_close_matches(key, known, 1, 0.7)), None)) for key in sorted(strange)]
 
@@ -58,17 +45,19 @@ def invalid_settings(env: Mapping[str, str]) -> list[str]:
     """
     from pydantic import ValidationError
 
+    from libs.runtime.settings import variable_at
+
     lines: dict[str, None] = {}
     for settings in settings_classes().values():
         try:
             settings()
         except ValidationError as error:
-            for one in error.errors():
-                if not one["loc"]:  # of several fields together: what is missing there is given by the command
+            for wrong in error.errors():
+                if not wrong["loc"]:  # of several fields together: what is missing there is given by the command
                     continue
-                place = ".".join(str(part) for part in one["loc"])
-                shown = next((key for key in (place, f"{_PREFIX}{place}".upper()) if key in env), place)
-                lines[f"{shown}: {one['msg']}"] = None
+                place = ".".join(str(part) for part in wrong["loc"])
+                variable = variable_at(place)
+                lines[f"{variable if variable in env else place}: {wrong['msg']}"] = None
     return list(lines)
 
 

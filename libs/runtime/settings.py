@@ -2,16 +2,19 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "PERPETUA_"
-
+CREDENTIAL_PREFIX = f"{PREFIX}CREDENTIAL_"  # what follows is the user's: a credential's name
+TEST_PREFIX = f"{PREFIX}TEST_"  # read by the tests alone
 
 # Trap: the configuration of the last base class wins, so that each mixin has to carry the same one.
-CONFIG = SettingsConfigDict(env_prefix="PERPETUA_", frozen=True, populate_by_name=True, extra="ignore")
+CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, extra="ignore")
 
 
 def _instance() -> str:
@@ -21,7 +24,7 @@ def _instance() -> str:
 class RuntimeSettings(BaseSettings):
     """Variables are `PERPETUA_<FIELD>`, except those that users of such systems already have."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, extra="ignore")
+    model_config = CONFIG
 
     nats_url: str = Field(default="nats://127.0.0.1:4222", validation_alias=AliasChoices("NATS_URL", "nats_url"))
     ops_host: str = "127.0.0.1"
@@ -51,9 +54,25 @@ def _variable(loc: tuple[int | str, ...]) -> str:
     """The environment variable of a field; fields with a foreign name are reported under it."""
     if not loc:
         return "settings"
-    name = str(loc[0])
-    variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
-    return ".".join([variable, *map(str, loc[1:])])
+    return ".".join([variable_at(str(loc[0])), *map(str, loc[1:])])
+
+
+def variable_at(name: str) -> str:
+    """The variable of what pydantic calls `name` in an error: the field's alias where it has one, else the field."""
+    return name if name.isupper() else f"{PREFIX}{name}".upper()
+
+
+def variables_of(settings: type[BaseSettings]) -> dict[str, tuple[str, ...]]:
+    """The names of the variables that each field is read from; the first is the one to tell people."""
+    return {field: tuple(dict.fromkeys(_names(field, info))) for field, info in settings.model_fields.items()}
+
+
+def _names(field: str, info: FieldInfo) -> Iterator[str]:
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        yield from (choice.upper() for choice in alias.choices if isinstance(choice, str))
+    else:
+        yield variable_at(alias if isinstance(alias, str) else field)
 
 
 class MongoSettings(BaseSettings):

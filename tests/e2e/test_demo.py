@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from cli.run.workers import NAMES
 from cli.runfile import load
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -88,9 +89,7 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Pat
     assert first["restarts"] == 0
     assert first["market"] == "synthetic"
     assert set(first["servers"]) == {"nats", "mongodb", "redis"}
-    assert {name: one["replicas"] for name, one in first["workers"].items()} == dict.fromkeys(
-        ("feed", "context", "decider", "validator", "executor", "ledger", "gateway"), 1
-    )
+    assert {name: one["replicas"] for name, one in first["workers"].items()} == dict.fromkeys(NAMES, 1)
     assert all(20 < one["rss_mib"] < 600 for one in first["workers"].values())
     key = Path(first["api_key_file"])
     token = key.read_text()

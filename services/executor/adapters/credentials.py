@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from libs.runtime.settings import CREDENTIAL_PREFIX
 from services.executor.domain.differences import Secrets
 
-PREFIX = "PERPETUA_CREDENTIAL_"
 PARTS: Mapping[Secrets, tuple[str, ...]] = {
     "wallet_key": ("KEY",),
     "key_and_secret": ("KEY", "SECRET"),
@@ -38,7 +38,7 @@ class Credential:
 
 def variable(name: str, part: str) -> str:
     """main-1, KEY -> PERPETUA_CREDENTIAL_MAIN_1_KEY."""
-    return f"{PREFIX}{re.sub(r'[^A-Z0-9]', '_', name.upper())}_{part}"
+    return f"{CREDENTIAL_PREFIX}{re.sub(r'[^A-Z0-9]', '_', name.upper())}_{part}"
 
 
 def load(name: str, secrets: Secrets, env: Mapping[str, str]) -> Credential:

@@ -4,7 +4,8 @@ import pytest
 
 from cli.project import StateFolder
 from cli.run.environment import worker_argv, worker_env
-from cli.run.plan import WORKERS, Plan
+from cli.run.plan import Plan
+from cli.run.workers import NAMES
 
 URLS = {"nats": "nats://n", "mongodb": "mongodb://user:pw@m", "redis": "redis://r"}
 BASE = {
@@ -32,7 +33,7 @@ def env_of(name: str, plan: Plan | None = None) -> dict[str, str]:
     return worker_env(name, 2, plan, URLS, BASE, ops_port=4711, gateway_port=8080)
 
 
-@pytest.mark.parametrize("name", [name for name in WORKERS if name != "decider"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "decider"])
 def test_keys_of_models_reach_no_worker_but_the_decider(name: str) -> None:
     assert "secret" not in " ".join(env_of(name).values())
     assert "LLM_MODEL" not in env_of(name)
@@ -47,7 +48,7 @@ def test_the_decider_has_its_keys_and_no_database() -> None:
     assert "AWS_SECRET_ACCESS_KEY" not in made
 
 
-@pytest.mark.parametrize("name", WORKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_credentials_of_exchanges_reach_the_executor_alone(name: str) -> None:
     made = env_of(name)
     found = [key for key in made if key.startswith("PERPETUA_CREDENTIAL_") or key == "EXECUTOR_ALLOW_LIVE"]
@@ -55,12 +56,12 @@ def test_credentials_of_exchanges_reach_the_executor_alone(name: str) -> None:
     assert ("wallet-key" in made.values()) == (name == "executor")
 
 
-@pytest.mark.parametrize("name", WORKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_proxy_is_for_those_that_leave_this_machine(name: str) -> None:
     assert ("HTTPS_PROXY" in env_of(name)) == (name in ("feed", "executor", "decider"))
 
 
-@pytest.mark.parametrize("name", WORKERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_worker_knows_the_bus_itself_and_what_it_trades(name: str) -> None:
     made = env_of(name)
     assert made["NATS_URL"] == "nats://n"
@@ -72,7 +73,7 @@ def test_every_worker_knows_the_bus_itself_and_what_it_trades(name: str) -> None
 
 
 def test_only_those_that_store_reach_the_database_by_its_present_address() -> None:
-    with_database = {name for name in WORKERS if env_of(name).get("MONGODB_URL") == URLS["mongodb"]}
+    with_database = {name for name in NAMES if env_of(name).get("MONGODB_URL") == URLS["mongodb"]}
     assert with_database == {"executor", "ledger", "gateway"}
 
 
