@@ -16,7 +16,7 @@ WANTED = (
     ".editorconfig",
     "docs/glossary.md",
 )
-GUIDES = ("ARCHITECTURE.md", "CONTRIBUTING.md")
+GUIDES = ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")
 CODED = re.compile(r"`([\w.-]+(?:/[\w.-]+)*/(?:[\w-]+\.(?:py|md|toml|yaml|json|j2|ini))?)(?::\w+)?`")
 LINKED = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 ENTRY = re.compile(r"^\*\*(?P<word>[^*]+)\*\*: \S.*\.$")
