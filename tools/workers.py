@@ -3,7 +3,7 @@ durables, ARCHITECTURE.md."""
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cli.run.variables import settings_classes
@@ -35,7 +35,7 @@ def _packages() -> Iterator[str]:
     yield from (f"cli/run/workers.py: services/{name}/app.py is missing" for name in NAMES if name not in there)
 
 
-def contracts(listed: list[Mapping[str, Any]]) -> Iterator[str]:
+def contracts(listed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Each contract that is about all services names all, and each layer that must be pure is named where it is."""
     by_id = {contract["id"]: contract for contract in listed}
     for contract, key in ALL_OF_THEM.items():
