@@ -14,7 +14,7 @@ from cli.embedded import mongo, nats, redis
 from cli.embedded.binaries import Binary, find
 from cli.embedded.errors import ServerError
 from cli.embedded.kind import Kind, version_behind
-from cli.embedded.ports import LOOPBACK, pick
+from cli.embedded.ports import pick
 from cli.embedded.process import Child, stop_stale
 from cli.embedded.state import Lock, Remembered, load, save
 
@@ -50,8 +50,7 @@ class Servers:
     """The servers of one run, with their data, logs and ports in `state_dir`.
 
     `env` is where URLs and PATH are looked up; `use_urls` and `use_path` switch these off. Not thread-safe. All methods
-    block; `start` takes about a second. After `start`, `notes` holds a line for each server that was passed over, and
-    `nats_monitor_url` the HTTP address of a NATS server of ours.
+    block; `start` takes about a second. After `start`, `notes` holds a line for each server that was passed over.
     """
 
     def __init__(
@@ -71,7 +70,6 @@ class Servers:
         self._remembered: dict[str, Remembered] = {}
         self._runs: dict[str, _Run] = {}
         self.notes: list[str] = []
-        self.nats_monitor_url: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -173,8 +171,6 @@ class Servers:
         before = self._remembered.get(kind.name, Remembered())
         ports = pick(kind.port_count, before.ports)
         self._runs[kind.name] = _Run(kind, binary, ports, self._spawn(kind, binary, ports))
-        if kind is nats.KIND:
-            self.nats_monitor_url = f"http://{LOOPBACK}:{ports[1]}"
 
     def _spawn(self, kind: Kind, binary: Binary, ports: list[int]) -> Child:
         home = self._home(kind)

@@ -11,8 +11,7 @@ from libs.schemas.decision import Action
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from libs.schemas.verdict import AssetVerdict, Instruction, Rung
-from libs.schemas.verdict import Receipt as WireReceipt
+from libs.schemas.verdict import AssetVerdict, Instruction, Receipt, Rung
 
 Status = Literal["accepted", "partial", "hold", "denied"]
 Effect = Literal["deny", "clamp", "warn", "note"]
@@ -90,8 +89,8 @@ class RuleReceipt:
     before: Decimal | str | None = None
     after: Decimal | str | None = None
 
-    def to_wire(self) -> WireReceipt:
-        return WireReceipt(
+    def to_wire(self) -> Receipt:
+        return Receipt(
             rule=self.rule,
             severity=SEVERITY[self.effect],
             reason=self.reason,
@@ -185,7 +184,7 @@ class Judgement:
     def to_wire(self) -> tuple[AssetVerdict, ...]:
         return tuple(verdict.to_wire() for verdict in self.verdicts)
 
-    def portfolio_to_wire(self) -> tuple[WireReceipt, ...]:
+    def portfolio_to_wire(self) -> tuple[Receipt, ...]:
         return tuple(receipt.to_wire() for receipt in self.portfolio)
 
 

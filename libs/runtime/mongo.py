@@ -6,8 +6,6 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NotPrimaryError, WaitQueueTimeoutError
 
-from libs.runtime.errors import Unavailable
-
 Document = dict[str, Any]
 SELECTION_TIMEOUT_MS = 3_000
 
@@ -49,10 +47,3 @@ class Database:
 
     async def stop(self) -> None:
         await self._client.close()
-
-    async def ping(self) -> None:
-        """Raises Unavailable when the server does not answer."""
-        try:
-            await self._client.admin.command("ping")
-        except MONGO_AWAY as error:
-            raise Unavailable(f"MongoDB does not answer: {error}") from error

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from libs.analytics.trades import Trade
-from libs.configuration.accounts import Accounts as ConfiguredAccounts
+from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import ConfigStore
 from libs.configuration.strategies import Strategies
 from libs.risk.marks import Mark
@@ -132,7 +132,7 @@ class ConfigurationAccess:
     """Reads and changes of the configuration. Raise Unavailable."""
 
     strategies: Strategies
-    accounts: ConfiguredAccounts
+    accounts: Accounts
     store: ConfigStore
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from libs.analytics.comparison import MIN_TRADES, Ranked, Recommendation
 from libs.analytics.scoring import Grade, score
-from libs.schemas.analytics import Alert, StrategyPerformance
+from libs.schemas.analytics import StrategyPerformance
 from libs.schemas.base import AccountId, StrategyId
 from services.gateway.domain.configuring import Body
 from services.gateway.domain.problems import invalid
@@ -59,10 +59,6 @@ class Recommended(BaseModel):
     reason: str
     unfit: dict[str, str] = Field(description="strategies that the account cannot take, and why")
     compared: list[Scored]
-
-
-class AlertEntry(Alert):
-    """An alert as it was raised, and who acknowledged it."""
 
 
 def span(timeframe: str, now: datetime) -> tuple[datetime, datetime]:

@@ -9,8 +9,7 @@ from libs.risk import Judgement, RuleReceipt, SizedOrder, judge
 from libs.schemas.decision import Action, AssetDecision
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Ladder
-from libs.schemas.verdict import AssetVerdict
-from libs.schemas.verdict import Receipt as WireReceipt
+from libs.schemas.verdict import AssetVerdict, Receipt
 from tests.unit.risk.samples import (
     BTC,
     ETH,
@@ -72,7 +71,7 @@ def test_wire_verdicts_say_what_was_done_and_why() -> None:
     assert [verdict.verdict for verdict in wire] == ["clamped", "denied", "accepted"]
     assert [verdict.final is None for verdict in wire] == [False, True, True]
     assert [receipt.severity for receipt in wire[0].receipts] == ["warning", "warning"]
-    assert wire[0].receipts[1] == WireReceipt(
+    assert wire[0].receipts[1] == Receipt(
         rule="sizing",
         severity="warning",
         reason="sized",
