@@ -38,8 +38,8 @@ def worker_env(
     gateway_port: int,
 ) -> dict[str, str]:
     """The whole environment of worker `name`-`number`. `urls` has keys nats, mongodb, redis."""
-    made = {key: value for key, value in base.items() if _is_for(name, key)}
-    made |= {
+    env = {key: value for key, value in base.items() if _is_for(name, key)}
+    env |= {
         "NATS_URL": urls["nats"],
         "PERPETUA_OPS_PORT": str(ops_port),
         "PERPETUA_INSTANCE": f"{name}-{number}",
@@ -48,25 +48,25 @@ def worker_env(
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
-    made |= {_DATABASES[database]: urls[database] for database in WORKERS[name].databases}
+    env |= {_DATABASES[database]: urls[database] for database in WORKERS[name].databases}
     if name == "gateway":
-        made["PERPETUA_GATEWAY_PORT"] = str(gateway_port)
+        env["PERPETUA_GATEWAY_PORT"] = str(gateway_port)
     if name == "feed":
-        made |= _feed_env(plan, base)
-    return made
+        env |= _feed_env(plan, base)
+    return env
 
 
 def _feed_env(plan: Plan, base: Mapping[str, str]) -> dict[str, str]:
-    made = {
+    env = {
         "PERPETUA_FEED": plan.feed,
         "PERPETUA_SPEED": f"{plan.speed:g}",
         "PERPETUA_START_DAY": base.get("PERPETUA_START_DAY", str(START_DAY)),
     }
     if plan.data is not None:
-        made["PERPETUA_DATA_DIR"] = str(plan.data)
+        env["PERPETUA_DATA_DIR"] = str(plan.data)
     if plan.seed is not None:
-        made["PERPETUA_SEED"] = str(plan.seed)
-    return made
+        env["PERPETUA_SEED"] = str(plan.seed)
+    return env
 
 
 def _is_for(name: str, key: str) -> bool:
