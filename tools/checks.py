@@ -2,7 +2,7 @@
 
 `.env.example` lists every variable of every Settings class; ARCHITECTURE.md names every durable with a handler that
 exists; the committed JSON Schemas are what the models say; docs/risk.md holds the table of libs/risk/promises.py; no
-text names a package index or a path of a machine.
+text names a package index or a path of a machine; no module but those of libs/records names a collection.
 """
 
 import importlib
@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings
 from libs.risk import promises
 from libs.schemas import export
 from libs.schemas.subjects import DURABLES, STREAMS, matches
+from tools.collection_names import check_collection_names
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
@@ -102,16 +103,23 @@ FORBIDDEN = re.compile(
 )
 
 
+def tracked() -> list[str]:
+    return subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
 def check_texts() -> Iterator[str]:
     """No host of a package index and no path of a machine in any tracked file."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    for name in tracked:
+    for name in tracked():
         path = ROOT / name
         if name == "tools/checks.py" or not path.is_file() or path.stat().st_size > 1_000_000:
             continue
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             if FORBIDDEN.search(line):
                 yield f"{name}:{number}: names a package index or a path of a machine"
+
+
+def check_collections() -> Iterator[str]:
+    return check_collection_names(ROOT, tracked())
 
 
 TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
@@ -135,7 +143,7 @@ def write() -> None:
         (folder / name).write_text(text)
 
 
-CHECKS = (check_env, check_schemas, check_architecture, check_risk_doc, check_texts)
+CHECKS = (check_env, check_schemas, check_architecture, check_risk_doc, check_texts, check_collections)
 
 
 def main() -> int:

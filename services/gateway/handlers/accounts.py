@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.account import Account, AccountState
 from services.gateway.domain.cursors import PagePosition
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import not_found
 from services.gateway.domain.records import AccountList, Cursor, EquityPoint, Limit, OrderRecord, Page, Window
 from services.gateway.handlers.auth import key_with, seen_account

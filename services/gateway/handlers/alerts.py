@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from libs.records.keys import ApiKey, Scope
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Alert
 from services.gateway.domain.cursors import PagePosition
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import not_found
 from services.gateway.domain.records import AuditEntry, Cursor, Limit, Page, Window
 from services.gateway.handlers.auth import key_with

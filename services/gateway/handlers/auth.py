@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from libs.records.keys import ApiKey, KeyRefusal, Scope, token_hash
 from libs.schemas.account import Account
-from services.gateway.domain.keys import ApiKey, KeyRefusal, Scope, token_hash
 from services.gateway.domain.problems import Refusal, RequestRefused, not_found
 from services.gateway.ports import Deps
 

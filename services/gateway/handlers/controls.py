@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Response
 
 from libs.configuration.controls import requested, still_to_do
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.subjects import ALL_ACCOUNTS
 from services.gateway.domain.controls import ControlBody, ControlTaken, control_id
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import Refusal, RequestRefused
 from services.gateway.handlers.auth import key_with, seen_account
 from services.gateway.handlers.changes import by

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.analytics import DecisionResult
 from libs.schemas.base import AccountId, Name, StrategyId, Symbol
 from libs.schemas.decision import Action
 from services.gateway.domain.cursors import PagePosition
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import Refusal, RequestRefused, invalid, not_found
 from services.gateway.domain.records import (
     Cursor,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from libs.analytics.comparison import ranked, recommend
 from libs.analytics.performance import Period, performance
 from libs.configuration.configuration import Refused
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.account import Account
 from libs.schemas.analytics import StrategyPerformance
 from services.gateway.domain.figures import (
@@ -23,7 +24,6 @@ from services.gateway.domain.figures import (
     scored,
     span,
 )
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import not_found
 from services.gateway.handlers.auth import key_with, seen_account
 from services.gateway.handlers.errors import PROBLEMS

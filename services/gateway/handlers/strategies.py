@@ -9,6 +9,7 @@ from libs.configuration.configuration import Refused, updated
 from libs.configuration.configuration import refused as refused_fields
 from libs.configuration.strategies import assignments
 from libs.configuration.templates import TemplateFailed
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key
 from libs.strategies.sample import samples
@@ -28,7 +29,6 @@ from services.gateway.domain.configuring import (
     SwitchBody,
     version_of,
 )
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import invalid, not_found
 from services.gateway.handlers.auth import key_with, seen_account
 from services.gateway.handlers.changes import by, found_strategy, granted, may_change, tagged

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from libs.records.keys import ApiKey, Scope
 from libs.risk.evaluation import Scene, evaluate
 from libs.risk.facts import symbols_of
 from libs.risk.marks import Mark
 from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import invalid, not_found
 from services.gateway.domain.validation import ValidateBody, Validated, answer, proposal_of
 from services.gateway.handlers.auth import key_with, seen_account
