@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from libs.analytics.trades import Trade
-from libs.configuration.accounts import Accounts as ConfiguredAccounts
+from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import ConfigStore
 from libs.configuration.strategies import Strategies
 from libs.records.keys import ApiKey
@@ -83,6 +83,8 @@ class GatewayLog(Protocol):
 
 
 class AccountReader(Protocol):
+    """What is configured now, and the states of accounts."""
+
     def account(self, account_id: str) -> Account | None: ...
     def accounts(self) -> list[Account]: ...
     def state(self, account_id: str) -> AccountState | None: ...
@@ -132,7 +134,7 @@ class ConfigurationAccess:
     """Reads and changes of the configuration. Raise Unavailable."""
 
     strategies: Strategies
-    accounts: ConfiguredAccounts
+    accounts: Accounts
     store: ConfigStore
 
 

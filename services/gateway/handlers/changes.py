@@ -17,8 +17,7 @@ T = TypeVar("T")
 
 
 def by(key: ApiKey, reason: str) -> By:
-    """The key by its name and id: names may be given twice."""
-    return By(f"{key.name[:60]} ({key.key_id})", reason)
+    return By(key.signature, reason)
 
 
 def granted(made: T | configuration.Refused) -> T:
