@@ -19,4 +19,4 @@ async def provision(db: AsyncDatabase[Document]) -> None:
 
 def index_model(index: Index) -> IndexModel:
     keys = [(field.removeprefix("-"), DESCENDING if field.startswith("-") else ASCENDING) for field in index.fields]
-    return IndexModel(keys, **index.options)
+    return IndexModel(keys, **{"unique": False, **index.options})
