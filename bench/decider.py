@@ -27,7 +27,7 @@ from libs.configuration.templates import JinjaTemplates
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.context import TradingContext
-from services.decider.adapters import models_file
+from services.decider.application import models_file
 from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.settings import CONFIG
 from tests.fakes.decider_contexts import asset, context

@@ -25,7 +25,7 @@ from libs.schemas.account import Account
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.strategy import TradingStrategy
-from services.decider.application.deciding import decide
+from services.decider.application.deciding import Deps, decide
 from services.decider.domain import routing, seats
 from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Admitted, WorstCase
@@ -33,7 +33,6 @@ from services.decider.domain.policy import CallLimits
 from services.decider.domain.replay import replay
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.domain.seats import Seat
-from services.decider.ports import Deps
 
 ABSENT = "-"
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import nats.js.errors
 import orjson
-from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from cli.connection import connected
@@ -25,12 +24,10 @@ from libs.runtime.errors import Unavailable
 from libs.schemas import ids
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.subjects import CONTEXTS, context_built
-from services.context.adapters.deadletters import DeadTicks
-from services.context.adapters.market import NatsMarketLog
+from services.context.app import market_log
 from services.context.domain.assets import Studies
 from services.context.domain.context import ContextRefusal, Subject, build
 from services.context.domain.market import MarketState
-from services.context.metrics import Metrics
 from services.context.settings import Settings
 
 READ_TIMEOUT_S = 30.0
@@ -62,10 +59,9 @@ async def fresh(url: str, account_id: str) -> ShownContext:
     """What a model would be told now. CliError where it would be told nothing, with the reason."""
     async with _reading(url) as bus:
         clock, config, states = MarketClockMirror(bus), ConfigMirror(bus), StateMirror(bus)
-        settings, metrics = Settings(), Metrics(CollectorRegistry())
+        settings = Settings()
         market = MarketState(settings.bounds())
-        dead = DeadTicks(bus, clock, metrics, 1)  # never drained: the workers put aside what is bad
-        log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+        log = market_log(bus, clock, config, market, settings)
         async with _started(clock, config, states, log):
             subject = subject_of(account_id, config, states)
             await log.follow(subject.strategy.timeframe_preference)

@@ -8,12 +8,9 @@ from typing import Any
 
 from cli.errors import CliError
 from cli.project import CONFIG
-from libs.runtime.clock import WallClock
 from libs.runtime.errors import Unavailable
-from services.executor.adapters.ccxt.flatten import Flattened, flatten
-from services.executor.adapters.ccxt.opening import open_venue
-from services.executor.adapters.credentials import NoCredential
-from services.executor.ports import NotLive
+from services.executor.app import venue_of
+from services.executor.application.flatten import Flattened, NotLive, flatten
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,8 @@ def find_way(account: str, venue: str | None, credential: str | None, demo: bool
 async def close_all(way: Way, env: Mapping[str, str], say: Callable[[str], None]) -> Flattened:
     """CliError for whatever keeps the venue from being reached."""
     try:
-        venue = await open_venue(way.venue, way.credential, env, WallClock(), demo=way.demo)
-    except (NotLive, NoCredential) as error:
+        venue = await venue_of(way.venue, way.credential, env, demo=way.demo)
+    except NotLive as error:
         raise CliError(str(error), 'see docs/live.md, "How to stop"') from error
     except Unavailable as error:
         raise CliError(str(error), "try again; else close the positions on the exchange's own site") from error

@@ -14,8 +14,7 @@ from libs.configuration.configuration import By
 from libs.runtime.bus import Bus
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.subjects import KV_CONFIG
-from services.decider.adapters import models_file
-from services.decider.adapters.keys import ProviderKeys
+from services.decider.application import models_file
 from services.decider.domain import routing
 from services.decider.domain.authentication import WRONG, Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, CatalogueError, UnknownModel
@@ -100,9 +99,9 @@ def check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
 
 
 async def _check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
-    from services.decider.app import endpoints_of
+    from services.decider.app import keys_of
 
-    keys, now = ProviderKeys(endpoints_of(found.settings)), datetime.now(UTC)
+    keys, now = keys_of(found.settings), datetime.now(UTC)
     by_provider: dict[str, list[str]] = {}
     for entry in chain:
         by_provider.setdefault(entry.provider, []).append(entry.id)
@@ -139,12 +138,12 @@ async def unswitch(url: str, words: Mapping[str, str]) -> Configured:
 
 
 async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Trial]":
-    from services.decider.app import endpoints_of, models_of
+    from services.decider.app import keys_of, models_of
     from services.decider.application.trial import trial
 
     models = models_of(found.settings)
     await models.start()
     try:
-        return await trial(models, ProviderKeys(endpoints_of(found.settings)), chain, datetime.now(UTC))
+        return await trial(models, keys_of(found.settings), chain, datetime.now(UTC))
     finally:
         await models.stop()

@@ -9,27 +9,26 @@ from typing import Any
 
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from cli.ask.address import mongodb_url, nats_url
 from cli.connection import connected
 from cli.errors import CliError
-from libs.records.proposals import body_hashes, proposal_of
+from libs.records import reading
+from libs.records.proposals import proposal_of
+from libs.records.reading import RecordsDb
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.errors import Unavailable
-from libs.runtime.mongo import Database, Document
+from libs.runtime.mongo import Database
 from libs.runtime.settings import MongoSettings
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.subjects import CONTEXTS, context_built
 
-Records = AsyncDatabase[Document]
-
 
 @asynccontextmanager
-async def records(url: str) -> AsyncIterator[Records]:
+async def records(url: str) -> AsyncIterator[RecordsDb]:
     """The ledger's database. CliError while MongoDB is away."""
     database = Database(url, MongoSettings().mongodb_db)
     try:
@@ -41,27 +40,27 @@ async def records(url: str) -> AsyncIterator[Records]:
         await database.stop()
 
 
-async def newest_context(bus: Bus, db: Records, account_id: str) -> TradingContext:
+async def newest_context(bus: Bus, db: RecordsDb, account_id: str) -> TradingContext:
     """The newest context of an account. CliError where there is none."""
     try:
         message = await bus.js.get_last_msg(CONTEXTS.name, context_built(account_id))
     except NotFoundError:
-        found = await db["contexts"].find_one({"account_id": account_id}, sort=[("at", -1)])
-        if found is None:
+        context = await reading.newest_context(db, account_id)
+        if context is None:
             raise CliError(
                 f"account {account_id} has no stored context",
                 "`perpetua account list` shows the accounts; one gets its first context with its first decision",
             ) from None
-        return _context(found["context"])
+        return _context(context)
     return _context(message.data or b"")
 
 
-async def decided(db: Records, decision_id: str) -> tuple[TradingContext, DecisionProposed]:
+async def decided(db: RecordsDb, decision_id: str) -> tuple[TradingContext, DecisionProposed]:
     """A decision with the context that it was made on. CliError where one of them is not kept."""
-    document = await db["decisions"].find_one({"_id": decision_id})
+    document = await reading.decision(db, decision_id)
     if document is None:
         raise CliError(f"there is no decision {decision_id}", "the API lists them: GET /api/v1/decisions/history")
-    bodies = await db["bodies"].find({"_id": {"$in": body_hashes(document)}}).to_list()
+    bodies = await reading.bodies(db, document)
     try:
         recorded = proposal_of(document, bodies)
     except (KeyError, ValidationError) as error:
@@ -69,10 +68,10 @@ async def decided(db: Records, decision_id: str) -> tuple[TradingContext, Decisi
             f"decision {decision_id} has no proposal that can be read ({type(error).__name__})",
             "it is not decided yet, or it was rejected before a model was asked",
         ) from error
-    found = await db["contexts"].find_one({"_id": recorded.context_id})
-    if found is None:
+    context = await reading.context(db, recorded.context_id)
+    if context is None:
         raise CliError(f"the context of decision {decision_id} is not kept any more", "contexts are kept for 90 days")
-    return _context(found["context"]), recorded
+    return _context(context), recorded
 
 
 def _context(body: bytes | dict[str, Any]) -> TradingContext:
@@ -86,7 +85,7 @@ def _context(body: bytes | dict[str, Any]) -> TradingContext:
 @dataclass(frozen=True, slots=True)
 class History:
     bus: Bus
-    db: Records
+    db: RecordsDb
     now: datetime  # market time
 
 

@@ -4,21 +4,19 @@ import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from pymongo.asynchronous.database import AsyncDatabase
 
 from cli.errors import CliError
-from services.gateway.adapters.mongo import MongoKeys, create_admin_key
-from services.gateway.domain.keys import TOKEN_BYTES, token_hash, token_of
+from libs.records.key_store import create_admin_key, find_key
+from libs.records.keys import TOKEN_BYTES, token_hash, token_of
+from libs.records.reading import RecordsDb
 
 KEY_NAME = "perpetua command"
 
 
-async def ensure_api_key(db: AsyncDatabase[dict[str, Any]], file: Path) -> bool:
+async def ensure_api_key(db: RecordsDb, file: Path) -> bool:
     """Make a key unless the one in `file` still opens this database. True when one was made."""
     now, token = datetime.now(UTC), read_token(file)
-    known = await MongoKeys(db).find(token_hash(token)) if token else None
+    known = await find_key(db, token_hash(token)) if token else None
     if known is not None and known.refusal(now) is None:
         return False
     token = token_of(secrets.token_bytes(TOKEN_BYTES))

@@ -118,7 +118,7 @@ def _settings(env: Mapping[str, str]) -> Iterator[Finding]:
 
 def _config(env: Mapping[str, str]) -> Iterator[Finding]:
     from cli.run.seed import read_all
-    from services.decider.adapters.models_file import load as load_models
+    from services.decider.application.models_file import load as load_models
     from services.decider.domain.catalogue import CatalogueError
 
     try:

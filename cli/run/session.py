@@ -25,7 +25,7 @@ from cli.run.supervised import SupervisedWorker, exit_words
 from cli.run.supervisor import Supervisor, make_workers
 from cli.runfile import RunFile, WorkerEntry, load
 from cli.screen.summary import Summary
-from libs.records.collections import provision
+from libs.records.provision import provision
 from libs.runtime.bus import Bus
 from libs.runtime.ending import end
 from libs.runtime.mongo import Database

@@ -119,3 +119,29 @@ class StateMirror:
 
     def items(self) -> Mapping[str, AccountState]:
         return self._mirror.items()
+
+
+class MirroredAccounts:
+    """Accounts with their states and strategies: both copies as one."""
+
+    def __init__(self, config: ConfigMirror, states: StateMirror) -> None:
+        self._config = config
+        self._states = states
+
+    def account(self, account_id: str) -> Account | None:
+        return self._config.account(account_id)
+
+    def accounts(self) -> list[Account]:
+        return list(self._config.accounts.values())
+
+    def state(self, account_id: str) -> AccountState | None:
+        return self._states.get(account_id)
+
+    def strategy(self, strategy_id: str) -> TradingStrategy | None:
+        return self._config.strategy(strategy_id)
+
+    def strategies(self) -> list[TradingStrategy]:
+        return list(self._config.strategies.values())
+
+    def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        return self._config.venue_symbol(venue, symbol)

@@ -1,77 +1,83 @@
-"""Every collection with its indexes: spelled once."""
+"""Every collection with its indexes, and the fields that lists of it are sorted by: spelled once.
 
+Pure, as libs/schemas/subjects.py is for the bus: the domain of the ledger names collections too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.asynchronous.database import AsyncDatabase
+# The executor's.
+ACCOUNTS = "accounts"
+ORDER_PLANS = "order_plans"
+ORDER_INTENTS = "order_intents"
+LEASES = "leases"
+# The ledger's: read models of the log.
+REQUESTS = "requests"
+CONTEXTS = "contexts"
+DECISIONS = "decisions"
+ORDERS = "orders"
+FILLS = "fills"
+POSITIONS = "positions"
+TRADES = "trades"
+EQUITY = "equity"
+AUDIT = "audit"
+ALERTS = "alerts"
+DEAD_LETTERS = "dead_letters"
+BODIES = "bodies"
+# The gateway's.
+API_KEYS = "api_keys"
+IDEMPOTENCY = "idempotency"
 
-from libs.runtime.mongo import Document
-
-
-def _index(*keys: tuple[str, int], unique: bool = False, **options: Any) -> IndexModel:
-    return IndexModel(list(keys), unique=unique, **options)
-
-
-INDEXES: dict[str, list[IndexModel]] = {
-    "accounts": [_index(("partition", ASCENDING))],
-    "order_plans": [_index(("account_id", ASCENDING), ("planned_at", DESCENDING))],
-    "order_intents": [
-        _index(("account_id", ASCENDING), ("state", ASCENDING)),
-        _index(("decision_id", ASCENDING)),
-    ],
-    "leases": [],
-    "requests": [
-        _index(("account_id", ASCENDING), ("requested_at", DESCENDING)),
-        _index(("decision_id", ASCENDING)),
-        _index(("answered_by", ASCENDING)),
-    ],
-    "contexts": [_index(("account_id", ASCENDING), ("at", DESCENDING))],
-    "decisions": [
-        _index(("account_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)),
-        _index(("created_at", DESCENDING), ("_id", DESCENDING)),
-        _index(("account_id", ASCENDING), ("symbols", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)),
-        _index(("request_id", ASCENDING)),
-        _index(("status", ASCENDING), ("created_at", DESCENDING)),
-        _index(
-            ("arm.experiment", ASCENDING),
-            ("created_at", DESCENDING),
-            partialFilterExpression={"arm.experiment": {"$exists": True}},
-        ),
-    ],
-    "orders": [
-        _index(("decision_id", ASCENDING)),
-        _index(("account_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)),
-    ],
-    "fills": [
-        _index(("decision_id", ASCENDING)),
-        _index(("account_id", ASCENDING), ("at", DESCENDING)),
-    ],
-    "positions": [
-        _index(("account_id", ASCENDING), ("at", DESCENDING)),
-        _index(("decision_id", ASCENDING)),
-    ],
-    "trades": [
-        _index(("account_id", ASCENDING), ("closed_at", DESCENDING), ("_id", DESCENDING)),
-        _index(("closed_at", DESCENDING)),
-    ],
-    "equity": [_index(("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))],
-    "audit": [
-        _index(("at", DESCENDING), ("_id", DESCENDING)),
-        _index(("subject", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)),
-    ],
-    "alerts": [_index(("created_at", DESCENDING), ("_id", DESCENDING))],
-    "dead_letters": [_index(("at", DESCENDING))],
-    "bodies": [],
-    "api_keys": [_index(("hash", ASCENDING), unique=True)],
-    "idempotency": [_index(("at", ASCENDING), expireAfterSeconds=86_400)],
+RANK = "rank"
+# The ledger makes a document and then fills it: between the two there is nothing to show.
+FILLED: Mapping[str, Any] = {RANK: {"$exists": True}}
+# The time by which lists are shown, newest first, `_id` deciding between equal times.
+LISTED_BY: Mapping[str, str] = {
+    DECISIONS: "created_at",
+    ORDERS: "created_at",
+    EQUITY: "at",
+    AUDIT: "at",
+    ALERTS: "created_at",
 }
 
 
-async def provision(db: AsyncDatabase[Document]) -> None:
-    """Create collections and indexes."""
-    existing = set(await db.list_collection_names())
-    for name, indexes in INDEXES.items():
-        if name not in existing:
-            await db.create_collection(name)
-        if indexes:
-            await db[name].create_indexes(indexes)
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`-` before a field: descending. `options` are MongoDB's."""
+
+    fields: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _index(*fields: str, **options: Any) -> Index:
+    return Index(fields, options)
+
+
+INDEXES: Mapping[str, tuple[Index, ...]] = {
+    ACCOUNTS: (_index("partition"),),
+    ORDER_PLANS: (_index("account_id", "-planned_at"),),
+    ORDER_INTENTS: (_index("account_id", "state"), _index("decision_id")),
+    LEASES: (),
+    REQUESTS: (_index("account_id", "-requested_at"), _index("decision_id"), _index("answered_by")),
+    CONTEXTS: (_index("account_id", "-at"),),
+    DECISIONS: (
+        _index("account_id", "-created_at", "-_id"),
+        _index("-created_at", "-_id"),
+        _index("account_id", "symbols", "-created_at", "-_id"),
+        _index("request_id"),
+        _index("status", "-created_at"),
+        _index("arm.experiment", "-created_at", partialFilterExpression={"arm.experiment": {"$exists": True}}),
+    ),
+    ORDERS: (_index("decision_id"), _index("account_id", "-created_at", "-_id")),
+    FILLS: (_index("decision_id"), _index("account_id", "-at")),
+    POSITIONS: (_index("account_id", "-at"), _index("decision_id")),
+    TRADES: (_index("account_id", "-closed_at", "-_id"), _index("-closed_at")),
+    EQUITY: (_index("account_id", "-at", "-_id"),),
+    AUDIT: (_index("-at", "-_id"), _index("subject", "-at", "-_id")),
+    ALERTS: (_index("-created_at", "-_id"),),
+    DEAD_LETTERS: (_index("-at"),),
+    BODIES: (),
+    API_KEYS: (_index("hash", unique=True),),
+    IDEMPOTENCY: (_index("at", expireAfterSeconds=86_400),),
+}

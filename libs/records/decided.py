@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from pymongo.asynchronous.database import AsyncDatabase
-
 from libs.analytics.experiments import Decided
 from libs.analytics.forward import Leg
 from libs.analytics.usage import UsageCall
+from libs.records.collections import DECISIONS
+from libs.records.reading import RecordsDb, of_accounts
+from libs.runtime.mongo import Document
 from libs.schemas import ids
 from libs.schemas.decision import LIVE, TokenUsage
 from libs.schemas.experiment import Experiment
 
-Document = dict[str, Any]
 MOST = 50_000  # decisions of one report: beyond that the newest count
 SIGNS = {"buy": 1, "sell": -1}
 BASELINE = LIVE.name
@@ -69,32 +69,28 @@ def _prices(row: Mapping[str, Any]) -> Mapping[str, float]:
     return proposed | ((row.get("judgement") or {}).get("prices_at_validation") or {})
 
 
-async def calls(
-    db: AsyncDatabase[Document], since: datetime, accounts: frozenset[str] | None, model: str | None
-) -> list[UsageCall]:
+async def calls(db: RecordsDb, since: datetime, accounts: frozenset[str] | None, model: str | None) -> list[UsageCall]:
     """Of the decisions since a market time; None stands for all."""
-    query: Document = {"created_at": {"$gte": since}, "calls.0": {"$exists": True}}
-    if accounts is not None:
-        query["account_id"] = {"$in": sorted(accounts)}
+    query: Document = {"created_at": {"$gte": since}, "calls.0": {"$exists": True}} | of_accounts(accounts)
     if model is not None:
         query["calls.model_requested"] = model
     wanted = {"account_id": 1, "strategy.id": 1, "created_at": 1, "session": 1, "arm": 1} | {
         f"calls.{name}": 1 for name in ("model_requested", "outcome", "latency_ms", "cost_usd", "usage")
     }
-    found = [call async for row in db["decisions"].find(query, wanted) for call in calls_of(row)]
+    found = [call async for row in db[DECISIONS].find(query, wanted) for call in calls_of(row)]
     return [call for call in found if model in (None, call.model)]
 
 
-async def arms_of(db: AsyncDatabase[Document], experiment: Experiment) -> list[Decided]:
+async def arms_of(db: RecordsDb, experiment: Experiment) -> list[Decided]:
     """The decisions of the arms since the experiment began; in the shadow also those that counted, as `live`."""
     query: Document = {"arm.experiment": experiment.name, "dry_run": {"$ne": True}}
     if experiment.started_at is not None:
         query["created_at"] = {"$gte": experiment.started_at}
-    rows = await db["decisions"].find(query, WANTED).sort({"created_at": -1}).limit(MOST).to_list()
+    rows = await db[DECISIONS].find(query, WANTED).sort({"created_at": -1}).limit(MOST).to_list()
     found = [decided_of(row, row["arm"]["name"]) for row in rows]
     if experiment.mode == "shadow":
         beside = sorted({ids.decision_id(row["context_id"], LIVE.name) for row in rows})
-        live = await db["decisions"].find({"_id": {"$in": beside}}, WANTED).to_list()
+        live = await db[DECISIONS].find({"_id": {"$in": beside}}, WANTED).to_list()
         found += [decided_of(row, BASELINE) for row in live]
     return [one for one in found if one is not None]
 

@@ -1,6 +1,10 @@
 """Wiring of the context worker."""
 
+from prometheus_client import CollectorRegistry
+
 from libs.configuration.mirror import ConfigMirror, StateMirror
+from libs.runtime.bus import Bus
+from libs.runtime.clock import Clock
 from libs.runtime.worker import Worker, run
 from services.context.adapters.candles import OwnCandles
 from services.context.adapters.deadletters import DeadTicks
@@ -59,6 +63,13 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.readiness("market", lambda: log.ready)
     worker.include(routes(deps))
     return worker
+
+
+def market_log(bus: Bus, clock: Clock, config: ConfigMirror, market: MarketState, settings: Settings) -> NatsMarketLog:
+    """Fills a market of one's own from the log, for a look. What is bad is passed over: the workers put it aside."""
+    metrics = Metrics(CollectorRegistry())
+    dead = DeadTicks(bus, clock, metrics, 1)
+    return NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
 
 
 if __name__ == "__main__":

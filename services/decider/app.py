@@ -9,7 +9,6 @@ from libs.configuration.templates import JinjaTemplates
 from libs.runtime.clock import WallClock
 from libs.runtime.worker import Worker, run
 from libs.schemas.account import Budgets
-from services.decider.adapters import models_file
 from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
@@ -19,6 +18,7 @@ from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import traced
+from services.decider.application import models_file
 from services.decider.application.keys import KeyChecks
 from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     _tell_models(deps, settings)
     worker.include(routes(deps))
-    checks = KeyChecks(deps, ProviderKeys(endpoints_of(settings)), worker.bus.publish, metrics.checked)
+    checks = KeyChecks(deps, keys_of(settings), worker.bus.publish, metrics.checked)
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
     worker.detail("models", metrics.health.detail)
     return worker
@@ -125,6 +125,10 @@ def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
         "openrouter": Endpoint(settings.openrouter_api_base, router_key, "OPENROUTER_API_KEY", asks_key=True),
         "openai-compatible": Endpoint(settings.llm_base_url, own_key, "LLM_API_KEY", asks_key=False),
     }
+
+
+def keys_of(settings: Settings) -> ProviderKeys:
+    return ProviderKeys(endpoints_of(settings))
 
 
 def models_of(settings: Settings) -> LiteLLM:

@@ -1,17 +1,20 @@
 """The executor: final verdicts into orders, and a paper venue that fills them from ticks."""
 
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 
 from libs.configuration.mirror import ConfigMirror, ConfigValue
+from libs.runtime.clock import WallClock
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker, run
 from libs.schemas.subjects import EXECUTOR_PARTITIONS
 from services.executor.adapters.accounts import MongoAccounts
-from services.executor.adapters.ccxt.opening import CcxtVenues
+from services.executor.adapters.ccxt.opening import CcxtVenues, open_venue
 from services.executor.adapters.controls import KvControls
+from services.executor.adapters.credentials import NoCredential
 from services.executor.adapters.leases import LIVE_TTL_S, TTL_S, MongoLeases
 from services.executor.adapters.market import MarketHistory
 from services.executor.adapters.paper import PaperVenue
@@ -23,7 +26,7 @@ from services.executor.application.partitions import Partitions
 from services.executor.domain.trading import TradingBounds
 from services.executor.handlers import decode, handler
 from services.executor.metrics import ExecutorMetrics
-from services.executor.ports import Deps
+from services.executor.ports import Deps, LiveVenue, NotLive
 from services.executor.settings import Settings
 
 
@@ -76,6 +79,14 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.background("partitions", partitions.run)
     worker.background("timers", desks.sweep)
     return worker
+
+
+async def venue_of(name: str, credential: str, env: Mapping[str, str], *, demo: bool) -> LiveVenue:
+    """A live venue by its credential alone, for who needs nothing else. Raises NotLive, Unavailable; to be closed."""
+    try:
+        return await open_venue(name, credential, env, WallClock(), demo=demo)
+    except NoCredential as error:
+        raise NotLive(str(error)) from error
 
 
 if __name__ == "__main__":

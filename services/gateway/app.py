@@ -4,12 +4,11 @@ import secrets
 
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import Configuration, KvConfigStore
-from libs.configuration.mirror import ConfigMirror, StateMirror
+from libs.configuration.mirror import ConfigMirror, MirroredAccounts, StateMirror
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.runtime.mongo import Database
 from libs.runtime.worker import Worker, run
-from services.gateway.adapters.kv import KvAccounts
 from services.gateway.adapters.mongo import MongoClaims, MongoKeys
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
@@ -35,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         claims=MongoClaims(database.db),
         records=MongoRecords(database.db),
         log=NatsGatewayLog(worker.bus),
-        accounts=KvAccounts(config, states),
+        accounts=MirroredAccounts(config, states),
         market=NatsMarket(worker.bus),
         analytics=MongoAnalytics(database.db),
         desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), configuration.store),

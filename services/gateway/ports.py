@@ -11,6 +11,7 @@ from libs.analytics.trades import Trade
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import ConfigStore
 from libs.configuration.strategies import Strategies
+from libs.records.keys import ApiKey
 from libs.risk.marks import Mark
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
@@ -20,7 +21,6 @@ from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from services.gateway.domain.keys import ApiKey
 from services.gateway.domain.records import (
     AuditEntry,
     DecisionRecord,
@@ -83,6 +83,8 @@ class GatewayLog(Protocol):
 
 
 class AccountReader(Protocol):
+    """What is configured now, and the states of accounts."""
+
     def account(self, account_id: str) -> Account | None: ...
     def accounts(self) -> list[Account]: ...
     def state(self, account_id: str) -> AccountState | None: ...

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from libs.records.collections import ACCOUNTS, ORDER_INTENTS, ORDER_PLANS
 from libs.risk.accounts import account_view
 from libs.risk.judge import judge
 from libs.risk.values import Limits
@@ -101,7 +102,7 @@ class Life:
         durable = subjects.EXECUTOR_PARTITIONS[ids.partition(self.account_id)]
         info = await self._world.js.consumer_info("EXECUTION", durable.name)
         dead = await self._world.js.stream_info("DEAD")
-        found = await self._world.db["accounts"].find_one(
+        found = await self._world.db[ACCOUNTS].find_one(
             {"_id": self.account_id}, {"plans._id": 1, "outbox.event_id": 1}
         )
         return f"{await self.book()}\n{found}\n{info}\n{dead.state.messages} dead letters"
@@ -176,7 +177,7 @@ class Life:
         if found.outbox or found.book.reservations:
             return False
         unfinished = {"account_id": self.account_id, "state": {"$ne": "done"}}
-        if await self._world.db["order_plans"].count_documents(unfinished):
+        if await self._world.db[ORDER_PLANS].count_documents(unfinished):
             return False
         durable = subjects.EXECUTOR_PARTITIONS[ids.partition(self.account_id)]
         info = await self._world.js.consumer_info("EXECUTION", durable.name)
@@ -193,7 +194,7 @@ class Life:
         paid = [Decimal(e["fee"]) for e in events if "fee" in e]
         assert book.wallet == book.initial_balance + sum(moved) - sum(paid), "the log and the wallet differ"
         assert book.wallet == book.initial_balance + book.realised_total + book.funding_total - book.fees_total
-        intents = [i async for i in self._world.db["order_intents"].find({"account_id": self.account_id})]
+        intents = [i async for i in self._world.db[ORDER_INTENTS].find({"account_id": self.account_id})]
         lost = {i["_id"]: i["state"] for i in intents if i["state"] not in TERMINAL_STATES} if not book.orders else {}
         assert lost == {}, "intents without an end"
         return _outcome(book, events)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from libs.configuration.mirror import ConfigMirror, StateMirror
+from libs.records.collections import DECISIONS, FILLS, ORDER_INTENTS, ORDER_PLANS, REQUESTS
 from libs.runtime.bus import Bus
 from libs.runtime.mongo import client
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -122,18 +123,18 @@ async def check_database(url: str, log: Log) -> None:
     mongo = client(url)
     db = mongo["perpetua"]
     try:
-        stored = {d["_id"]: d async for d in db["decisions"].find({})}
-        requests = {d["_id"]: d async for d in db["requests"].find({})}
+        stored = {d["_id"]: d async for d in db[DECISIONS].find({})}
+        requests = {d["_id"]: d async for d in db[REQUESTS].find({})}
         for message in log.of(*TERMINAL):
             if "answered_by" in message:
                 assert requests[message["request_id"]]["answered_by"] == message["answered_by"]
             else:
                 assert stored[message["decision_id"]]["status"] not in ("pending", "proposed")
-        fills = [d["_id"] async for d in db["fills"].find({}, {"_id": 1})]
+        fills = [d["_id"] async for d in db[FILLS].find({}, {"_id": 1})]
         assert sorted(fills) == sorted(m["fill"]["fill_id"] for m in log.of("order.filled"))
-        plans = [p["_id"] async for p in db["order_plans"].find({}, {"_id": 1})]
+        plans = [p["_id"] async for p in db[ORDER_PLANS].find({}, {"_id": 1})]
         assert set(plans) <= {m["decision_id"] for m in log.of("decision.validated")}
-        stuck = [i["_id"] async for i in db["order_intents"].find({"state": {"$in": ["new", "submitting", "unknown"]}})]
+        stuck = [i["_id"] async for i in db[ORDER_INTENTS].find({"state": {"$in": ["new", "submitting", "unknown"]}})]
         assert stuck == [], "intents that never reached the venue"
     finally:
         await mongo.close()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cli.connection import connected
+from libs.records.collections import ACCOUNTS
 from libs.runtime.reader import OrderedReader, Start
 from libs.schemas import subjects
 from tests.chaos.executions import MAY_BE, PRICE, SCRIPTS, STRATEGIES, SYMBOL, SYMBOLS, Events, Life, Outcome, Script
@@ -102,7 +103,7 @@ def points(seed: int) -> Iterator[tuple[str, ...]]:
 
 async def states(world: World) -> set[str]:
     """Of orders that work, and `new` for a plan that is stored and not carried out."""
-    found = world.db["accounts"].find({}, {"orders": 1, "plans": 1, "outbox": 1})
+    found = world.db[ACCOUNTS].find({}, {"orders": 1, "plans": 1, "outbox": 1})
     seen: set[str] = set()
     async for entry in found:
         seen |= {f"{order['intent']['leg']} {order['intent']['state']}" for order in entry["orders"].values()}

@@ -9,7 +9,7 @@ import pytest
 
 from cli.ask.flatten import Way, close_all, find_way
 from cli.errors import CliError
-from services.executor.adapters.ccxt.flatten import flatten
+from services.executor.application.flatten import flatten
 from services.executor.domain.replies import Placed
 from tests.contract.benches import CCXT, NO_CCXT, OPENERS, SECRET, Bench
 from tests.contract.orders import order

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from libs.records import collections
 from libs.runtime.mongo import client
 from libs.runtime.reader import Record
 from libs.schemas import ids
@@ -134,8 +135,8 @@ async def test_the_decision_is_on_the_bus_and_in_the_database(
     await record_of(api, traded.result["decision_id"], fills=len(filled))
     mongo = client(run.pipeline.mongodb_url)
     try:
-        stored = await mongo["perpetua"]["decisions"].find_one({"_id": traded.result["decision_id"]})
-        fills = await mongo["perpetua"]["fills"].find({"decision_id": traded.result["decision_id"]}).to_list()
+        stored = await mongo["perpetua"][collections.DECISIONS].find_one({"_id": traded.result["decision_id"]})
+        fills = await mongo["perpetua"][collections.FILLS].find({"decision_id": traded.result["decision_id"]}).to_list()
     finally:
         await mongo.close()
     assert stored is not None

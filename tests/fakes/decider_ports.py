@@ -11,7 +11,7 @@ from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from libs.schemas.models import ModelsConfig
 from libs.schemas.venue import VenueSymbol
-from services.decider.adapters import models_file
+from services.decider.application import models_file
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.policy import CallLimits
 from services.decider.domain.replies import Outcome, Reply

@@ -16,6 +16,7 @@ from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import Configuration
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
+from libs.records.keys import ApiKey, Scope, new_key, token_of
 from libs.risk.marks import Mark
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
@@ -24,7 +25,6 @@ from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from services.gateway.domain.keys import ApiKey, Scope, new_key, token_of
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
     AuditEntry,

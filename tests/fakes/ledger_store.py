@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from libs.analytics.trades import Trade, in_order
+from libs.records.collections import DECISIONS, RANK, TRADES
 from libs.records.trades import trade_of
 from services.ledger.domain.advisories import StoredMessage
-from services.ledger.domain.upserts import RANK, Advance, Guard, Upserts
+from services.ledger.domain.upserts import Advance, Guard, Upserts
 
 Document = dict[str, Any]
 
@@ -36,14 +37,14 @@ class FakeStore:
                 _apply_guard(document, guard)
 
     async def recent_trades(self, account_id: str, limit: int) -> list[Trade]:
-        found = [d for d in self.collections["trades"].values() if d["account_id"] == account_id and "closed_at" in d]
+        found = [d for d in self.collections[TRADES].values() if d["account_id"] == account_id and "closed_at" in d]
         rows = [trade_of(document | {"strategy_id": None}) for document in found]
         return in_order(rows)[-limit:]
 
     async def endings(self, account_id: str, since: datetime, until: datetime) -> tuple[int, int]:
         found = [
             d
-            for d in self.collections["decisions"].values()
+            for d in self.collections[DECISIONS].values()
             if d["account_id"] == account_id and since < d.get("terminal_at", since) <= until
         ]
         return sum(d["status"] == "abstained" for d in found), len(found)

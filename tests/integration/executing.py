@@ -12,7 +12,8 @@ from typing import Any
 import nats
 from nats.js import JetStreamContext
 
-from libs.records.collections import provision
+from libs.records.collections import ACCOUNTS
+from libs.records.provision import provision
 from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
@@ -107,7 +108,7 @@ async def until(check: Callable[[], Awaitable[bool]], *, seconds: float = 15) ->
 
 
 async def opened(world: World) -> bool:
-    return await world.db["accounts"].count_documents({"_id": ACCOUNT}) == 1
+    return await world.db[ACCOUNTS].count_documents({"_id": ACCOUNT}) == 1
 
 
 async def has_events(world: World, *wanted: str) -> bool:

@@ -23,6 +23,7 @@ from cli.errors import CliError
 from cli.run.access import ensure_api_key, read_token
 from cli.run.keeper import Keeper
 from cli.run.seed import read_all, seed
+from libs.records.collections import API_KEYS
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.provision import provision_nats
@@ -166,9 +167,9 @@ async def test_an_admin_key_is_made_once_and_again_for_an_empty_database(
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert await ensure_api_key(db, file) is False
         assert read_token(file) == first
-        stored = json.dumps(await db["api_keys"].find_one(), default=str)
+        stored = json.dumps(await db[API_KEYS].find_one(), default=str)
         assert first not in stored
-        await db["api_keys"].delete_many({})
+        await db[API_KEYS].delete_many({})
         assert await ensure_api_key(db, file) is True
         assert read_token(file) != first
 

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from cli.ask.controls import send
+from libs.records.collections import ACCOUNTS
+from libs.records.key_store import create_admin_key
+from libs.records.keys import token_of
 from libs.schemas import subjects
-from services.gateway.adapters.mongo import create_admin_key
 from services.gateway.app import create_app
-from services.gateway.domain.keys import token_of
 from services.gateway.settings import Settings
 from tests.fakes import executor_values as values
 from tests.integration.executing import ACCOUNT, ENTRY, World, has_events, now_validated, until
@@ -70,5 +71,5 @@ async def test_a_control_holds_within_a_second_for_one_account_and_for_all(world
 
 
 async def _states(world: World, *wanted: str) -> bool:
-    found = await world.db["accounts"].find({}, {"trading_state": 1}).to_list()
+    found = await world.db[ACCOUNTS].find({}, {"trading_state": 1}).to_list()
     return [entry["trading_state"] for entry in found] == list(wanted)

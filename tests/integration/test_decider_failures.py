@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from libs.schemas.decision import DecisionProposed
-from services.decider.adapters import models_file
+from services.decider.application import models_file
 from services.decider.application.deciding import decide
 from services.decider.domain.policy import CallLimits
 from services.decider.metrics import DeciderMetrics

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from nats.js.errors import NotFoundError
 
+from libs.records.collections import ACCOUNTS, ORDER_INTENTS, ORDER_PLANS
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent, ControlRequested
 from libs.schemas.analytics import Alert
@@ -52,7 +53,7 @@ async def test_a_verdict_becomes_a_protected_position_and_its_stop_closes_it(wor
             "order.canceled",
         ]
         await until(lambda: _all_terminal(world))
-        plan = await world.db["order_plans"].find_one({"_id": "dec-1"})
+        plan = await world.db[ORDER_PLANS].find_one({"_id": "dec-1"})
         assert plan is not None
         assert plan["state"] == "done"
         state = await world.state()
@@ -61,7 +62,7 @@ async def test_a_verdict_becomes_a_protected_position_and_its_stop_closes_it(wor
 
 
 async def _all_terminal(world: World) -> bool:
-    states = [i["state"] async for i in world.db["order_intents"].find()]
+    states = [i["state"] async for i in world.db[ORDER_INTENTS].find()]
     return sorted(states) == ["canceled", "filled", "filled"]
 
 
@@ -77,8 +78,8 @@ async def test_a_decision_delivered_twice_is_one_plan_and_one_order(world: World
         )
         await until(lambda: delivered(world, 3))
         assert (await world.events()).count("position.opened") == 1
-        assert await world.db["order_plans"].count_documents({}) == 1
-        assert await world.db["order_intents"].count_documents({"leg": "entry"}) == 1
+        assert await world.db[ORDER_PLANS].count_documents({}) == 1
+        assert await world.db[ORDER_INTENTS].count_documents({"leg": "entry"}) == 1
 
 
 async def test_a_live_account_is_refused_with_an_alert(world: World) -> None:
@@ -87,7 +88,7 @@ async def test_a_live_account_is_refused_with_an_alert(world: World) -> None:
         live = values.account("live-1", mode="live", venue="aster", credential="key")
         await world.config(subjects.account_key("live-1"), live)
         await until(lambda: _alerted(world, "live-1"))
-        assert await world.db["accounts"].count_documents({"_id": "live-1"}) == 0
+        assert await world.db[ACCOUNTS].count_documents({"_id": "live-1"}) == 0
         assert worker.checks()["started"]
 
 
@@ -144,7 +145,7 @@ async def test_a_control_of_all_accounts_reaches_every_account_once(world: World
     await world.config(subjects.account_key("paper-2"), values.account("paper-2"))
 
     async def states() -> list[str]:
-        found = await world.db["accounts"].find({}, {"trading_state": 1}).sort("_id").to_list()
+        found = await world.db[ACCOUNTS].find({}, {"trading_state": 1}).sort("_id").to_list()
         return [entry["trading_state"] for entry in found]
 
     async def are(*wanted: str) -> bool:

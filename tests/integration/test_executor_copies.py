@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from cli.embedded import Servers
+from libs.records.collections import ACCOUNTS, LEASES, ORDER_PLANS
 from libs.schemas import ids, subjects
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.changes import Turn, seal
@@ -59,7 +60,7 @@ async def test_a_copy_that_slept_past_its_lease_has_no_effect_when_it_wakes(worl
         await until(lambda: _sharing(world, "executor-s", "executor-b"))
         await until(lambda: delivered(world, 1))
         assert await world.events() == OPENED
-        assert await world.db["order_plans"].count_documents({}) == 1
+        assert await world.db[ORDER_PLANS].count_documents({}) == 1
         assert (await world.state()).model_copy(update={"as_of": before.as_of}) == before
         assert asleep.returncode is None
 
@@ -69,11 +70,11 @@ async def _sleeps(pid: int) -> bool:
 
 
 async def _held(world: World, holder: str) -> bool:
-    return await world.db["leases"].count_documents({"kind": "partition", "holder": holder}) == ids.PARTITIONS
+    return await world.db[LEASES].count_documents({"kind": "partition", "holder": holder}) == ids.PARTITIONS
 
 
 async def _sharing(world: World, *holders: str) -> bool:
-    each = [await world.db["leases"].count_documents({"kind": "partition", "holder": h}) for h in holders]
+    each = [await world.db[LEASES].count_documents({"kind": "partition", "holder": h}) for h in holders]
     return each == [ids.PARTITIONS // len(holders)] * len(holders)
 
 
@@ -84,7 +85,7 @@ async def test_copies_share_the_partitions_and_one_takes_over_what_a_killed_one_
     await world.tick(50_000)
     await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
     await until(lambda: has_events(world, "position.opened"))
-    lease = await world.db["leases"].find_one({"partition": ids.partition(ACCOUNT)})
+    lease = await world.db[LEASES].find_one({"partition": ids.partition(ACCOUNT)})
     assert lease is not None
     holder, other = (first, second) if lease["holder"] == "executor-a" else (second, first)
     holder.kill()
@@ -118,7 +119,7 @@ async def test_a_stop_that_triggers_while_mongodb_is_away_is_not_lost(own_server
 
 
 async def _all_open(world: World) -> bool:
-    found = await world.db["accounts"].find_one({"_id": ACCOUNT})
+    found = await world.db[ACCOUNTS].find_one({"_id": ACCOUNT})
     return bool(found and found["positions"] and not found["outbox"])
 
 
@@ -142,9 +143,9 @@ async def test_a_document_that_cannot_be_read_is_told_apart_from_its_neighbours(
     async with world.executor():
         await until(lambda: opened(world))
     partition = ids.partition(ACCOUNT)
-    found = await world.db["accounts"].find_one({"_id": ACCOUNT})
+    found = await world.db[ACCOUNTS].find_one({"_id": ACCOUNT})
     assert found is not None
-    await world.db["accounts"].insert_many(
+    await world.db[ACCOUNTS].insert_many(
         [{**found, "_id": "no-wallet", "wallet": "a lot"}, {"_id": "half", "partition": partition, "fence": 1}]
     )
     taken = await MongoAccounts(world.db).take(partition, 100)

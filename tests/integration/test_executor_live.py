@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from libs.records.collections import ACCOUNTS
 from libs.schemas import subjects
 from libs.schemas.account import Account, ControlRequested
 from libs.schemas.analytics import Alert
@@ -203,7 +204,7 @@ async def is_reducing(world: World) -> bool:
 
 
 async def there(world: World, account_id: str) -> bool:
-    return await world.db["accounts"].count_documents({"_id": account_id}) == 1
+    return await world.db[ACCOUNTS].count_documents({"_id": account_id}) == 1
 
 
 async def told(world: World, says: str) -> bool:

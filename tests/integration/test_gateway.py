@@ -18,7 +18,10 @@ from nats.js import JetStreamContext
 from pymongo.asynchronous.database import AsyncDatabase
 
 from cli.embedded import Servers
-from libs.records.collections import provision
+from libs.records.collections import API_KEYS
+from libs.records.key_store import create_admin_key, revoke_key, store_key
+from libs.records.keys import Scope, new_key, token_of
+from libs.records.provision import provision
 from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
@@ -26,9 +29,7 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
-from services.gateway.adapters.mongo import create_admin_key, revoke_key, store_key
 from services.gateway.app import create_app
-from services.gateway.domain.keys import Scope, new_key, token_of
 from services.gateway.settings import Settings
 from services.ledger.app import create_app as create_ledger
 from services.ledger.handlers import STORED
@@ -201,10 +202,10 @@ async def test_keys_open_what_they_say_and_end_at_once(running: Running) -> None
     assert (await running.api.post(GENERATE, json={"account_id": "beta"}, headers=mine)).status_code == 403
     assert await revoke_key(running.db, key.key_id, now)
     assert await status(HISTORY, mine) == 401
-    used = await running.db["api_keys"].find_one({"_id": key.key_id})
+    used = await running.db[API_KEYS].find_one({"_id": key.key_id})
     assert used is not None
     assert used["last_used_at"] is not None
-    assert token not in str(await running.db["api_keys"].find().to_list())
+    assert token not in str(await running.db[API_KEYS].find().to_list())
 
 
 async def test_history_pages_and_filters(running: Running) -> None:

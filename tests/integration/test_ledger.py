@@ -14,7 +14,8 @@ from bson.decimal128 import Decimal128
 from nats.js import JetStreamContext
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.records.collections import provision
+from libs.records.collections import DEAD_LETTERS, DECISIONS, FILLS, REQUESTS
+from libs.records.provision import provision
 from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
@@ -149,7 +150,7 @@ async def test_concurrent_first_events_of_one_document_do_not_collide(db: Databa
 async def test_money_is_summed_by_the_database(js: JetStreamContext, ledger: None, db: Database) -> None:
     await publish(js, Chain().messages())
     await eventually(lambda: drained(js))
-    cursor = await db["fills"].aggregate([{"$group": {"_id": None, "fee": {"$sum": "$fee"}}}])
+    cursor = await db[FILLS].aggregate([{"$group": {"_id": None, "fee": {"$sum": "$fee"}}}])
     (row,) = await cursor.to_list()
     assert row["fee"].to_decimal() == Decimal("0.6")
 
@@ -167,15 +168,15 @@ async def test_a_message_that_ran_out_of_deliveries_ends_as_dead_letter_and_reje
         await worker.fetch(1, timeout=0.5)
 
     async def told() -> bool:
-        found = await db["decisions"].find_one({"_id": chain.decision_id})
+        found = await db[DECISIONS].find_one({"_id": chain.decision_id})
         return found is not None and found.get("reason") == "dead_lettered"
 
     await eventually(told)
-    (letter,) = await db["dead_letters"].find().to_list()
+    (letter,) = await db[DEAD_LETTERS].find().to_list()
     assert (letter["stream"], letter["durable"], letter["deliveries"]) == ("DECISIONS", durable.name, 8)
     assert letter["error"]["code"] == "max_deliveries"
     assert chain.decision_id in letter["body"]
-    request = await db["requests"].find_one({"_id": chain.request_id})
+    request = await db[REQUESTS].find_one({"_id": chain.request_id})
     assert request is not None
     assert list(request["outcomes"]) == ["rejected"]
 
@@ -184,8 +185,8 @@ async def test_an_event_that_does_not_parse_becomes_a_dead_letter_of_the_ledger(
     js: JetStreamContext, ledger: None, db: Database
 ) -> None:
     await js.publish("order.placed.alpha", b'{"kind": "placed"')
-    await eventually(lambda: _any(db["dead_letters"]))
-    (letter,) = await db["dead_letters"].find().to_list()
+    await eventually(lambda: _any(db[DEAD_LETTERS]))
+    (letter,) = await db[DEAD_LETTERS].find().to_list()
     assert (letter["durable"], letter["error"]["code"]) == ("ledger-orders", "malformed")
 
 
@@ -195,6 +196,6 @@ async def _any(collection: Any) -> bool:
 
 async def test_times_are_kept_as_aware_utc(db: Database) -> None:
     await MongoStore(db).apply(project(Chain().request(), T0))
-    (row,) = await db["requests"].find().to_list()
+    (row,) = await db[REQUESTS].find().to_list()
     assert row["requested_at"] == T0
     assert row["received_at"].astimezone(UTC) == T0

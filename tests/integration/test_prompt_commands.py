@@ -16,7 +16,7 @@ from cli.connection import connected
 from cli.errors import CliError
 from cli.run.seed import read_all, seed
 from libs.configuration.mirror import ConfigMirror
-from libs.records.collections import provision
+from libs.records.provision import provision
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.mongo import client

@@ -13,7 +13,9 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
-from libs.records.collections import provision
+from libs.records.key_store import create_admin_key
+from libs.records.keys import token_of
+from libs.records.provision import provision
 from libs.risk.evaluation import Scene, evaluate
 from libs.risk.facts import facts_of_context
 from libs.risk.marks import Mark, after_tick
@@ -27,9 +29,7 @@ from libs.schemas.decision import DecisionProposed, TradingDecision
 from libs.schemas.market import MarketTick
 from libs.schemas.verdict import DecisionEvaluated
 from libs.strategies.sample import samples
-from services.gateway.adapters.mongo import create_admin_key
 from services.gateway.app import create_app as create_gateway
-from services.gateway.domain.keys import token_of
 from services.gateway.settings import Settings as GatewaySettings
 from services.validator.app import create_app as create_validator
 from services.validator.settings import Settings as ValidatorSettings

@@ -17,6 +17,8 @@ from services.decider.domain.record import Exchange
 from services.decider.domain.seats import Seat
 from services.decider.ports import Deps
 
+__all__ = ["Deps", "announce", "beside", "decide", "decided"]
+
 log = logging.getLogger(__name__)
 
 

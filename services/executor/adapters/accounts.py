@@ -7,6 +7,7 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from libs.records.collections import ACCOUNTS
 from libs.runtime.errors import Conflict
 from libs.runtime.failpoints import hit
 from libs.runtime.mongo import Document
@@ -20,7 +21,7 @@ UNREADABLE: tuple[type[Exception], ...] = (ValidationError, LookupError, TypeErr
 
 class MongoAccounts:
     def __init__(self, db: AsyncDatabase[Document]) -> None:
-        self._accounts = db["accounts"]
+        self._accounts = db[ACCOUNTS]
 
     async def load(self, account_id: str) -> StoredAccount | None:
         found = await self._accounts.find_one({"_id": account_id})

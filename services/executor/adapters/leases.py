@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.records.collections import LEASES
 from libs.runtime.mongo import Document
 from libs.schemas.ids import PARTITIONS
 
@@ -16,7 +17,7 @@ LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 class MongoLeases:
     def __init__(self, db: AsyncDatabase[Document], ttl_s: float = TTL_S) -> None:
-        self._leases = db["leases"]
+        self._leases = db[LEASES]
         self.ttl_s = ttl_s
         self._in_time: Document = {"$add": ["$$NOW", int(ttl_s * 1_000)]}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.records.collections import ACCOUNTS, ORDER_INTENTS, ORDER_PLANS
 from libs.runtime.failpoints import hit
 from libs.runtime.mongo import Document
 from libs.schemas.orders import TERMINAL_STATES, OrderEvent, OrderIntent, OrderPlan
@@ -22,9 +23,9 @@ class MongoPlans:
     behind would lock the account for a minute (docs/decisions/0025)."""
 
     def __init__(self, db: AsyncDatabase[Document], accounts: MongoAccounts) -> None:
-        self._documents = db["accounts"]
-        self._history = db["order_plans"]
-        self._intents = db["order_intents"]
+        self._documents = db[ACCOUNTS]
+        self._history = db[ORDER_PLANS]
+        self._intents = db[ORDER_INTENTS]
         self._accounts = accounts
 
     async def find(self, account_id: str, decision_id: str) -> Stored[OrderPlan] | None:

@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from bson.decimal128 import Decimal128
-from pymongo.asynchronous.database import AsyncDatabase
-
-from services.gateway.adapters.mongo import Document, answering
+from libs.records import reading
+from libs.records.collections import DECISIONS, EQUITY, FILLED, FILLS, ORDERS, REQUESTS
+from libs.records.reading import Place, RecordsDb, newest_first, of_accounts, plain
+from libs.runtime.mongo import Document
+from services.gateway.adapters.mongo import answering
 from services.gateway.domain.records import (
     AnsweredRequest,
     DecisionRecord,
@@ -23,76 +24,73 @@ from services.gateway.domain.records import (
 from services.gateway.domain.summaries import average
 
 _ENTRY = dict.fromkeys(HistoryEntry.model_fields, 1)
-# The ledger makes a document and then fills it: between the two there is nothing to show.
-_FILLED = {"rank": {"$exists": True}}
 _MAX_ROWS = 1_000  # orders or fills of one decision; a ladder on ten assets has 200
 
 
 class MongoRecords:
-    def __init__(self, db: AsyncDatabase[Document]) -> None:
+    def __init__(self, db: RecordsDb) -> None:
         self._db = db
 
     async def status(self, decision_id: str) -> str | None:
         with answering():
-            found = await self._db["decisions"].find_one({"_id": decision_id, **_FILLED}, {"status": 1})
-            if found is not None:
-                return str(found["status"])
-            asked = await self._db["requests"].find_one({"decision_id": decision_id}, {"answered_by": 1})
-            answer = (asked or {}).get("answered_by")
-            found = await self._db["decisions"].find_one({"_id": answer, **_FILLED}, {"status": 1}) if answer else None
-        return str(found["status"]) if found else "pending" if asked else None
+            stored = await self._filled(decision_id, {"status": 1})
+            if stored is not None:
+                return str(stored["status"])
+            asked = await self._db[REQUESTS].find_one({"decision_id": decision_id}, {"answered_by": 1})
+            stored = await self._filled((asked or {}).get("answered_by"), {"status": 1})
+        return str(stored["status"]) if stored else "pending" if asked else None
 
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         with answering():
-            found = await self._db["decisions"].find_one({"_id": decision_id, **_FILLED})
-            if found is not None:
-                return await self._record(found)
-            asked = await self._db["requests"].find_one({"decision_id": decision_id})
+            stored = await self._filled(decision_id)
+            if stored is not None:
+                return await self._record(stored)
+            asked = await self._db[REQUESTS].find_one({"decision_id": decision_id})
             if asked is None:
                 return None
-            answer = asked.get("answered_by")
-            found = await self._db["decisions"].find_one({"_id": answer, **_FILLED}) if answer else None
-            return await self._record(found) if found else _pending(asked)
+            stored = await self._filled(asked.get("answered_by"))
+            return await self._record(stored) if stored else _pending(asked)
+
+    async def _filled(self, decision_id: str | None, fields: Document | None = None) -> Document | None:
+        return await reading.decision(self._db, decision_id, FILLED, fields) if decision_id else None
 
     async def history(self, wanted: HistoryFilter, window: Window) -> list[HistoryEntry]:
-        query = _FILLED | _match(wanted) | after("created_at", window)
-        cursor = self._db["decisions"].find(query, _ENTRY)
+        query = {**FILLED, **_match(wanted)}
         with answering():
-            rows = await cursor.sort({"created_at": -1, "_id": -1}).limit(window.limit).to_list()
+            rows = await newest_first(self._db, DECISIONS, query, window.limit, place(window), _ENTRY)
         return [HistoryEntry.model_validate({"decision_id": row["_id"], **row}) for row in rows]
 
     async def orders(self, account_id: str, window: Window) -> list[OrderRecord]:
-        cursor = self._db["orders"].find(_FILLED | {"account_id": account_id} | after("created_at", window))
+        query = {**FILLED, "account_id": account_id}
         with answering():
-            rows = await cursor.sort({"created_at": -1, "_id": -1}).limit(window.limit).to_list()
+            rows = await newest_first(self._db, ORDERS, query, window.limit, place(window))
         return [_order(row) for row in rows]
 
     async def equity(
         self, account_id: str, since: datetime | None, until: datetime | None, window: Window
     ) -> list[tuple[str, EquityPoint]]:
-        query = _FILLED | {"account_id": account_id} | _between("at", since, until) | after("at", window)
-        cursor = self._db["equity"].find(query)
+        query = {**FILLED, "account_id": account_id, **_between("at", since, until)}
         with answering():
-            rows = await cursor.sort({"at": -1, "_id": -1}).limit(window.limit).to_list()
-        return [(row["_id"], EquityPoint.model_validate(_plain(row))) for row in rows]
+            rows = await newest_first(self._db, EQUITY, query, window.limit, place(window))
+        return [(row["_id"], EquityPoint.model_validate(plain(row))) for row in rows]
 
-    async def _record(self, found: Document) -> DecisionRecord:
-        decision_id = found["_id"]
-        calls = found.get("calls", [])
+    async def _record(self, stored: Document) -> DecisionRecord:
+        decision_id = stored["_id"]
+        calls = stored.get("calls", [])
         context, request, bodies, orders, fills, answered = await asyncio.gather(
-            self._db["contexts"].find_one({"_id": found.get("context_id")}, {"context": 1}),
-            self._db["requests"].find_one({"_id": found.get("request_id")}, {"request": 1}),
-            self._db["bodies"].find({"_id": {"$in": _hashes(calls)}}).to_list(),
-            self._db["orders"].find({"decision_id": decision_id, **_FILLED}).sort({"created_at": 1}).to_list(_MAX_ROWS),
-            self._db["fills"].find({"decision_id": decision_id}).sort({"at": 1}).to_list(_MAX_ROWS),
-            self._db["requests"].find({"answered_by": decision_id}).sort({"requested_at": 1}).to_list(_MAX_ROWS),
+            reading.context(self._db, stored.get("context_id")),
+            self._db[REQUESTS].find_one({"_id": stored.get("request_id")}, {"request": 1}),
+            reading.bodies(self._db, stored),
+            self._db[ORDERS].find({"decision_id": decision_id, **FILLED}).sort({"created_at": 1}).to_list(_MAX_ROWS),
+            self._db[FILLS].find({"decision_id": decision_id}).sort({"at": 1}).to_list(_MAX_ROWS),
+            self._db[REQUESTS].find({"answered_by": decision_id}).sort({"requested_at": 1}).to_list(_MAX_ROWS),
         )
         texts = {body["_id"]: body["text"] for body in bodies}
-        proposal, judgement = found.get("proposal", {}), found.get("judgement", {})
+        proposal, judgement = stored.get("proposal", {}), stored.get("judgement", {})
         parts = {
             "decision_id": decision_id,
             "request": (request or {}).get("request"),
-            "context": (context or {}).get("context"),
+            "context": context,
             "calls": [_call(call, texts) for call in calls],
             "missing": proposal.get("missing", []),
             "facts_at_proposal": proposal.get("facts"),
@@ -101,9 +99,9 @@ class MongoRecords:
             "rules_checked": judgement.get("rules_checked"),
             "orders": [_order(row) for row in orders],
             "answered": [AnsweredRequest.model_validate(_answered(row)) for row in answered],
-            "fills": [FillRecord.model_validate({"fill_id": row["_id"], **_plain(row)}) for row in fills],
+            "fills": [FillRecord.model_validate({"fill_id": row["_id"], **plain(row)}) for row in fills],
         }
-        return DecisionRecord.model_validate(found | parts)
+        return DecisionRecord.model_validate(stored | parts)
 
 
 def _answered(row: Document) -> Document:
@@ -137,9 +135,7 @@ def _match(wanted: HistoryFilter) -> Document:
         "model_used": wanted.model,
     }
     query: Document = {field: value for field, value in exact.items() if value is not None}
-    if wanted.accounts is not None:
-        query["account_id"] = {"$in": sorted(wanted.accounts)}
-    return query | _between("created_at", wanted.since, wanted.until)
+    return query | of_accounts(wanted.accounts) | _between("created_at", wanted.since, wanted.until)
 
 
 def _between(field: str, since: datetime | None, until: datetime | None) -> Document:
@@ -147,26 +143,14 @@ def _between(field: str, since: datetime | None, until: datetime | None) -> Docu
     return {field: bounds} if bounds else {}
 
 
-def after(field: str, window: Window) -> Document:
-    if window.after is None:
-        return {}
-    at, entry = window.after.at, window.after.id
-    return {"$or": [{field: {"$lt": at}}, {field: at, "_id": {"$lt": entry}}]}
-
-
-def _plain(row: Mapping[str, Any]) -> Document:
-    """Decimal128 → Decimal in the flat fields."""
-    return {name: value.to_decimal() if isinstance(value, Decimal128) else value for name, value in row.items()}
+def place(window: Window) -> Place | None:
+    return (window.after.at, window.after.id) if window.after else None
 
 
 def _order(row: Mapping[str, Any]) -> OrderRecord:
-    plain = _plain(row)
-    mean = average(plain.get("filled_notional", Decimal(0)), plain.get("filled", Decimal(0)))
-    return OrderRecord.model_validate(plain | {"client_order_id": row["_id"], "average_price": mean})
-
-
-def _hashes(calls: list[Document]) -> list[str]:
-    return [call[f"{kind}_prompt_sha256"] for call in calls for kind in ("system", "user")]
+    order = plain(row)
+    mean = average(order.get("filled_notional", Decimal(0)), order.get("filled", Decimal(0)))
+    return OrderRecord.model_validate(order | {"client_order_id": row["_id"], "average_price": mean})
 
 
 def _call(call: Document, texts: Mapping[str, str]) -> Document:

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Depends, Header, Response
 from pydantic import ValidationError
 
 from libs.configuration.configuration import refused, updated
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.account import Account
+from services.gateway.application.access import seen_account
 from services.gateway.domain.configuring import AccountBody, ChangedAccount, IfMatch, version_of
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import invalid
-from services.gateway.handlers.auth import key_with, seen_account
+from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.changes import by, granted, tagged
 from services.gateway.handlers.errors import PROBLEMS
 from services.gateway.ports import Deps

@@ -1,62 +1,22 @@
-"""Who calls, and what the key may do."""
+"""The caller's key as a dependency of routes."""
 
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from libs.schemas.account import Account
-from services.gateway.domain.keys import ApiKey, KeyRefusal, Scope, token_hash
-from services.gateway.domain.problems import Refusal, RequestRefused, not_found
+from libs.records.keys import ApiKey, Scope
+from services.gateway.application.access import allowed
 from services.gateway.ports import Deps
 
 _BEARER = HTTPBearer(auto_error=False, description="an API key of this installation")
-_WORDS = {
-    KeyRefusal.MISSING: "send an API key: Authorization: Bearer <key>",
-    KeyRefusal.UNKNOWN: "this API key is not known",
-    KeyRefusal.REVOKED: "this API key was revoked",
-    KeyRefusal.EXPIRED: "this API key has expired",
-}
 
 
 def key_with(deps: Deps, scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
-    """A dependency that gives the caller's key. It is read each time, so that a revoked key ends at once."""
+    """A dependency that gives the caller's key, if it has this scope."""
 
     async def check(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> ApiKey:
-        key = await _identify(deps, credentials.credentials if credentials else None)
-        if not key.allows(scope):
-            detail = f"this API key lacks the scope {scope.value}"
-            raise RequestRefused(Refusal(HTTPStatus.FORBIDDEN, "scope-missing", detail))
-        return key
+        return await allowed(deps, credentials.credentials if credentials else None, scope)
 
     return check
-
-
-async def _identify(deps: Deps, token: str | None) -> ApiKey:
-    if not token:
-        raise _unauthorized(KeyRefusal.MISSING)
-    key = await deps.keys.find(token_hash(token))
-    if key is None:
-        raise _unauthorized(KeyRefusal.UNKNOWN)
-    now = deps.clock.wall()
-    if (why := key.refusal(now)) is not None:
-        raise _unauthorized(why)
-    if key.should_mark_used(now):
-        await deps.keys.used(key.key_id, now)
-    return key
-
-
-def _unauthorized(why: KeyRefusal) -> RequestRefused:
-    challenge = "Bearer" if why is KeyRefusal.MISSING else 'Bearer error="invalid_token"'
-    refusal = Refusal(HTTPStatus.UNAUTHORIZED, f"key-{why.value}", _WORDS[why], headers={"WWW-Authenticate": challenge})
-    return RequestRefused(refusal)
-
-
-def seen_account(deps: Deps, key: ApiKey, account_id: str) -> Account:
-    """The account, if it exists and the key sees it; both refusals are the same to the caller."""
-    account = deps.accounts.account(account_id)
-    if account is None or not key.sees(account_id):
-        raise not_found(f"account {account_id}")
-    return account

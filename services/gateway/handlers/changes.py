@@ -6,10 +6,10 @@ from fastapi import Response
 
 from libs.configuration import configuration
 from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal
+from libs.records.keys import ApiKey
 from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
 from services.gateway.domain.configuring import refusal_of
-from services.gateway.domain.keys import ApiKey
 from services.gateway.domain.problems import not_found
 from services.gateway.ports import Deps
 
@@ -17,8 +17,7 @@ T = TypeVar("T")
 
 
 def by(key: ApiKey, reason: str) -> By:
-    """The key by its name and id: names may be given twice."""
-    return By(f"{key.name[:60]} ({key.key_id})", reason)
+    return By(key.signature, reason)
 
 
 def granted(made: T | configuration.Refused) -> T:

@@ -1,6 +1,5 @@
-"""Decisions: ask for one, look at one, list them."""
+"""Routes of decisions: ask for one, look at one, list them."""
 
-import asyncio
 import re
 from datetime import datetime
 from http import HTTPStatus
@@ -8,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.analytics import DecisionResult
 from libs.schemas.base import AccountId, Name, StrategyId, Symbol
 from libs.schemas.decision import Action
-from services.gateway.domain.cursors import PagePosition
-from services.gateway.domain.keys import ApiKey, Scope
-from services.gateway.domain.problems import Refusal, RequestRefused, invalid, not_found
+from services.gateway.application import decisions as application
+from services.gateway.application.decisions import GenerateCall
 from services.gateway.domain.records import (
     Cursor,
     DecisionRecord,
@@ -22,30 +21,15 @@ from services.gateway.domain.records import (
     Limit,
     Page,
     RecordStatus,
-    Window,
 )
-from services.gateway.domain.requests import (
-    DEFAULT_TIMEOUT_S,
-    GenerateAccepted,
-    GenerateRequest,
-    Ids,
-    Timeout,
-    idempotent_request_id,
-    ids_of,
-    life_of,
-    random_request_id,
-    traced_request_id,
-)
-from services.gateway.handlers.auth import key_with, seen_account
+from services.gateway.domain.requests import GenerateAccepted, GenerateRequest, Timeout
+from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
-from services.gateway.handlers.paging import aware, next_cursor, position
-from services.gateway.handlers.waiting import ask, ask_and_wait
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
-_DECISION = re.compile(r"dec-[0-9a-f]{32}")
-LOOKS, LOOK_S = 10, 0.05
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+AT_ONCE = "respond-async"
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=200, description="repeating it within 24 h gives the same decision")
 ]
@@ -69,25 +53,13 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         idempotency_key: IdempotencyKey = None,
     ) -> DecisionResult | GenerateAccepted:
         """Ask for a decision and wait for its end."""
-        seen_account(deps, key, wish.account_id)
-        if wish.strategy_override is not None and deps.accounts.strategy(wish.strategy_override) is None:
-            raise invalid("body.strategy_override", f"there is no strategy {wish.strategy_override}")
-        ids = await _ids(deps, request, key, wish, idempotency_key)
-        wait_s = timeout or wish.timeout or DEFAULT_TIMEOUT_S
-        location, cause = f"{base}/decisions/{ids.decision_id}", _cause(request)
-        if "respond-async" in {part.strip().lower() for part in prefer.split(",")}:
-            await ask(deps, wish, ids, key.key_id, life_of(wait_s, deps.clock.speed), cause)
+        at_once = AT_ONCE in {part.strip().lower() for part in prefer.split(",")}
+        call = GenerateCall(key, router.prefix, _named(request), idempotency_key, _cause(request), timeout, at_once)
+        answer = await application.generate(deps, metrics, wish, call)
+        if isinstance(answer, GenerateAccepted):
             response.status_code = HTTPStatus.ACCEPTED
-            response.headers.update({"Location": location, "Preference-Applied": "respond-async"})
-            return GenerateAccepted(
-                decision_id=ids.decision_id, request_id=ids.request_id, account_id=wish.account_id, location=location
-            )
-        began = deps.clock.monotonic()
-        result = await ask_and_wait(deps, wish, ids, key.key_id, wait_s, cause)
-        metrics.generate.labels(result.status if result else "none").observe(deps.clock.monotonic() - began)
-        if result is None:
-            raise _no_answer(wait_s, location)
-        return result
+            response.headers.update({"Location": answer.location, "Preference-Applied": AT_ONCE})
+        return answer
 
     @router.get("/history")
     async def history(
@@ -104,57 +76,23 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         cursor: Annotated[Cursor | None, Query()] = None,
     ) -> Page[HistoryEntry]:
         """Decisions, newest first."""
-        if account_id is not None:
-            seen_account(deps, key, account_id)
-        accounts = key.accounts if account_id is None else frozenset({account_id})
-        wanted = HistoryFilter(
-            accounts, symbol, aware("from", since), aware("to", until), status, action, strategy_id, model
-        )
-        window = Window(limit, position(cursor))
-        found = await deps.records.history(wanted, window)
-        places = [PagePosition(entry.created_at, entry.decision_id) for entry in found]
-        return Page(items=found, next=next_cursor(places, limit))
+        wanted = HistoryFilter(None, symbol, since, until, status, action, strategy_id, model)
+        return await application.history(deps, key, account_id, wanted, limit, cursor)
 
     @router.get("/{decision_id}")
     async def decision(decision_id: str, key: Annotated[ApiKey, may_read]) -> DecisionRecord:
         """The whole record. A request that another decision answered shows that one."""
-        record = await _record(deps, decision_id)
-        if record is None or not key.sees(record.account_id):
-            raise not_found(f"decision {decision_id[:100]}")
-        return record
+        return await application.record_of(deps, key, decision_id)
 
     return router
 
 
-async def _record(deps: Deps, decision_id: str) -> DecisionRecord | None:
-    """The history follows the log: what a client was just told of may come into it a moment later."""
-    looks = LOOKS if _DECISION.fullmatch(decision_id) else 0
-    while (record := await deps.records.decision(decision_id)) is None and looks:
-        looks -= 1
-        await asyncio.sleep(LOOK_S)
-    return record
-
-
-async def _ids(deps: Deps, request: Request, key: ApiKey, wish: GenerateRequest, idempotency_key: str | None) -> Ids:
-    if idempotency_key is not None:
-        claim = await deps.claims.claim(key.key_id, idempotency_key, wish.fingerprint, deps.clock.wall())
-        if claim.fingerprint != wish.fingerprint:
-            detail = "this Idempotency-Key was used with another content; take a new one"
-            raise RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
-        return ids_of(wish.account_id, idempotent_request_id(key.key_id, idempotency_key, claim.first_seen))
-    if request.state.request_id_given:
-        named = traced_request_id(key.key_id, request.state.request_id, wish.fingerprint)
-        return ids_of(wish.account_id, named)
-    return ids_of(wish.account_id, random_request_id(deps.new_id()), fresh=True)
+def _named(request: Request) -> str | None:
+    """The id that the client gave its request."""
+    return request.state.request_id if request.state.request_id_given else None
 
 
 def _cause(request: Request) -> dict[str, str]:
     """The client's trace, where it names one."""
     given = request.headers.get("traceparent", "")
     return {"traceparent": given} if _TRACEPARENT.fullmatch(given) else {}
-
-
-def _no_answer(waited_s: float, location: str) -> RequestRefused:
-    detail = f"no decision within {waited_s:g} s; it is not lost: look at Location later"
-    headers = {"Location": location, "Retry-After": "5"}
-    return RequestRefused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no-answer-in-time", detail, headers=headers))

@@ -9,9 +9,11 @@ from libs.configuration.configuration import Refused, updated
 from libs.configuration.configuration import refused as refused_fields
 from libs.configuration.strategies import assignments
 from libs.configuration.templates import TemplateFailed
+from libs.records.keys import ApiKey, Scope
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key
 from libs.strategies.sample import samples
+from services.gateway.application.access import seen_account
 from services.gateway.domain.configuring import (
     Assignments,
     ChangedAccount,
@@ -28,9 +30,8 @@ from services.gateway.domain.configuring import (
     SwitchBody,
     version_of,
 )
-from services.gateway.domain.keys import ApiKey, Scope
 from services.gateway.domain.problems import invalid, not_found
-from services.gateway.handlers.auth import key_with, seen_account
+from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.changes import by, found_strategy, granted, may_change, tagged
 from services.gateway.handlers.errors import PROBLEMS
 from services.gateway.ports import Deps

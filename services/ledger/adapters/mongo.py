@@ -13,8 +13,9 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.analytics.trades import Trade, in_order
+from libs.records.collections import DECISIONS, RANK, TRADES
 from libs.records.trades import STRATEGY_OF_TRADE, trade_of
-from services.ledger.domain.upserts import RANK, Advance, Guard, Upsert, Upserts
+from services.ledger.domain.upserts import Advance, Guard, Upsert, Upserts
 
 TIMEOUT_S = 10.0  # a server that hangs counts as away
 _CONTEXT = create_decimal128_context()
@@ -55,14 +56,14 @@ class MongoStore:
             *STRATEGY_OF_TRADE,
         ]
         with pymongo.timeout(TIMEOUT_S):
-            rows = await (await self._db["trades"].aggregate(newest)).to_list()
+            rows = await (await self._db[TRADES].aggregate(newest)).to_list()
         return in_order(trade_of(row) for row in rows)
 
     async def endings(self, account_id: str, since: datetime, until: datetime) -> tuple[int, int]:
         ended = {"account_id": account_id, "terminal_at": {"$gt": since, "$lte": until}, "arm.shadow": {"$ne": True}}
         with pymongo.timeout(TIMEOUT_S):
-            abstained = await self._db["decisions"].count_documents(ended | {"status": "abstained"})
-            return abstained, await self._db["decisions"].count_documents(ended)
+            abstained = await self._db[DECISIONS].count_documents(ended | {"status": "abstained"})
+            return abstained, await self._db[DECISIONS].count_documents(ended)
 
 
 def _operations(upsert: Upsert) -> Iterator[UpdateOne]:

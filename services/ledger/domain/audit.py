@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS
 from libs.schemas.account import AuditEvent, ControlRequested
 from libs.schemas.analytics import Alert
 from libs.schemas.dead import DeadLetter
@@ -11,7 +12,7 @@ from services.ledger.domain.upserts import Upsert, Upserts
 
 def changed(body: AuditEvent, received: datetime) -> Upserts:
     fields = body.model_dump(exclude={"schema_version", "event_id"}) | {"kind": "change", "received_at": received}
-    return (Upsert("audit", body.event_id, set_on_insert=fields),)
+    return (Upsert(AUDIT, body.event_id, set_on_insert=fields),)
 
 
 def commanded(body: ControlRequested, received: datetime) -> Upserts:
@@ -26,12 +27,12 @@ def commanded(body: ControlRequested, received: datetime) -> Upserts:
         "at": body.requested_at,
         "received_at": received,
     }
-    return (Upsert("audit", f"control:{body.control_id}", set_on_insert=fields),)
+    return (Upsert(AUDIT, f"control:{body.control_id}", set_on_insert=fields),)
 
 
 def alerted(body: Alert, received: datetime) -> Upserts:
     fields = body.model_dump(exclude={"schema_version", "alert_id"}) | {"received_at": received}
-    return (Upsert("alerts", body.alert_id, set_on_insert=fields),)
+    return (Upsert(ALERTS, body.alert_id, set_on_insert=fields),)
 
 
 def dead_lettered(body: DeadLetter, received: datetime) -> Upserts:
@@ -40,7 +41,7 @@ def dead_lettered(body: DeadLetter, received: datetime) -> Upserts:
     headers = [{"name": name, "value": value} for name, value in body.headers.items()]
     return (
         Upsert(
-            "dead_letters",
+            DEAD_LETTERS,
             body.dead_letter_id,
             set_on_insert=fields | {"headers": headers, "at": body.at, "received_at": received},
         ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from libs.records.collections import BODIES, CONTEXTS, DECISIONS, REQUESTS
 from libs.schemas import ids
 from libs.schemas.base import Wire
 from libs.schemas.context import DecisionRequest, TradingContext
@@ -34,7 +35,7 @@ def requested(body: DecisionRequest, received: datetime) -> Upserts:
     context = ids.context_id(body.account_id, body.cycle)
     return (
         Upsert(
-            "requests",
+            REQUESTS,
             body.request_id,
             set={
                 "account_id": body.account_id,
@@ -51,7 +52,7 @@ def requested(body: DecisionRequest, received: datetime) -> Upserts:
 
 def context_built(body: TradingContext, received: datetime) -> Upserts:
     stored = Upsert(
-        "contexts",
+        CONTEXTS,
         body.context_id,
         set={
             "account_id": body.account_id,
@@ -62,7 +63,7 @@ def context_built(body: TradingContext, received: datetime) -> Upserts:
         earliest={"received_at": received},
     )
     pending = Upsert(
-        "decisions",
+        DECISIONS,
         ids.decision_id(body.context_id, LIVE.name),
         set={
             "account_id": body.account_id,
@@ -82,7 +83,7 @@ def context_built(body: TradingContext, received: datetime) -> Upserts:
 
 def proposed(body: DecisionProposed, received: datetime) -> Upserts:
     decision = Upsert(
-        "decisions",
+        DECISIONS,
         body.decision_id,
         set=_identity(body)
         | _content(body.decision)
@@ -109,14 +110,14 @@ def ended(body: Terminal, kind: str, received: datetime) -> Upserts:
     arm is a shadow."""
     at = terminal_at(body)
     decision = Upsert(
-        "decisions",
+        DECISIONS,
         body.decision_id,
         set=_identity(body) | _content(body.decision) | known(strategy=_wire(body.strategy) if body.strategy else None),
         earliest={"created_at": at, "received_at": received, f"terminals.{kind}": at},
         guards=(_advance(terminal_status(body), _judgement(body, kind, at), f"{kind}:{at.isoformat()}"),),
     )
     request = Upsert(
-        "requests",
+        REQUESTS,
         body.request_id,
         set={"account_id": body.account_id, "ended_by": body.decision_id},
         earliest={"received_at": received, f"outcomes.{kind}": at},
@@ -127,7 +128,7 @@ def ended(body: Terminal, kind: str, received: datetime) -> Upserts:
 def answered(body: DecisionAnswered, received: datetime) -> Upserts:
     return (
         Upsert(
-            "requests",
+            REQUESTS,
             body.request_id,
             set={
                 "account_id": body.account_id,
@@ -201,7 +202,7 @@ def _call(call: ModelCall) -> dict[str, Any]:
 
 def _bodies(calls: Iterable[ModelCall]) -> Upserts:
     texts = {text for call in calls for text in (call.system_prompt, call.user_prompt)}
-    return tuple(Upsert("bodies", _sha256(text), set_on_insert={"text": text}) for text in sorted(texts))
+    return tuple(Upsert(BODIES, _sha256(text), set_on_insert={"text": text}) for text in sorted(texts))
 
 
 def _sha256(text: str) -> str:

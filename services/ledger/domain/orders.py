@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from libs.records.collections import EQUITY, FILLS, ORDERS, POSITIONS
 from libs.schemas.base import Wire
 from libs.schemas.context import TradingContext
 from libs.schemas.orders import TERMINAL_STATES, Fill, OrderEvent, PositionEvent
@@ -24,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def order_changed(body: OrderEvent, received: datetime) -> Upserts:
     intent = body.intent
     order = Upsert(
-        "orders",
+        ORDERS,
         intent.client_order_id,
         set={
             "account_id": body.account_id,
@@ -98,7 +99,7 @@ def _fill(body: OrderEvent, fill: Fill, received: datetime) -> Upsert:
         "at": body.at,
         "received_at": received,
     }
-    return Upsert("fills", fill.fill_id, set_on_insert=fields)
+    return Upsert(FILLS, fill.fill_id, set_on_insert=fields)
 
 
 def position_changed(body: PositionEvent, received: datetime) -> Upserts:
@@ -123,7 +124,7 @@ def position_changed(body: PositionEvent, received: datetime) -> Upserts:
     }
     rank = f"{body.account_version:018d}:1:{body.event_id}"
     point = _equity(body.account_id, body.at, rank, body.equity, body.wallet_balance, "position")
-    return (Upsert("positions", body.event_id, set_on_insert=fields), point, *trade_changed(body, received))
+    return (Upsert(POSITIONS, body.event_id, set_on_insert=fields), point, *trade_changed(body, received))
 
 
 def equity_of(body: TradingContext) -> Upsert:
@@ -137,7 +138,7 @@ def _equity(account: str, at: datetime, rank: str, equity: Decimal, balance: Dec
     milliseconds = (at - _EPOCH) // (datetime.resolution * 1000)  # what MongoDB keeps of a time
     values: dict[str, Value] = {"equity": equity, "wallet_balance": balance, "source": source}
     return Upsert(
-        "equity", f"{account}|{milliseconds}", set={"account_id": account, "at": at}, guards=(Advance(rank, values),)
+        EQUITY, f"{account}|{milliseconds}", set={"account_id": account, "at": at}, guards=(Advance(rank, values),)
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from libs.records.collections import TRADES
 from libs.schemas.account import Position
 from libs.schemas.orders import PositionEvent
 from services.ledger.domain.upserts import Count, Upsert, Value
@@ -35,7 +36,7 @@ def trade_changed(body: PositionEvent, received: datetime) -> tuple[Upsert, ...]
     }
     counted = Count("event_ids", body.event_id, summed)
     return (
-        Upsert("trades", trade_id(body, position), set=fields, earliest={"received_at": received}, guards=(counted,)),
+        Upsert(TRADES, trade_id(body, position), set=fields, earliest={"received_at": received}, guards=(counted,)),
     )
 
 

@@ -50,7 +50,6 @@ class Upsert:
 
 
 Upserts = tuple[Upsert, ...]
-RANK = "rank"
 
 
 def known(**fields: Value) -> dict[str, Value]:

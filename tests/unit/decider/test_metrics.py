@@ -5,7 +5,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from libs.schemas.decision import TokenUsage
-from services.decider.adapters import models_file
+from services.decider.application import models_file
 from services.decider.application.deciding import decide
 from services.decider.domain.authentication import Check, KeyVerdict
 from services.decider.domain.replies import Outcome, Reply

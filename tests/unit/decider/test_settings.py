@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from libs.schemas import subjects
-from services.decider.adapters import models_file
 from services.decider.app import create_app
+from services.decider.application import models_file
 from services.decider.settings import BUILTIN, CONFIG, OPENROUTER, Settings
 
 VARIABLES = (

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS, DECISIONS, EQUITY, ORDERS, REQUESTS
 from libs.schemas import ids
 from libs.schemas.account import AuditEvent, ControlRequested
 from libs.schemas.analytics import Alert
@@ -37,7 +38,7 @@ def stored(*events: Message) -> FakeStore:
 
 
 def decision_after(*events: Message) -> dict[str, Any]:
-    return stored(*events).collections["decisions"][CHAIN.decision_id]
+    return stored(*events).collections[DECISIONS][CHAIN.decision_id]
 
 
 WHOLE = [body for _, body in CHAIN.messages()] + [CHAIN.rejected()]
@@ -122,7 +123,7 @@ def test_prompts_are_stored_once_and_named_by_their_hash() -> None:
 
 
 def test_the_end_of_the_live_arm_ends_the_request() -> None:
-    kept = stored(CHAIN.validated(), CHAIN.request()).collections["requests"][CHAIN.request_id]
+    kept = stored(CHAIN.validated(), CHAIN.request()).collections[REQUESTS][CHAIN.request_id]
     assert kept["outcomes"] == {"validated": later(0.3)}
     assert kept["ended_by"] == kept["decision_id"] == CHAIN.decision_id
 
@@ -152,12 +153,12 @@ def test_a_request_that_another_decision_answered_makes_no_decision_of_its_own()
 
 def test_an_ended_order_stays_ended_whatever_a_later_version_says() -> None:
     late = CHAIN.order(9, "placed", 99, "open")
-    kept = stored(*CHAIN.orders(), late).collections["orders"][CHAIN.order_id]
+    kept = stored(*CHAIN.orders(), late).collections[ORDERS][CHAIN.order_id]
     assert kept["state"] == "filled"
 
 
 def test_equity_of_one_moment_is_that_of_the_newest_version() -> None:
-    points = stored(*CHAIN.positions(), CHAIN.context()).collections["equity"]
+    points = stored(*CHAIN.positions(), CHAIN.context()).collections[EQUITY]
     assert {(p["at"], p["equity"], p["source"]) for p in points.values()} == {
         (later(0.1), Decimal("10000.5"), "context"),
         (later(0.41), Decimal("9998.2"), "position"),
@@ -167,14 +168,14 @@ def test_equity_of_one_moment_is_that_of_the_newest_version() -> None:
 def test_equity_belongs_to_the_time_of_its_marks_not_of_the_accounts_last_change() -> None:
     context = CHAIN.context()
     earlier = context.account_state.model_copy(update={"as_of": later(-600)})
-    (point,) = stored(context.model_copy(update={"account_state": earlier})).collections["equity"].values()
+    (point,) = stored(context.model_copy(update={"account_state": earlier})).collections[EQUITY].values()
     assert point["at"] == context.timestamp
 
 
 def test_a_position_event_knows_better_than_a_context_of_the_same_moment() -> None:
     event = CHAIN.position(0, 1, "0.01", "9000").model_copy(update={"at": later(0.1)})
     for events in ((event, CHAIN.context()), (CHAIN.context(), event)):
-        (point,) = stored(*events).collections["equity"].values()
+        (point,) = stored(*events).collections[EQUITY].values()
         assert point["equity"] == Decimal(9000)
 
 
@@ -183,7 +184,7 @@ def test_commands_and_changes_share_the_audit_trail() -> None:
         control_id="c1", scope="alpha", state="halted", reason="a person said so", by="key-1", requested_at=T0
     )
     change = AuditEvent(event_id="e1", who="key-1", what="account.created", subject="alpha", why="new", at=T0)
-    trail = stored(control, change).collections["audit"]
+    trail = stored(control, change).collections[AUDIT]
     assert {(entry["kind"], entry["who"], entry["what"]) for entry in trail.values()} == {
         ("control", "key-1", "control.halted"),
         ("change", "key-1", "account.created"),
@@ -193,9 +194,9 @@ def test_commands_and_changes_share_the_audit_trail() -> None:
 def test_an_acknowledged_alert_is_not_reset_by_its_redelivery() -> None:
     alert = Alert(alert_id="a1", kind="stale", severity="warning", message="no ticks", created_at=T0)
     store = stored(alert)
-    store.collections["alerts"]["a1"]["acknowledged"] = {"by": "me"}
+    store.collections[ALERTS]["a1"]["acknowledged"] = {"by": "me"}
     store.apply_now(project(alert, RECEIVED))
-    assert store.collections["alerts"]["a1"]["acknowledged"] == {"by": "me"}
+    assert store.collections[ALERTS]["a1"]["acknowledged"] == {"by": "me"}
 
 
 def test_headers_of_a_dead_letter_are_a_list() -> None:
@@ -211,7 +212,7 @@ def test_headers_of_a_dead_letter_are_a_list() -> None:
         deliveries=1,
         at=T0,
     )
-    kept = stored(letter).collections["dead_letters"]["ORDERS:5:x"]
+    kept = stored(letter).collections[DEAD_LETTERS]["ORDERS:5:x"]
     assert kept["headers"] == [{"name": "a.b", "value": "1"}, {"name": "$c", "value": "2"}]
     assert kept["error"]["code"] == "malformed"
 
@@ -225,4 +226,4 @@ def test_the_earliest_time_wins_over_a_later_one() -> None:
     store = FakeStore()
     for seconds in (5, 1, 3):
         store.apply_now(project(CHAIN.request(), T0 + timedelta(seconds=seconds)))
-    assert store.collections["requests"][CHAIN.request_id]["received_at"] == later(1)
+    assert store.collections[REQUESTS][CHAIN.request_id]["received_at"] == later(1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from libs.records.collections import TRADES
 from libs.records.trades import trade_of
 from libs.runtime.emit import Emit
 from libs.schemas.account import ControlRequested, Position
@@ -76,7 +77,7 @@ def test_events_in_any_order_and_number_give_the_same_trade(seed: int) -> None:
     random.Random(seed).shuffle(told)
     for one in told:
         store.apply_now(project(one, T0))
-    (row,) = store.collections["trades"].values()
+    (row,) = store.collections[TRADES].values()
     trade = trade_of(row)
     assert (trade.pnl, trade.fees, trade.funding) == (Decimal(10), Decimal(4), Decimal(-1))
     # 200 in, 130 more in (3 × 110 − 200), 2 out at 110 + 10 each, 1 out at 105
@@ -112,7 +113,7 @@ def rows_of(turn: Turn) -> list[Any]:
     store = FakeStore()
     for made in events(turn.book, turn.changes, NOW):
         store.apply_now(project(made, NOW))
-    return [trade_of(row) for row in store.collections["trades"].values() if "closed_at" in row]
+    return [trade_of(row) for row in store.collections[TRADES].values() if "closed_at" in row]
 
 
 async def test_five_losses_in_a_row_are_told_once_however_often_the_close_comes() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from libs.records.collections import BODIES, DECISIONS
 from libs.records.proposals import body_hashes, proposal_of
 from libs.schemas.decision import DecisionProposed, Timing
 from services.ledger.domain.project import project
@@ -21,8 +22,8 @@ WHOLE = BEFORE.model_copy(
 
 
 def stored(store: FakeStore, wanted: DecisionProposed) -> DecisionProposed:
-    document = store.collections["decisions"][wanted.decision_id]
-    bodies = [store.collections["bodies"][key] for key in body_hashes(document)]
+    document = store.collections[DECISIONS][wanted.decision_id]
+    bodies = [store.collections[BODIES][key] for key in body_hashes(document)]
     return proposal_of(document, bodies)
 
 

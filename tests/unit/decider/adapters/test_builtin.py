@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from libs.schemas.decision import TradingDecision
-from services.decider.adapters import models_file
 from services.decider.adapters.builtin import answer
+from services.decider.application import models_file
 from services.decider.domain.catalogue import CatalogueError
 from services.decider.domain.prompt import Form, build
 from tests.fakes.decider_contexts import context

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from libs.schemas.decision import TokenUsage
-from services.decider.adapters import models_file
 from services.decider.adapters.spans import TracedModels
+from services.decider.application import models_file
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.replies import Outcome, Reply
 from tests.fakes.decider_ports import CONFIG, ScriptedModels, StoppedClock

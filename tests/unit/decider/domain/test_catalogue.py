@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schemas.decision import TokenUsage
-from services.decider.adapters import models_file
+from services.decider.application import models_file
 from services.decider.domain.catalogue import (
     Catalogue,
     CatalogueEntry,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.keys import KeyRefusal, Scope, new_key, token_hash, token_of
+from libs.records.keys import KeyRefusal, Scope, new_key, token_hash, token_of
 from tests.fakes.ledger_chain import T0
 
 TOKEN = token_of(bytes(range(32)))

@@ -9,7 +9,9 @@ from libs.schemas import ids
 from libs.schemas.orders import OrderIntent
 from services.executor.domain.book import WorkingOrder
 from services.executor.domain.replies import Canceled, Placed, PositionReport
-from services.executor.ports import ProtectiveOrder, Venue
+from services.executor.ports import NotLive, ProtectiveOrder, Venue
+
+__all__ = ["Flattened", "NotLive", "closing_order", "flatten"]
 
 ROUNDS = 5
 Say = Callable[[str], None]

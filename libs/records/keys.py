@@ -44,6 +44,11 @@ class ApiKey:
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
 
+    @property
+    def signature(self) -> str:
+        """How its changes are signed: by name and id, for names may be given twice."""
+        return f"{self.name[:60]} ({self.key_id})"
+
     def allows(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 

@@ -1,0 +1,22 @@
+"""Collections and indexes made where they are missing."""
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.records.collections import INDEXES, Index
+from libs.runtime.mongo import Document
+
+
+async def provision(db: AsyncDatabase[Document]) -> None:
+    """Create collections and indexes."""
+    existing = set(await db.list_collection_names())
+    for name, indexes in INDEXES.items():
+        if name not in existing:
+            await db.create_collection(name)
+        if indexes:
+            await db[name].create_indexes([index_model(index) for index in indexes])
+
+
+def index_model(index: Index) -> IndexModel:
+    keys = [(field.removeprefix("-"), DESCENDING if field.startswith("-") else ASCENDING) for field in index.fields]
+    return IndexModel(keys, **{"unique": False, **index.options})

@@ -1,0 +1,70 @@
+"""Documents of the read models as several readers want them. All raise pymongo's errors."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from bson.decimal128 import Decimal128
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.records.collections import BODIES, CONTEXTS, DECISIONS, LISTED_BY
+from libs.records.proposals import body_hashes
+from libs.runtime.mongo import Document
+
+RecordsDb = AsyncDatabase[Document]
+Place = tuple[datetime, str]
+"""Where a list goes on: the time and the id of the last document that was shown."""
+
+
+async def newest_first(
+    db: RecordsDb, collection: str, query: Document, limit: int, after: Place | None = None, fields: Any = None
+) -> list[Document]:
+    """A page of a collection of LISTED_BY."""
+    listed_by = LISTED_BY[collection]
+    cursor = db[collection].find(query | _older(listed_by, after), fields)
+    return await cursor.sort({listed_by: -1, "_id": -1}).limit(limit).to_list()
+
+
+def _older(listed_by: str, after: Place | None) -> Document:
+    if after is None:
+        return {}
+    at, entry = after
+    return {"$or": [{listed_by: {"$lt": at}}, {listed_by: at, "_id": {"$lt": entry}}]}
+
+
+async def decision(
+    db: RecordsDb, decision_id: str, query: Mapping[str, Any] | None = None, fields: Any = None
+) -> Document | None:
+    """A document of `decisions`, where it fits `query` too."""
+    return await db[DECISIONS].find_one({"_id": decision_id, **(query or {})}, fields)
+
+
+async def bodies(db: RecordsDb, document: Mapping[str, Any]) -> list[Document]:
+    """The texts that the calls of a decision refer to."""
+    return await db[BODIES].find({"_id": {"$in": body_hashes(document)}}).to_list()
+
+
+async def context(db: RecordsDb, context_id: str | None) -> Document | None:
+    """The context as it was published."""
+    stored = await db[CONTEXTS].find_one({"_id": context_id}, {"context": 1})
+    return stored["context"] if stored else None
+
+
+async def newest_context(db: RecordsDb, account_id: str) -> Document | None:
+    stored = await db[CONTEXTS].find_one({"account_id": account_id}, {"context": 1}, sort=[("at", -1)])
+    return stored["context"] if stored else None
+
+
+def of_accounts(accounts: Iterable[str] | None) -> Document:
+    """The query for these accounts; None stands for all."""
+    return {} if accounts is None else {"account_id": {"$in": sorted(accounts)}}
+
+
+def decimal_of(value: Decimal128 | Decimal) -> Decimal:
+    return value.to_decimal() if isinstance(value, Decimal128) else value
+
+
+def plain(row: Mapping[str, Any]) -> Document:
+    """Decimal128 → Decimal in the flat fields."""
+    return {name: decimal_of(value) if isinstance(value, Decimal128) else value for name, value in row.items()}
