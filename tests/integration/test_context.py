@@ -27,7 +27,8 @@ from libs.schemas.reasons import ContextErrorCode, DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
 from services.context.settings import Settings
-from tests.fakes.context_values import T0, account, candle, state, strategy
+from tests.builders import account, state
+from tests.fakes.context_values import T0, candle, strategy
 
 SPEED = 30.0
 HISTORY = 120  # minutes

@@ -15,7 +15,7 @@ from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
 from services.context.settings import Settings
-from tests.fakes.context_values import account, state
+from tests.builders import account, state
 from tests.integration.test_context import Market, market_at, running
 
 ACCOUNTS = 200

@@ -33,7 +33,8 @@ from services.gateway.domain.keys import token_of
 from services.gateway.settings import Settings as GatewaySettings
 from services.validator.app import create_app as create_validator
 from services.validator.settings import Settings as ValidatorSettings
-from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy, venue
+from tests.builders import venue
+from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy
 from tests.integration.test_gateway import served
 
 pytestmark = pytest.mark.integration

@@ -29,17 +29,8 @@ from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.validator.app import create_app
 from services.validator.settings import Settings
-from tests.fakes.validator_values import (
-    SHADOW,
-    abstention,
-    account,
-    ask,
-    long_position,
-    proposal,
-    state,
-    strategy,
-    venue,
-)
+from tests.builders import venue
+from tests.fakes.validator_values import SHADOW, abstention, account, ask, long_position, proposal, state, strategy
 
 ROOT = Path(__file__).parents[2]
 TERMINALS: dict[str, type[DecisionValidated] | type[DecisionRejected] | type[DecisionEvaluated]] = {

@@ -20,8 +20,9 @@ from services.context.application.requests import requested
 from services.context.domain.context import ContextRefusal, rejected
 from services.context.domain.inflight import ask, decision_id
 from services.context.ports import Place
+from tests.builders import state
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import request, state, tick
+from tests.fakes.context_values import request, tick
 
 
 @pytest.fixture

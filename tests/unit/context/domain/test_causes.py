@@ -10,7 +10,8 @@ from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import OrderReason
 from services.context.domain.causes import NewestPrice, executed, first, funding_near, moved, request
 from services.context.domain.triggers import Asked, fires
-from tests.fakes.context_values import account, at, position, state
+from tests.builders import account, position, state
+from tests.fakes.context_values import at
 from tests.fakes.context_values import request as request_of
 
 HOUR = timedelta(hours=1)
