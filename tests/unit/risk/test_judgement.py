@@ -11,13 +11,13 @@ from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Ladder
 from libs.schemas.verdict import AssetVerdict
 from libs.schemas.verdict import Receipt as WireReceipt
+from tests.builders import decision
 from tests.unit.risk.samples import (
     BTC,
     ETH,
     LATER,
     NOW,
     account,
-    decision,
     facts,
     judged,
     limits,
