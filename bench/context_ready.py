@@ -95,10 +95,9 @@ async def _fill(bus: Bus) -> None:
     now = datetime.fromtimestamp(time.time() // 60 * 60, UTC)
     half = len(TIMEFRAME_SECONDS) // 2  # a strategy has at most so many
     for name, timeframes in (("short", _timeframes()[:half]), ("long", _timeframes()[half:])):
+        strategy = builders.strategy(name, timeframe_preference=timeframes)
         account = builders.account(name, symbols=SYMBOLS, strategy_id=name, status="paused")
-        await bus.kv_put(
-            "config", subjects.strategy_key(name), builders.strategy(name, timeframe_preference=timeframes)
-        )
+        await bus.kv_put("config", subjects.strategy_key(name), strategy)
         await bus.kv_put("config", subjects.account_key(name), account)
     await bus.publish_many(Emit(subjects.candle(c.symbol, c.timeframe), c) for c in _candles(now))
     for n in range(TICKS):

@@ -17,6 +17,7 @@ from services.executor.domain.changes import Turn, events
 from services.ledger.application import alerts_after, told_after
 from services.ledger.domain.project import project
 from services.ledger.ports import Deps
+from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, quote
 from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain
@@ -29,16 +30,13 @@ T0 = Chain().at(0)
 
 def position(quantity: str = "2", entry: str = "100", n: int = 0, **more: Any) -> Position:
     values: dict[str, Any] = {
-        "symbol": "BTCUSDT",
-        "side": "long",
         "quantity": Decimal(quantity),
         "entry_price": Decimal(entry),
-        "leverage": Decimal(2),
         "margin": Decimal(quantity) * Decimal(entry) / 2,
         "opened_at": T0 + timedelta(minutes=n),
         "decision_id": f"dec-{n}",
     }
-    return Position(**(values | more))
+    return builders.position(**(values | more))
 
 
 def event(n: str, kind: PositionKind, before: Position | None, after: Position | None, pnl: str = "0") -> PositionEvent:
