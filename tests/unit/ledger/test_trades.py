@@ -12,7 +12,7 @@ from libs.runtime.emit import Emit
 from libs.schemas.account import ControlRequested, Position
 from libs.schemas.analytics import Alert
 from libs.schemas.orders import PositionEvent, PositionKind
-from libs.schemas.reasons import OrderReason, RejectReason
+from libs.schemas.reasons import RejectReason
 from services.executor.domain.changes import Turn, events
 from services.ledger.application import alerts_after, told_after
 from services.ledger.domain.project import project
@@ -40,22 +40,15 @@ def position(quantity: str = "2", entry: str = "100", n: int = 0, **more: Any) -
 
 
 def event(n: str, kind: PositionKind, before: Position | None, after: Position | None, pnl: str = "0") -> PositionEvent:
-    return PositionEvent(
+    return builders.position_event(
+        kind,
         event_id=n,
-        kind=kind,
         account_id="alpha",
-        account_version=1,
-        symbol="BTCUSDT",
         before=before,
         after=after,
-        cause=OrderReason.DECISION,
         realized_pnl=Decimal(pnl),
         fee=Decimal(1),
         funding=Decimal("-0.5") if kind == "changed" else Decimal(0),
-        wallet_balance=Decimal(10_000),
-        equity=Decimal(10_000),
-        decision_id="dec",
-        correlation_id="c",
         at=T0 + timedelta(hours=1),
     )
 
