@@ -45,7 +45,7 @@ check: $(VENV)/.dev
 	}; \
 	step format $(BIN)/ruff format --check; \
 	step lint $(BIN)/ruff check; \
-	step types $(BIN)/mypy libs services cli tools tests; \
+	step types $(BIN)/mypy libs services cli tools tests bench; \
 	step layers $(BIN)/lint-imports --no-cache; \
 	step documents $(BIN)/python -m tools.checks; \
 	[ -z "$$failed" ] || { printf 'failed:%s\n' "$$failed"; exit 1; }

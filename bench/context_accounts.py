@@ -31,14 +31,15 @@ from cli.probe import get
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.provision import provision_nats
-from libs.schemas import ids, subjects
+from libs.schemas import subjects
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
-from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.market import Candle, MarketTick
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
+from tests import builders
 
 ACCOUNTS, ROUNDS = 500, 3
 TIMEFRAMES: tuple[Timeframe, ...] = ("5m", "15m", "4h")
@@ -154,12 +155,12 @@ def _candles(now: datetime) -> Iterator[Candle]:
         end = datetime.fromtimestamp(now.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
         for s, symbol in enumerate(SYMBOLS):
             for n in range(CANDLES, 0, -1):
-                yield context_build.made_candle(symbol, timeframe, end - n * step, step, 100 + (n * (s + 3)) % 17)
+                yield context_build.made_candle(symbol, timeframe, end - n * step, 100 + (n * (s + 3)) % 17)
 
 
 def _ticks(now: datetime) -> list[MarketTick]:
     return [
-        MarketTick(symbol=symbol, ts=now, price=100.5, mark_price=100.4, tick_id=f"{now.timestamp()}:{symbol}")
+        builders.tick(symbol, 100.5, ts=now, mark_price=100.4, tick_id=f"{now.timestamp()}:{symbol}")
         for symbol in SYMBOLS
     ]
 
@@ -179,13 +180,4 @@ def _json_kib() -> float:
 
 
 def _request(name: str, now: datetime) -> DecisionRequest:
-    cycle = ids.request_cycle(f"{name}-1")
-    return DecisionRequest(
-        request_id=f"{name}-1",
-        account_id=name,
-        cycle=cycle,
-        trigger=Trigger(kind="api"),
-        requested_by="bench",
-        requested_at=now,
-        expires_at=now + timedelta(minutes=10),
-    )
+    return builders.request(f"{name}-1", account_id=name, requested_at=now, expires_at=now + timedelta(minutes=10))

@@ -7,22 +7,20 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from libs.schemas import ids
-from libs.schemas.account import Account, AccountState, PerformanceMetrics, TradingDay
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
-from libs.schemas.market import Candle, MarketTick
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from libs.schemas.market import Candle
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
 from services.context.domain.indicators import MOST, compute
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
+from tests import builders
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
 TIMEFRAMES: tuple[Timeframe, ...] = ("1m", "5m")
@@ -80,82 +78,29 @@ def _market() -> MarketState:
             step = timedelta(seconds=TIMEFRAME_SECONDS[timeframe])
             closes = 100 * np.cumprod(1 + random.normal(0, 0.002, CANDLES))
             for n, close in enumerate(closes.tolist()):
-                market.on_candle(made_candle(symbol, timeframe, END - step * (CANDLES - n), step, close), Source.FEED)
-        tick = MarketTick(symbol=symbol, ts=END + timedelta(seconds=1), price=100.0, mark_price=100.1)
+                market.on_candle(made_candle(symbol, timeframe, END - step * (CANDLES - n), close), Source.FEED)
+        tick = builders.tick(symbol, ts=END + timedelta(seconds=1), mark_price=100.1)
         market.on_tick(tick, 1)
     return market
 
 
-def made_candle(symbol: str, timeframe: Timeframe, open_time: datetime, step: timedelta, close: float) -> Candle:
-    return Candle(
-        symbol=symbol,
-        timeframe=timeframe,
-        open_time=open_time,
-        close_time=open_time + step,
-        open=close,
-        high=close * 1.001,
-        low=close * 0.999,
-        close=close,
-        volume=5.0,
-        quote_volume=5.0 * close,
-        trades=4,
-    )
+def made_candle(symbol: str, timeframe: Timeframe, open_time: datetime, close: float) -> Candle:
+    extremes = {"high": close * 1.001, "low": close * 0.999}
+    return builders.candle(symbol, timeframe, open_time, close, **extremes, volume=5.0, quote_volume=5.0 * close)
 
 
 def made_subject() -> Subject:
-    strategy = TradingStrategy(
-        strategy_id="bench",
-        strategy_name="Bench",
-        strategy_type="custom",
-        description="for measurements",
-        prompt_template="x",
-        risk_parameters=StrategyRiskParameters(
-            max_risk_per_trade=1, max_daily_loss=5, stop_loss_percentage=1, max_funding_rate_bps=10
-        ),
-        timeframe_preference=TIMEFRAMES,
-        margin_pct=10,
-        funding_rate_threshold=0.05,
-        max_exposure_pct=200,
-        max_asset_share_pct=50,
-        max_cluster_pct=100,
-    )
-    account = Account(
-        account_id="bench",
-        name="bench",
-        initial_balance=Decimal(10_000),
-        symbols=SYMBOLS,
-        strategy_id="bench",
-        max_position_size=Decimal(5_000),
-        leverage=Decimal(3),
-    )
-    none = PerformanceMetrics(
-        total_pnl=Decimal(0), win_rate=0, avg_win=Decimal(0), avg_loss=Decimal(0), max_drawdown=0, trades=0
-    )
-    state = AccountState(
-        account_id="bench",
-        version=1,
-        mode="paper",
-        venue="paper",
-        margin_mode="isolated",
-        trading_state="active",
-        wallet_balance=Decimal(10_000),
-        performance=none,
-        day=TradingDay(start=END, open_equity=Decimal(10_000)),
-        maker_fee_bps=2,
-        taker_fee_bps=5,
-        as_of=END,
-    )
-    return Subject(account, strategy, state)
+    strategy = builders.strategy("bench", timeframe_preference=TIMEFRAMES)
+    account = builders.account("bench", symbols=SYMBOLS, strategy_id="bench")
+    return Subject(account, strategy, builders.state("bench", as_of=END))
 
 
 def _request() -> DecisionRequest:
     cycle = ids.interval_cycle("1m", END)
-    return DecisionRequest(
-        request_id=ids.trigger_request_id("bench", cycle),
+    return builders.request(
+        ids.trigger_request_id("bench", cycle),
         account_id="bench",
         cycle=cycle,
         trigger=Trigger(kind="interval"),
-        requested_by="context",
         requested_at=END,
-        expires_at=END + timedelta(minutes=1),
     )

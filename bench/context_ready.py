@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,12 +28,11 @@ from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
-from libs.schemas.account import Account
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
-from libs.schemas.market import Candle, MarketTick
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from libs.schemas.market import Candle
 from services.context.domain.market import CAPACITY, OTHER_CAPACITY
 from services.context.settings import Settings
+from tests import builders
 
 SYMBOLS = tuple(f"S{n}USDT" for n in range(10))
 TICKS = Settings().replay_ticks
@@ -97,14 +95,16 @@ async def _fill(bus: Bus) -> None:
     now = datetime.fromtimestamp(time.time() // 60 * 60, UTC)
     half = len(TIMEFRAME_SECONDS) // 2  # a strategy has at most so many
     for name, timeframes in (("short", _timeframes()[:half]), ("long", _timeframes()[half:])):
-        await bus.kv_put("config", subjects.strategy_key(name), _strategy(name, timeframes))
-        await bus.kv_put("config", subjects.account_key(name), _account(name))
+        strategy = builders.strategy(name, timeframe_preference=timeframes)
+        account = builders.account(name, symbols=SYMBOLS, strategy_id=name, status="paused")
+        await bus.kv_put("config", subjects.strategy_key(name), strategy)
+        await bus.kv_put("config", subjects.account_key(name), account)
     await bus.publish_many(Emit(subjects.candle(c.symbol, c.timeframe), c) for c in _candles(now))
     for n in range(TICKS):
         symbol = SYMBOLS[n % len(SYMBOLS)]
-        tick = MarketTick(
-            symbol=symbol,
-            price=100 + n % 97 / 10,
+        tick = builders.tick(
+            symbol,
+            100 + n % 97 / 10,
             tick_id=f"bench:{n}",
             ts=now - timedelta(seconds=600 - n * 600 / TICKS),
             size=0.5,
@@ -125,52 +125,10 @@ def _candles(now: datetime) -> Iterator[Candle]:
         for symbol in SYMBOLS:
             for n in range(CAPACITY.get(timeframe, OTHER_CAPACITY), 0, -1):
                 price = 100 + n % 13
-                yield Candle(
-                    symbol=symbol,
-                    timeframe=timeframe,
-                    open_time=end - n * step,
-                    close_time=end - (n - 1) * step,
-                    open=price,
-                    high=price + 1,
-                    low=price - 1,
-                    close=price,
-                    volume=5,
-                    quote_volume=5 * price,
-                    trades=4,
-                )
+                extremes = {"high": price + 1, "low": price - 1}
+                volume = {"volume": 5, "quote_volume": 5 * price}
+                yield builders.candle(symbol, timeframe, end - n * step, price, **extremes, **volume)
 
 
 def _timeframes() -> tuple[Timeframe, ...]:
     return tuple(TIMEFRAME_SECONDS)  # type: ignore[arg-type]
-
-
-def _account(name: str) -> Account:
-    return Account(
-        account_id=name,
-        name=name,
-        initial_balance=Decimal(10_000),
-        symbols=SYMBOLS,
-        strategy_id=name,
-        status="paused",
-        max_position_size=Decimal(5_000),
-        leverage=Decimal(3),
-    )
-
-
-def _strategy(name: str, timeframes: tuple[Timeframe, ...]) -> TradingStrategy:
-    return TradingStrategy(
-        strategy_id=name,
-        strategy_name=name,
-        strategy_type="custom",
-        description="for measurements",
-        prompt_template="x",
-        risk_parameters=StrategyRiskParameters(
-            max_risk_per_trade=1, max_daily_loss=5, stop_loss_percentage=1, max_funding_rate_bps=10
-        ),
-        timeframe_preference=timeframes,
-        margin_pct=10,
-        funding_rate_threshold=0.05,
-        max_exposure_pct=200,
-        max_asset_share_pct=50,
-        max_cluster_pct=100,
-    )

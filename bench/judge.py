@@ -5,10 +5,9 @@ from decimal import Decimal
 from timeit import repeat
 
 from libs.risk import AccountView, Limits, PositionView, judge
-from libs.schemas.account import Account
-from libs.schemas.decision import AssetDecision, AssetFacts, Facts, TradingDecision
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from libs.schemas.decision import AssetDecision, Facts, TradingDecision
 from libs.schemas.venue import MarginTier, VenueSymbol
+from tests import builders
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 GOAL_US = 300
@@ -50,41 +49,20 @@ def run(rounds: int = 400, repeats: int = 7) -> list[dict[str, object]]:
 
 
 def _decision() -> TradingDecision:
-    rows = tuple(_exit(symbol) if symbol in HELD else _entry(symbol) for symbol in SYMBOLS)
-    return TradingDecision(
-        decisions=rows, portfolio_rationale="spread", total_allocation_usd=800, portfolio_risk_level="medium"
-    )
+    return builders.decision(*(_exit(symbol) if symbol in HELD else _entry(symbol) for symbol in SYMBOLS))
 
 
 def _entry(symbol: str) -> AssetDecision:
-    return AssetDecision(
-        asset=symbol,
-        action="buy",
-        allocation_usd=100,
-        leverage=5,
-        sl_price=98.5,
-        tp_price=106,
-        exit_plan="stop or target",
-        rationale="trend and momentum agree",
-        confidence=70,
-        risk_level="medium",
-    )
+    return builders.entry(symbol, sl_price=98.5, tp_price=106)
 
 
 def _exit(symbol: str) -> AssetDecision:
-    return AssetDecision(
-        asset=symbol,
-        action="close_position",
-        exit_plan="now",
-        rationale="the trend has turned",
-        confidence=80,
-        risk_level="low",
-    )
+    return builders.row(symbol, "close_position")
 
 
 def _facts() -> Facts:
-    seen = AssetFacts(mark=100.01, last=100, bid=99.99, ask=100.01, atr_percent=0.8, age_seconds=1, funding_rate=1e-4)
-    return Facts(assets=dict.fromkeys(SYMBOLS, seen), account_version=1, as_of=NOW)
+    seen = builders.seen(100.01, last=100, bid=99.99, ask=100.01, atr_percent=0.8, funding_rate=1e-4)
+    return builders.facts(dict.fromkeys(SYMBOLS, seen), as_of=NOW)
 
 
 def _account() -> AccountView:
@@ -99,28 +77,24 @@ def _account() -> AccountView:
 
 
 def _limits() -> Limits:
-    strategy = TradingStrategy(
-        strategy_id="bench",
-        strategy_name="Bench",
-        strategy_type="custom",
-        description="bench",
-        prompt_template="bench",
-        risk_parameters=StrategyRiskParameters(
-            max_risk_per_trade=2, max_daily_loss=8, stop_loss_percentage=2, max_leverage=10, max_funding_rate_bps=15
-        ),
+    strategy = builders.strategy(
+        "bench",
+        risk={
+            "max_risk_per_trade": 2,
+            "max_daily_loss": 8,
+            "stop_loss_percentage": 2,
+            "max_leverage": 10,
+            "max_funding_rate_bps": 15,
+        },
         timeframe_preference=("5m", "1h"),
         max_positions=10,
-        position_sizing="percentage",
-        margin_pct=10,
         order_preference="taker_accepted",
         funding_rate_threshold=0.075,
         max_exposure_pct=600,
-        max_asset_share_pct=50,
         max_cluster_pct=400,
     )
-    account = Account(
-        account_id="bench",
-        name="bench",
+    account = builders.account(
+        "bench",
         initial_balance=Decimal(100_000),
         symbols=SYMBOLS,
         strategy_id="bench",
@@ -131,14 +105,4 @@ def _limits() -> Limits:
 
 
 def _venue(symbol: str) -> VenueSymbol:
-    return VenueSymbol(
-        venue="paper",
-        symbol=symbol,
-        tick_size=Decimal("0.01"),
-        lot_size=Decimal("0.001"),
-        min_notional=Decimal(5),
-        max_quantity=Decimal(1_000_000),
-        maker_fee_bps=Decimal(2),
-        taker_fee_bps=Decimal(5),
-        tiers=TIERS,
-    )
+    return builders.venue(symbol, tick_size=Decimal("0.01"), max_quantity=Decimal(1_000_000), tiers=TIERS)

@@ -34,8 +34,9 @@ from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.emit import Emit
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
-from libs.schemas.context import DecisionRequest, Trigger
+from libs.schemas.context import Trigger
 from libs.schemas.ids import context_id, decision_id, request_cycle
+from tests import builders
 
 ACCOUNTS = 200
 SPEED = 5.0
@@ -107,12 +108,11 @@ async def _ask(bus: Bus, chain: Chain, clock: MarketClockMirror, account: str) -
     cycle = request_cycle(f"bench-{account}")
     chain.expect(decision_id(context_id(account, cycle), "live"))
     now = clock.now()
-    request = DecisionRequest(
-        request_id=f"bench-{account}",
+    request = builders.request(
+        f"bench-{account}",
         account_id=account,
         cycle=cycle,
         trigger=Trigger(kind="manual", detail="bench"),
-        requested_by="bench",
         requested_at=now,
         expires_at=now.replace(year=now.year + 1),
     )

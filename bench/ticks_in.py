@@ -22,9 +22,9 @@ from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
-from libs.schemas.market import MarketTick
 from services.context.domain.market import Bounds, MarketState
 from services.context.settings import Settings
+from tests import builders
 
 TICKS = 200_000
 ROUNDS = 5
@@ -72,9 +72,9 @@ async def _publish(worker: Worker) -> None:
     """An hour of ticks of five symbols, as the feed publishes them: with their ids as headers."""
     begin = datetime.now(UTC) - timedelta(hours=1)
     for n in range(TICKS):
-        tick = MarketTick(
-            symbol=SYMBOLS[n % len(SYMBOLS)],
-            price=100 + n % 97 / 10,
+        tick = builders.tick(
+            SYMBOLS[n % len(SYMBOLS)],
+            100 + n % 97 / 10,
             tick_id=f"bench:{n}",
             ts=begin + timedelta(seconds=n * 3_600 / TICKS),
             size=0.5,

@@ -17,13 +17,13 @@ from libs.risk.judge import judge
 from libs.risk.values import Limits
 from libs.runtime.reader import Record
 from libs.schemas import ids, subjects
-from libs.schemas.account import ControlRequested
-from libs.schemas.decision import AssetDecision, OrderAdjustment, PositionAdjustment, StrategyRef, TradingDecision
+from libs.schemas.decision import AssetDecision, OrderAdjustment, PositionAdjustment, StrategyRef
 from libs.schemas.market import FundingUpdate
 from libs.schemas.orders import TERMINAL_STATES
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.book import AccountBook
 from services.executor.domain.state import account_state
+from tests import builders
 from tests.fakes import executor_values as values
 from tests.integration.executing import World
 
@@ -115,12 +115,7 @@ class Life:
         self._decisions += 1
         name, now = f"dec-{self.account_id}-{self._decisions}", datetime.now(UTC)
         chosen = STRATEGIES[strategy]
-        decision = TradingDecision(
-            decisions=(row,),
-            portfolio_rationale="t",
-            total_allocation_usd=row.allocation_usd,
-            portfolio_risk_level="low",
-        )
+        decision = builders.decision(row)
         body = values.validated(
             values.instruction(asset=self.symbol), decision=name, account_id=self.account_id, at=now
         )
@@ -137,12 +132,10 @@ class Life:
         return f"dec-{self.account_id}-{self._decisions}" in book.executed
 
     async def control(self, state: str, number: int) -> None:
-        body = ControlRequested(
+        body = builders.control(
+            state,
+            self.account_id,
             control_id=f"c-{self.account_id}-{number}",
-            scope=self.account_id,
-            state=state,
-            reason="t",
-            by="me",
             requested_at=datetime.now(UTC),
         )
         await self._world.send(subjects.control_requested(self.account_id), body)
@@ -236,29 +229,16 @@ def _told(event: dict[str, Any]) -> tuple[object, ...]:
 PURGE = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
 _PATIENT = {"strategy_id": "patient", "strategy_name": "patient", "order_preference": "maker_only"}
 STRATEGIES = {"plain": values.strategy(), "patient": values.strategy().model_copy(update=_PATIENT)}
-BASE: dict[str, Any] = {
-    "asset": SYMBOL,
-    "exit_plan": "stop or target",
-    "rationale": "t",
-    "confidence": 80,
-    "risk_level": "low",
-}
-BUY = AssetDecision(**BASE, action="buy", allocation_usd=500, leverage=5, sl_price=49_000, tp_price=52_000)
+BUY = builders.entry(SYMBOL, allocation_usd=500, sl_price=49_000, tp_price=52_000)
 REST = BUY.model_copy(update={"limit_price": 49_900.0})
-HALF = AssetDecision(
-    **BASE,
-    action="adjust_position",
-    allocation_usd=0,
+HALF = builders.row(
+    SYMBOL,
+    "adjust_position",
     position_adjustment=PositionAdjustment(adjustment_type="decrease", adjustment_amount_usd=250),
 )
-MOVE = AssetDecision(
-    **BASE,
-    action="adjust_orders",
-    allocation_usd=0,
-    order_adjustment=OrderAdjustment(adjust_sl=True, new_sl_price=49_500.0),
-)
+MOVE = builders.row(SYMBOL, "adjust_orders", order_adjustment=OrderAdjustment(adjust_sl=True, new_sl_price=49_500.0))
 UNAIM = MOVE.model_copy(update={"order_adjustment": OrderAdjustment(cancel_tp=True)})
-CLOSE = AssetDecision(**BASE, action="close_position", allocation_usd=0)
+CLOSE = builders.row(SYMBOL, "close_position")
 
 
 def _open(book: AccountBook) -> bool:

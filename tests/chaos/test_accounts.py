@@ -13,11 +13,11 @@ import orjson
 import pytest
 
 from cli.run.backoff import Backoff
-from libs.schemas.account import Account
 from libs.schemas.inflight import InFlight
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_INFLIGHT, account_key, strategy_key
 from services.feed.domain.synthetic import LISTINGS
+from tests import builders
 from tests.chaos.invariants import TERMINAL, Log, check_books, check_log, read_log
 from tests.chaos.pipeline import Pipeline, pipeline, until
 
@@ -34,13 +34,10 @@ async def open_accounts(run: Pipeline) -> None:
     strategy = TradingStrategy.model_validate({**orjson.loads(stored.value), **changed})
     await run.bus.kv_put(KV_CONFIG.name, strategy_key("quarter"), strategy)
     for n in range(ACCOUNTS):
-        account = Account(
-            account_id=f"many{n:03d}",
-            name=f"Many {n}",
-            initial_balance=Decimal(10_000),
+        account = builders.account(
+            f"many{n:03d}",
             symbols=SYMBOLS,
             strategy_id="quarter",
-            max_position_size=Decimal(5_000),
             leverage=Decimal(5),
             price_trigger_pct=0.2 if n % 4 == 0 else None,
             funding_near_min=10 if n % 4 == 1 else None,

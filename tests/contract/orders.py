@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from libs.schemas import ids
 from libs.schemas.account import Leg, OrderType, Side, TimeInForce
-from libs.schemas.orders import OrderIntent
 from services.executor.domain.book import WorkingOrder
 from services.executor.ports import Stored, Submittable
+from tests import builders
 from tests.fakes import executor_values as values
 
 ACCOUNT = "main"
@@ -26,9 +26,8 @@ def order(
     leverage: str = "10",
 ) -> Submittable:
     """Order number `n` of BTCUSDT, stored; exits only reduce."""
-    intent = OrderIntent(
+    intent = builders.intent(
         client_order_id=client_id(n),
-        decision_id="dec-1",
         account_id=ACCOUNT,
         symbol=SYMBOL,
         side=side,
@@ -40,7 +39,6 @@ def order(
         reduce_only=leg != "entry",
         leg=leg,
         seq=n,
-        origin="dec-1",
     )
     return Stored(WorkingOrder(intent, "cor-1", values.NOW, Decimal(leverage), Decimal(60_000)))
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from libs.schemas.account import PerformanceMetrics
 from libs.schemas.context import (
     AccountContext,
     AssetMarketData,
@@ -13,13 +12,13 @@ from libs.schemas.context import (
     PositionSummary,
     PricePoint,
     RequestOptions,
-    RiskMetrics,
     TechnicalIndicators,
     TechnicalIndicatorsSet,
     TradingContext,
     Trigger,
 )
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from libs.schemas.strategy import TradingStrategy
+from tests import builders
 
 NOW = datetime(2026, 5, 4, 12, 0, 2, tzinfo=UTC)
 PRICES = {"BTCUSDT": 94_230.2, "ETHUSDT": 1_812.44, "SOLUSDT": 146.31, "BNBUSDT": 598.7, "XRPUSDT": 2.1543}
@@ -39,27 +38,21 @@ def strategy(**changes: Any) -> TradingStrategy:
         "cooldown_period": 30,
         "max_funding_rate_bps": 3,
     } | changes.pop("risk", {})
-    return TradingStrategy(
-        **{
-            "strategy_id": "scalping",
-            "strategy_name": "Scalping",
-            "strategy_type": "scalping",
-            "description": "small targets",
-            "prompt_template": TEMPLATE,
-            "risk_parameters": StrategyRiskParameters(**risk),
-            "timeframe_preference": ("1m", "5m"),
-            "position_sizing": "fixed",
-            "fixed_margin_usd": 500,
-            "order_preference": "maker_only",
-            "funding_rate_threshold": 0.015,
-            "funding_blackout_min": 5,
-            "max_exposure_pct": 300,
-            "max_asset_share_pct": 50,
-            "max_cluster_pct": 200,
-            "version": 3,
-        }
-        | changes
-    )
+    defaults: dict[str, Any] = {
+        "strategy_type": "scalping",
+        "description": "small targets",
+        "prompt_template": TEMPLATE,
+        "position_sizing": "fixed",
+        "fixed_margin_usd": 500,
+        "margin_pct": None,
+        "order_preference": "maker_only",
+        "funding_rate_threshold": 0.015,
+        "funding_blackout_min": 5,
+        "max_exposure_pct": 300,
+        "max_cluster_pct": 200,
+        "version": 3,
+    }
+    return builders.strategy(**({"strategy_id": "scalping", "risk": risk} | defaults | changes))
 
 
 def indicators(timeframe: Any, price: float, gap_atrs: float, rsi: float = 58.0) -> TechnicalIndicatorsSet:
@@ -145,40 +138,24 @@ def position(symbol: str, side: Any = "long", **changes: Any) -> PositionSummary
 
 
 def account(**changes: Any) -> AccountContext:
-    return AccountContext(
-        **{
-            "account_id": "scalper",
-            "equity": Decimal("10012.50"),
-            "balance_usd": Decimal(10000),
-            "available_balance": Decimal("9500.25"),
-            "total_pnl": Decimal("12.50"),
-            "realized_pnl_today": Decimal("-3.10"),
-            "open_positions": (),
-            "open_orders": (),
-            "recent_performance": PerformanceMetrics(
-                total_pnl=Decimal("12.5"),
-                win_rate=50,
-                avg_win=Decimal(20),
-                avg_loss=Decimal(-7),
-                max_drawdown=1,
-                trades=4,
-            ),
-            "risk_exposure": 49.9,
-            "max_position_size": Decimal(7500),
-            "active_strategy": strategy(),
-            "maker_fee_bps": 2,
-            "taker_fee_bps": 5,
-            "leverage": Decimal(8),
-            "trading_state": "active",
-            "mode": "paper",
-            "venue": "paper",
-            "margin_mode": "isolated",
-            "version": 17,
-            "day_open_equity": Decimal(10010),
-            "as_of": NOW,
-        }
-        | changes
-    )
+    defaults: dict[str, Any] = {
+        "account_id": "scalper",
+        "equity": Decimal("10012.50"),
+        "available_balance": Decimal("9500.25"),
+        "total_pnl": Decimal("12.50"),
+        "realized_pnl_today": Decimal("-3.10"),
+        "recent_performance": builders.performance(
+            total_pnl=Decimal("12.5"), win_rate=50, avg_win=Decimal(20), avg_loss=Decimal(-7), max_drawdown=1, trades=4
+        ),
+        "risk_exposure": 49.9,
+        "max_position_size": Decimal(7500),
+        "active_strategy": strategy(),
+        "leverage": Decimal(8),
+        "version": 17,
+        "day_open_equity": Decimal(10010),
+        "as_of": NOW,
+    }
+    return builders.account_context(**(defaults | changes))
 
 
 def context(
@@ -191,33 +168,26 @@ def context(
 ) -> TradingContext:
     """A context named `ctx-<name>`: five assets with an uptrend unless `assets` says else."""
     assets = assets if assets is not None else {symbol: asset(symbol) for symbol in PRICES}
-    return TradingContext(
-        **{
-            "context_id": f"ctx-{name}",
-            "correlation_id": f"req-{name}",
-            "account_id": "scalper",
-            "account_version": 17,
-            "request": RequestOptions(request_id=f"req-{name}", model=model),
-            "cycle": "interval:1m:1777896000",
-            "trigger": Trigger(kind="interval", detail="1m"),
-            "symbols": tuple(assets) or ("BTCUSDT",),
-            "timeframes": ("1m", "5m"),
-            "market_data": MarketContext(
-                assets=dict(assets), market_sentiment="bullish", breadth=0.8, correlations=None, timestamp=NOW
-            ),
-            "account_state": account_state or account(),
-            "risk_metrics": RiskMetrics(
-                var_95=12,
-                max_drawdown=1,
-                correlation_risk=10,
-                concentration_risk=20,
-                gross_exposure=4990,
-                net_exposure=4990,
-                margin_ratio=0.02,
-            ),
-            "timestamp": NOW,
-            "expires_at": NOW + timedelta(seconds=60),
-            "build_ms": 1.5,
-        }
-        | changes
-    )
+    defaults: dict[str, Any] = {
+        "account_id": "scalper",
+        "account_version": 17,
+        "request": RequestOptions(request_id=f"req-{name}", model=model),
+        "cycle": "interval:1m:1777896000",
+        "trigger": Trigger(kind="interval", detail="1m"),
+        "symbols": tuple(assets) or ("BTCUSDT",),
+        "market_data": MarketContext(
+            assets=dict(assets), market_sentiment="bullish", breadth=0.8, correlations=None, timestamp=NOW
+        ),
+        "account_state": account_state or account(),
+        "risk_metrics": builders.risk_metrics(
+            var_95=12,
+            max_drawdown=1,
+            correlation_risk=10,
+            concentration_risk=20,
+            gross_exposure=4990,
+            net_exposure=4990,
+            margin_ratio=0.02,
+        ),
+        "timestamp": NOW,
+    }
+    return builders.context(name, **(defaults | changes))

@@ -13,6 +13,7 @@ from services.decider.adapters.scripts import Scripts
 from services.decider.domain.catalogue import CatalogueEntry, ModelPrice
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.spending import Spending
+from tests import builders
 
 PAID = CatalogueEntry(
     id="openrouter/openai/gpt-5", provider="openrouter", price=ModelPrice(input=1, output=10), context_tokens=100_000
@@ -30,10 +31,9 @@ RULE = CatalogueEntry(
 
 
 def account(name: str = "scalper", *, rate_limit: int = 60, **budgets: Any) -> Account:
-    return Account(
-        account_id=name, name=name, initial_balance=Decimal(1), symbols=("BTCUSDT",), strategy_id="scalping",
-        max_position_size=Decimal(1), leverage=Decimal(1), rate_limit=rate_limit, budgets=Budgets(**budgets),
-    )  # fmt: skip
+    return builders.account(
+        name, strategy_id="scalping", leverage=Decimal(1), rate_limit=rate_limit, budgets=Budgets(**budgets)
+    )
 
 
 class MemoryLog:

@@ -17,18 +17,14 @@ from libs.risk.values import Limits
 from libs.schemas.account import Account
 from libs.schemas.decision import (
     AssetDecision,
-    AssetFacts,
-    Facts,
     OrderAdjustment,
     PositionAdjustment,
     StrategyRef,
-    TradingDecision,
 )
 from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import OrderReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from libs.schemas.verdict import DecisionValidated
 from services.executor.domain import paper
 from services.executor.domain.bands import Band, band
 from services.executor.domain.book import PROTECTION_GRACE, AccountBook, marked, new_book, next_expiry, without
@@ -40,6 +36,7 @@ from services.executor.domain.quote import Market, Quote, SymbolRules, rules_of
 from services.executor.domain.state import account_state
 from services.executor.domain.timers import move_due, tended
 from services.executor.domain.trading import TradingBounds
+from tests import builders
 
 DATA = Path(os.environ.get("PERPETUA_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
@@ -209,41 +206,27 @@ class Simulation:
         """A verdict as the validator and the executor come to it, and its plan carried out in one write each."""
         market = self.market(now)
         rows = trader(desk, {s: c[-60:] for s, c in self.closes.items()}, turn)
-        decision = TradingDecision(
-            decisions=rows,
-            portfolio_rationale="simulated",
-            total_allocation_usd=sum(r.allocation_usd for r in rows),
-            portfolio_risk_level="medium",
-        )
-        facts = Facts(
-            assets={
-                s: AssetFacts(mark=float(q.mark), last=float(q.price), age_seconds=0, atr_percent=0.2)
-                for s, q in market.quotes.items()
-            },
-            account_version=desk.book.version,
-            as_of=now,
-        )
+        decision = builders.decision(*rows)
+        seen = {
+            s: builders.seen(float(q.mark), last=float(q.price), age_seconds=0, atr_percent=0.2)
+            for s, q in market.quotes.items()
+        }
+        facts = builders.facts(seen, account_version=desk.book.version, as_of=now)
         ends = now + 5 * MINUTE
         view = account_view(account_state(desk.book, None), desk.config, {s: q.mark for s, q in market.quotes.items()})
         limits = Limits(desk.strategy, desk.config, self.filters)
         verdicts = judge(decision, facts, view, limits, now, expires_at=ends).to_wire()
         self.decisions += 1
         name = f"dec-{desk.config.account_id}-{turn}"
-        body = DecisionValidated(
-            decision_id=name,
-            context_id=f"ctx-{name}",
-            request_id=f"req-{name}",
+        body = builders.validated(
+            name,
             account_id=desk.config.account_id,
             account_version=desk.book.version,
-            correlation_id=f"cor-{name}",
             expires_at=ends,
             decision=decision,
             facts=facts,
             strategy=StrategyRef(id=desk.strategy.strategy_id, version=1),
             verdicts=verdicts,
-            rules_checked=1,
-            validation_time_ms=0,
-            prices_at_validation={},
             validated_at=now,
             status="accepted",
         )
@@ -268,30 +251,31 @@ def trader(desk: Desk, closes: Mapping[str, list[float]], turn: int) -> tuple[As
 def _row(desk: Desk, symbol: str, series: list[float], turn: int) -> AssetDecision:
     price, rising = series[-1], series[-1] >= series[0]
     held = desk.book.positions.get(symbol)
-    base = {
-        "asset": symbol,
-        "exit_plan": "stop or target",
-        "rationale": "the hour's direction",
-        "confidence": 50 + turn % 50,
-        "risk_level": "medium",
-    }
+    confidence = 50 + turn % 50
     if held is None:
         if turn % 3 == 0:
-            return AssetDecision(**base, action="hold", allocation_usd=0)
+            return builders.row(symbol)
         action = "buy" if rising else "sell"
         s = 1 if rising else -1
         stop, target = price * (1 - s * 0.006), price * (1 + s * 0.02)
-        return AssetDecision(
-            **base, action=action, allocation_usd=300, leverage=8, sl_price=stop, tp_price=target, limit_price=price
+        return builders.entry(
+            symbol,
+            action,
+            allocation_usd=300,
+            leverage=8,
+            sl_price=stop,
+            tp_price=target,
+            limit_price=price,
+            confidence=confidence,
         )
     s = 1 if held.position.side == "long" else -1
     if turn % 7 == 0:
-        return AssetDecision(**base, action="close_position", allocation_usd=0)
+        return builders.row(symbol, "close_position", confidence=confidence)
     if turn % 7 in (1, 2):
         kind = "increase" if turn % 7 == 1 else "decrease"
         change = PositionAdjustment(adjustment_type=kind, adjustment_amount_usd=120)
-        return AssetDecision(**base, action="adjust_position", allocation_usd=0, position_adjustment=change)
+        return builders.row(symbol, "adjust_position", position_adjustment=change, confidence=confidence)
     if turn % 7 == 3:
         moved = OrderAdjustment(adjust_sl=True, new_sl_price=price * (1 - s * 0.003))
-        return AssetDecision(**base, action="adjust_orders", allocation_usd=0, order_adjustment=moved)
-    return AssetDecision(**base, action="hold", allocation_usd=0)
+        return builders.row(symbol, "adjust_orders", order_adjustment=moved, confidence=confidence)
+    return builders.row(symbol)

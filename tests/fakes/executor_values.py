@@ -5,70 +5,48 @@ from decimal import Decimal
 from typing import Any
 
 from libs.schemas.account import Account
-from libs.schemas.decision import AssetDecision, AssetFacts, Facts, StrategyRef, TradingDecision
+from libs.schemas.decision import AssetDecision, StrategyRef
 from libs.schemas.market import MarketTick
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
+from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import MarginTier, VenueSymbol
 from libs.schemas.verdict import AssetVerdict, DecisionValidated, Instruction
 from services.executor.domain.book import AccountBook, WorkingOrder, new_book
 from services.executor.domain.performance import performance
 from services.executor.domain.plan import orders, plan
 from services.executor.domain.quote import Market, Quote, quote_of, rules_of
+from tests import builders
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SYMBOL = "BTCUSDT"
 D = Decimal
+TIERS = (
+    MarginTier(floor=D(0), mmr=D("0.004"), max_leverage=D(125)),
+    MarginTier(floor=D(300_000), mmr=D("0.005"), max_leverage=D(100)),
+)
 
 
 def filters(symbol: str = SYMBOL, **over: Any) -> VenueSymbol:
-    made: dict[str, Any] = {
-        "venue": "paper",
-        "symbol": symbol,
-        "tick_size": D("0.1"),
-        "lot_size": D("0.001"),
-        "min_notional": D(5),
-        "max_quantity": D(1000),
-        "maker_fee_bps": D(2),
-        "taker_fee_bps": D(5),
-        "half_spread_bps": D(1),
-        "slippage_bps": D(1),
-        "tiers": (
-            MarginTier(floor=D(0), mmr=D("0.004"), max_leverage=D(125)),
-            MarginTier(floor=D(300_000), mmr=D("0.005"), max_leverage=D(100)),
-        ),
-    }
-    return VenueSymbol(**{**made, **over})
+    return builders.venue(symbol, **{"half_spread_bps": D(1), "slippage_bps": D(1), "tiers": TIERS, **over})
 
 
 def account(account_id: str = "paper-1", **over: Any) -> Account:
-    made: dict[str, Any] = {
-        "account_id": account_id,
-        "name": account_id,
-        "initial_balance": D(10_000),
-        "symbols": (SYMBOL,),
-        "strategy_id": "plain",
-        "max_position_size": D(50_000),
-        "leverage": D(5),
-    }
-    return Account(**{**made, **over})
+    plain = {"strategy_id": "plain", "max_position_size": D(50_000), "leverage": D(5)}
+    return builders.account(account_id, **(plain | over))
 
 
 def strategy() -> TradingStrategy:
-    return TradingStrategy(
-        strategy_id="plain",
-        strategy_name="plain",
-        strategy_type="custom",
-        description="for tests",
-        prompt_template="decide",
-        risk_parameters=StrategyRiskParameters(
-            max_risk_per_trade=5,
-            max_daily_loss=50,
-            stop_loss_percentage=2,
-            take_profit_ratio=None,
-            max_leverage=10,
-            cooldown_period=0,
-            max_funding_rate_bps=100,
-        ),
+    """Limits that are out of the way."""
+    return builders.strategy(
+        "plain",
+        risk={
+            "max_risk_per_trade": 5,
+            "max_daily_loss": 50,
+            "stop_loss_percentage": 2,
+            "take_profit_ratio": None,
+            "max_leverage": 10,
+            "cooldown_period": 0,
+            "max_funding_rate_bps": 100,
+        },
         timeframe_preference=("5m",),
         max_positions=5,
         margin_pct=20,
@@ -86,7 +64,7 @@ def book(**over: Any) -> AccountBook:
 
 
 def tick(price: float, *, symbol: str = SYMBOL, at: datetime = NOW, **over: Any) -> MarketTick:
-    return MarketTick(symbol=symbol, price=price, ts=at, **over)
+    return builders.tick(symbol, price, ts=at, **over)
 
 
 def quote(price: float, *, seconds: float = 0, sequence: int = 1, symbol: str = SYMBOL, **over: Any) -> Quote:
@@ -136,29 +114,17 @@ def validated(
 ) -> DecisionValidated:
     """A decision whose every row was accepted as it stands."""
     rows = tuple(_asked(final) for final in finals)
-    return DecisionValidated(
-        decision_id=decision,
-        context_id=f"ctx-{decision}",
-        request_id=f"req-{decision}",
+    return builders.validated(
+        decision,
         account_id=account_id,
-        account_version=1,
-        correlation_id=f"cor-{decision}",
         expires_at=at + timedelta(seconds=60),
-        decision=TradingDecision(
-            decisions=rows, portfolio_rationale="test", total_allocation_usd=1000, portfolio_risk_level="low"
-        ),
-        facts=Facts(
-            assets={f.asset: AssetFacts(mark=price, last=price, age_seconds=0) for f in finals},
-            account_version=1,
-            as_of=at,
-        ),
+        decision=builders.decision(*rows, total_allocation_usd=1000),
+        facts=builders.facts({f.asset: builders.seen(price, age_seconds=0) for f in finals}, as_of=at),
         strategy=StrategyRef(id="plain", version=1),
         verdicts=tuple(
             AssetVerdict(asset=f.asset, verdict="accepted", action=f.action, final=f if f.action != "hold" else None)
             for f in finals
         ),
-        rules_checked=1,
-        validation_time_ms=0,
         prices_at_validation={f.asset: price for f in finals},
         validated_at=at,
         status="accepted" if any(f.action != "hold" for f in finals) else "hold",
@@ -171,16 +137,13 @@ def working(body: DecisionValidated, held: AccountBook) -> tuple[WorkingOrder, .
 
 
 def _asked(final: Instruction) -> AssetDecision:
-    entry = final.action in ("buy", "sell")
-    return AssetDecision(
-        asset=final.asset,
-        action=final.action,
-        allocation_usd=float(final.margin or 0) if entry else 0,
-        leverage=float(final.leverage) if final.leverage and entry else None,
-        tp_price=float(final.target) if final.target and entry else None,
-        sl_price=float(final.stop) if final.stop and entry else None,
-        exit_plan="stop or target",
-        rationale="test",
-        confidence=80,
-        risk_level="low",
+    if final.action not in ("buy", "sell"):
+        return builders.row(final.asset, final.action)
+    return builders.row(
+        final.asset,
+        final.action,
+        allocation_usd=float(final.margin or 0),
+        leverage=float(final.leverage) if final.leverage else None,
+        tp_price=float(final.target) if final.target else None,
+        sl_price=float(final.stop) if final.stop else None,
     )

@@ -38,6 +38,7 @@ from services.gateway.domain.records import (
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Claim, ConfigurationAccess, Deps
+from tests import builders
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
@@ -47,15 +48,7 @@ TOKENS = {name: token_of(name.encode().ljust(32, b"."))[:60] for name in ("admin
 
 
 def account(account_id: str) -> Account:
-    return Account(
-        account_id=account_id,
-        name=account_id.title(),
-        initial_balance=Decimal(10_000),
-        symbols=("BTCUSDT",),
-        strategy_id="steady",
-        max_position_size=Decimal(5_000),
-        leverage=Decimal(2),
-    )
+    return builders.account(account_id, name=account_id.title(), strategy_id="steady", leverage=Decimal(2))
 
 
 def record(chain: Chain) -> DecisionRecord:

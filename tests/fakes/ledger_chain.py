@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from libs.schemas import ids, subjects
-from libs.schemas.account import Position
 from libs.schemas.base import Message
 from libs.schemas.context import (
     DecisionRequest,
@@ -13,7 +13,6 @@ from libs.schemas.context import (
     Trigger,
 )
 from libs.schemas.decision import (
-    AssetDecision,
     DecisionProposed,
     Facts,
     ModelCall,
@@ -24,6 +23,7 @@ from libs.schemas.decision import (
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, PositionEvent
 from libs.schemas.reasons import OrderReason, Reason, RejectReason
 from libs.schemas.verdict import AssetVerdict, DecisionRejected, DecisionValidated, Instruction, Receipt
+from tests import builders
 from tests.fakes.ledger_context import context_of
 
 T0 = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -64,37 +64,32 @@ class Chain:
         return self.start + timedelta(seconds=seconds)
 
     def request(self) -> DecisionRequest:
-        return DecisionRequest(
-            request_id=self.request_id,
+        return builders.request(
+            self.request_id,
             account_id=self.account,
-            cycle=self.cycle,
             trigger=Trigger(kind="api", detail="a test"),
             dry_run=self.dry_run,
             requested_by="key-test",
             requested_at=self.at(0),
-            expires_at=self.at(60),
         )
 
     def context(self) -> TradingContext:
         return context_of(self)
 
     def decision(self) -> TradingDecision:
-        asset = AssetDecision(
-            asset=self.symbol,
-            action="buy",
+        asset = builders.row(
+            self.symbol,
+            "buy",
             allocation_usd=500,
             sl_price=59_000,
             exit_plan="stop below the range",
             rationale="it rises",
-            confidence=70,
             risk_level="low",
         )
-        return TradingDecision(
-            decisions=(asset,), portfolio_rationale="one entry", total_allocation_usd=500, portfolio_risk_level="low"
-        )
+        return builders.decision(asset, portfolio_rationale="one entry", portfolio_risk_level="low")
 
     def facts(self, seconds: float) -> Facts:
-        return Facts(assets={}, account_version=1, as_of=self.at(seconds))
+        return builders.facts(as_of=self.at(seconds))
 
     def calls(self) -> tuple[ModelCall, ...]:
         first = ModelCall(
@@ -115,20 +110,17 @@ class Chain:
         return (first, first.model_copy(update=good))
 
     def proposed(self) -> DecisionProposed:
-        return DecisionProposed(
+        return builders.proposal(
             decision_id=self.decision_id,
             context_id=self.context_id,
             request_id=self.request_id,
             account_id=self.account,
-            status="proposed",
             decision=self.decision(),
             calls=self.calls(),
-            context_ref=self.context_id,
             symbols=(self.symbol,),
             facts=self.facts(0.1),
             strategy=StrategyRef(id="steady", version=1),
             dry_run=self.dry_run,
-            correlation_id=self.request_id,
             proposed_at=self.at(0.2),
             expires_at=self.at(60),
             timing=Timing(context=3.5, model=40),
@@ -142,13 +134,12 @@ class Chain:
         return AssetVerdict(asset=self.symbol, verdict="accepted", action="buy", final=final, receipts=(receipt,))
 
     def validated(self) -> DecisionValidated:
-        return DecisionValidated(
-            decision_id=self.decision_id,
+        return builders.validated(
+            self.decision_id,
             context_id=self.context_id,
             request_id=self.request_id,
             account_id=self.account,
             dry_run=self.dry_run,
-            account_version=1,
             correlation_id=self.request_id,
             expires_at=self.at(60),
             decision=self.decision(),
@@ -174,23 +165,16 @@ class Chain:
             rejected_at=self.at(seconds),
         )
 
-    def intent(self, state: str, **changes: object) -> OrderIntent:
-        values: dict[str, object] = {
+    def intent(self, state: str, **changes: Any) -> OrderIntent:
+        values: dict[str, Any] = {
             "client_order_id": self.order_id,
             "decision_id": self.decision_id,
             "account_id": self.account,
             "symbol": self.symbol,
-            "side": "buy",
-            "type": "market",
             "quantity": Decimal("0.02"),
-            "time_in_force": "ioc",
-            "reduce_only": False,
-            "leg": "entry",
-            "seq": 0,
-            "origin": self.decision_id,
             "state": state,
         }
-        return OrderIntent.model_validate(values | changes)
+        return builders.intent(**(values | changes))
 
     def order(self, n: int, kind: str, version: int, state: str, fill: Fill | None = None) -> OrderEvent:
         return OrderEvent.model_validate(
@@ -209,14 +193,8 @@ class Chain:
         )
 
     def fill(self, n: int, price: str, quantity: str) -> Fill:
-        return Fill(
-            fill_id=ids.fill_id(self.order_id, n),
-            price=Decimal(price),
-            quantity=Decimal(quantity),
-            fee=Decimal("0.3"),
-            liquidity="taker",
-            realized_pnl=Decimal(0),
-        )
+        of_order = ids.fill_id(self.order_id, n)
+        return builders.fill(of_order, price=Decimal(price), quantity=Decimal(quantity), fee=Decimal("0.3"))
 
     def orders(self) -> tuple[OrderEvent, ...]:
         return (
@@ -226,28 +204,23 @@ class Chain:
         )
 
     def position(self, n: int, version: int, quantity: str, equity: str) -> PositionEvent:
-        after = Position(
-            symbol=self.symbol,
-            side="long",
+        after = builders.position(
+            self.symbol,
             quantity=Decimal(quantity),
             entry_price=Decimal(60000),
-            leverage=Decimal(2),
             margin=Decimal(600),
             opened_at=self.at(0.41),
             decision_id=self.decision_id,
         )
-        return PositionEvent(
+        return builders.position_event(
+            "opened" if n == 0 else "changed",
             event_id=f"pos-{self.request_id}-{n}",
-            kind="opened" if n == 0 else "changed",
             account_id=self.account,
             account_version=version,
             symbol=self.symbol,
             after=after,
-            cause=OrderReason.DECISION,
             client_order_id=self.order_id,
-            realized_pnl=Decimal(0),
             fee=Decimal("0.3"),
-            funding=Decimal(0),
             wallet_balance=Decimal("9999.7"),
             equity=Decimal(equity),
             decision_id=self.decision_id,

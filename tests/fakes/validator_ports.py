@@ -10,8 +10,9 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 from services.validator.metrics import ValidatorMetrics
 from services.validator.ports import Deps
+from tests.builders import venue
 from tests.fakes.clock import ReadClock
-from tests.fakes.validator_values import account, seconds, state, strategy, tick, venue
+from tests.fakes.validator_values import account, seconds, state, strategy, tick
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from cli.ask.context import fresh, stored
 from cli.errors import CliError
 from libs.schemas import subjects
-from tests.fakes.context_values import account, position, state
+from tests.builders import account, position, state
 from tests.integration.test_context import HISTORY, market_at, running, until, workers
 
 pytestmark = pytest.mark.integration

@@ -28,8 +28,9 @@ from libs.schemas.account import AuditEvent
 from libs.schemas.subjects import AUDIT, account_key, venue_key
 from services.ledger.app import create_app
 from services.ledger.settings import Settings
+from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
-from tests.fakes.validator_values import account, strategy, venue
+from tests.fakes.validator_values import account, strategy
 from tests.integration.runtime.conftest import until
 from tests.integration.runtime.process import Process
 

@@ -20,14 +20,16 @@ from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import ids, subjects
 from libs.schemas.base import Message
-from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
-from libs.schemas.market import Candle, MarketClock, MarketTick
+from libs.schemas.market import Candle, MarketClock
 from libs.schemas.reasons import ContextErrorCode, DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
 from services.context.settings import Settings
-from tests.fakes.context_values import T0, account, candle, state, strategy
+from tests import builders
+from tests.builders import account, state
+from tests.fakes.context_values import T0, candle, strategy
 
 SPEED = 30.0
 HISTORY = 120  # minutes
@@ -77,7 +79,7 @@ class Market:
     async def tick(self, ts: datetime) -> None:
         for symbol in self.symbols:
             self.ticks += 1
-            body = MarketTick(symbol=symbol, ts=ts, price=100 + self.ticks % 7, size=1, tick_id=f"t{self.ticks}")
+            body = builders.tick(symbol, 100 + self.ticks % 7, ts=ts, size=1, tick_id=f"t{self.ticks}")
             await self.nc.publish(subjects.tick(symbol), body.model_dump_json().encode())
 
     async def end(self, message: Msg) -> None:
@@ -237,15 +239,7 @@ async def test_where_the_feed_brings_no_candles_one_of_each_is_published_by_two_
 
 async def test_a_clients_request_is_answered_once_and_an_impossible_one_rejected(nats_url: str) -> None:
     def asked(request_id: str, name: str, now: datetime) -> DecisionRequest:
-        return DecisionRequest(
-            request_id=request_id,
-            account_id=name,
-            cycle=ids.request_cycle(request_id),
-            trigger=Trigger(kind="api"),
-            requested_by="test",
-            requested_at=now,
-            expires_at=now + timedelta(minutes=10),
-        )
+        return builders.request(request_id, account_id=name, requested_at=now, expires_at=now + timedelta(minutes=10))
 
     async with market_at(nats_url) as market:
         await market.prepare("acc1")

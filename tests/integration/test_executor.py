@@ -16,6 +16,7 @@ from libs.schemas.events import decode_event
 from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import PROTECTION_GRACE
+from tests import builders
 from tests.fakes import executor_values as values
 from tests.integration.executing import ACCOUNT, ENTRY, World, delivered, has_events, now_validated, opened, until
 
@@ -130,9 +131,7 @@ async def test_a_control_flattens_and_halts(world: World) -> None:
         await world.tick(50_000)
         await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.opened"))
-        flatten = ControlRequested(
-            control_id="c-1", scope=ACCOUNT, state="flatten", reason="test", by="me", requested_at=datetime.now(UTC)
-        )
+        flatten = builders.control("flatten", ACCOUNT, by="me", requested_at=datetime.now(UTC))
         await world.send(subjects.control_requested(ACCOUNT), flatten)
         await until(lambda: has_events(world, "position.closed"))
         assert (await world.state()).trading_state == "halted"
@@ -152,9 +151,7 @@ async def test_a_control_of_all_accounts_reaches_every_account_once(world: World
         return await states() == list(wanted)
 
     def control(state: str, control_id: str, scope: str) -> ControlRequested:
-        return ControlRequested(
-            control_id=control_id, scope=scope, state=state, reason="t", by="me", requested_at=datetime.now(UTC)
-        )
+        return builders.control(state, scope, control_id=control_id, requested_at=datetime.now(UTC))
 
     async with world.executor():
         await until(lambda: are("active", "active"))

@@ -11,8 +11,9 @@ import pytest
 
 from libs.records.collections import ACCOUNTS
 from libs.schemas import subjects
-from libs.schemas.account import Account, ControlRequested
+from libs.schemas.account import Account
 from libs.schemas.analytics import Alert
+from tests import builders
 from tests.contract.benches import CCXT, NO_CCXT, SECRET
 from tests.fakes import executor_values as values
 from tests.fakes.exchange.server import ExchangeFake, Fault, Kind, exchange
@@ -165,14 +166,7 @@ async def test_flatten_closes_everything_at_the_venue(live: Live) -> None:
         await until(lambda: opened(world))
         await live.decide()
         await until(lambda: protected(live))
-        body = ControlRequested(
-            control_id="ctl-1",
-            scope=executing.ACCOUNT,
-            state="flatten",
-            reason="enough",
-            by="test",
-            requested_at=datetime.now(UTC),
-        )
+        body = builders.control("flatten", executing.ACCOUNT, requested_at=datetime.now(UTC))
         await world.send(subjects.control_requested(executing.ACCOUNT), body)
         await until(lambda: has_events(world, "position.closed"))
         await until(lambda: nothing_rests(live))

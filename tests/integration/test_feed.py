@@ -26,6 +26,7 @@ from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.app import create_app
 from services.feed.domain.synthetic import LISTINGS
 from services.feed.settings import Settings
+from tests import builders
 from tests.fakes.feed_markets import everything, names, short_market, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -181,7 +182,7 @@ async def test_a_restart_after_the_ticks_are_gone_goes_on_too(nats_url: str, js:
 async def test_ticks_of_strangers_do_not_move_the_feed(nats_url: str, js: JetStreamContext, data: Path) -> None:
     async with feed(settings(nats_url, data)):
         await until_ticks(js, 500)
-    stranger = MarketTick(symbol="AAA", price=1, ts=datetime(2031, 1, 1, tzinfo=UTC), tick_id="x:AAA:1")
+    stranger = builders.tick("AAA", ts=datetime(2031, 1, 1, tzinfo=UTC), tick_id="x:AAA:1")
     await js.publish(subjects.tick("AAA"), stranger.model_dump_json().encode())
     await js.publish(subjects.tick("BBB"), b"no tick")
     async with feed(settings(nats_url, data, "b")) as worker:

@@ -5,9 +5,7 @@ from decimal import Decimal
 import pytest
 
 from libs.schemas import subjects
-from libs.schemas.account import Position
-from libs.schemas.orders import PositionEvent
-from libs.schemas.reasons import OrderReason
+from tests import builders
 from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_context import STRATEGY
 from tests.integration.test_gateway import Running, running
@@ -25,36 +23,26 @@ async def closed(to: Running, n: int, pnl: str) -> None:
     """A position of a decision with the strategy `steady`, from open to flat."""
     chain = chain_of(n)
     await to.js.publish(subjects.decision_proposed("alpha"), chain.proposed().model_dump_json().encode())
-    held = Position(
-        symbol="BTCUSDT",
-        side="long",
+    held = builders.position(
         quantity=Decimal("0.02"),
         entry_price=Decimal(60_000),
-        leverage=Decimal(2),
         margin=Decimal(600),
         opened_at=chain.at(n),
         decision_id=chain.decision_id,
     )
     for kind, before, after, won in (("opened", None, held, "0"), ("closed", held, None, pnl)):
-        event = PositionEvent.model_validate(
-            {
-                "event_id": f"alpha:{n}:{kind}",
-                "kind": kind,
-                "account_id": "alpha",
-                "account_version": n,
-                "symbol": "BTCUSDT",
-                "before": before,
-                "after": after,
-                "cause": OrderReason.DECISION,
-                "realized_pnl": won,
-                "fee": "0.60",
-                "funding": "0",
-                "wallet_balance": "10000",
-                "equity": "10000",
-                "decision_id": chain.decision_id,
-                "correlation_id": chain.request_id,
-                "at": chain.at(60 + n),
-            }
+        event = builders.position_event(
+            kind,
+            event_id=f"alpha:{n}:{kind}",
+            account_id="alpha",
+            account_version=n,
+            before=before,
+            after=after,
+            realized_pnl=won,
+            fee="0.60",
+            decision_id=chain.decision_id,
+            correlation_id=chain.request_id,
+            at=chain.at(60 + n),
         )
         body = event.model_dump_json(exclude_none=True).encode()
         await to.js.publish(subjects.position_event(kind, "alpha"), body, headers={"Nats-Msg-Id": event.event_id})

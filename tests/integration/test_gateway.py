@@ -26,7 +26,6 @@ from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
-from libs.schemas.account import Account
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
 from services.gateway.app import create_app
@@ -34,6 +33,7 @@ from services.gateway.settings import Settings
 from services.ledger.app import create_app as create_ledger
 from services.ledger.handlers import STORED
 from services.ledger.settings import Settings as LedgerSettings
+from tests import builders
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
 
 pytestmark = pytest.mark.integration
@@ -76,18 +76,6 @@ class Running:
         return any(info.num_pending or info.num_ack_pending for info in infos)
 
 
-def account(account_id: str) -> Account:
-    return Account(
-        account_id=account_id,
-        name=account_id,
-        initial_balance=Decimal(10_000),
-        symbols=("BTCUSDT",),
-        strategy_id="steady",
-        max_position_size=Decimal(5_000),
-        leverage=Decimal(2),
-    )
-
-
 @pytest.fixture
 async def running(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[Running]:
     async with started(nats_url, mongo_url, mongo_db_name) as found:
@@ -103,7 +91,8 @@ async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
     js = connection.jetstream()
     await provision_nats(js)
     for name in ("alpha", "beta"):
-        await js.publish(f"$KV.config.{subjects.account_key(name)}", account(name).model_dump_json().encode())
+        account = builders.account(name, strategy_id="steady", leverage=Decimal(2))
+        await js.publish(f"$KV.config.{subjects.account_key(name)}", account.model_dump_json().encode())
     token = token_of(secrets.token_bytes(32))
     await create_admin_key(db, token, "test", datetime.now(UTC))
     places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}

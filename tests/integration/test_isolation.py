@@ -9,13 +9,14 @@ from datetime import timedelta
 import pytest
 from nats.aio.msg import Msg
 
-from libs.schemas import ids, subjects
+from libs.schemas import subjects
 from libs.schemas.base import Message
-from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.context import TradingContext
 from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
 from services.context.settings import Settings
-from tests.fakes.context_values import account, state
+from tests import builders
+from tests.builders import account, state
 from tests.integration.test_context import Market, market_at, running
 
 ACCOUNTS = 200
@@ -58,15 +59,7 @@ async def put(market: Market, bucket: str, key: str, body: Message | bytes) -> N
 
 async def ask(market: Market, n: int) -> None:
     name, now = f"many{n:03d}", market.now()
-    body = DecisionRequest(
-        request_id=f"r-{name}",
-        account_id=name,
-        cycle=ids.request_cycle(f"r-{name}"),
-        trigger=Trigger(kind="api"),
-        requested_by="test",
-        requested_at=now,
-        expires_at=now + timedelta(hours=1),
-    )
+    body = builders.request(f"r-{name}", account_id=name, requested_at=now, expires_at=now + timedelta(hours=1))
     await market.js.publish(subjects.decision_requested(name), body.model_dump_json().encode())
 
 

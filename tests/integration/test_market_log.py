@@ -28,6 +28,7 @@ from services.context.settings import Settings
 from services.feed.app import create_app as create_feed
 from services.feed.domain.timeframes import TIMEFRAMES, candle
 from services.feed.settings import Settings as FeedSettings
+from tests import builders
 from tests.fakes.feed_markets import short_market, write_csv
 
 pytestmark = pytest.mark.integration
@@ -93,7 +94,7 @@ def disturbed(begin: datetime, minutes: int, seed: int) -> list[MarketTick]:
     for n in range(minutes * 20):
         ts = begin + timedelta(seconds=3 * n, milliseconds=random.randrange(1_000))
         if (n // 20) % 7 != 6:
-            tick = MarketTick(symbol="BTCUSDT", ts=ts, price=100 + random.random(), size=random.random(), source="test")
+            tick = builders.tick(price=100 + random.random(), ts=ts, size=random.random())
             ticks += [tick] * random.choice((1, 1, 1, 2))
     return ticks
 

@@ -26,14 +26,15 @@ from libs.schemas.account import AccountState
 from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed, TradingDecision
-from libs.schemas.market import MarketTick
 from libs.schemas.verdict import DecisionEvaluated
 from libs.strategies.sample import samples
 from services.gateway.app import create_app as create_gateway
 from services.gateway.settings import Settings as GatewaySettings
 from services.validator.app import create_app as create_validator
 from services.validator.settings import Settings as ValidatorSettings
-from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy, venue
+from tests import builders
+from tests.builders import venue
+from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy
 from tests.integration.test_gateway import served
 
 pytestmark = pytest.mark.integration
@@ -75,7 +76,7 @@ class Both:
             await self.put("config", key, strategy())
         for symbol, price in PRICES.items():
             await self.put("config", subjects.venue_key("paper", symbol), venue(symbol))
-            tick = MarketTick(symbol=symbol, price=price, ts=self.now, funding_rate=0.0001, source="test")
+            tick = builders.tick(symbol, price, ts=self.now, funding_rate=0.0001)
             await self.js.publish(subjects.tick(symbol), tick.model_dump_json().encode())
             mark = after_tick(None, tick)
             assert mark is not None

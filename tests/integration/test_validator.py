@@ -24,22 +24,13 @@ from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.decision import DecisionProposed, StrategyRef
-from libs.schemas.market import MarketTick
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.validator.app import create_app
 from services.validator.settings import Settings
-from tests.fakes.validator_values import (
-    SHADOW,
-    abstention,
-    account,
-    ask,
-    long_position,
-    proposal,
-    state,
-    strategy,
-    venue,
-)
+from tests import builders
+from tests.builders import venue
+from tests.fakes.validator_values import SHADOW, abstention, account, ask, long_position, proposal, state, strategy
 
 ROOT = Path(__file__).parents[2]
 TERMINALS: dict[str, type[DecisionValidated] | type[DecisionRejected] | type[DecisionEvaluated]] = {
@@ -73,7 +64,7 @@ class Bench:
         await self.tick("ETHUSDT", 2_500)
 
     async def tick(self, symbol: str, price: float) -> None:
-        body = MarketTick(symbol=symbol, price=price, ts=datetime.now(UTC), source="test")
+        body = builders.tick(symbol, price, ts=datetime.now(UTC))
         await self.js.publish(subjects.tick(symbol), body.model_dump_json().encode())
 
     async def propose(self, given: DecisionProposed) -> None:

@@ -11,8 +11,9 @@ from libs.configuration.templates import JinjaTemplates
 from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key
+from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
-from tests.fakes.validator_values import account, strategy, venue
+from tests.fakes.validator_values import account, strategy
 
 BY = By("anna", "a test")
 

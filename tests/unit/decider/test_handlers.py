@@ -2,13 +2,11 @@
 
 import json
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from libs.schemas import ids
-from libs.schemas.account import Account
 from libs.schemas.decision import DecisionProposed
 from services.decider.application.deciding import decide
 from services.decider.domain.gate import Denial, Denied
@@ -16,6 +14,7 @@ from services.decider.domain.policy import CallLimits
 from services.decider.domain.prompt import Form, build, template_variables
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.handlers import routes
+from tests import builders
 from tests.fakes.decider_contexts import NOW, account, asset, context, strategy, warming_up
 from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_ports import MemoryAccounts, MemoryAnswers, ScriptedModels, StoppedClock, deps
@@ -111,10 +110,7 @@ async def test_timing_separates_the_model_from_our_own_work() -> None:
     ids=["the default", "the account's", "the request's before the account's"],
 )
 async def test_the_model_is_chosen_per_call(requested: str | None, of_account: str | None, expected: str) -> None:
-    configured = Account(
-        account_id="scalper", name="s", initial_balance=Decimal(1), symbols=("BTCUSDT",), strategy_id="scalping",
-        model=of_account, max_position_size=Decimal(1), leverage=Decimal(1),
-    )  # fmt: skip
+    configured = builders.account("scalper", strategy_id="scalping", model=of_account)
     made = context({"BTCUSDT": asset("BTCUSDT")}, model=requested)
     proposal, models = await run(answer("BTCUSDT"), made=made, accounts=MemoryAccounts(configured))
     assert (models.calls[0][0], proposal.calls[0].model_requested) == (expected, expected)

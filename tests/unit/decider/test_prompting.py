@@ -4,22 +4,18 @@ from decimal import Decimal
 
 from libs.configuration.templates import JinjaTemplates
 from libs.schemas.reasons import AbstainReason
-from libs.schemas.venue import MarginTier, VenueSymbol
 from services.decider.application.deciding import decide
 from services.decider.application.prompting import Writer
 from services.decider.domain.catalogue import CatalogueEntry, prompt_room
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.prompt import Prompt
+from tests import builders
 from tests.fakes.decider_contexts import account, context, strategy
 from tests.fakes.decider_ports import BytesPerToken, MemoryAccounts, ScriptedModels, StoppedClock, deps
 from tests.unit.decider.test_handlers import MADE, answer
 
 GPT = "openrouter/openai/gpt-5"
-BTC = VenueSymbol(
-    venue="paper", symbol="BTCUSDT", tick_size=Decimal(10), lot_size=Decimal("0.001"), min_notional=Decimal(5),
-    max_quantity=Decimal(100), maker_fee_bps=Decimal(2), taker_fee_bps=Decimal(5),
-    tiers=(MarginTier(floor=Decimal(0), mmr=Decimal("0.005"), max_leverage=Decimal(100)),),
-)  # fmt: skip
+BTC = builders.venue(tick_size=Decimal(10))
 
 
 def model(tokens: int, **changes: object) -> CatalogueEntry:

@@ -11,14 +11,15 @@ import yaml
 from libs.configuration.templates import JinjaTemplates, RenderedPage
 from libs.risk.judge import judge
 from libs.risk.values import AccountView, Judgement, Limits, PositionView
-from libs.schemas.account import Account, PositionSide
+from libs.schemas.account import PositionSide
 from libs.schemas.context import TradingContext
-from libs.schemas.decision import AssetFacts, Facts, TradingDecision
+from libs.schemas.decision import TradingDecision
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 from libs.strategies.variables import template_variables
 from services.decider.domain.parse import Parsed, parse
 from services.decider.domain.prompt import build
+from tests import builders
 from tests.fakes.decider_contexts import NOW, account, context, position
 from tests.fakes.decider_ports import CONFIG
 
@@ -96,23 +97,21 @@ def test_the_example_is_an_answer_that_every_rule_takes(name: str) -> None:
 
 def judged(name: str, decision: TradingDecision) -> Judgement:
     strategy = shipped(name)
-    facts = Facts(
-        assets={
-            symbol: AssetFacts(mark=mark, last=mark, bid=mark, ask=mark, atr_percent=0.5, age_seconds=1)
-            for symbol, mark in MARKS.items()
-        },
-        account_version=1,
-        as_of=NOW,
-    )
+    seen = {symbol: builders.seen(mark, bid=mark, ask=mark, atr_percent=0.5) for symbol, mark in MARKS.items()}
+    facts = builders.facts(seen, as_of=NOW)
     held = {symbol: _position(symbol, *found) for symbol, found in HELD.get(name, {}).items()}
     view = AccountView(
         account_id="a", status="active", trading_state="active", equity=Decimal(50_000), available=Decimal(40_000),
         positions=held, resting={}, last_entry_at={}, day_open_equity=Decimal(50_000), transfers=Decimal(0), version=1,
     )  # fmt: skip
-    configured = Account(
-        account_id="a", name="a", initial_balance=Decimal(50_000), symbols=tuple(MARKS), strategy_id=name,
-        max_position_size=Decimal(100_000), leverage=Decimal(20),
-    )  # fmt: skip
+    configured = builders.account(
+        "a",
+        initial_balance=Decimal(50_000),
+        symbols=tuple(MARKS),
+        strategy_id=name,
+        max_position_size=Decimal(100_000),
+        leverage=Decimal(20),
+    )
     limits = Limits(strategy, configured, {symbol: _listed(symbol) for symbol in MARKS})
     return judge(decision, facts, view, limits, NOW, expires_at=NOW + timedelta(seconds=30), proposed=facts)
 

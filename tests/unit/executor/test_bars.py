@@ -8,22 +8,13 @@ import pytest
 from libs.schemas.market import Candle
 from services.executor.domain.bars import on_bar, quotes
 from services.executor.domain.changes import Turn
-from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, quote
+from tests import builders
+from tests.fakes.executor_values import NOW, book, instruction, market, quote
 from tests.unit.executor.paper import fills, submitted
 
 
 def candle(open_: float, high: float, low: float, close: float, *, volume: float = 100) -> Candle:
-    return Candle(
-        symbol=SYMBOL,
-        timeframe="1m",
-        open_time=NOW,
-        close_time=NOW + timedelta(minutes=1),
-        open=open_,
-        high=high,
-        low=low,
-        close=close,
-        volume=volume,
-    )
+    return builders.candle(open_time=NOW, open=open_, high=high, low=low, close=close, volume=volume)
 
 
 def played(turn: Turn, bar: Candle) -> tuple[Turn, bool]:

@@ -10,18 +10,12 @@ from services.executor.domain import paper
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import OrderChange, StateChange, Turn
 from services.executor.domain.control import control
+from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, quote, validated, working
 
 
 def requested(state: str, control_id: str = "c-1") -> ControlRequested:
-    return ControlRequested(
-        control_id=control_id,
-        scope="paper-1",
-        state=state,
-        reason="test",
-        by="operator",
-        requested_at=NOW,
-    )
+    return builders.control(state, "paper-1", control_id=control_id, by="operator", requested_at=NOW)
 
 
 def trading() -> AccountBook:

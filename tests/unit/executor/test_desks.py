@@ -18,6 +18,7 @@ from services.executor.application.desk import Desk
 from services.executor.application.desks import Desks
 from services.executor.application.partitions import Partitions
 from services.executor.handlers import decode
+from tests import builders
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import Ports
 
@@ -66,9 +67,7 @@ async def opened() -> AsyncIterator[World]:
 
 
 def control(state: str, control_id: str, scope: str = "all") -> ControlRequested:
-    return ControlRequested(
-        control_id=control_id, scope=scope, state=state, reason="test", by="operator", requested_at=values.NOW
-    )
+    return builders.control(state, scope, control_id=control_id, by="operator", requested_at=values.NOW)
 
 
 async def test_a_control_of_all_accounts_is_put_where_every_copy_sees_it() -> None:

@@ -4,26 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
 
-from libs.schemas.account import Position
 from libs.schemas.market import FundingUpdate
 from services.executor.domain.book import AccountBook, Holding
 from services.executor.domain.changes import Turn
 from services.executor.domain.liquidation import fund
+from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, market, quote
 
 BOUNDARY = NOW + timedelta(hours=4)
 
 
 def holding(side: str, margin: D = D(6_000)) -> AccountBook:
-    position = Position(
-        symbol=SYMBOL,
-        side=side,
-        quantity=D("0.5"),
-        entry_price=D(60_000),
-        leverage=D(5),
-        margin=margin,
-        opened_at=NOW,
-        decision_id="dec-1",
+    position = builders.position(
+        side=side, quantity=D("0.5"), entry_price=D(60_000), leverage=D(5), margin=margin, opened_at=NOW
     )
     return replace(book(), positions={SYMBOL: Holding(position, "cor-1", entered=D("0.5"))})
 

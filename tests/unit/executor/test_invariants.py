@@ -7,7 +7,6 @@ from decimal import Decimal as D
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.schemas.account import ControlRequested
 from libs.schemas.market import FundingUpdate
 from libs.schemas.verdict import Instruction
 from services.executor.domain import paper
@@ -17,6 +16,7 @@ from services.executor.domain.changes import OrderChange, PositionChange, Turn, 
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, Quote
+from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, filters, instruction, market, quote, validated, working
 
 PRICES = st.integers(30_000, 90_000).map(float)
@@ -60,9 +60,7 @@ class Run:
             update = FundingUpdate(symbol=SYMBOL, funding_time=NOW + timedelta(seconds=self.at), rate=value / 10_000)
             turn = fund(turn, update, now)
         elif kind == "flatten":
-            body = ControlRequested(
-                control_id=f"c{self.at}", scope="paper-1", state="flatten", reason="t", by="t", requested_at=NOW
-            )
+            body = builders.control("flatten", "paper-1", control_id=f"c{self.at}", requested_at=now.now)
             turn = control(turn, body, now)
         else:
             turn = self._ordered(turn, self._wanted(kind, D(int(value)) / 1000), now)

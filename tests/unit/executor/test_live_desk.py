@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from libs.runtime.errors import Poison, Unavailable
 from libs.schemas import ids
-from libs.schemas.account import Account, ControlRequested
+from libs.schemas.account import Account
 from libs.schemas.analytics import Alert
 from libs.schemas.verdict import Instruction
 from services.executor.application.board import Board
@@ -23,6 +23,7 @@ from services.executor.application.live import LiveDesk
 from services.executor.domain.book import AccountBook
 from services.executor.domain.plan import plan
 from services.executor.ports import Stored
+from tests import builders
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import FakePlans, Ports
 from tests.fakes.live_venue import FakeLive, FakeVenue
@@ -220,9 +221,7 @@ async def test_halting_takes_back_resting_entries_and_leaves_stops() -> None:
         limit = {"type": "limit", "time_in_force": "gtc", "limit_price": D(49_500)}
         await w.carry_out("dec-2", values.instruction("adjust_position", quantity=D("0.05"), **limit))
         assert ("LIMIT", D("0.05")) in w.resting()
-        body = ControlRequested(
-            control_id="c-1", scope=ACCOUNT, state="halted", reason="test", by="me", requested_at=values.NOW
-        )
+        body = builders.control("halted", ACCOUNT, requested_at=values.NOW)
         await w.desks.control(body)
         assert w.resting() == [("STOP_MARKET", D("0.05")), ("TAKE_PROFIT_MARKET", D("0.05"))]
 

@@ -5,9 +5,10 @@ from decimal import Decimal as D
 
 import pytest
 
-from libs.schemas.decision import AssetFacts, Facts
+from libs.schemas.decision import AssetFacts
 from services.executor.domain.final import own_facts
 from services.executor.domain.quote import Market, Quote
+from tests import builders
 
 VALIDATED = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -19,13 +20,11 @@ def after(seconds: float) -> datetime:
 def seen(now: float, quoted: float | None, *, age: float = 10, stale: bool = False) -> tuple[AssetFacts, datetime]:
     """What the executor takes at `now` of an asset whose tick was `age` old at validation; its own quote is from
     `quoted`. Both in seconds after the validation."""
-    known = AssetFacts(
-        mark=100, last=100, bid=99, ask=101, atr_percent=2, long_atr_percent=3, age_seconds=age, stale=stale
-    )
+    known = builders.seen(bid=99, ask=101, atr_percent=2, long_atr_percent=3, age_seconds=age, stale=stale)
     quotes = {}
     if quoted is not None:
         quotes["BTCUSDT"] = Quote("BTCUSDT", D(105), D(104), None, D(106), after(quoted), 7)
-    facts = Facts(assets={"BTCUSDT": known}, correlated={"A|B": False}, account_version=3, as_of=VALIDATED)
+    facts = builders.facts({"BTCUSDT": known}, correlated={"A|B": False}, account_version=3, as_of=VALIDATED)
     found = own_facts(facts, Market(quotes, {}, after(now)))
     assert (found.correlated, found.account_version) == (facts.correlated, 3)
     assert (found.assets["BTCUSDT"].atr_percent, found.assets["BTCUSDT"].long_atr_percent) == (2, 3)

@@ -7,7 +7,7 @@ from decimal import Decimal as D
 import pytest
 
 from libs.schemas.account import PositionSide, Side
-from libs.schemas.orders import Fill, IntentState
+from libs.schemas.orders import IntentState
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import AlertChange, Correction, OrderChange, PositionChange, Turn
@@ -27,6 +27,7 @@ from services.executor.domain.reconcile import (
 )
 from services.executor.domain.replies import Balances, FillReport, OrderReport, PositionReport
 from services.executor.domain.steps import planning
+from tests import builders
 from tests.fakes import executor_values as values
 from tests.fakes.executor_values import NOW, SYMBOL
 
@@ -62,8 +63,8 @@ def report(client_order_id: str, state: IntentState = "open", filled: str = "0")
 
 
 def execution(client_order_id: str, n: int = 1, side: Side = "sell", quantity: str = "0.1") -> FillReport:
-    made = Fill(fill_id=str(n), price=D(51_000), quantity=D(quantity), fee=D(1), liquidity="taker", realized_pnl=D(100))
-    return FillReport(client_order_id, SYMBOL, side, made, LATER)
+    fill = builders.fill(str(n), price=D(51_000), quantity=D(quantity), realized_pnl=D(100))
+    return FillReport(client_order_id, SYMBOL, side, fill, LATER)
 
 
 def truth(book: AccountBook, **over: object) -> Truth:

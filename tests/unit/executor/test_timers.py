@@ -6,7 +6,6 @@ from decimal import Decimal as D
 
 import pytest
 
-from libs.schemas.account import ControlRequested
 from libs.schemas.reasons import OrderReason
 from services.executor.domain import paper
 from services.executor.domain.book import AccountBook, next_expiry
@@ -16,6 +15,7 @@ from services.executor.domain.plan import orders, plan
 from services.executor.domain.quote import Market
 from services.executor.domain.timers import ailing, tended
 from services.executor.domain.trading import TradingBounds
+from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, quote, strategy, validated, working
 
 BOUNDS = TradingBounds(max_daily_loss=D(2), max_drawdown=D(30))
@@ -116,9 +116,7 @@ def test_the_daily_loss_reduces_until_the_next_day_and_says_so() -> None:
 
 def test_what_a_person_reduced_stays_so_on_the_next_day() -> None:
     lost = tended(Turn(opened().book), at(47_900, 10), BOUNDS)
-    body = ControlRequested(
-        control_id="c-1", scope="paper-1", state="reducing", reason="wait", by="me", requested_at=NOW
-    )
+    body = builders.control("reducing", "paper-1", reason="wait", by="me", requested_at=NOW)
     held = control(Turn(lost.book), body, at(47_900, 11))
     assert tended(Turn(held.book), at(47_900, 12 * 3_600), BOUNDS).book.trading_state == "reducing"
 
@@ -150,7 +148,7 @@ def test_a_deep_drawdown_halts(price: float, state: str) -> None:
 def test_a_person_may_let_an_account_trade_again(bounds: TradingBounds, state: str) -> None:
     halted = tended(Turn(replace(book(), wallet=D(6_000))), at(50_000, 1), bounds)
     assert halted.book.trading_state != "active"
-    body = ControlRequested(control_id="c-1", scope="paper-1", state="active", reason="seen", by="me", requested_at=NOW)
+    body = builders.control("active", "paper-1", reason="seen", by="me", requested_at=NOW)
     again = control(Turn(halted.book), body, at(50_000, 2))
     assert again.book.trading_state == "active"
     sealed, _ = seal(again, NOW)

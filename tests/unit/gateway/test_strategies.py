@@ -11,9 +11,10 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
+from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_ports import Gateway, account
-from tests.fakes.validator_values import BY_TEST, strategy, venue
+from tests.fakes.validator_values import BY_TEST, strategy
 
 BASE = "/api/v1"
 STRATEGIES = f"{BASE}/strategies"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS, DECISIONS, EQUITY, ORDERS, REQUESTS
 from libs.schemas import ids
-from libs.schemas.account import AuditEvent, ControlRequested
+from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetter, DeadLetterError
@@ -19,6 +19,7 @@ from libs.schemas.market import MarketTick
 from libs.schemas.reasons import AbstainReason, DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated
 from services.ledger.domain.project import project
+from tests import builders
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, T0, Chain, later
 from tests.fakes.ledger_store import FakeStore
 
@@ -180,8 +181,8 @@ def test_a_position_event_knows_better_than_a_context_of_the_same_moment() -> No
 
 
 def test_commands_and_changes_share_the_audit_trail() -> None:
-    control = ControlRequested(
-        control_id="c1", scope="alpha", state="halted", reason="a person said so", by="key-1", requested_at=T0
+    control = builders.control(
+        "halted", "alpha", control_id="c1", reason="a person said so", by="key-1", requested_at=T0
     )
     change = AuditEvent(event_id="e1", who="key-1", what="account.created", subject="alpha", why="new", at=T0)
     trail = stored(control, change).collections[AUDIT]

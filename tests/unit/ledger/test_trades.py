@@ -13,11 +13,12 @@ from libs.runtime.emit import Emit
 from libs.schemas.account import ControlRequested, Position
 from libs.schemas.analytics import Alert
 from libs.schemas.orders import PositionEvent, PositionKind
-from libs.schemas.reasons import OrderReason, RejectReason
+from libs.schemas.reasons import RejectReason
 from services.executor.domain.changes import Turn, events
 from services.ledger.application import alerts_after, told_after
 from services.ledger.domain.project import project
 from services.ledger.ports import Deps
+from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, quote
 from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain
@@ -30,35 +31,25 @@ T0 = Chain().at(0)
 
 def position(quantity: str = "2", entry: str = "100", n: int = 0, **more: Any) -> Position:
     values: dict[str, Any] = {
-        "symbol": "BTCUSDT",
-        "side": "long",
         "quantity": Decimal(quantity),
         "entry_price": Decimal(entry),
-        "leverage": Decimal(2),
         "margin": Decimal(quantity) * Decimal(entry) / 2,
         "opened_at": T0 + timedelta(minutes=n),
         "decision_id": f"dec-{n}",
     }
-    return Position(**(values | more))
+    return builders.position(**(values | more))
 
 
 def event(n: str, kind: PositionKind, before: Position | None, after: Position | None, pnl: str = "0") -> PositionEvent:
-    return PositionEvent(
+    return builders.position_event(
+        kind,
         event_id=n,
-        kind=kind,
         account_id="alpha",
-        account_version=1,
-        symbol="BTCUSDT",
         before=before,
         after=after,
-        cause=OrderReason.DECISION,
         realized_pnl=Decimal(pnl),
         fee=Decimal(1),
         funding=Decimal("-0.5") if kind == "changed" else Decimal(0),
-        wallet_balance=Decimal(10_000),
-        equity=Decimal(10_000),
-        decision_id="dec",
-        correlation_id="c",
         at=T0 + timedelta(hours=1),
     )
 

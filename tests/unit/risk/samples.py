@@ -6,10 +6,12 @@ from decimal import Decimal as D
 from typing import Any
 
 from libs.risk import AccountView, Judgement, Limits, PositionView, Resting, Verdict, judge
-from libs.schemas.account import Account, PositionSide
-from libs.schemas.decision import Action, AssetDecision, AssetFacts, Facts, TradingDecision
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
-from libs.schemas.venue import MarginTier, VenueSymbol
+from libs.schemas.account import PositionSide
+from libs.schemas.decision import Action, AssetDecision, AssetFacts, Facts
+from libs.schemas.strategy import TradingStrategy
+from libs.schemas.venue import VenueSymbol
+from tests import builders
+from tests.builders import decision
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=30)
@@ -19,21 +21,7 @@ BTC, ETH, SOL, XRP = SYMBOLS
 
 def row(asset: str = BTC, action: Action = "buy", **fields: Any) -> AssetDecision:
     """A buy of 100 margin with a stop at 98 and a target at 110, unless told else."""
-    filled: dict[str, Any] = {
-        "exit_plan": "stop or target",
-        "rationale": "because",
-        "confidence": 70,
-        "risk_level": "medium",
-    }
-    if action in ("buy", "sell"):
-        short = action == "sell"
-        filled |= {
-            "allocation_usd": 100,
-            "leverage": 5,
-            "sl_price": 102 if short else 98,
-            "tp_price": 90 if short else 110,
-        }
-    return AssetDecision(asset=asset, action=action, **(filled | fields))
+    return (builders.entry if action in ("buy", "sell") else builders.row)(asset, action, **fields)
 
 
 def increase(asset: str = BTC, amount: float = 100, **fields: Any) -> AssetDecision:
@@ -52,29 +40,18 @@ def _size(kind: str, amount: float, fields: Mapping[str, Any]) -> dict[str, Any]
     return {"adjustment_type": kind, "adjustment_amount_usd": amount, **fields}
 
 
-def decision(*rows: AssetDecision, **fields: Any) -> TradingDecision:
-    filled = {
-        "portfolio_rationale": "as a whole",
-        "total_allocation_usd": sum(each.allocation_usd for each in rows),
-        "portfolio_risk_level": "medium",
-    }
-    return TradingDecision(decisions=rows, **(filled | fields))
-
-
 def seen(**fields: Any) -> AssetFacts:
-    return AssetFacts(
-        **({"mark": 100, "last": 100, "bid": 100, "ask": 100, "atr_percent": 1, "age_seconds": 1} | fields)
-    )
+    return builders.seen(**({"mark": 100, "last": 100, "bid": 100, "ask": 100, "atr_percent": 1} | fields))
 
 
 def facts(assets: Mapping[str, AssetFacts] | None = None, **fields: Any) -> Facts:
     """Every symbol at 100; `fields` change all of them, `assets` replace some (None as a value takes one away)."""
     every = {symbol: seen(**fields) for symbol in SYMBOLS}
-    return Facts(assets=every | dict(assets or {}), account_version=1, as_of=NOW)
+    return builders.facts(every | dict(assets or {}), as_of=NOW)
 
 
 def without(*symbols: str) -> Facts:
-    return Facts(assets={symbol: seen() for symbol in SYMBOLS if symbol not in symbols}, account_version=1, as_of=NOW)
+    return builders.facts({symbol: seen() for symbol in SYMBOLS if symbol not in symbols}, as_of=NOW)
 
 
 def position(
@@ -124,55 +101,30 @@ def strategy(**fields: Any) -> TradingStrategy:
         "liquidation_buffer": 0.15,
     }
     own = {name: fields.pop(name) for name in list(fields) if name in risk}
-    filled: dict[str, Any] = {
+    wide: dict[str, Any] = {
         "strategy_id": "test",
-        "strategy_name": "Test",
-        "strategy_type": "custom",
-        "description": "for tests",
-        "prompt_template": "none",
-        "risk_parameters": StrategyRiskParameters(**(risk | own)),
         "timeframe_preference": ("5m", "1h"),
-        "max_positions": 3,
-        "position_sizing": "percentage",
         "margin_pct": 20,
         "order_preference": "taker_accepted",
-        "funding_rate_threshold": 0.05,
         "max_exposure_pct": 600,
         "max_asset_share_pct": 100,
         "max_cluster_pct": 600,
     }
-    return TradingStrategy(**(filled | fields))
+    return builders.strategy(risk=risk | own, **(wide | fields))
 
 
 def venue(symbol: str = BTC, **fields: Any) -> VenueSymbol:
-    filled: dict[str, Any] = {
-        "venue": "paper",
-        "symbol": symbol,
-        "tick_size": "0.01",
-        "lot_size": "0.01",
-        "min_notional": "5",
-        "max_quantity": "1000000",
-        "maker_fee_bps": "2",
-        "taker_fee_bps": "5",
-        "half_spread_bps": "0",
-        "slippage_bps": "0",
-        "tiers": (MarginTier(floor=D(0), mmr=D("0.004"), max_leverage=D(100)),),
-    }
-    return VenueSymbol(**(filled | fields))
+    """One in whose way nothing stands: fine steps, no spread, no slippage."""
+    fine = {"tick_size": "0.01", "lot_size": "0.01", "max_quantity": "1000000"}
+    return builders.venue(symbol, **(fine | {"half_spread_bps": "0", "slippage_bps": "0"} | fields))
 
 
 def limits(
     plan: TradingStrategy | None = None, listed: VenueSymbol | None = None, *, leverage: int = 20, size: int = 100_000
 ) -> Limits:
     """`listed` stands for every symbol."""
-    config = Account(
-        account_id="main",
-        name="main",
-        initial_balance=D(10_000),
-        symbols=SYMBOLS,
-        strategy_id="test",
-        max_position_size=D(size),
-        leverage=D(leverage),
+    config = builders.account(
+        "main", symbols=SYMBOLS, strategy_id="test", max_position_size=D(size), leverage=D(leverage)
     )
     return Limits(plan or strategy(), config, {symbol: listed or venue(symbol) for symbol in SYMBOLS})
 

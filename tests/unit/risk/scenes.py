@@ -10,12 +10,12 @@ from libs.schemas.account import PositionSide
 from libs.schemas.decision import Action, AssetDecision, Facts, pair_key
 from libs.schemas.strategy import Ladder
 from libs.schemas.venue import MarginTier
+from tests.builders import decision
 from tests.unit.risk.samples import (
     LATER,
     NOW,
     SYMBOLS,
     account,
-    decision,
     decrease,
     facts,
     increase,

@@ -11,63 +11,35 @@ from libs.schemas.account import (
     AccountState,
     ClosedTrade,
     OpenOrder,
-    PerformanceMetrics,
     Position,
     Reservation,
     TradingDay,
 )
+from tests import builders
 from tests.unit.risk.samples import BTC, ETH, NOW, SOL, limits
 
 CONFIG = limits(leverage=5).account
 
 
 def held(symbol: str = BTC, side: str = "long") -> Position:
-    return Position(
-        symbol=symbol,
-        side=side,
-        quantity=D(10),
-        entry_price=D(100),
-        leverage=D(5),
-        margin=D(200),
-        stop_loss=D(95),
-        opened_at=NOW,
-        decision_id="d",
+    return builders.position(
+        symbol, side=side, quantity=D(10), leverage=D(5), margin=D(200), stop_loss=D(95), opened_at=NOW
     )
 
 
 def order(symbol: str = BTC, **fields: Any) -> OpenOrder:
-    filled: dict[str, Any] = {
-        "client_order_id": "0" * 32,
-        "symbol": symbol,
-        "side": "buy",
-        "type": "limit",
-        "price": D(50),
-        "quantity": D(4),
-        "reduce_only": False,
-        "leg": "entry",
-        "created_at": NOW,
-    }
-    return OpenOrder(**(filled | fields))
+    return builders.open_order(symbol, **({"quantity": D(4), "created_at": NOW} | fields))
 
 
 def state(**fields: Any) -> AccountState:
     filled: dict[str, Any] = {
-        "account_id": "main",
         "version": 7,
-        "mode": "paper",
-        "venue": "paper",
-        "margin_mode": "isolated",
         "trading_state": "reducing",
         "wallet_balance": D(1_000),
-        "performance": PerformanceMetrics(
-            total_pnl=D(0), win_rate=0, avg_win=D(0), avg_loss=D(0), max_drawdown=0, trades=0
-        ),
         "day": TradingDay(start=NOW, open_equity=D(900), transfers=D(5)),
-        "maker_fee_bps": 2,
-        "taker_fee_bps": 5,
         "as_of": NOW,
     }
-    return AccountState(**(filled | fields))
+    return builders.state("main", **(filled | fields))
 
 
 def test_the_view_carries_what_the_rules_ask_for() -> None:

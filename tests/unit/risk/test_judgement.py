@@ -10,13 +10,13 @@ from libs.schemas.decision import Action, AssetDecision
 from libs.schemas.reasons import Reason
 from libs.schemas.strategy import Ladder
 from libs.schemas.verdict import AssetVerdict, Receipt
+from tests.builders import decision
 from tests.unit.risk.samples import (
     BTC,
     ETH,
     LATER,
     NOW,
     account,
-    decision,
     facts,
     judged,
     limits,

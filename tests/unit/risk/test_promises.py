@@ -14,11 +14,11 @@ import pytest
 import libs.risk
 from libs.risk import AccountView, Judgement, Limits
 from libs.risk.promises import ACCOUNT, PROMISES, STRATEGY, Promise, account_fields, sentences, strategy_fields
-from libs.schemas.account import PerformanceMetrics
 from libs.schemas.base import Wire
 from libs.schemas.context import AccountContext
 from libs.schemas.decision import AssetDecision, Facts
 from libs.schemas.strategy import Ladder, TradingStrategy
+from tests import builders
 from tests.unit.risk.samples import (
     BTC,
     ETH,
@@ -160,18 +160,15 @@ def reads(folder: str, name: str) -> bool:
 
 
 def context(plan: TradingStrategy | None = None, **fields: Any) -> AccountContext:
-    zero, none = (
-        D(0),
-        PerformanceMetrics(total_pnl=D(0), win_rate=0, avg_win=D(0), avg_loss=D(0), max_drawdown=0, trades=0),
-    )
+    money = ("equity", "balance_usd", "available_balance", "day_open_equity")
     filled: dict[str, Any] = {
-        "account_id": "main", "equity": zero, "balance_usd": zero, "available_balance": zero, "total_pnl": zero,
-        "realized_pnl_today": zero, "open_positions": (), "open_orders": (), "recent_performance": none,
-        "risk_exposure": 0, "max_position_size": D(25_000), "active_strategy": plan or strategy(), "maker_fee_bps": 2,
-        "taker_fee_bps": 5, "leverage": D(8), "trading_state": "active", "mode": "paper", "venue": "paper",
-        "margin_mode": "isolated", "version": 1, "day_open_equity": zero, "as_of": NOW,
-    }  # fmt: skip
-    return AccountContext(**(filled | fields))
+        **dict.fromkeys(money, D(0)),
+        "max_position_size": D(25_000),
+        "active_strategy": plan or strategy(),
+        "leverage": D(8),
+        "as_of": NOW,
+    }
+    return builders.account_context("main", **(filled | fields))
 
 
 SAID = [each for each in PROMISES if each.says is not None]

@@ -14,7 +14,8 @@ from libs.risk import SizedOrder, Verdict, judge
 from libs.risk.case import Caps
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision, Facts, pair_key
-from tests.unit.risk.samples import LATER, NOW, decision, increase, row
+from tests.builders import decision
+from tests.unit.risk.samples import LATER, NOW, increase, row
 from tests.unit.risk.scenes import TIERS, Scene, scenes
 
 DUST = D("1e-12")

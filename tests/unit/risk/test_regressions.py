@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from libs.risk import AccountView, Verdict, account_view
-from libs.schemas.account import AccountState, OpenOrder, PerformanceMetrics, TradingDay
 from libs.schemas.strategy import Ladder
+from tests import builders
 from tests.unit.risk.samples import (
     BTC,
     ETH,
@@ -165,33 +165,11 @@ RUNG = row(allocation_usd=500, leverage=None, sl_price=None, tp_price=None)
 
 def _after(filled_at: int | None, rests: bool) -> AccountView:
     """An account whose ladder was placed at NOW; `filled_at` is when the newest filled rung was placed, in s."""
-    rung = OpenOrder(
-        client_order_id="0" * 32,
-        symbol=BTC,
-        side="buy",
-        type="limit",
-        price=D(98),
-        quantity=D(1),
-        reduce_only=False,
-        leg="entry",
-        created_at=NOW,
-    )
-    stored = AccountState(
-        account_id="main",
-        version=1,
-        mode="paper",
-        venue="paper",
-        margin_mode="isolated",
-        trading_state="active",
-        wallet_balance=D(10_000),
+    rung = builders.open_order(BTC, price=D(98), created_at=NOW)
+    stored = builders.state(
+        "main",
         open_orders=(rung,) if rests else (),
-        performance=PerformanceMetrics(
-            total_pnl=D(0), win_rate=0, avg_win=D(0), avg_loss=D(0), max_drawdown=0, trades=0
-        ),
         last_entry_at={} if filled_at is None else {BTC: NOW + timedelta(seconds=filled_at)},
-        day=TradingDay(start=NOW, open_equity=D(10_000)),
-        maker_fee_bps=2,
-        taker_fee_bps=5,
         as_of=NOW,
     )
     return account_view(stored, LADDER.account, {})

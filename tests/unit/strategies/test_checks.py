@@ -12,8 +12,9 @@ from libs.configuration.templates import JinjaTemplates
 from libs.schemas.strategy import TradingStrategy
 from libs.strategies.checks import conflicts, largest_order, problems
 from libs.strategies.sample import samples
+from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
-from tests.fakes.validator_values import account, long_position, state, strategy, venue
+from tests.fakes.validator_values import account, long_position, state, strategy
 
 # risk/trade, daily loss, stop, target ratio, max leverage, cooldown, funding bps, threshold, blackout, buffer,
 # timeframes, positions, sizing, orders, exposure, asset share, cluster, max hold in minutes

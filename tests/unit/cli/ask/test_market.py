@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cli.ask.market import MarketView, add_workers, gaps, symbol_row
 from cli.screen.market_view import complaints, render
-from libs.schemas.market import MarketTick
+from tests import builders
 
 NOW = datetime(2025, 5, 15, 12, 0, 30, tzinfo=UTC)
 MINUTE = int(NOW.timestamp()) // 60 * 60
@@ -42,7 +42,7 @@ def test_a_newest_candle_that_has_not_come_is_named(newest: int, late: list[str]
 
 
 def test_a_row_tells_price_age_and_candles_of_each_timeframe() -> None:
-    tick = MarketTick(symbol="BTCUSDT", price=103.5, ts=NOW - timedelta(seconds=7), source="replay")
+    tick = builders.tick(price=103.5, ts=NOW - timedelta(seconds=7), source="replay")
     row = symbol_row("BTCUSDT", tick, {"5m": {MINUTE - 600, MINUTE - 300}, "1m": minutes(1, 2, 3)}, NOW)
     assert (row.price, row.age_s, row.source) == (103.5, 7.0, "replay")
     assert list(row.candles.items()) == [("1m", 3), ("5m", 2)]

@@ -13,7 +13,8 @@ from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
-from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
+from tests.builders import account, position, state
+from tests.fakes.context_values import at, candle, request, strategy, tick
 
 NOW = at(1_500 * 60 + 5)
 

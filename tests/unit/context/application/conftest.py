@@ -1,8 +1,9 @@
 import pytest
 
 from services.context.domain.series import Source
+from tests.builders import account, state
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import account, at, candle, state, strategy, tick
+from tests.fakes.context_values import at, candle, strategy, tick
 
 
 def world_of(minutes: int) -> World:

@@ -13,8 +13,9 @@ from libs.schemas.verdict import DecisionRejected
 from services.context.application.building import answer
 from services.context.application.cycles import cycle
 from services.context.domain.patience import MOST_DELIVERIES, Patience
+from tests.builders import account, state
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import account, at, request, state, strategy, tick
+from tests.fakes.context_values import at, request, strategy, tick
 
 
 async def test_a_request_becomes_a_context(world: World) -> None:

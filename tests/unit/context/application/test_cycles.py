@@ -7,8 +7,9 @@ import pytest
 from libs.schemas.context import DecisionRequest
 from services.context.application.cycles import cycle
 from services.context.application.requests import requested
+from tests.builders import account
 from tests.fakes.context_ports import FakePositionLog, FakeRequestLog, World
-from tests.fakes.context_values import account, at, tick
+from tests.fakes.context_values import at, tick
 from tests.unit.context.domain.test_causes import event
 
 BOUNDARY = 1_500 * 60

@@ -9,7 +9,6 @@ from libs.runtime.emit import Emit, Emits
 from libs.runtime.errors import Later
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
-from libs.schemas.decision import AssetDecision, Facts, StrategyRef, TradingDecision
 from libs.schemas.inflight import InFlight
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionAnswered, DecisionRejected, DecisionValidated
@@ -20,8 +19,10 @@ from services.context.application.requests import requested
 from services.context.domain.context import ContextRefusal, rejected
 from services.context.domain.inflight import ask, decision_id
 from services.context.ports import Place
+from tests import builders
+from tests.builders import state
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import request, state, tick
+from tests.fakes.context_values import request, tick
 
 
 @pytest.fixture
@@ -39,31 +40,14 @@ def abstained(world: World, body: DecisionRequest) -> DecisionRejected:
 
 def validated(world: World, body: DecisionRequest, action: Any = "hold") -> DecisionValidated:
     end = abstained(world, body)
-    asset = AssetDecision(
-        asset="BTCUSDT",
-        action=action,
-        allocation_usd=0 if action == "hold" else 100,
-        exit_plan="x",
-        rationale="x",
-        confidence=50,
-        risk_level="low",
-    )
-    decision = TradingDecision(
-        decisions=(asset,), portfolio_rationale="x", total_allocation_usd=0, portfolio_risk_level="low"
-    )
-    return DecisionValidated(
+    asset = builders.row(action=action, allocation_usd=0 if action == "hold" else 100)
+    now = world.clock.now()
+    return builders.validated(
         **end.model_dump(include={"decision_id", "context_id", "request_id", "account_id", "correlation_id"}),
-        account_version=1,
         expires_at=body.expires_at,
-        decision=decision,
-        facts=Facts(assets={}, account_version=1, as_of=world.clock.now()),
-        strategy=StrategyRef(id="trend", version=1),
-        verdicts=(),
-        rules_checked=1,
-        validation_time_ms=1,
-        prices_at_validation={},
-        validated_at=world.clock.now(),
-        status="hold",
+        decision=builders.decision(asset),
+        facts=builders.facts(as_of=now),
+        validated_at=now,
     )
 
 

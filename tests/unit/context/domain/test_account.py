@@ -13,7 +13,8 @@ from libs.schemas.context import PositionSummary
 from libs.schemas.decision import pair_key
 from services.context.domain.account import account_section, correlation_risk, risk
 from services.context.domain.correlations import Correlations
-from tests.fakes.context_values import account, position, state, strategy
+from tests.builders import account, position, state
+from tests.fakes.context_values import strategy
 
 NOTHING = Correlations()
 

@@ -1,5 +1,4 @@
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +9,9 @@ from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import OrderReason
 from services.context.domain.causes import NewestPrice, executed, first, funding_near, moved, request
 from services.context.domain.triggers import Asked, fires
-from tests.fakes.context_values import account, at, position, state
+from tests import builders
+from tests.builders import account, position, state
+from tests.fakes.context_values import at
 from tests.fakes.context_values import request as request_of
 
 HOUR = timedelta(hours=1)
@@ -80,21 +81,8 @@ def test_without_a_threshold_no_price_is_a_cause() -> None:
 
 
 def event(cause: OrderReason = OrderReason.STOP, version: int = 5) -> PositionEvent:
-    return PositionEvent(
-        event_id=f"acc1:{version}:0",
-        kind="closed",
-        account_id="acc1",
-        account_version=version,
-        symbol="BTCUSDT",
-        cause=cause,
-        realized_pnl=Decimal(0),
-        fee=Decimal(0),
-        funding=Decimal(0),
-        wallet_balance=Decimal(1),
-        equity=Decimal(1),
-        decision_id="dec-0",
-        correlation_id="c",
-        at=at(50),
+    return builders.position_event(
+        "closed", event_id=f"acc1:{version}:0", account_version=version, cause=cause, decision_id="dec-0", at=at(50)
     )
 
 

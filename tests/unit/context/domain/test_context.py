@@ -14,7 +14,8 @@ from services.context.domain.assets import Studies, read
 from services.context.domain.context import ContextRefusal, Subject, build, rejected
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Source
-from tests.fakes.context_values import account, at, candle, position, request, state, strategy, tick
+from tests.builders import account, position, state
+from tests.fakes.context_values import at, candle, request, strategy, tick
 
 NOW = at(1_500 * 60 + 5)
 

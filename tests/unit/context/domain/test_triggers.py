@@ -18,7 +18,8 @@ from services.context.domain.triggers import (
     spread,
     timeframes_in_use,
 )
-from tests.fakes.context_values import account, at, strategy
+from tests.builders import account
+from tests.fakes.context_values import at, strategy
 
 FIVE = strategy("15m", "5m")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from libs.configuration.templates import JinjaTemplates
 from libs.risk.promises import sentences
-from libs.schemas.account import OpenOrder, TradeHistory
+from libs.schemas.account import TradeHistory
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import TradingDecision
 from libs.schemas.market import MarketNote
@@ -22,6 +22,7 @@ from services.decider.domain import snapshot
 from services.decider.domain.figures import Ticks
 from services.decider.domain.prompt import Form, Prompt, TooLong, build, fit, repair_text, sha256, template_variables
 from services.decider.domain.schema import response_format, schema_text
+from tests import builders
 from tests.fakes.decider_contexts import (
     NOW,
     PRICES,
@@ -242,10 +243,9 @@ def test_only_the_columns_and_rows_asked_for_are_shown() -> None:
 
 
 def test_resting_entries_and_newest_fills_are_told() -> None:
-    resting = OpenOrder(
-        client_order_id="0" * 32, symbol="BTCUSDT", side="buy", type="limit", price=Decimal("94000.10"),
-        quantity=Decimal("0.0500"), reduce_only=False, leg="entry", created_at=NOW - timedelta(minutes=3),
-    )  # fmt: skip
+    resting = builders.open_order(
+        price=Decimal("94000.10"), quantity=Decimal("0.0500"), created_at=NOW - timedelta(minutes=3)
+    )
     stop = resting.model_copy(update={"leg": "stop", "client_order_id": "1" * 32})
     fills = tuple(
         TradeHistory(

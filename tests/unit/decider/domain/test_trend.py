@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.schemas.account import OpenOrder
 from libs.schemas.context import AssetMarketData, TradingContext
 from libs.schemas.decision import AssetDecision, TradingDecision
 from services.decider.domain import snapshot, trend
+from tests import builders
 from tests.fakes.decider_contexts import NOW, PRICES, account, asset, context, position, strategy, warming_up
 
 
@@ -146,10 +146,7 @@ def test_entries_take_the_free_places_surest_first() -> None:
 
 
 def test_positions_and_resting_entries_hold_places() -> None:
-    resting = OpenOrder(
-        client_order_id="0" * 32, symbol="ETHUSDT", side="buy", type="limit", price=Decimal(1800),
-        quantity=Decimal(1), reduce_only=False, leg="entry", created_at=NOW,
-    )  # fmt: skip
+    resting = builders.open_order("ETHUSDT", price=Decimal(1800), created_at=NOW)
     made = context(account_state=account(open_positions=(position("BTCUSDT"),), open_orders=(resting,)))
     actions = {row.asset: row.action for row in decided(made).decisions}
     assert actions["ETHUSDT"] == "hold"
