@@ -4,10 +4,11 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from libs.risk.marks import mark_of
 from libs.runtime.clock import Clock
 from libs.schemas.market import FundingUpdate, MarketTick
 from services.executor.domain.bands import NEVER_HIGH, NEVER_LOW, Band
-from services.executor.domain.quote import Quote, mark_of, quote_of
+from services.executor.domain.quote import Quote, quote_of
 from services.executor.ports import MarketEvent
 
 Bound = tuple[float, str]

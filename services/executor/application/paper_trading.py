@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from libs.risk.marks import mark_of
 from libs.schemas.account import ControlRequested
 from libs.schemas.market import FundingUpdate, MarketTick
 from services.executor.application.open_book import OpenBook
@@ -11,7 +12,7 @@ from services.executor.domain.bands import Band
 from services.executor.domain.changes import Turn
 from services.executor.domain.control import control
 from services.executor.domain.liquidation import fund
-from services.executor.domain.quote import Market, mark_of, quote_of
+from services.executor.domain.quote import Market, quote_of
 from services.executor.domain.timers import tended
 from services.executor.ports import MarketEvent, Orders
 
