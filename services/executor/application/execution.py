@@ -19,7 +19,7 @@ from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, denials, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
-from services.executor.ports import Deps, Orders, LockedAccount, Stored
+from services.executor.ports import Deps, LockedAccount, Orders, Stored
 
 TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02
