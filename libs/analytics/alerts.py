@@ -18,7 +18,6 @@ MAX_ABSTAIN_SHARE = 0.20
 MIN_ENDED = 5  # one abstention of two decisions is no storm
 STORM_SHARE = 0.50
 MIN_STORM = 10
-MAX_SPEND_SHARE = 0.80
 HOUR = timedelta(hours=1)
 
 
@@ -81,23 +80,6 @@ def storm_of(account_id: str, abstained: int, ended: int, now: datetime) -> Cont
         by="abstentions",
         requested_at=now,
         automatic=True,
-    )
-
-
-def of_spend(scope: str, spent: float, limit: float | None, period_start: datetime, now: datetime) -> Alert | None:
-    """About money spent on models by an account, or `global`; once for each period of the budget."""
-    if limit is None or limit <= 0 or spent / limit <= MAX_SPEND_SHARE:
-        return None
-    share = 100 * spent / limit
-    return Alert(
-        alert_id=_id("budget", scope, period_start.isoformat(), f"{limit:g}"),
-        account_id=None if scope == "global" else scope,
-        kind="budget",
-        severity="critical" if share >= 100 else "warning",
-        message=f"models cost {spent:.2f} USD of {limit:.2f} since {period_start:%Y-%m-%d %H:%M}; raise it, or wait",
-        threshold=MAX_SPEND_SHARE * 100,
-        value=share,
-        created_at=now,
     )
 
 
