@@ -31,6 +31,14 @@ class Watched:
     max_drawdown_pct: float
 
 
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A limit, and the figure that is beyond it."""
+
+    threshold: float
+    value: float
+
+
 def of_trades(watched: Watched, trades: Sequence[Trade], now: datetime) -> tuple[Alert, ...]:
     """Alerts about the closed trades of one account with one strategy, whatever their order."""
     closed = in_order(trades)
@@ -88,7 +96,7 @@ def _win_rate(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert
     if len(closed) < MIN_TRADES or rate >= MIN_WIN_RATE:
         return None
     message = f"{rate:.0f} % of the last {len(closed)} trades won; the strategy may not suit this market"
-    return _alert(watched, "performance_degradation", message, MIN_WIN_RATE, rate, now, now.date().isoformat())
+    return _alert(watched, "performance_degradation", message, Crossed(MIN_WIN_RATE, rate), now, now.date().isoformat())
 
 
 def _streak(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert | None:
@@ -98,7 +106,12 @@ def _streak(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert |
     lost = sum((trade.pnl for trade in streak), Decimal(0))
     message = f"{len(streak)} losses in a row, together {lost:.2f}; look at them before it goes on"
     return _alert(
-        watched, "consecutive_losses", message, MAX_STREAK, float(len(streak)), now, streak[MAX_STREAK - 1].trade_id
+        watched,
+        "consecutive_losses",
+        message,
+        Crossed(MAX_STREAK, float(len(streak))),
+        now,
+        streak[MAX_STREAK - 1].trade_id,
     )
 
 
@@ -108,12 +121,10 @@ def _drawdown(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert
         return None
     message = f"fell {fall:.2f} ({percent:.1f} %) from its peak; the limit is {watched.max_drawdown_pct:g} %"
     day = now.date().isoformat()
-    return _alert(watched, "drawdown_limit", message, watched.max_drawdown_pct, percent, now, day)
+    return _alert(watched, "drawdown_limit", message, Crossed(watched.max_drawdown_pct, percent), now, day)
 
 
-def _alert(
-    watched: Watched, kind: AlertKind, message: str, threshold: float, value: float, now: datetime, about: str
-) -> Alert:
+def _alert(watched: Watched, kind: AlertKind, message: str, crossed: Crossed, now: datetime, about: str) -> Alert:
     return Alert(
         alert_id=_id(kind, watched.account_id, watched.strategy_id or "", about),
         strategy_id=watched.strategy_id,
@@ -121,8 +132,8 @@ def _alert(
         kind=kind,
         severity="warning",
         message=message,
-        threshold=threshold,
-        value=value,
+        threshold=crossed.threshold,
+        value=crossed.value,
         created_at=now,
     )
 

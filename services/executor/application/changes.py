@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class ConfigChanged:
     """A key of KV config has a new value; None where it was deleted or cannot be read."""
 
     key: str
@@ -13,11 +13,11 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
-class Controlled:
+class ControlChanged:
     """KV `control.all` has a new control."""
 
 
-Change = Configured | Controlled
+Change = ConfigChanged | ControlChanged
 
 
 class Changes:
@@ -27,10 +27,10 @@ class Changes:
         self._waiting: asyncio.Queue[Change] = asyncio.Queue()
 
     def configured(self, key: str, config: object) -> None:
-        self._waiting.put_nowait(Configured(key, config))
+        self._waiting.put_nowait(ConfigChanged(key, config))
 
     def controlled(self) -> None:
-        self._waiting.put_nowait(Controlled())
+        self._waiting.put_nowait(ControlChanged())
 
     async def take(self) -> Change:
         """The oldest that was not taken yet, as soon as there is one."""

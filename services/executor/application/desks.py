@@ -13,7 +13,7 @@ from libs.schemas.verdict import DecisionValidated
 from services.executor.application import alerts
 from services.executor.application.away import AWAY, LATER, LOST
 from services.executor.application.board import Board
-from services.executor.application.changes import Changes, Configured, Controlled
+from services.executor.application.changes import Changes, ConfigChanged, ControlChanged
 from services.executor.application.desk import Desk
 from services.executor.application.lease_terms import LeaseTerms
 from services.executor.application.live_desks import LiveDesks
@@ -105,9 +105,9 @@ class Desks:
         """Do what KV tells, as long as the process lives."""
         while True:
             match await changes.take():
-                case Configured(key, config):
+                case ConfigChanged(key, config):
                     self.configured(key, config)
-                case Controlled():
+                case ControlChanged():
                     self.control_all()
 
     def configured(self, key: str, config: object) -> None:
