@@ -7,7 +7,7 @@ import pytest
 
 from libs.schemas.account import Account
 from services.executor.adapters.credentials import Credential, NoCredential, load, variable
-from services.executor.domain.live import TEXTS, NotLive, Situation, explain, gates
+from services.executor.domain.live import TEXTS, Lacking, Situation, explain, gates
 
 ACCOUNT = Account.model_validate(
     {
@@ -32,20 +32,20 @@ def test_an_account_with_everything_may_trade_live() -> None:
 @pytest.mark.parametrize(
     ("account", "found", "missing"),
     [
-        pytest.param(changed(mode="paper"), OPEN, NotLive.MODE, id="mode"),
-        pytest.param(changed(venue="paper"), OPEN, NotLive.VENUE, id="paper venue"),
-        pytest.param(changed(venue="okx"), OPEN, NotLive.VENUE, id="venue that is not wired yet"),
-        pytest.param(ACCOUNT, replace(OPEN, allowed=False), NotLive.NOT_ALLOWED, id="executor"),
-        pytest.param(changed(credential=None), OPEN, NotLive.CREDENTIAL_NAME, id="credential name"),
-        pytest.param(ACCOUNT, replace(OPEN, credential_present=False), NotLive.CREDENTIAL, id="credential"),
-        pytest.param(ACCOUNT, replace(OPEN, can_withdraw=True), NotLive.CAN_WITHDRAW, id="can withdraw"),
-        pytest.param(ACCOUNT, replace(OPEN, users=("main", "b")), NotLive.SHARED_CREDENTIAL, id="shared credential"),
-        pytest.param(ACCOUNT, replace(OPEN, reconciled=False), NotLive.RECONCILE, id="reconcile"),
-        pytest.param(ACCOUNT, replace(OPEN, foreign_positions=("X",)), NotLive.FOREIGN_POSITIONS, id="foreign"),
+        pytest.param(changed(mode="paper"), OPEN, Lacking.MODE, id="mode"),
+        pytest.param(changed(venue="paper"), OPEN, Lacking.VENUE, id="paper venue"),
+        pytest.param(changed(venue="okx"), OPEN, Lacking.VENUE, id="venue that is not wired yet"),
+        pytest.param(ACCOUNT, replace(OPEN, allowed=False), Lacking.NOT_ALLOWED, id="executor"),
+        pytest.param(changed(credential=None), OPEN, Lacking.CREDENTIAL_NAME, id="credential name"),
+        pytest.param(ACCOUNT, replace(OPEN, credential_present=False), Lacking.CREDENTIAL, id="credential"),
+        pytest.param(ACCOUNT, replace(OPEN, can_withdraw=True), Lacking.CAN_WITHDRAW, id="can withdraw"),
+        pytest.param(ACCOUNT, replace(OPEN, users=("main", "b")), Lacking.SHARED_CREDENTIAL, id="shared credential"),
+        pytest.param(ACCOUNT, replace(OPEN, reconciled=False), Lacking.RECONCILE, id="reconcile"),
+        pytest.param(ACCOUNT, replace(OPEN, foreign_positions=("X",)), Lacking.FOREIGN_POSITIONS, id="foreign"),
     ],
 )
 def test_each_missing_gate_alone_keeps_an_account_from_trading_and_is_named(
-    account: Account, found: Situation, missing: NotLive
+    account: Account, found: Situation, missing: Lacking
 ) -> None:
     assert gates(account, found) == (missing,)
     assert TEXTS[missing] in explain("main", (missing,))
