@@ -12,6 +12,7 @@ from typing import Any
 
 from services.executor.application.board import Board
 from services.executor.application.desks import Desks
+from services.executor.application.lease_terms import LeaseTerms
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import Ports
 
@@ -34,7 +35,7 @@ class World:
         self.names = [f"acc-{n:05d}" for n in range(accounts)]
         self.ports.config.accounts = {name: values.account(name) for name in self.names}
         self.board = Board(self.ports.clock)
-        self.desks = Desks(self.ports.deps(), self.board)
+        self.desks = Desks(self.ports.deps(), self.board, LeaseTerms())
         self.sequence = 0
 
     async def open(self) -> None:

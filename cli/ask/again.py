@@ -31,8 +31,9 @@ from services.decider.domain.catalogue import CatalogueEntry, UnknownModel
 from services.decider.domain.gate import Admitted, WorstCase
 from services.decider.domain.policy import CallLimits
 from services.decider.domain.replay import replay
-from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.replies import Reply
 from services.decider.domain.seats import Seat
+from services.decider.domain.settlement import Settlement
 
 ABSENT = "-"
 
@@ -180,16 +181,7 @@ class _Open:
     async def admit(self, call_id: str, account: Account | None, entry: CatalogueEntry, worst: WorstCase) -> Admitted:
         return Admitted(call_id)
 
-    async def settle(
-        self,
-        ticket: Admitted,
-        call_id: str,
-        account: Account | None,
-        entry: CatalogueEntry,
-        cost_usd: float | None,
-        tokens: int | None,
-        outcome: Outcome,
-    ) -> None:
+    async def settle(self, ticket: Admitted, settlement: Settlement) -> None:
         return
 
 

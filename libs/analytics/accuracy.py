@@ -1,4 +1,7 @@
-"""How often decisions were right, and whether their confidence meant something."""
+"""How often decisions were right, and whether their confidence meant something.
+
+Nothing asks for these figures yet: they wait for the outcomes of decisions.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -18,7 +18,6 @@ MAX_ABSTAIN_SHARE = 0.20
 MIN_ENDED = 5  # one abstention of two decisions is no storm
 STORM_SHARE = 0.50
 MIN_STORM = 10
-MAX_SPEND_SHARE = 0.80
 HOUR = timedelta(hours=1)
 
 
@@ -30,6 +29,14 @@ class Watched:
     strategy_id: str | None
     opening_equity: Decimal
     max_drawdown_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A limit, and the figure that is beyond it."""
+
+    threshold: float
+    value: float
 
 
 def of_trades(watched: Watched, trades: Sequence[Trade], now: datetime) -> tuple[Alert, ...]:
@@ -84,29 +91,12 @@ def storm_of(account_id: str, abstained: int, ended: int, now: datetime) -> Cont
     )
 
 
-def of_spend(scope: str, spent: float, limit: float | None, period_start: datetime, now: datetime) -> Alert | None:
-    """About money spent on models by an account, or `global`; once for each period of the budget."""
-    if limit is None or limit <= 0 or spent / limit <= MAX_SPEND_SHARE:
-        return None
-    share = 100 * spent / limit
-    return Alert(
-        alert_id=_id("budget", scope, period_start.isoformat(), f"{limit:g}"),
-        account_id=None if scope == "global" else scope,
-        kind="budget",
-        severity="critical" if share >= 100 else "warning",
-        message=f"models cost {spent:.2f} USD of {limit:.2f} since {period_start:%Y-%m-%d %H:%M}; raise it, or wait",
-        threshold=MAX_SPEND_SHARE * 100,
-        value=share,
-        created_at=now,
-    )
-
-
 def _win_rate(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert | None:
     rate = 100 * sum(trade.pnl > 0 for trade in closed) / len(closed) if closed else 0.0
     if len(closed) < MIN_TRADES or rate >= MIN_WIN_RATE:
         return None
     message = f"{rate:.0f} % of the last {len(closed)} trades won; the strategy may not suit this market"
-    return _alert(watched, "performance_degradation", message, MIN_WIN_RATE, rate, now, now.date().isoformat())
+    return _alert(watched, "performance_degradation", message, Crossed(MIN_WIN_RATE, rate), now, now.date().isoformat())
 
 
 def _streak(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert | None:
@@ -116,7 +106,12 @@ def _streak(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert |
     lost = sum((trade.pnl for trade in streak), Decimal(0))
     message = f"{len(streak)} losses in a row, together {lost:.2f}; look at them before it goes on"
     return _alert(
-        watched, "consecutive_losses", message, MAX_STREAK, float(len(streak)), now, streak[MAX_STREAK - 1].trade_id
+        watched,
+        "consecutive_losses",
+        message,
+        Crossed(MAX_STREAK, float(len(streak))),
+        now,
+        streak[MAX_STREAK - 1].trade_id,
     )
 
 
@@ -126,12 +121,10 @@ def _drawdown(watched: Watched, closed: Sequence[Trade], now: datetime) -> Alert
         return None
     message = f"fell {fall:.2f} ({percent:.1f} %) from its peak; the limit is {watched.max_drawdown_pct:g} %"
     day = now.date().isoformat()
-    return _alert(watched, "drawdown_limit", message, watched.max_drawdown_pct, percent, now, day)
+    return _alert(watched, "drawdown_limit", message, Crossed(watched.max_drawdown_pct, percent), now, day)
 
 
-def _alert(
-    watched: Watched, kind: AlertKind, message: str, threshold: float, value: float, now: datetime, about: str
-) -> Alert:
+def _alert(watched: Watched, kind: AlertKind, message: str, crossed: Crossed, now: datetime, about: str) -> Alert:
     return Alert(
         alert_id=_id(kind, watched.account_id, watched.strategy_id or "", about),
         strategy_id=watched.strategy_id,
@@ -139,8 +132,8 @@ def _alert(
         kind=kind,
         severity="warning",
         message=message,
-        threshold=threshold,
-        value=value,
+        threshold=crossed.threshold,
+        value=crossed.value,
         created_at=now,
     )
 

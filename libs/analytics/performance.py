@@ -1,4 +1,7 @@
-"""Performance of a strategy or an account over the trades that it closed in a period."""
+"""Performance of a strategy or an account over the trades that it closed in a period.
+
+The figures that the API shows and those that an account carries to its models are of these functions.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,12 +11,22 @@ from decimal import Decimal
 from itertools import accumulate
 from math import sqrt
 from statistics import fmean, stdev
+from typing import Protocol
 
 from libs.analytics.trades import ZERO, Trade, in_order, total
 from libs.schemas.analytics import StrategyPerformance
 
 DAYS_A_YEAR = 365
 CENTS = Decimal("1e-8")
+
+
+class Realised(Protocol):
+    """What was made, net of fees and funding, and when."""
+
+    @property
+    def pnl(self) -> Decimal: ...
+    @property
+    def closed_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +66,18 @@ def performance(
         trades=len(closed),
         wins=len(wins),
         losses=len(losses),
-        win_rate=100 * len(wins) / len(closed) if closed else 0.0,
+        win_rate=win_rate(profits),
         total_pnl=total(profits),
         return_pct=_percent(total(profits), period.opening_equity),
-        avg_win=_mean(wins),
+        avg_win=mean(wins),
         max_win=max(wins, default=None),
-        avg_loss=_mean(losses),
+        avg_loss=mean(losses),
         max_loss=min(losses, default=None),
         max_drawdown=fall,
         max_drawdown_pct=fall_pct,
         sharpe=sharpe(returns),
         sortino=sortino(returns),
-        profit_factor=float(total(wins) / -total(losses)) if losses else None,
+        profit_factor=profit_factor(profits),
         avg_trade_duration_hours=fmean(hours) if hours else None,
         volume=total(trade.volume for trade in closed),
         fees=total(trade.fees for trade in closed),
@@ -72,6 +85,17 @@ def performance(
         liquidations=sum(trade.liquidated for trade in closed),
         model_cost=model_cost,
     )
+
+
+def win_rate(profits: Sequence[Decimal]) -> float:
+    """In percent of all; 0 without any."""
+    return 100 * sum(p > 0 for p in profits) / len(profits) if profits else 0.0
+
+
+def profit_factor(profits: Sequence[Decimal]) -> float | None:
+    """What the wins made over what the losses lost; null without a loss."""
+    lost = total(p for p in profits if p < 0)
+    return float(total(p for p in profits if p > 0) / -lost) if lost else None
 
 
 def max_drawdown(profits: Sequence[Decimal], opening_equity: Decimal) -> tuple[Decimal, float]:
@@ -82,7 +106,7 @@ def max_drawdown(profits: Sequence[Decimal], opening_equity: Decimal) -> tuple[D
     return max(fall for fall, _ in falls), max(percents, default=0.0)
 
 
-def daily_returns(closed: Sequence[Trade], period: Period) -> list[float]:
+def daily_returns(closed: Sequence[Realised], period: Period) -> list[float]:
     """Profit of each UTC day of the period over the equity at its beginning; days without a close count as 0.
 
     Empty where the equity is not positive at the beginning of a day: what was lost entirely has no return.
@@ -121,7 +145,8 @@ def _noise(returns: Sequence[float]) -> float:
     return 1e-12 * max(abs(value) for value in returns)
 
 
-def _mean(values: Sequence[Decimal]) -> Decimal | None:
+def mean(values: Sequence[Decimal]) -> Decimal | None:
+    """In money; null of none."""
     return (total(values) / len(values)).quantize(CENTS) if values else None
 
 

@@ -10,10 +10,6 @@ def fee(quantity: Decimal, price: Decimal, bps: Decimal) -> Decimal:
     return quantity * price * bps / BPS
 
 
-def fee_on(notional: Decimal, bps: Decimal) -> Decimal:
-    return notional * bps / BPS
-
-
 def impact(quantity: Decimal, volume: Decimal | None, bps: Decimal) -> Decimal:
     """Slippage in basis points of an order for `quantity` where `volume` traded: bps·√(q/V).
 

@@ -12,10 +12,6 @@ def sign(side: PositionSide) -> Decimal:
     return ONE if side == "long" else MINUS_ONE
 
 
-def opposite(side: PositionSide) -> PositionSide:
-    return "short" if side == "long" else "long"
-
-
 def opened_by(side: Side) -> PositionSide:
     """The position side that an order side opens or adds to."""
     return "long" if side == "buy" else "short"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from libs.risk.marks import Mark
+from libs.risk.marks import Mark, shown_mark
 from libs.schemas.account import AccountState
 from libs.schemas.context import AssetMarketData, TradingContext
 from libs.schemas.decision import AssetFacts, DecisionProposed, Facts
@@ -72,7 +72,7 @@ def facts_of_context(context: TradingContext) -> Facts:
 def _seen(asset: AssetMarketData, stale: bool) -> AssetFacts:
     interval, longest = asset.technical_indicators.interval, asset.technical_indicators.long_interval
     return AssetFacts(
-        mark=asset.mark_price or asset.current_price,
+        mark=shown_mark(asset),
         last=asset.current_price,
         atr_percent=asset.atr_percent,
         long_atr_percent=longest.atr_14[-1] / asset.current_price * 100 if longest.atr_14 else None,

@@ -7,9 +7,7 @@ for a rule that does not read its field, and for a named file that does not.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from libs.schemas.account import Account
 from libs.schemas.context import AccountContext
-from libs.schemas.strategy import StrategyRiskParameters, TradingStrategy
 
 Sentence = Callable[[AccountContext], str | None]
 
@@ -213,16 +211,6 @@ ACCOUNT: tuple[Promise, ...] = (
 )
 
 PROMISES = (*STRATEGY, *ACCOUNT)
-
-
-def strategy_fields() -> tuple[str, ...]:
-    """Dotted names of every field of a strategy, but for the schema's own version."""
-    own = (name for name in TradingStrategy.model_fields if name not in ("schema_version", "risk_parameters"))
-    return (*(f"risk_parameters.{name}" for name in StrategyRiskParameters.model_fields), *own)
-
-
-def account_fields() -> tuple[str, ...]:
-    return tuple(name for name in Account.model_fields if name != "schema_version")
 
 
 def table() -> str:

@@ -95,12 +95,19 @@ class RedisSettings(BaseSettings):
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("REDIS_URL", "redis_url"))
 
 
-class FreshnessSettings(BaseSettings):
-    """Mixin of services that judge how old a price may be. Market seconds."""
+class PaceSettings(BaseSettings):
+    """Mixin of services that know how often the feed tells a price. Market seconds."""
 
     model_config = CONFIG
 
     feed_interval: float = Field(default=15, gt=0, le=3600, description="seconds between a symbol's ticks at most")
+
+
+class FreshnessSettings(PaceSettings):
+    """Mixin of services that judge how old a price may be. Market seconds."""
+
+    model_config = CONFIG
+
     max_tick_age: float | None = Field(
         default=None, gt=0, le=86_400, description="an older newest tick makes an asset stale; 3 feed intervals, 30 s"
     )

@@ -142,7 +142,7 @@ class ClosedTrade(Wire):
 
 
 class PerformanceMetrics(Wire):
-    """Over the closed trades kept with the account. Ratios are null where they are undefined."""
+    """Over the closed trades kept with the account. Ratios are of daily returns, × √365, and null where undefined."""
 
     total_pnl: Money
     win_rate: Percent

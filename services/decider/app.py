@@ -41,9 +41,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     models, answers, accounts = models_of(settings), RedisAnswers(settings.redis_url), ConfigMirror(worker.bus)
     for service in (models, answers, accounts):
         worker.add(service)
-    metrics = DeciderMetrics(worker.registry, catalogue, worker.clock.wall)
     gate, shadow_gate = gates_of(worker, settings, catalogue)
-    metrics.health.breakers = lambda: gate.breakers
+    metrics = DeciderMetrics(worker.registry, catalogue, worker.clock.wall, lambda: gate.breakers)
     deps = Deps(
         clock=worker.clock,
         accounts=accounts,

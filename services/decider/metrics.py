@@ -4,7 +4,7 @@ Calls and tokens go by OpenTelemetry's GenAI conventions (`gen_ai.client.operati
 `gen_ai.client.token.usage`), written as Prometheus writes them, with the buckets that they advise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,7 +13,7 @@ from libs.schemas.decision import DecisionProposed, ModelCall
 from services.decider.domain.authentication import WRONG, Check, KeyVerdict
 from services.decider.domain.catalogue import Catalogue
 from services.decider.domain.gate import Denial
-from services.decider.domain.health import Health
+from services.decider.domain.health import Breaker, Health
 
 OWN_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 CALL_BUCKETS = tuple(0.01 * 2**n for n in range(14))  # 10 ms … 82 s
@@ -45,8 +45,14 @@ class GateMetrics:
 class DeciderMetrics:
     """`health` is kept beside the metrics: both are what calls and checks have shown."""
 
-    def __init__(self, registry: CollectorRegistry, catalogue: Catalogue, wall: Callable[[], datetime]) -> None:
-        self.health = Health()
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        catalogue: Catalogue,
+        wall: Callable[[], datetime],
+        breakers: Callable[[], Mapping[str, Breaker]] = dict,
+    ) -> None:
+        self.health = Health(breakers)
         self._label, self._wall = catalogue.label, wall
         self._decisions = Counter(
             "perpetua_decider_decisions_total", "decisions by how they ended", ["status", "reason"], registry=registry

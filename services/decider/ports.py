@@ -16,7 +16,8 @@ from services.decider.domain.authentication import Check
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.policy import CallLimits
-from services.decider.domain.replies import Outcome, Reply
+from services.decider.domain.replies import Reply
+from services.decider.domain.settlement import Settlement
 
 __all__ = [
     "DeciderConfiguration",
@@ -68,17 +69,8 @@ class Gate(Protocol):
         """Reserve the worst case of a call, or say why it is not made."""
         ...
 
-    async def settle(
-        self,
-        ticket: Admitted,
-        call_id: str,
-        account: Account | None,
-        entry: CatalogueEntry,
-        cost_usd: float | None,
-        tokens: int | None,
-        outcome: Outcome,
-    ) -> None:
-        """What the call came to. None where the provider did not say: then the reservation stands."""
+    async def settle(self, ticket: Admitted, settlement: Settlement) -> None:
+        """What the call came to."""
         ...
 
 

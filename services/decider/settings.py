@@ -6,7 +6,6 @@ from pydantic import AliasChoices, Field, SecretStr
 
 from libs.runtime.settings import RedisSettings, RuntimeSettings
 
-BUILTIN = "builtin/trend"
 OPENROUTER = "https://openrouter.ai/api/v1"
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 
-from libs.configuration.mirror import ConfigMirror, ConfigValue
+from libs.configuration.mirror import ConfigMirror
 from libs.runtime.clock import WallClock
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.reader import Start
@@ -21,8 +21,11 @@ from services.executor.adapters.paper import PaperVenue
 from services.executor.adapters.plans import MongoPlans
 from services.executor.adapters.states import KvStates
 from services.executor.application.board import Board
+from services.executor.application.changes import Changes
 from services.executor.application.desks import Desks
+from services.executor.application.lease_terms import LeaseTerms
 from services.executor.application.partitions import Partitions
+from services.executor.application.timers import Timers
 from services.executor.domain.trading import TradingBounds
 from services.executor.handlers import decode, handler
 from services.executor.metrics import ExecutorMetrics
@@ -36,16 +39,9 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("executor", settings, away=MONGO_AWAY)
     database = Database(settings.mongodb_url, settings.mongodb_db)
     accounts = MongoAccounts(database.db)
-    board = Board(worker.clock)
-
-    def on_config(key: str, value: ConfigValue | None) -> None:
-        desks.configured(key, value)
-
-    def on_control() -> None:
-        desks.control_all()
-
-    config = ConfigMirror(worker.bus, on_change=on_config)
-    controls = KvControls(worker.bus, on_control)
+    changes = Changes()
+    config = ConfigMirror(worker.bus, on_change=changes.configured)
+    controls = KvControls(worker.bus, changes.controlled)
     deps = Deps(
         accounts=accounts,
         plans=MongoPlans(database.db, accounts),
@@ -61,11 +57,13 @@ def create_app(settings: Settings | None = None) -> Worker:
         refuses=frozenset(settings.paper_refuses),
         live=CcxtVenues(os.environ, worker.clock, settings.allow_live, frozenset(settings.adopt)),
     )
-    desks = Desks(deps, board)
+    board, terms = Board(worker.clock), LeaseTerms()
+    desks = Desks(deps, board, terms)
     on_execute = handler(desks)
     partitions = Partitions(
         settings.instance,
         deps.leases,
+        terms,
         desks,
         lambda p: worker.partition_consumer(EXECUTOR_PARTITIONS[p], on_execute, decode=decode),
         lambda: worker.checks()["started"],
@@ -77,7 +75,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     for service in (database, config, controls, intake, partitions):
         worker.add(service)
     worker.background("partitions", partitions.run)
-    worker.background("timers", desks.sweep)
+    worker.background("timers", Timers(deps, board, desks).run)
+    worker.background("changes", lambda: desks.follow(changes))
     return worker
 
 

@@ -98,7 +98,8 @@ class Venue(Protocol):
     """One account at the place that takes its orders. An order that was not stored before does not type-check.
 
     Symbols are ours (BTCUSDT), quantities are in base units, prices and money in quote currency. What a venue answers
-    to an order or a cancel is a value; the questions raise Unavailable where the venue cannot be asked.
+    to an order or a cancel is a value; the questions raise Unavailable where the venue cannot be asked. Some of them
+    only a live venue asks itself: paper answers them too, so that one contract suite holds over both.
     """
 
     async def submit(self, order: Submittable, checked_at: datetime | None = None) -> Reply:
@@ -111,7 +112,6 @@ class Venue(Protocol):
     async def cancel(
         self, symbol: str, client_order_id: str, reason: OrderReason = OrderReason.DECISION
     ) -> CancelReply: ...
-    async def cancel_all(self, symbol: str, reason: OrderReason = OrderReason.CONTROL) -> Sequence[CancelReply]: ...
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None: ...
     async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]: ...
     async def positions(self) -> Sequence[PositionReport]: ...

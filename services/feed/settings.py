@@ -5,18 +5,17 @@ from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, TypeAdapter, model_validator
 
-from libs.runtime.settings import RuntimeSettings
+from libs.runtime.settings import PaceSettings, RuntimeSettings
 from libs.schemas.base import Symbol
 
 SYMBOLS = TypeAdapter(tuple[Symbol, ...])
 
 
-class Settings(RuntimeSettings):
+class Settings(PaceSettings, RuntimeSettings):
     """`start_day` is the day of the data, from 1, that is played first; days before it are history."""
 
     feed: Literal["replay", "synthetic", "ccxt", "none"] = "synthetic"
     feed_venue: Literal["aster", "binanceusdm"] = Field(default="aster", description="exchange of PERPETUA_FEED=ccxt")
-    feed_interval: float = Field(default=15, gt=0, le=3600, description="seconds between a symbol's ticks at most")
     data_dir: Path | None = Field(default=None, description="folder of <symbol>-1m.csv.gz and <symbol>-funding.csv.gz")
     speed: float = Field(default=60, gt=0, le=100_000, description="market seconds a wall second")
     lockstep: bool = Field(

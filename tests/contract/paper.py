@@ -13,6 +13,8 @@ from services.executor.adapters.paper import PaperVenue
 from services.executor.application.board import Board
 from services.executor.application.desk import Desk
 from services.executor.application.desks import Desks
+from services.executor.application.lease_terms import LeaseTerms
+from services.executor.application.open_book import OpenBook
 from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market
 from services.executor.ports import Deps, Submittable, Venue
@@ -72,26 +74,26 @@ class PaperBench:
         await asyncio.sleep(0)
 
     def refuse_stops(self) -> None:
-        self.venue = PaperVenue(Refusing(self.desk))
+        self.venue = PaperVenue(Refusing(self.desk.seat))
 
 
 class Refusing:
-    """The desk, in a market that refuses stops."""
+    """The seat, in a market that refuses stops."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.save, self.listen = desk.save, desk.listen
+    def __init__(self, seat: OpenBook) -> None:
+        self._seat = seat
+        self.save, self.listen = seat.save, seat.listen
 
     @property
     def book(self) -> AccountBook:
-        return self._desk.book
+        return self._seat.book
 
     @property
     def fence(self) -> int:
-        return self._desk.fence
+        return self._seat.fence
 
     def market(self) -> Market:
-        return replace(self._desk.market(), refuses=frozenset({"stop"}))
+        return replace(self._seat.market(), refuses=frozenset({"stop"}))
 
 
 @asynccontextmanager
@@ -101,11 +103,11 @@ async def paper_bench() -> AsyncIterator[PaperBench]:
     ports.config.kept = {}
     ports.config.accounts[ACCOUNT] = values.account(ACCOUNT)
     board, deps = Board(ports.clock), ports.deps()
-    desks = Desks(deps, board)
+    desks = Desks(deps, board, LeaseTerms())
     await desks.open(ids.partition(ACCOUNT), 1)
     desk = desks.get(ACCOUNT)
     assert desk is not None
-    made = PaperBench(ports, deps, board, desks, PaperVenue(desk))
+    made = PaperBench(ports, deps, board, desks, PaperVenue(desk.seat))
     await made.move(SYMBOL, Decimal(60_000))
     yield made
     await desks.close(ids.partition(ACCOUNT), patience=1)

@@ -62,7 +62,8 @@ async def test_a_stop_and_a_target_rest_apart_and_are_found_and_cancelled(bench:
     assert found is not None
     assert (found.type, found.stop_price, found.reduce_only) == ("stop_market", Decimal(58_000), True)
     assert {o.client_order_id for o in await bench.venue.open_orders()} == {client_id(2), client_id(3)}
-    assert len(await bench.venue.cancel_all(SYMBOL)) == 2
+    gone = [await bench.venue.cancel(SYMBOL, client_id(n)) for n in (2, 3)]
+    assert gone == [Canceled(client_id(2)), Canceled(client_id(3))]
     assert list(await bench.venue.open_orders()) == []
 
 

@@ -7,6 +7,7 @@ from libs.schemas.account import Account
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.gate import Admitted, Denied, WorstCase
 from services.decider.domain.replies import Outcome
+from services.decider.domain.settlement import Settlement
 
 
 class ScriptedGate:
@@ -29,17 +30,9 @@ class ScriptedGate:
             self.admitted[call_id] = worst
         return Admitted(call_id)
 
-    async def settle(
-        self,
-        ticket: Admitted,
-        call_id: str,
-        account: Account | None,
-        entry: CatalogueEntry,
-        cost_usd: float | None,
-        tokens: int | None,
-        outcome: Outcome,
-    ) -> None:
-        self.settled.setdefault(call_id, (cost_usd, tokens, outcome))
+    async def settle(self, ticket: Admitted, settlement: Settlement) -> None:
+        came_to = (settlement.cost_usd, settlement.tokens, settlement.outcome)
+        self.settled.setdefault(settlement.call_id, came_to)
 
 
 class MemoryIncidents:

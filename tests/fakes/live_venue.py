@@ -103,9 +103,6 @@ class FakeVenue:
             return Canceled(client_order_id, found=False)
         return Canceled(client_order_id)
 
-    async def cancel_all(self, symbol: str, reason: OrderReason = OrderReason.CONTROL) -> Sequence[CancelReply]:
-        return [await self.cancel(symbol, order.client_order_id) for order in await self.open_orders(symbol)]
-
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         self._ask()
         try:

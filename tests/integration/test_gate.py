@@ -19,6 +19,7 @@ from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.gate import KEPT, Admitted, Denial, Denied, WorstCase
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.replies import Outcome
+from services.decider.domain.settlement import Settlement
 from tests.fakes.decider_spending import FREE, PAID, RULE, UNPRICED, MemoryLog, account, gate
 
 pytestmark = pytest.mark.integration
@@ -89,8 +90,8 @@ async def test_a_call_is_counted_as_what_is_known_of_it(
 ) -> None:  # fmt: skip
     async with gates(redis_url) as (one,):
         ticket = await admitted(one.admit("d:1", account(), entry, worst))
-        await one.settle(ticket, "d:1", account(), entry, cost, tokens, outcome)
-        await one.settle(ticket, "d:1", account(), entry, cost, tokens, outcome)
+        await one.settle(ticket, Settlement("d:1", account(), entry, cost, tokens, outcome))
+        await one.settle(ticket, Settlement("d:1", account(), entry, cost, tokens, outcome))
         for name in ("scalper", None):
             used = await one.used(name)
             assert (used["usd_per_day"], used["tokens_per_hour"]) == (usd, counted)
@@ -110,7 +111,7 @@ async def test_a_worker_that_died_leaves_its_reservation_and_a_second_call_takes
     async with gates(redis_url, 2) as (dead, heir):
         await admitted(dead.admit("d:1", account(), PAID, CENT))
         ticket = await admitted(heir.admit("d:1", account(), PAID, CENT))
-        await heir.settle(ticket, "d:1", account(), PAID, 0.001, 10, OK)
+        await heir.settle(ticket, Settlement("d:1", account(), PAID, 0.001, 10, OK))
         assert (await heir.used(None))["usd_per_day"] == 11_000_000  # the first call may have been paid for
 
 
@@ -118,7 +119,7 @@ async def test_an_answer_that_was_kept_settles_what_its_dead_worker_reserved(red
     async with gates(redis_url, 2) as (dead, heir):
         await admitted(dead.admit("d:1", account(), PAID, CENT))
         for _ in range(2):
-            await heir.settle(KEPT, "d:1", account(), PAID, 0.001, 10, OK)
+            await heir.settle(KEPT, Settlement("d:1", account(), PAID, 0.001, 10, OK))
         assert (await heir.used(None))["usd_per_day"] == 1_000_000
 
 
@@ -129,7 +130,7 @@ async def test_an_alert_is_given_once_in_a_period_beyond_four_fifths(redis_url: 
         for n in range(14):
             found = await workers[n % 2].admit(f"d{n}:1", spender, PAID, CENT)
             if isinstance(found, Admitted):
-                await workers[n % 2].settle(found, f"d{n}:1", spender, PAID, 0.01, 10, OK)
+                await workers[n % 2].settle(found, Settlement(f"d{n}:1", spender, PAID, 0.01, 10, OK))
             assert len(alerts) == (n >= 8)
     (alert,) = alerts
     assert (alert.kind, alert.account_id, alert.threshold, alert.value) == ("budget", "scalper", 0.1, 0.09)
@@ -163,7 +164,7 @@ async def call_dead(one: RedisGate, call_id: str, calls: list[str], outcome: Cal
     if isinstance(found, Admitted):
         calls.append(call_id)
         await asyncio.sleep(0.01)
-        await one.settle(found, call_id, None, FREE, 0, 10, outcome())
+        await one.settle(found, Settlement(call_id, None, FREE, 0, 10, outcome()))
 
 
 async def test_four_workers_make_five_calls_of_a_dead_provider_then_one_probe_at_a_time(redis_url: str) -> None:
@@ -192,7 +193,7 @@ async def test_a_probes_lease_ends_when_its_worker_is_dead(redis_url: str) -> No
     rules = GateRules(breaker=BreakerRules(failures=1, open_ms=50, lease_ms=300))
     async with gates(redis_url, 2, rules=rules) as (dead, heir):
         ticket = await admitted(dead.admit("a:1", None, FREE, CENT))
-        await dead.settle(ticket, "a:1", None, FREE, 0, 0, Outcome.TIMEOUT)
+        await dead.settle(ticket, Settlement("a:1", None, FREE, 0, 0, Outcome.TIMEOUT))
         await asyncio.sleep(0.06)
         assert (await admitted(dead.admit("b:1", None, FREE, CENT))).probe
         assert (await denied(heir.admit("c:1", None, FREE, CENT))).why is Denial.BREAKER_OPEN
@@ -203,7 +204,7 @@ async def test_a_probes_lease_ends_when_its_worker_is_dead(redis_url: str) -> No
 async def test_a_refused_key_closes_the_whole_provider_at_once(redis_url: str) -> None:
     async with gates(redis_url, 2) as (one, other):
         ticket = await admitted(one.admit("a:1", None, PAID, CENT))
-        await one.settle(ticket, "a:1", None, PAID, None, None, Outcome.AUTH)
+        await one.settle(ticket, Settlement("a:1", None, PAID, None, None, Outcome.AUTH))
         why = await denied(other.admit("b:1", None, UNPRICED, CENT))
         assert "the breaker of provider openrouter is open" in why.detail
         await admitted(other.admit("c:1", None, FREE, CENT))
@@ -243,9 +244,9 @@ async def test_calls_under_way_when_the_counters_are_lost_still_count(redis_url:
             await redis.flushdb()
         watching = asyncio.create_task(one.watch())
         await asyncio.sleep(0.1)
-        await one.settle(ended, "b:1", spender, PAID, 0.1, 5, OK)
+        await one.settle(ended, Settlement("b:1", spender, PAID, 0.1, 5, OK))
         assert (await denied(other.admit("c:1", spender, PAID, WorstCase(0.31, 10)))).why is Denial.BUDGET
-        await one.settle(running, "a:1", spender, PAID, 0.2, 5, OK)
+        await one.settle(running, Settlement("a:1", spender, PAID, 0.2, 5, OK))
         assert (await other.used("scalper"))["usd_per_day"] == 300_000_000
         watching.cancel()
 
@@ -263,7 +264,7 @@ async def test_counters_of_an_earlier_run_of_the_server_are_not_believed(own_ser
         lost = await denied(one.admit("b:1", account(), PAID, CENT))
         assert (lost.why, "start Redis" in lost.detail) == (Denial.BUDGET_UNAVAILABLE, True)
         free = await admitted(one.admit("c:1", account(), FREE, CENT))
-        await one.settle(free, "c:1", account(), FREE, 0, 10, OK)
+        await one.settle(free, Settlement("c:1", account(), FREE, 0, 10, OK))
         await asyncio.to_thread(own_servers.restart, "redis", kill=True)
         async with Redis.from_url(url) as redis:
             for key, value in dump.items():
@@ -308,9 +309,8 @@ async def test_what_fails_in_a_shadow_opens_nobody_elses_breaker_and_takes_nobod
         await live.admit("first:1", None, PAID, WorstCase(0, 0))
         for n in range(5):
             ticket = await admitted(yielding.admit(f"s{n}:1", None, PAID, CENT))
-            await yielding.settle(
-                ticket, f"s{n}:1", None, PAID, None, None, Outcome.AUTH if n == 4 else Outcome.TIMEOUT
-            )
+            outcome = Outcome.AUTH if n == 4 else Outcome.TIMEOUT
+            await yielding.settle(ticket, Settlement(f"s{n}:1", None, PAID, None, None, outcome))
         assert (await denied(yielding.admit("s9:1", None, PAID, CENT))).why is Denial.BREAKER_OPEN
         assert await live.states([PAID]) == {PAID.id: "closed"}
         assert not (await admitted(live.admit("d1:1", None, PAID, CENT))).probe

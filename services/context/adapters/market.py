@@ -77,7 +77,8 @@ class NatsMarketLog:
         self._market.read_from(0 if first == 1 else None)
         await self._intake.restart(Start.at(first))
         await self._intake.caught_up()
-        self._market.live = self.ready = True
+        self._market.go_live()
+        self.ready = True
         log.info("the market is caught up", extra={"ticks": self._intake.received, "bad": self._intake.bad})
 
     async def stop(self) -> None:

@@ -107,6 +107,10 @@ class Track:
         self.mark_at = self.index_at = self.open_interest_at = self.day_at = 0.0
         self.applied = self.duplicates = self.too_old = self.out_of_order = 0
 
+    def reach_back(self, begins: int) -> None:
+        """Minutes from here on are this track's too: what came late has filled them."""
+        self.begins = begins
+
     def add(self, tick: MarketTick) -> bool:
         """Fold one tick in; True when a minute can be closed. This runs for every tick: it is flat on purpose."""
         known = vars(tick)  # half the cost of a model's attributes, and there are a dozen

@@ -138,6 +138,10 @@ class MarketState:
         )
         self._put(candle.symbol, candle.timeframe, bar, source)
 
+    def go_live(self) -> None:
+        """What was stored at the start is folded in: from here on candles that differ from the feed's are told."""
+        self.live = True
+
     def unclosed(self, now: datetime) -> bool:
         """Whether a minute ended `close_grace` ago that `close_due` was not called for."""
         return self._ended(now) != self._closed_until
@@ -151,7 +155,7 @@ class MarketState:
         for symbol, past in list(self._past.items()):
             if (bars := past.close_by_clock()) is not None:
                 self._keep(symbol, bars)
-                self._tracks[symbol].begins = past.begins
+                self._tracks[symbol].reach_back(past.begins)
                 del self._past[symbol]
 
     def take_built(self) -> list[Built]:

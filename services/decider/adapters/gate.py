@@ -18,7 +18,7 @@ from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.health import Breaker
 from services.decider.domain.local_gate import SHARE, Closed, LocalGate
 from services.decider.domain.questions import OpenReservation, Question
-from services.decider.domain.replies import Outcome
+from services.decider.domain.settlement import Settlement
 from services.decider.ports import StoreAway
 
 LOCAL = "local"
@@ -74,39 +74,33 @@ class RedisGate:
         waited = self._clock.monotonic() - begun if tries > 1 else 0.0
         return Admitted(f"{answer['epoch']}|{held.nonce}", answer["probe"], waited)
 
-    async def settle(
-        self,
-        ticket: Admitted,
-        call_id: str,
-        account: Account | None,
-        entry: CatalogueEntry,
-        cost_usd: float | None,
-        tokens: int | None,
-        outcome: Outcome,
-    ) -> None:
+    async def settle(self, ticket: Admitted, settlement: Settlement) -> None:
         """Tell what the call came to. While Redis is away that is remembered here, and told later."""
         epoch, _, nonce = ticket.ticket.rpartition("|")
-        if entry.is_rule:
+        if settlement.entry.is_rule:
             return
         if epoch == LOCAL:
-            self._local.leave(nonce, questions.guards(entry, self._rules), outcome, self._now_us())
+            self._local.leave(
+                nonce, questions.guards(settlement.entry, self._rules), settlement.outcome, self._now_us()
+            )
             return
         if not nonce:
-            await self._tell_kept(call_id, account, entry, cost_usd, tokens)
+            await self._tell_kept(settlement)
             return
         held = self._held.pop(nonce, None)
         if held is None:  # told already
             return
-        amount = budget.final(held.amount, entry, cost_usd, tokens, outcome)
+        entry, outcome = settlement.entry, settlement.outcome
+        amount = budget.final(held.amount, entry, settlement.cost_usd, settlement.tokens, outcome)
         await self._tell(held, questions.settle(held, epoch, entry, self._rules, amount, outcome))
 
-    async def _tell_kept(
-        self, call_id: str, account: Account | None, entry: CatalogueEntry, cost_usd: float | None, tokens: int | None
-    ) -> None:
+    async def _tell_kept(self, settlement: Settlement) -> None:
         """An answer that an earlier delivery has paid for: its reservation, if it is still open, becomes its cost."""
-        if not entry.is_free and cost_usd is not None and tokens is not None:
-            amount, scopes = Amount(budget.nano(cost_usd), tokens), budget.scopes(account, self._rules.budgets)
-            await self._tell(None, questions.settle_kept(call_id, amount, scopes, self._rules))
+        cost_usd, tokens = settlement.cost_usd, settlement.tokens
+        if not settlement.entry.is_free and cost_usd is not None and tokens is not None:
+            amount = Amount(budget.nano(cost_usd), tokens)
+            scopes = budget.scopes(settlement.account, self._rules.budgets)
+            await self._tell(None, questions.settle_kept(settlement.call_id, amount, scopes, self._rules))
 
     async def watch(self, entries: Sequence[CatalogueEntry] = ()) -> None:
         """Look after Redis each second, for ever: is it there, are the counters, is something left to be told, and how

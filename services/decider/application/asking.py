@@ -13,6 +13,7 @@ from services.decider.domain.prompt import Prompt
 from services.decider.domain.reading import repair_turn
 from services.decider.domain.record import Exchange
 from services.decider.domain.replies import Reply
+from services.decider.domain.settlement import Settlement
 from services.decider.ports import Deps, StoreAway
 
 log = logging.getLogger(__name__)
@@ -142,8 +143,8 @@ class Asking:
         tokens = reply.usage.prompt + reply.usage.completion if reply.usage else None
         if reply.is_free:
             dollars, tokens = 0.0, 0
-        call_id = self._id(attempt)
-        await self.deps.gate.settle(ticket, call_id, self.account, entry, dollars, tokens, reply.outcome)
+        settlement = Settlement(self._id(attempt), self.account, entry, dollars, tokens, reply.outcome)
+        await self.deps.gate.settle(ticket, settlement)
 
     def _id(self, attempt: int) -> str:
         return f"{self.decision}:{attempt}"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.risk.marks import shown_mark
 from libs.schemas.account import PositionSide, TradingState
 from libs.schemas.base import Symbol, Timeframe
 from libs.schemas.context import AssetMarketData, PositionSummary, TechnicalIndicatorsSet, TradingContext
@@ -153,7 +154,7 @@ def _asset(asset: AssetMarketData, now: datetime, degraded: bool) -> Asset:
     due = asset.next_funding_time
     return Asset.model_construct(
         price=asset.current_price,
-        mark=float(f"{asset.mark_price or asset.current_price:.8g}"),
+        mark=float(f"{shown_mark(asset):.8g}"),
         age_s=round(asset.age_seconds, 1),
         funding=asset.funding_rate,
         funding_min=None if due is None else minutes_between(now, due),

@@ -82,15 +82,6 @@ class PaperVenue:
             await self._seat.save(turn)
         return Canceled(client_order_id, found=bool(turn.changes))
 
-    async def cancel_all(self, symbol: str, reason: OrderReason = OrderReason.CONTROL) -> Sequence[CancelReply]:
-        turn, now = Turn(self._seat.book), self._seat.market().now
-        gone = [order.intent.client_order_id for order in turn.book.of(symbol)]
-        for client_order_id in gone:
-            turn = paper.canceled(turn, client_order_id, reason, now)
-        if turn.changes:
-            await self._seat.save(turn)
-        return [Canceled(client_order_id) for client_order_id in gone]
-
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """A working order, or one of the last that ended while this process had the account."""
         found = self._seat.book.orders.get(client_order_id)

@@ -8,7 +8,7 @@ from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.analytics import Alert, AlertKind
-from services.executor.application.relay import AWAY
+from services.executor.application.away import AWAY
 from services.executor.ports import EventPublisher
 
 log = logging.getLogger(__name__)

@@ -4,13 +4,15 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from libs.risk.marks import mark_of
 from libs.runtime.clock import Clock
 from libs.schemas.market import FundingUpdate, MarketTick
 from services.executor.domain.bands import NEVER_HIGH, NEVER_LOW, Band
-from services.executor.domain.quote import Quote, mark_of, quote_of
+from services.executor.domain.quote import Quote, quote_of
 from services.executor.ports import MarketEvent
 
 Bound = tuple[float, str]
+Taker = Callable[[MarketEvent, int], None]
 LAST = "\uffff"  # sorts after every account id
 SKEW = timedelta(seconds=5)  # a quote further ahead of the market's clock is of a market that has begun anew
 
@@ -70,7 +72,7 @@ class Board:
         self._watches: dict[str, Watch] = {}
         self._symbols: dict[str, tuple[str, ...]] = {}
         self._waiting: dict[tuple[str, datetime], tuple[FundingUpdate, int]] = {}
-        self.offer: Callable[[str, MarketEvent, int], None] = lambda account, event, sequence: None
+        self._takers: dict[str, Taker] = {}
         self.sequence = 0
 
     def on_tick(self, tick: MarketTick, sequence: int) -> None:
@@ -80,7 +82,7 @@ class Board:
         watch = self._watches.get(tick.symbol)
         if watch is not None:
             for account in watch.hits(tick.price, mark_of(tick)):
-                self.offer(account, tick, sequence)
+                self._takers[account](tick, sequence)
         self.sequence = sequence
 
     def _newer(self, tick: MarketTick) -> bool:
@@ -97,7 +99,7 @@ class Board:
             return
         watch = self._watches.get(update.symbol)
         for account in tuple(watch.bands) if watch else ():
-            self.offer(account, update, sequence)
+            self._takers[account](update, sequence)
 
     def pay_due(self) -> None:
         """Hand on the funding whose boundary has come."""
@@ -105,8 +107,17 @@ class Board:
         for update, sequence in waiting.values():
             self.on_funding(update, sequence)
 
-    def watch(self, account: str, bands: Mapping[str, Band]) -> None:
-        """Replace what an account waits for."""
+    def watch(self, account: str, bands: Mapping[str, Band], take: Taker) -> None:
+        """Replace what an account waits for, and who takes it; `take` returns at once."""
+        self._takers[account] = take
+        self._watch(account, bands)
+
+    def leave(self, account: str) -> None:
+        """The account waits for nothing any more."""
+        self._watch(account, {})
+        self._takers.pop(account, None)
+
+    def _watch(self, account: str, bands: Mapping[str, Band]) -> None:
         for symbol in self._symbols.pop(account, ()):
             if symbol not in bands:
                 self._watches[symbol].put(account, None)

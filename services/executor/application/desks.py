@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Coroutine, Iterator, Mapping
 
 from libs.runtime.errors import Conflict, Poison, Unavailable
 from libs.runtime.failpoints import hit
@@ -13,41 +11,37 @@ from libs.schemas.account import Account, ControlRequested
 from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.verdict import DecisionValidated
 from services.executor.application import alerts
+from services.executor.application.away import AWAY, LATER, LOST
 from services.executor.application.board import Board
-from services.executor.application.desk import BEYOND, Desk
-from services.executor.application.live_desks import LiveDesks, until_open
-from services.executor.application.relay import AWAY
-from services.executor.domain.book import new_book
-from services.executor.domain.performance import performance
-from services.executor.ports import Deps, Fenced, MarketEvent, StoredAccount
+from services.executor.application.changes import Changes, ConfigChanged, ControlChanged
+from services.executor.application.desk import Desk
+from services.executor.application.lease_terms import LeaseTerms
+from services.executor.application.live_desks import LiveDesks
+from services.executor.application.opening import Opening
+from services.executor.ports import Deps
 
-SWEEP_S = 0.25
-VITALS_S = 1.0
 RETIRE_S = 5.0
-CHECKPOINT_S = 5.0
-LOST: tuple[type[Exception], ...] = (Conflict, Fenced)
-LATER = (*AWAY, *LOST)
-SKIPPED = (*LATER, *BEYOND)
 log = logging.getLogger(__name__)
 
 
 class Desks:
-    """Opened and closed by partition; verdicts, controls, market events and timers find their account here."""
+    """Opened and closed by partition; verdicts, controls and timers find their account here."""
 
-    def __init__(self, deps: Deps, board: Board) -> None:
+    def __init__(self, deps: Deps, board: Board, terms: LeaseTerms) -> None:
         self._deps = deps
-        self._board = board
+        self._live = LiveDesks(deps, board, terms)
+        self._opening = Opening(deps, board, self._live)
         self._desks: dict[str, Desk] = {}
         self._fences: dict[int, int] = {}
         self._creating: set[str] = set()
         self._unreadable: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._live = LiveDesks(deps, board)
-        self.lease_left: Callable[[int], float] = lambda partition: 0.0
-        board.offer = self._offer
 
     def __len__(self) -> int:
         return len(self._desks)
+
+    def __iter__(self) -> Iterator[Desk]:
+        return iter(tuple(self._desks.values()))
 
     def get(self, account_id: str) -> Desk | None:
         return self._desks.get(account_id)
@@ -80,8 +74,8 @@ class Desks:
         hit("executor.after_take")
         self._fences[partition] = fence
         await self._report(found.unreadable, fence)
-        present = [_placed(a, created, self._board) for a in found.accounts if self._wanted(a)]
-        desks = [Desk(self._deps, self._board, account, fence) for account in present]
+        present = [self._opening.placed(a, created) for a in found.accounts if self._opening.wanted(a.book)]
+        desks = [self._opening.paper(account, fence) for account in present]
         self._desks.update((desk.book.account_id, desk) for desk in desks)
         await self._recover([desk for desk in desks if desk.book.exposed])
         hit("executor.after_recover")
@@ -106,6 +100,15 @@ class Desks:
             await self._deps.accounts.checkpoint([d.position for d in mine if d.settled and d.book.exposed], fence)
         for desk in mine:
             self._desks.pop(desk.book.account_id, None)
+
+    async def follow(self, changes: Changes) -> None:
+        """Do what KV tells, as long as the process lives."""
+        while True:
+            match await changes.take():
+                case ConfigChanged(key, config):
+                    self.configured(key, config)
+                case ControlChanged():
+                    self.control_all()
 
     def configured(self, key: str, config: object) -> None:
         """A value in KV config changed."""
@@ -133,8 +136,7 @@ class Desks:
             return
         self._creating.add(config.account_id)
         try:
-            account = await self._created(config, fence)
-            desk = await self._opened(config, account, fence)
+            desk = await self._opening.desk(config, fence)
         finally:
             self._creating.discard(config.account_id)
         if desk is not None and self._fences.get(ids.partition(config.account_id)) != fence:
@@ -143,52 +145,6 @@ class Desks:
             self._desks[config.account_id] = desk
             self._begin(self._control_later(desk), f"control-{config.account_id}")
             log.info("account %s is open", config.account_id)
-
-    async def _opened(self, config: Account, account: StoredAccount, fence: int) -> Desk | None:
-        """None where a live account may not trade."""
-        if config.mode == account.book.mode == "paper":
-            return Desk(self._deps, self._board, account, fence)
-        partition = ids.partition(config.account_id)
-        desk = await until_open(self._live, config, account, fence, lambda: self.lease_left(partition))
-        if desk is not None:
-            for plan in await self._deps.plans.unfinished([config.account_id]):
-                await desk.resume(plan)
-        return desk
-
-    async def _created(self, config: Account, fence: int) -> StoredAccount:
-        """The new account's document. Its versions go on from the last one that was published under its name."""
-        created, sequence = await self._deps.log.created()
-        book = new_book(config, performance((), config.initial_balance), self._deps.clock.now())
-        version = await self._deps.states.version(config.account_id) + 1
-        book = replace(book, version=version, market_created=created, market_sequence=sequence)
-        if await self._deps.accounts.create(book, fence):
-            return StoredAccount(book, fence)
-        found = await self._deps.accounts.load(config.account_id)
-        if found is None or found.fence > fence:
-            raise Fenced(f"{config.account_id} is held by another process")
-        return found
-
-    async def sweep(self) -> None:
-        """Timers: what `Desk.tend` does, funding that was announced ahead, checkpoints."""
-        checked = looked = self._deps.clock.monotonic()
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            self._board.pay_due()
-            wall, now = self._deps.clock.monotonic(), self._deps.clock.now()
-            vitals = wall - looked >= VITALS_S
-            looked = wall if vitals else looked
-            for desk in [d for d in self._desks.values() if d.due <= now or (vitals and d.ails())]:
-                await self._tend(desk)
-            if wall - checked >= CHECKPOINT_S:
-                checked = wall
-                await self._checkpoint()
-                await self.retire()
-
-    async def _tend(self, desk: Desk) -> None:
-        try:
-            await desk.tend()
-        except SKIPPED as error:
-            log.warning("timers of %s wait: %r", desk.book.account_id, error)
 
     async def retire(self) -> None:
         """Let go of accounts that were deleted, once nothing of theirs is open."""
@@ -205,30 +161,13 @@ class Desks:
             log.critical("account %s stays closed: its document cannot be read (%s)", account_id, why)
             await self._deps.publisher.publish(alerts.unreadable(account_id, why, fence, self._deps.clock.now()))
 
-    def _wanted(self, account: StoredAccount) -> bool:
-        """A deleted account is opened only for what is still open in it; a live one when its venue has answered."""
-        if account.book.mode == "live":
-            return False
-        return bool(account.book.exposed) or self._deps.config.account(account.book.account_id) is not None
-
-    async def _checkpoint(self) -> None:
-        by_fence: dict[int, list[Desk]] = {}
-        for desk in self._desks.values():
-            if desk.settled and desk.book.exposed:
-                by_fence.setdefault(desk.fence, []).append(desk)
-        for fence, desks in by_fence.items():
-            try:
-                await self._deps.accounts.checkpoint([desk.position for desk in desks], fence)
-            except AWAY as error:
-                log.warning("no checkpoint: %r", error)
-
     async def _recover(self, desks: list[Desk]) -> None:
         """Show accounts with something open what the market did since they were last written."""
         if not desks:
             return
         for desk in desks:
             desk.recovering()
-        async with self._deps.log.replay(min(desk.seen for desk in desks)) as past:
+        async with self._deps.log.replay(min(desk.seat.seen for desk in desks)) as past:
             while (batch := await past.take()) is not None:
                 for event, sequence in batch:
                     for desk in desks:
@@ -252,11 +191,6 @@ class Desks:
         if config.mode == "live":
             raise Unavailable(f"account {account_id} is not reconciled with its venue yet")
         raise Conflict(f"account {account_id} is not open here yet, or not any more")
-
-    def _offer(self, account_id: str, event: MarketEvent, sequence: int) -> None:
-        desk = self._desks.get(account_id)
-        if desk is not None:
-            desk.offer(event, sequence)
 
     async def _configure_later(self, config: Account) -> None:
         while True:
@@ -283,7 +217,7 @@ class Desks:
 
     async def _control_later(self, desk: Desk) -> None:
         """The newest control, as soon as its account can be written."""
-        while not desk.lost:
+        while not desk.seat.lost:
             try:
                 await self._controlled(desk)
             except LATER as error:
@@ -291,10 +225,3 @@ class Desks:
                 await asyncio.sleep(1)
             else:
                 return
-
-
-def _placed(account: StoredAccount, created: datetime, board: Board) -> StoredAccount:
-    """The account with a market sequence that means something: a stream that was made anew counts from 1 again."""
-    if account.book.market_created == created:
-        return account
-    return replace(account, book=replace(account.book, market_sequence=board.sequence, market_created=created))

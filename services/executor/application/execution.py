@@ -19,7 +19,7 @@ from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, denials, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
-from services.executor.ports import Deps, LockedAccount, Stored
+from services.executor.ports import Deps, LockedAccount, Orders, Stored
 
 TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02
@@ -28,10 +28,10 @@ TICKS_POLL_S = 0.02
 class PlanExecution:
     """Of one account; the caller has its lock. Every step can be repeated."""
 
-    def __init__(self, deps: Deps, seat: LockedAccount) -> None:
+    def __init__(self, deps: Deps, seat: LockedAccount, venue: Orders) -> None:
         self._deps = deps
         self._seat = seat
-        self._venue = deps.venue(seat)
+        self._venue = venue
 
     async def run(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """A plan that exists is resumed and never made again; a decision that was carried out is only closed."""

@@ -17,13 +17,13 @@ ROUNDS = 5
 Say = Callable[[str], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Flattened:
     """What is left: () and () when the account is flat."""
 
     positions: tuple[str, ...] = ()
     orders: tuple[str, ...] = ()
-    refusals: list[str] = field(default_factory=list)
+    refusals: tuple[str, ...] = ()
 
     @property
     def flat(self) -> bool:
@@ -35,39 +35,51 @@ async def flatten(venue: Venue, account_id: str, now: datetime, say: Say) -> Fla
 
     A position keeps its stop until it is closed. Raises Unavailable where the venue cannot be asked.
     """
-    found = Flattened()
+    closing, left = Flattening(venue, account_id, now, say), Flattened()
     for attempt in range(ROUNDS):
-        for order in await venue.open_orders():
+        left = await closing.round(attempt)
+        if left.flat:
+            break
+    return left
+
+
+@dataclass(slots=True)
+class Flattening:
+    """Of one account; `refusals` is what the venue did not do, over all rounds."""
+
+    venue: Venue
+    account_id: str
+    now: datetime
+    say: Say
+    refusals: list[str] = field(default_factory=list)
+
+    async def round(self, attempt: int) -> Flattened:
+        for order in await self.venue.open_orders():
             if not order.reduce_only:
-                await _cancel(venue, order.symbol, order.client_order_id, found, say)
-        for position in await venue.positions():
-            await _close(venue, position, account_id, now, attempt, found, say)
-        held = {position.symbol for position in await venue.positions()}
-        for order in await venue.open_orders():
+                await self._cancel(order.symbol, order.client_order_id)
+        for position in await self.venue.positions():
+            await self._close(position, attempt)
+        held = {position.symbol for position in await self.venue.positions()}
+        for order in await self.venue.open_orders():
             if order.symbol not in held:
-                await _cancel(venue, order.symbol, order.client_order_id, found, say)
-        found.positions = tuple(sorted({p.symbol for p in await venue.positions()}))
-        found.orders = tuple(order.client_order_id for order in await venue.open_orders())
-        if found.flat:
-            return found
-    return found
+                await self._cancel(order.symbol, order.client_order_id)
+        positions = tuple(sorted({p.symbol for p in await self.venue.positions()}))
+        orders = tuple(order.client_order_id for order in await self.venue.open_orders())
+        return Flattened(positions, orders, tuple(self.refusals))
 
+    async def _cancel(self, symbol: str, client_order_id: str) -> None:
+        reply = await self.venue.cancel(symbol, client_order_id)
+        self.say(f"{symbol}: order {client_order_id} {'cancelled' if isinstance(reply, Canceled) else reply}")
+        if not isinstance(reply, Canceled):
+            self.refusals.append(f"{symbol} {client_order_id}: {reply}")
 
-async def _cancel(venue: Venue, symbol: str, client_order_id: str, found: Flattened, say: Say) -> None:
-    reply = await venue.cancel(symbol, client_order_id)
-    say(f"{symbol}: order {client_order_id} {'cancelled' if isinstance(reply, Canceled) else reply}")
-    if not isinstance(reply, Canceled):
-        found.refusals.append(f"{symbol} {client_order_id}: {reply}")
-
-
-async def _close(
-    venue: Venue, position: PositionReport, account_id: str, now: datetime, attempt: int, found: Flattened, say: Say
-) -> None:
-    reply = await venue.submit(ProtectiveOrder(closing_order(position, account_id, now, attempt)))
-    done = isinstance(reply, Placed)
-    say(f"{position.symbol}: {position.side} {position.quantity} {'closed' if done else reply}")
-    if not done:
-        found.refusals.append(f"{position.symbol}: {reply}")
+    async def _close(self, position: PositionReport, attempt: int) -> None:
+        order = closing_order(position, self.account_id, self.now, attempt)
+        reply = await self.venue.submit(ProtectiveOrder(order))
+        done = isinstance(reply, Placed)
+        self.say(f"{position.symbol}: {position.side} {position.quantity} {'closed' if done else reply}")
+        if not done:
+            self.refusals.append(f"{position.symbol}: {reply}")
 
 
 def closing_order(position: PositionReport, account_id: str, now: datetime, attempt: int) -> WorkingOrder:

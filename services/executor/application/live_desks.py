@@ -1,15 +1,21 @@
 """Live accounts from their configuration to an open desk, through every gate; one that misses a gate stays shut."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 from libs.runtime.errors import Unavailable
+from libs.schemas import ids
 from libs.schemas.account import Account
 from services.executor.application import alerts
+from services.executor.application.away import LATER
 from services.executor.application.board import Board
-from services.executor.application.live import LiveDesk, stopped
+from services.executor.application.desk import Desk
+from services.executor.application.lease_terms import LeaseTerms
+from services.executor.application.live_orders import LiveOrders
+from services.executor.application.live_trading import LiveTrading
+from services.executor.application.open_book import OpenBook
 from services.executor.domain.book import AccountBook
 from services.executor.domain.live import Situation, explain, gates
 from services.executor.ports import Deps, LiveVenue, LiveVenues, NotLive, StoredAccount
@@ -27,6 +33,7 @@ class LiveDesks:
 
     deps: Deps
     board: Board
+    terms: LeaseTerms
     refused: dict[str, str] = field(default_factory=dict)
 
     def missing(self, config: Account) -> str | None:
@@ -45,9 +52,20 @@ class LiveDesks:
         missing = self.missing(config) if config.mode == "live" else None
         return missing or (other_books(config, book) if book else None)
 
-    async def open(
-        self, config: Account, account: StoredAccount, fence: int, lease_left: Callable[[], float]
-    ) -> LiveDesk:
+    async def until_open(self, config: Account, account: StoredAccount, fence: int) -> Desk | None:
+        """The desk, or None where it was refused; a venue that cannot be asked is told of, and raises Unavailable."""
+        try:
+            desk = await self._open(config, account, fence)
+        except Shut as shut:
+            await self.refuse(config, str(shut))
+            return None
+        except Unavailable as error:
+            await self.refuse(config, f"its venue was not reconciled yet: {error}")
+            raise
+        self.refused.pop(config.account_id, None)
+        return desk
+
+    async def _open(self, config: Account, account: StoredAccount, fence: int) -> Desk:
         """A desk that is reconciled. Raises Shut, Unavailable."""
         live = self.deps.live
         why = self.refusal(config, account.book)
@@ -57,10 +75,14 @@ class LiveDesks:
             venue = await live.open(config)
         except NotLive as error:
             raise Shut(str(error)) from None
-        desk = LiveDesk(self.deps, self.board, account, fence, venue, lease_left)
+        partition = ids.partition(config.account_id)
+        seat = OpenBook(self.deps, self.board, account, fence)
+        orders = LiveOrders(seat, venue, self.deps.clock, lambda: self.terms.left(partition))
+        trading = LiveTrading(self.deps, seat, venue, orders)
+        desk = Desk(self.deps, self.board, seat, trading)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(stopped, desk)
-            await self._examine(live, config, venue, desk)
+            await self._examine(live, config, venue, desk, trading)
             undo.pop_all()
         return desk
 
@@ -72,14 +94,17 @@ class LiveDesks:
         log.critical("account %s stays closed: %s", config.account_id, why)
         await self.deps.publisher.publish(alerts.refused(config, why, self.deps.clock.now()))
 
-    async def _examine(self, live: LiveVenues, config: Account, venue: LiveVenue, desk: LiveDesk) -> None:
+    async def _examine(
+        self, live: LiveVenues, config: Account, venue: LiveVenue, desk: Desk, trading: LiveTrading
+    ) -> None:
         """What only the venue knows: the key's rights, and whether its truth is ours."""
         fresh = desk.book.reconciled_at is None
         can_withdraw = await venue.can_withdraw()
         found = gates(config, self._situation(live, config, can_withdraw))
         if not found:
-            await desk.reconcile(adopt=config.account_id in live.adopts)
-            theirs = desk.foreign if fresh else ()  # an account with a history goes on, reducing
+            async with desk.turn():
+                await trading.reconcile(adopt=config.account_id in live.adopts)
+            theirs = trading.foreign if fresh else ()  # an account with a history goes on, reducing
             found = gates(config, self._situation(live, config, can_withdraw, theirs))
         if found:
             raise Shut(explain(config.account_id, found))
@@ -113,17 +138,7 @@ def _users(config: Account, deps: Deps) -> tuple[str, ...]:
     )
 
 
-async def until_open(
-    desks: LiveDesks, config: Account, account: StoredAccount, fence: int, lease_left: Callable[[], float]
-) -> LiveDesk | None:
-    """The desk, or None where it was refused; a venue that cannot be asked is told of, and raises Unavailable."""
-    try:
-        desk = await desks.open(config, account, fence, lease_left)
-    except Shut as shut:
-        await desks.refuse(config, str(shut))
-        return None
-    except Unavailable as error:
-        await desks.refuse(config, f"its venue was not reconciled yet: {error}")
-        raise
-    desks.refused.pop(config.account_id, None)
-    return desk
+async def stopped(desk: Desk) -> None:
+    """Let go of a desk that was never opened."""
+    with suppress(*LATER):
+        await desk.close(patience=0)

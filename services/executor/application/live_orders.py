@@ -79,6 +79,10 @@ class LiveOrders:
             await self._seat.save(done)
         self.doubt = doubted
 
+    def trust(self) -> None:
+        """The books are the venue's: a reconcile has just ended."""
+        self.doubt = False
+
     async def resend(self, order: WorkingOrder) -> None:
         """An order in the book that the venue does not have, and cannot get any more: send it under its id."""
         self.doubt, doubted = True, self.doubt

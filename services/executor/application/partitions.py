@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
 
-from libs.runtime.errors import Conflict
+from services.executor.application.away import AWAY, LATER
 from services.executor.application.desks import Desks
-from services.executor.application.relay import AWAY
+from services.executor.application.lease_terms import LeaseTerms
 from services.executor.domain.shares import surplus, wanted
-from services.executor.ports import Consumer, Fenced, LeaseStore
+from services.executor.ports import Consumer, LeaseStore
 
 BEAT_S = 1.0
 PATIENCE_S = 5.0
-GIVE_BACK: tuple[type[Exception], ...] = (*AWAY, Fenced, Conflict)
 log = logging.getLogger(__name__)
 
 
@@ -24,26 +22,20 @@ class Partitions:
         self,
         holder: str,
         leases: LeaseStore,
+        terms: LeaseTerms,
         desks: Desks,
         consumer: Callable[[int], Consumer],
         ready: Callable[[], bool],
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._holder = holder
         self._leases = leases
+        self._terms = terms
         self._desks = desks
         self._consumer = consumer
         self._ready = ready
-        self._monotonic = monotonic
         self._fences: dict[int, int] = {}
         self._running: dict[int, Consumer] = {}
         self._moving: dict[int, asyncio.Task[None]] = {}
-        self._until: dict[int, float] = {}
-        desks.lease_left = self.lease_left
-
-    def lease_left(self, partition: int) -> float:
-        """Seconds for which nobody else can hold the partition, counted from before the store was asked."""
-        return self._until.get(partition, 0.0) - self._monotonic()
 
     @property
     def held(self) -> frozenset[int]:
@@ -76,9 +68,9 @@ class Partitions:
 
     async def _beat(self) -> None:
         live = await self._leases.beat(self._holder)
-        asked = self._monotonic()
+        asked = self._terms.now()
         kept = await self._leases.renew(self._fences, self._holder)
-        self._until = dict.fromkeys(kept, asked + self._leases.ttl_s)
+        self._terms.renewed(kept, asked + self._leases.ttl_s)
         for partition in set(self._fences) - kept:
             log.warning("partition %d was taken by another copy", partition)
             self._move(partition, self._lose(partition))
@@ -106,15 +98,15 @@ class Partitions:
                 self._move(partition, self._lose(partition))
 
     async def _take(self, partition: int) -> None:
-        asked = self._monotonic()
+        asked = self._terms.now()
         fence = await self._leases.acquire(partition, self._holder)
         if fence is None:
             return
         self._fences[partition] = fence
-        self._until[partition] = asked + self._leases.ttl_s
+        self._terms.taken(partition, asked + self._leases.ttl_s)
         try:
             await self._desks.open(partition, fence)
-        except GIVE_BACK as error:
+        except LATER as error:
             log.warning("partition %d is given back: %r", partition, error)
             await self._desks.close(partition, patience=0)
             del self._fences[partition]

@@ -4,17 +4,15 @@ import asyncio
 import logging
 
 from libs.runtime.emit import Emit
-from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
-from libs.runtime.mongo import MONGO_AWAY
 from libs.schemas.orders import OrderEvent
+from services.executor.application.away import AWAY
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.state import account_state
 from services.executor.ports import Deps
 
 RETRY_S = 0.5
-AWAY: tuple[type[Exception], ...] = (Unavailable, *MONGO_AWAY)
 log = logging.getLogger(__name__)
 
 

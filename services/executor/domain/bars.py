@@ -1,4 +1,7 @@
-"""A closed candle as the paper venue plays it where no ticks are known: the extreme that hurts comes first."""
+"""A closed candle as the paper venue plays it where no ticks are known: the extreme that hurts comes first.
+
+Nothing plays bars yet: this waits for the replay of months.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

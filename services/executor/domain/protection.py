@@ -31,8 +31,8 @@ def protect(
             turn = cancel(turn, order, OrderReason.POSITION_CLOSED, at)
         return turn
     if entry is not None:
-        turn = _place(turn, holding.position, entry, "stop", entry.stop, at, refuses)
-        turn = _place(turn, holding.position, entry, "target", entry.target, at, refuses)
+        turn = _place(turn, holding.position, entry, "stop", at, refuses)
+        turn = _place(turn, holding.position, entry, "target", at, refuses)
     return replace(turn, book=guarded(shown(_resized(turn.book, symbol), symbol), symbol, at))
 
 
@@ -88,14 +88,9 @@ def shown(book: AccountBook, symbol: str) -> AccountBook:
 
 
 def _place(
-    turn: Turn,
-    position: Position,
-    entry: WorkingOrder,
-    leg: Leg,
-    price: Decimal | None,
-    at: datetime,
-    refuses: frozenset[Leg],
+    turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, at: datetime, refuses: frozenset[Leg]
 ) -> Turn:
+    price = entry.stop if leg == "stop" else entry.target
     old = turn.book.leg(position.symbol, leg)
     if price is None or (old is not None and _stays(old, position, entry, leg, price)):
         return turn

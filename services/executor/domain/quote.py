@@ -8,6 +8,7 @@ from decimal import Decimal
 from libs.perps.fees import BPS, impact
 from libs.perps.filters import round_price
 from libs.perps.tiers import Tier, build_tiers
+from libs.risk.marks import mark_of
 from libs.schemas.account import Leg, Side
 from libs.schemas.market import MarketTick
 from libs.schemas.venue import TriggerBy, VenueSymbol
@@ -18,7 +19,7 @@ MOST_SLIPPAGE = Decimal("0.5")  # a sell never fills below half the price, howev
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One tick. `mark` is the tick's mark price, else its index price, else its price. `at` is market time.
+    """One tick. `mark` is its `mark_of`, `at` is market time.
 
     `size` is what traded in it (base units); None where the tick does not tell.
     """
@@ -76,11 +77,6 @@ def rules_of(filters: VenueSymbol) -> SymbolRules:
 
 def _decimal(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(str(value))
-
-
-def mark_of(tick: MarketTick) -> float:
-    """The tick's mark price, else its index price, else its price."""
-    return tick.mark_price or tick.index_price or tick.price
 
 
 def quote_of(tick: MarketTick, sequence: int, at: datetime) -> Quote:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.analytics.alerts import Watched, losing_streak, of_abstentions, of_spend, of_trades
+from libs.analytics.alerts import Watched, losing_streak, of_abstentions, of_trades
 from tests.unit.analytics.samples import T0, trades
 
 WATCHED = Watched("alpha", "steady", Decimal(10_000), max_drawdown_pct=20)
@@ -74,13 +74,3 @@ def test_abstentions_are_told_once_an_hour() -> None:
     assert again
     assert later
     assert first.alert_id == again.alert_id != later.alert_id
-
-
-@pytest.mark.parametrize(
-    ("spent", "limit", "severity"),
-    [(8.0, 10.0, None), (8.01, 10.0, "warning"), (10.0, 10.0, "critical"), (5.0, None, None), (5.0, 0.0, None)],
-)
-def test_spend_above_four_fifths_is_told(spent: float, limit: float | None, severity: str | None) -> None:
-    alert = of_spend("global", spent, limit, T0, T0)
-    assert (alert.severity if alert else None) == severity
-    assert alert is None or alert.account_id is None

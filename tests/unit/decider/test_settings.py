@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from libs.schemas import subjects
 from services.decider.app import create_app
 from services.decider.application import models_file
-from services.decider.settings import BUILTIN, CONFIG, OPENROUTER, Settings
+from services.decider.settings import CONFIG, OPENROUTER, Settings
 
 VARIABLES = (
     "LLM_MODEL", "LLM_BASE_URL", "LLM_API_KEY", "OPENROUTER_API_KEY", "OPENROUTER_API_BASE", "PERPETUA_CONFIG_DIR",
@@ -24,7 +24,7 @@ def test_the_default_model_is_builtin_trend_also_with_a_key(monkeypatch: pytest.
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-x")
     monkeypatch.setenv("LLM_MODEL", "")
     settings = Settings()
-    assert (settings.llm_model, models_file.load(CONFIG).chain) == (None, (BUILTIN,))
+    assert (settings.llm_model, models_file.load(CONFIG).chain) == (None, ("builtin/trend",))
     assert settings.openrouter_api_base == OPENROUTER
     assert (settings.decider_concurrency, settings.decider_deadline_s, settings.config_dir) == (64, 20, CONFIG)
 

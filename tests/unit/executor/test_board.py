@@ -1,6 +1,7 @@
 """The board hands a tick to exactly the accounts that it matters to, and funding at its boundary."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from hypothesis import given
@@ -49,20 +50,25 @@ def test_sorted_bounds_find_what_a_scan_of_all_bands_finds(
     assert watch.hits(price, mark) == {account for account, band in bands.items() if band.hit(price, mark)}
 
 
-def board() -> tuple[Board, StoppedClock, list[tuple[str, MarketEvent, int]]]:
+Offered = list[tuple[str, MarketEvent, int]]
+
+
+def board() -> tuple[Board, StoppedClock, Offered]:
     clock = StoppedClock()
-    made, offered = Board(clock), list[tuple[str, MarketEvent, int]]()
-    made.offer = lambda account, event, sequence: offered.append((account, event, sequence))
-    return made, clock, offered
+    return Board(clock), clock, []
+
+
+def watch(board: Board, offered: Offered, account: str, bands: Mapping[str, Band]) -> None:
+    board.watch(account, bands, lambda event, sequence: offered.append((account, event, sequence)))
 
 
 def test_an_account_gets_only_ticks_of_what_it_watches() -> None:
     made, _, offered = board()
-    made.watch("a", {SYMBOL: Band(mark_low=90.0)})
+    watch(made, offered, "a", {SYMBOL: Band(mark_low=90.0)})
     made.on_tick(tick(95), 1)
     made.on_tick(tick(90), 2)
     made.on_tick(tick(80, symbol="ETHUSDT"), 3)
-    made.watch("a", {})
+    made.leave("a")
     made.on_tick(tick(80), 4)
     assert [(account, sequence) for account, _, sequence in offered] == [("a", 2)]
     assert made.sequence == 4
@@ -70,7 +76,7 @@ def test_an_account_gets_only_ticks_of_what_it_watches() -> None:
 
 def test_an_account_that_attends_gets_every_tick() -> None:
     made, _, offered = board()
-    made.watch("a", {SYMBOL: ALWAYS})
+    watch(made, offered, "a", {SYMBOL: ALWAYS})
     made.on_tick(tick(1), 1)
     made.on_tick(tick(1_000_000), 2)
     assert [sequence for _, _, sequence in offered] == [1, 2]
@@ -78,7 +84,7 @@ def test_an_account_that_attends_gets_every_tick() -> None:
 
 def test_funding_that_is_announced_ahead_waits_for_its_boundary() -> None:
     made, clock, offered = board()
-    made.watch("a", {SYMBOL: Band()})
+    watch(made, offered, "a", {SYMBOL: Band()})
     made.on_funding(FundingUpdate(symbol=SYMBOL, funding_time=NOW + timedelta(minutes=5), rate=0.0001), 7)
     made.pay_due()
     assert not offered
@@ -90,7 +96,7 @@ def test_funding_that_is_announced_ahead_waits_for_its_boundary() -> None:
 
 def test_of_funding_announced_again_and_again_the_last_announcement_counts() -> None:
     made, clock, offered = board()
-    made.watch("a", {SYMBOL: Band()})
+    watch(made, offered, "a", {SYMBOL: Band()})
     boundary = NOW + timedelta(minutes=5)
     for sequence, rate in ((7, 0.0001), (8, 0.0003), (9, 0.0002)):
         made.on_funding(FundingUpdate(symbol=SYMBOL, funding_time=boundary, rate=rate), sequence)
@@ -112,7 +118,7 @@ def test_the_newest_tick_is_the_quote() -> None:
 
 def test_a_tick_that_comes_late_triggers_and_does_not_become_the_price_of_now() -> None:
     made, _, offered = board()
-    made.watch("a", {SYMBOL: Band(mark_low=96)})
+    watch(made, offered, "a", {SYMBOL: Band(mark_low=96)})
     made.on_tick(tick(100), 1)
     made.on_tick(tick(95, at=NOW - timedelta(seconds=3)), 2)
     quote = made.quote(SYMBOL)

@@ -9,13 +9,16 @@ from decimal import Decimal as D
 
 import pytest
 
+from libs.runtime.ending import end
 from libs.runtime.errors import Poison
 from libs.schemas import ids
 from libs.schemas.account import ControlRequested
 from libs.schemas.analytics import Alert
 from services.executor.application.board import Board
+from services.executor.application.changes import Changes
 from services.executor.application.desk import Desk
 from services.executor.application.desks import Desks
+from services.executor.application.lease_terms import LeaseTerms
 from services.executor.application.partitions import Partitions
 from services.executor.handlers import decode
 from tests import builders
@@ -54,7 +57,7 @@ def world() -> World:
     ports = Ports()
     ports.config.accounts[ACCOUNT] = values.account(ACCOUNT)
     board = Board(ports.clock)
-    return World(ports, board, Desks(ports.deps(), board))
+    return World(ports, board, Desks(ports.deps(), board, LeaseTerms()))
 
 
 @asynccontextmanager
@@ -145,7 +148,7 @@ async def test_a_partition_that_cannot_be_opened_is_not_held() -> None:
 
         async def stop(self) -> None: ...
 
-    partitions = Partitions("me", made.ports.leases, made.desks, lambda p: Consumer(), lambda: True)
+    partitions = Partitions("me", made.ports.leases, LeaseTerms(), made.desks, lambda p: Consumer(), lambda: True)
     running = asyncio.create_task(partitions.run())
     await made.quiet()
     assert (made.ports.leases.fence, started) == (1, [])
@@ -204,7 +207,7 @@ async def test_events_carry_the_trace_of_the_decision_that_they_follow_from() ->
 async def test_a_venue_that_rejects_stops_has_its_positions_closed_by_the_timer() -> None:
     made = world()
     made.ports.refuses = frozenset({"stop"})
-    made.desks = Desks(made.ports.deps(), made.board)
+    made.desks = Desks(made.ports.deps(), made.board, LeaseTerms())
     await made.desks.open(PARTITION, 1)
     await made.tick(50_000, 1)
     await made.desks.execute(values.validated(values.instruction()), redelivered=False)
@@ -241,3 +244,28 @@ async def test_a_margin_mode_is_taken_over_once_the_account_is_flat() -> None:
         await made.tick(48_900, 2)
         await made.desks.configure(cross)
         assert [*modes, made.desk.book.margin_mode] == ["isolated", "cross"]
+
+
+async def test_what_kv_told_before_the_desks_follow_it_is_done_in_its_order() -> None:
+    made, changes = world(), Changes()
+    await made.desks.open(ids.partition("paper-2"), 1)
+    changes.configured("account.paper-2", values.account("paper-2"))
+    made.ports.controls.present = control("halted", "c-1")
+    changes.controlled()
+    following = asyncio.create_task(made.desks.follow(changes))
+    await made.quiet()
+    desk = made.desks.get("paper-2")
+    assert desk is not None
+    assert desk.book.trading_state == "halted"
+    await end([following])
+    await made.desks.close(ids.partition("paper-2"), patience=1)
+
+
+def test_a_lease_that_was_not_renewed_has_no_time_left() -> None:
+    now = [100.0]
+    terms = LeaseTerms(lambda: now[0])
+    terms.taken(1, until=103)
+    terms.taken(2, until=103)
+    now[0] = 101
+    terms.renewed({2}, until=104)
+    assert (terms.left(1) <= 0, terms.left(2), terms.left(3) <= 0) == (True, 3, True)

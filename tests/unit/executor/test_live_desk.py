@@ -18,8 +18,9 @@ from libs.schemas.account import Account
 from libs.schemas.analytics import Alert
 from libs.schemas.verdict import Instruction
 from services.executor.application.board import Board
+from services.executor.application.desk import Desk
 from services.executor.application.desks import Desks
-from services.executor.application.live import LiveDesk
+from services.executor.application.lease_terms import LeaseTerms
 from services.executor.domain.book import AccountBook
 from services.executor.domain.plan import plan
 from services.executor.ports import Stored
@@ -40,13 +41,13 @@ class World:
     desks: Desks
     live: FakeLive
     plans: FakePlans
-    left: float = 8.0
+    terms: LeaseTerms
 
     @property
-    def desk(self) -> LiveDesk:
-        found = self.desks.get(ACCOUNT)
-        assert isinstance(found, LiveDesk)
-        return found
+    def desk(self) -> Desk:
+        desk = self.desks.get(ACCOUNT)
+        assert desk is not None
+        return desk
 
     @property
     def venue(self) -> FakeVenue:
@@ -99,8 +100,10 @@ async def world(live: FakeLive | None = None, **over: object) -> AsyncIterator[W
     live.venue.book.prices[values.SYMBOL] = D(50_000)
     board = Board(ports.clock)
     plans = FakePlans(ports.accounts)
-    made = World(ports, board, Desks(replace(ports.deps(), live=live, plans=plans), board), live, plans)
-    made.desks.lease_left = lambda partition: made.left
+    terms = LeaseTerms(monotonic=lambda: 0.0)
+    terms.taken(PARTITION, 8.0)
+    desks = Desks(replace(ports.deps(), live=live, plans=plans), board, terms)
+    made = World(ports, board, desks, live, plans, terms)
     await made.desks.open(PARTITION, 1)
     await made.quiet()
     yield made
@@ -140,10 +143,10 @@ async def test_protection_is_sent_even_where_nothing_can_be_stored() -> None:
 @pytest.mark.parametrize("left", [0.0, 1.4])
 async def test_nothing_is_sent_whose_signature_would_outlive_the_lease(left: float) -> None:
     async with world() as w:
-        w.left = left
+        w.terms.taken(PARTITION, left)
         await w.decide()
         assert w.venue.sent == []
-        w.left = 8
+        w.terms.taken(PARTITION, 8)
         await w.pass_time(1)
         assert w.venue.sent == ["entry 0.05", "stop 0.05", "target 0.05"]
 

@@ -4,10 +4,10 @@ from decimal import Decimal as D
 
 import pytest
 
-from libs.perps.entry import EnteredPosition, add_to, apply_fill, reduce
-from libs.perps.fees import fee, fee_on, impact
+from libs.perps.entry import add_to, reduce
+from libs.perps.fees import fee, impact
 from libs.perps.filters import round_passive, round_price, round_stop, round_target, triggered, truncate
-from libs.perps.funding import payment, per_eight_hours
+from libs.perps.funding import payment
 from libs.perps.margin import (
     bankruptcy_price,
     cross_wallet,
@@ -19,7 +19,7 @@ from libs.perps.margin import (
     order_cost,
     unrealized_pnl,
 )
-from libs.perps.sides import closing, opened_by, opening, opposite
+from libs.perps.sides import closing, opened_by, opening
 from libs.perps.tiers import Tier, build_tiers, max_notional, tier_for
 from libs.schemas.venue import MarginTier
 
@@ -136,31 +136,10 @@ def test_a_position_is_liquidatable_at_and_beyond_its_price(mark: str, expected:
 def test_funding_is_paid_by_longs_when_the_rate_is_positive() -> None:
     assert payment("long", D(".5"), D("61234.5"), D(".0001")) == D("-3.061725")
     assert payment("short", D(".5"), D("61234.5"), D(".0001")) == D("3.061725")
-    assert per_eight_hours(D(".0001"), D(4)) == D(".0002")
-
-
-def test_reducing_keeps_the_entry_and_realises() -> None:
-    after, first = apply_fill(EnteredPosition("long", D(3), D(50_000)), "short", D(1), D(52_000))
-    assert (after, first) == (EnteredPosition("long", D(2), D(50_000)), D(2_000))
-    after, second = apply_fill(after, "short", D("1.5"), D(53_000))
-    assert (after, second) == (EnteredPosition("long", D(".5"), D(50_000)), D(4_500))
-
-
-def test_a_flip_closes_all_and_opens_the_rest_at_the_fills_price() -> None:
-    after, realised = apply_fill(EnteredPosition("long", D(1), D(100)), "short", D(3), D(90))
-    assert (after, realised) == (EnteredPosition("short", D(2), D(90)), D(-10))
-
-
-def test_closing_all_leaves_nothing() -> None:
-    assert apply_fill(EnteredPosition("short", D(1), D(100)), "long", D(1), D(90)) == (None, D(10))
 
 
 def test_adding_averages_the_entry() -> None:
     assert add_to(D(1), D(100), D(3), D(200)) == (D(4), D(175))
-    assert apply_fill(None, "long", D(1), D(100)) == (EnteredPosition("long", D(1), D(100)), D(0))
-    assert apply_fill(EnteredPosition("long", D(1), D(100)), "long", D(3), D(200))[0] == EnteredPosition(
-        "long", D(4), D(175)
-    )
     assert reduce("short", D(2), D(100), D(90)) == 20
 
 
@@ -195,12 +174,10 @@ def test_order_cost_adds_the_loss_that_the_order_opens_with() -> None:
 
 def test_fees_are_basis_points_of_the_notional() -> None:
     assert fee(D(".5"), D(60_000), D(5)) == 15
-    assert fee_on(D(30_000), D("-0.5")) == D("-1.5")
 
 
 def test_sides() -> None:
-    assert (opposite("long"), opened_by("sell"), opening("short"), closing("long")) == (
-        "short",
+    assert (opened_by("sell"), opening("short"), closing("long")) == (
         "short",
         "sell",
         "sell",

@@ -6,7 +6,6 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.perps.entry import EnteredPosition, apply_fill
 from libs.perps.filters import round_passive, round_price, round_stop, round_target, truncate
 from libs.perps.margin import (
     bankruptcy_price,
@@ -138,21 +137,3 @@ def test_rounded_prices_are_positive_and_within_a_tick(price: D, tick: D, up: bo
     rounded = round_price(price, tick, up=up)
     assert rounded >= tick
     assert abs(rounded - price) < tick or rounded == tick
-
-
-@given(st.lists(st.tuples(SIDES, QUANTITIES, PRICES), min_size=1, max_size=12), PRICES)
-def test_realised_and_unrealised_profit_add_up_to_the_cash_flows(
-    fills: list[tuple[PositionSide, D, D]], mark: D
-) -> None:
-    holding: EnteredPosition | None = None
-    realised, cash, net = D(0), D(0), D(0)
-    for side, qty, price in fills:
-        holding, gained = apply_fill(holding, side, qty, price)
-        signed = qty if side == "long" else -qty
-        realised += gained
-        net += signed
-        cash -= signed * price
-    open_profit = unrealized_pnl(holding.side, holding.quantity, holding.entry, mark) if holding else D(0)
-    held = D(0) if holding is None else (holding.quantity if holding.side == "long" else -holding.quantity)
-    assert held == net
-    assert abs(realised + open_profit - (cash + net * mark)) <= D("1e-9")

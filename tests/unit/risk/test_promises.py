@@ -13,11 +13,12 @@ import pytest
 
 import libs.risk
 from libs.risk import AccountView, Judgement, Limits
-from libs.risk.promises import ACCOUNT, PROMISES, STRATEGY, Promise, account_fields, sentences, strategy_fields
+from libs.risk.promises import ACCOUNT, PROMISES, STRATEGY, Promise, sentences
+from libs.schemas.account import Account
 from libs.schemas.base import Wire
 from libs.schemas.context import AccountContext
 from libs.schemas.decision import AssetDecision, Facts
-from libs.schemas.strategy import Ladder, TradingStrategy
+from libs.schemas.strategy import Ladder, StrategyRiskParameters, TradingStrategy
 from tests import builders
 from tests.unit.risk.samples import (
     BTC,
@@ -71,6 +72,16 @@ ACCOUNT_PROBES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "leverage": ({"leverage": D(2)}, {}),
     "symbols": ({"symbols": (ETH,)}, {}),
 }
+
+
+def strategy_fields() -> tuple[str, ...]:
+    """Dotted names of every field of a strategy, but for the schema's own version."""
+    own = (name for name in TradingStrategy.model_fields if name not in ("schema_version", "risk_parameters"))
+    return (*(f"risk_parameters.{name}" for name in StrategyRiskParameters.model_fields), *own)
+
+
+def account_fields() -> tuple[str, ...]:
+    return tuple(name for name in Account.model_fields if name != "schema_version")
 
 
 def named(promise: Promise) -> str:

@@ -161,10 +161,6 @@ class CcxtVenue:
         # Neither gone nor silent: a refusal that nobody foresaw. The order may rest; asking for it settles it.
         return Unknown(client_order_id, now, answers.detail(failed.failure))
 
-    async def cancel_all(self, symbol: str, reason: OrderReason = OrderReason.CONTROL) -> Sequence[CancelReply]:
-        """Every order of the symbol, one by one, so that each has an answer; stops and targets included."""
-        return [await self.cancel(symbol, order.client_order_id, reason) for order in await self.open_orders(symbol)]
-
     async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """None where the venue does not know the id (now: a request on its way may still arrive)."""
         for params in self._places(client_order_id):

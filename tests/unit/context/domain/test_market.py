@@ -13,7 +13,7 @@ def minute(market: MarketState, n: int, price: float) -> None:
 
 def test_the_feeds_candle_wins_and_a_difference_is_counted() -> None:
     market = MarketState(Bounds())
-    market.live = True
+    market.go_live()
     minute(market, 0, 10)
     market.on_candle(candle(0, 11), Source.FEED)
     series = market.series("BTCUSDT", "1m")
@@ -23,7 +23,7 @@ def test_the_feeds_candle_wins_and_a_difference_is_counted() -> None:
 
 def test_a_feeds_candle_that_agrees_is_no_mismatch() -> None:
     market = MarketState(Bounds())
-    market.live = True
+    market.go_live()
     minute(market, 0, 10)
     market.on_candle(candle(0, 10), Source.FEED)
     assert not market.differences
@@ -178,7 +178,7 @@ def test_past_ticks_do_not_touch_candles_that_are_there_nor_minutes_that_were_no
 
 def test_a_feeds_candle_of_minutes_without_ticks_is_missed_and_not_a_mismatch() -> None:
     market = MarketState(Bounds())
-    market.live = True
+    market.go_live()
     for second in (10, 200):
         market.on_tick(tick(second, 10), 1)
     assert closes(market) == {0: 10, 60: 10, 120: 10}

@@ -1,0 +1,55 @@
+"""What time asks of every account that is open here: timers, funding that was announced ahead, checkpoints."""
+
+import asyncio
+import logging
+
+from services.executor.application.away import AWAY, SKIPPED
+from services.executor.application.board import Board
+from services.executor.application.desk import Desk
+from services.executor.application.desks import Desks
+from services.executor.ports import Deps
+
+SWEEP_S = 0.25
+VITALS_S = 1.0
+CHECKPOINT_S = 5.0
+log = logging.getLogger(__name__)
+
+
+class Timers:
+    def __init__(self, deps: Deps, board: Board, desks: Desks) -> None:
+        self._deps = deps
+        self._board = board
+        self._desks = desks
+
+    async def run(self) -> None:
+        checked = looked = self._deps.clock.monotonic()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._board.pay_due()
+            wall, now = self._deps.clock.monotonic(), self._deps.clock.now()
+            vitals = wall - looked >= VITALS_S
+            looked = wall if vitals else looked
+            for desk in [d for d in self._desks if d.due <= now or (vitals and d.ails())]:
+                await _tend(desk)
+            if wall - checked >= CHECKPOINT_S:
+                checked = wall
+                await self._checkpoint()
+                await self._desks.retire()
+
+    async def _checkpoint(self) -> None:
+        by_fence: dict[int, list[Desk]] = {}
+        for desk in self._desks:
+            if desk.settled and desk.book.exposed:
+                by_fence.setdefault(desk.seat.fence, []).append(desk)
+        for fence, desks in by_fence.items():
+            try:
+                await self._deps.accounts.checkpoint([desk.position for desk in desks], fence)
+            except AWAY as error:
+                log.warning("no checkpoint: %r", error)
+
+
+async def _tend(desk: Desk) -> None:
+    try:
+        await desk.tend()
+    except SKIPPED as error:
+        log.warning("timers of %s wait: %r", desk.book.account_id, error)
