@@ -9,15 +9,18 @@ GROUPS := live feed context decider validator executor ledger gateway cli embedd
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers often set it: each of the processes that the demo and the tests start would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test check bench fmt lock clean
+.PHONY: help setup demo test test-long check bench fmt lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help:
 	@printf '%s\n' 'make demo   paper trading on a replayed market, with servers of its own' \
-	  'make test   all tests (ARGS="tests/unit -k risk")' 'make check  format, lint, types, layers, documents' \
+	  'make test   all tests (ARGS="tests/unit -k risk"); make test-long: in their long forms' \
+	  'make check  format, lint, types, layers, documents' \
 	  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
 	  'make lock   pins anew from pyproject.toml' 'make clean  caches and build output'
 
@@ -28,6 +31,10 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# All fourteen days, hundreds of kills, thousands of examples; PERPETUA_EXAMPLES=n takes n of each property.
+test-long: export PERPETUA_LONG := 1
+test-long: test
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ARGS)
