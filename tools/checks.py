@@ -2,7 +2,7 @@
 
 `.env.example` lists every variable of every Settings class; ARCHITECTURE.md names every durable with a handler that
 exists; the committed JSON Schemas are what the models say; docs/risk.md holds the table of libs/risk/promises.py; no
-text names a package index or a path of a machine.
+text names a package index or a path of a machine; no task is cancelled by hand (tools/endings.py).
 """
 
 import importlib
@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings
 from libs.risk import promises
 from libs.schemas import export
 from libs.schemas.subjects import DURABLES, STREAMS, matches
+from tools.endings import check_endings
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
@@ -135,7 +136,7 @@ def write() -> None:
         (folder / name).write_text(text)
 
 
-CHECKS = (check_env, check_schemas, check_architecture, check_risk_doc, check_texts)
+CHECKS = (check_env, check_schemas, check_architecture, check_risk_doc, check_texts, check_endings)
 
 
 def main() -> int:

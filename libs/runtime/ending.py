@@ -1,7 +1,7 @@
 """Ending tasks for certain."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 
@@ -16,3 +16,14 @@ async def end(tasks: Iterable[asyncio.Task[Any]], *, again_after: float = 0.2) -
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=again_after)
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run until all have ended or one fails: the others end with it, and its error is raised."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await end(tasks)
+    for task in done:
+        task.result()

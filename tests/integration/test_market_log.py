@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from cli.embedded import Servers
 from libs.configuration.mirror import ConfigMirror
+from libs.runtime.ending import end
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
@@ -81,8 +82,7 @@ async def replica(url: str, name: str, replay: int = 200_000, *, by_clock: bool 
     try:
         yield made
     finally:
-        closing.cancel()
-        await asyncio.gather(closing, return_exceptions=True)
+        await end([closing])
         await worker.stop()
 
 

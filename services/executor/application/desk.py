@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from libs.runtime.ending import end
 from libs.runtime.errors import Conflict
 from libs.schemas.account import ControlRequested, MarginMode
 from libs.schemas.market import FundingUpdate, MarketTick
@@ -176,9 +177,9 @@ class Desk:
         self.seen = self.position.market_sequence
         self.lost = True
         self._board.watch(self.book.account_id, {})
-        self._relay.abandon()
+        await self._relay.abandon()
         if self._work is not None:
-            self._work.cancel()
+            await end([self._work])
 
     @property
     def position(self) -> AccountBook:

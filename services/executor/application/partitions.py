@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 
+from libs.runtime.ending import end
 from libs.runtime.errors import Conflict
 from services.executor.application.desks import Desks
 from services.executor.application.relay import AWAY
@@ -65,9 +66,7 @@ class Partitions:
 
     async def stop(self) -> None:
         """Finish what is in flight and give everything back, so that another copy takes over at once."""
-        for task in self._moving.values():
-            task.cancel()
-        await asyncio.gather(*self._moving.values(), return_exceptions=True)
+        await end(self._moving.values(), again_after=2.0)
         await asyncio.gather(*(self._give_up(p) for p in tuple(self._fences)), return_exceptions=True)
         try:
             await self._leases.leave(self._holder)

@@ -9,6 +9,7 @@ from decimal import Decimal as D
 
 import pytest
 
+from libs.runtime.ending import end
 from libs.runtime.errors import Poison
 from libs.schemas import ids
 from libs.schemas.account import ControlRequested
@@ -155,7 +156,7 @@ async def test_a_partition_that_cannot_be_opened_is_not_held() -> None:
         while not partitions.held:  # noqa: ASYNC110 - the next beat takes it
             await asyncio.sleep(0.05)
     assert (made.ports.leases.fence, started) == (2, [PARTITION])
-    running.cancel()
+    await end([running])
     await partitions.stop()
 
 
