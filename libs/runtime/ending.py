@@ -5,17 +5,22 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]], *, again_after: float = 0.2) -> None:
+AGAIN_S = 0.2
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], *, again_after: float = AGAIN_S) -> None:
     """Cancel tasks and return when all have ended, whatever they raised.
 
     Until Python 3.12 `asyncio.wait_for` may swallow a cancellation that meets the result (python/cpython#86296), and
-    every request of nats-py goes through it: a task that went on after being cancelled is cancelled again.
+    every request of nats-py goes through it: a task that went on after being cancelled is cancelled again. `again_after`
+    is the time to clean up in before that.
     """
     left = {task for task in tasks if not task.done()}
     while left:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=again_after)
+        again_after = min(again_after, AGAIN_S)
 
 
 async def together(*parts: Coroutine[Any, Any, None]) -> None:
