@@ -32,6 +32,7 @@ from libs.configuration.mirror import StateMirror
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.emit import Emit
+from libs.runtime.ending import end
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.context import Trigger
@@ -180,9 +181,7 @@ async def _bare_hops(url: str) -> list[float]:
         began = time.perf_counter()
         await js.publish("bench.1", str(i).encode())
         found.append((await arrived[i] - began) * 1e3)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(tasks)
     await nc.close()
     return found
 

@@ -6,7 +6,7 @@ in the file of its subject and a row in CHECKS. `--write` makes anew what is mad
 
 import sys
 
-from tools import architecture, collection_names, documents, names, risk, schemas, settings, texts, workers
+from tools import architecture, collection_names, documents, endings, names, risk, schemas, settings, texts, workers
 
 CHECKS = (
     documents.check_glossary,
@@ -19,6 +19,7 @@ CHECKS = (
     texts.check_texts,
     names.check_names,
     collection_names.check_collections,
+    endings.check_endings,
 )
 WRITERS = (risk.write, settings.write, schemas.write)
 

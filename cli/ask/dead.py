@@ -1,17 +1,14 @@
 """`perpetua dead`: what was put aside, and why."""
 
-import asyncio
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from cli.connection import connected
 from cli.errors import CliError
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import Record, Start, read_all
 from libs.schemas.dead import DeadLetter
 from libs.schemas.subjects import DEAD
-
-READ_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +36,7 @@ async def dead_letters(url: str, limit: int | None = None) -> list[NumberedLette
         first = 1
         if limit is not None:
             first = max(1, (await bus.js.stream_info(DEAD.name)).state.last_seq - limit + 1)
-        reader = OrderedReader(bus, DEAD.name, DEAD.subjects, take, start=Start.at(first))
-        await reader.start()
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                await reader.caught_up()
-        finally:
-            await reader.stop()
+        await read_all(bus, DEAD.name, DEAD.subjects, take, start=Start.at(first))
     return found
 
 

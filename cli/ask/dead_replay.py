@@ -18,7 +18,7 @@ from libs.runtime.deadletters import ends
 from libs.runtime.emit import Emit
 from libs.runtime.envelope import MSG_ID, REPLAY_FOR
 from libs.runtime.errors import Unavailable
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.dead import DeadLetter
@@ -146,8 +146,5 @@ async def _times(bus: Bus) -> Counter[str]:
             return
         times[event.subject] += 1
 
-    reader = OrderedReader(bus, subjects.AUDIT.name, [subjects.letter_replayed("*")], count, start=Start.all())
-    await reader.start()
-    await reader.caught_up()
-    await reader.stop()
+    await read_all(bus, subjects.AUDIT.name, [subjects.letter_replayed("*")], count, start=Start.all())
     return times

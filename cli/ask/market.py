@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +17,8 @@ from cli.probe import get
 from cli.runfile import WorkerEntry
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.errors import Unavailable
+from libs.runtime.reader import Record, Start, read_all
 from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.market import MarketTick
 from libs.schemas.subjects import CANDLES, MARKET
@@ -73,10 +73,11 @@ async def look(url: str, workers: Iterable[WorkerEntry] = ()) -> MarketView:
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 await clock.start()
-                ticks, times = await asyncio.gather(_ticks(bus), _candles(bus))
+            ticks, times = await _ticks(bus), await _candles(bus)
+            async with asyncio.timeout(READ_TIMEOUT_S):
                 end = (await bus.js.stream_info(MARKET.name)).state.last_seq
                 found = await _ask(workers)
-        except TimeoutError as error:
+        except (TimeoutError, Unavailable) as error:
             raise CliError(f"the market was not read within {READ_TIMEOUT_S:.0f} s", "ask again in a moment") from error
         finally:
             await clock.stop()
@@ -140,7 +141,7 @@ async def _ticks(bus: Bus) -> dict[str, MarketTick]:
         stored = datetime.fromtimestamp(record.timestamp_ns / 1e9, UTC)
         found[tick.symbol] = tick if tick.ts else tick.model_copy(update={"ts": stored})
 
-    await _read(bus, MARKET.name, ["market.tick", "market.tick.*"], take, Start.last_per_subject())
+    await read_all(bus, MARKET.name, ["market.tick", "market.tick.*"], take, start=Start.last_per_subject())
     return found
 
 
@@ -157,17 +158,8 @@ async def _candles(bus: Bus) -> dict[str, dict[str, set[int]]]:
         if timeframe in TIMEFRAME_SECONDS and opened.tzinfo is not None:
             found.setdefault(symbol, {}).setdefault(timeframe, set()).add(int(opened.timestamp()))
 
-    await _read(bus, CANDLES.name, list(CANDLES.subjects), take, Start.all())
+    await read_all(bus, CANDLES.name, list(CANDLES.subjects), take, start=Start.all())
     return found
-
-
-async def _read(bus: Bus, stream: str, filters: list[str], take: Any, start: Start) -> None:
-    reader = OrderedReader(bus, stream, filters, take, start=start)
-    await reader.start()
-    try:
-        await reader.caught_up()
-    finally:
-        await reader.stop()
 
 
 async def _ask(workers: Iterable[WorkerEntry]) -> dict[str, str | None]:

@@ -91,13 +91,19 @@ class Observer:
 
     async def settle(self) -> None:
         """Take in what is on the bus by now, so that the counts are those of this moment; at most a second."""
+        catching_up = asyncio.create_task(self._catch_up(), name="settle")
+        await asyncio.wait({catching_up}, timeout=SETTLE_S)
+        await end([catching_up])
+        if not catching_up.cancelled():
+            catching_up.result()
+
+    async def _catch_up(self) -> None:
         with contextlib.suppress(*_AWAY, TimeoutError):
-            async with asyncio.timeout(SETTLE_S):
-                await self._count_sequences()
-                for stream, reader in self._readers.items():
-                    last = await self._last_counted(stream)
-                    while reader.last_sequence < last:  # noqa: ASYNC110 - a reader has no event for a sequence
-                        await asyncio.sleep(0.02)
+            await self._count_sequences()
+            for stream, reader in self._readers.items():
+                last = await self._last_counted(stream)
+                while reader.last_sequence < last:  # noqa: ASYNC110 - a reader has no event for a sequence
+                    await asyncio.sleep(0.02)
 
     async def _last(self, stream: str) -> int:
         return int((await self._bus.js.stream_info(stream)).state.last_seq)

@@ -4,7 +4,6 @@ A KV entry is a message: who and why travel in its headers, so that no crash can
 ledger reads the bucket as a log and makes an AuditEvent of every write, also of those that somebody made past this.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from libs.runtime.bus import NATS_SILENT, Bus
-from libs.runtime.errors import Conflict, Unavailable
+from libs.runtime.bus import Bus
+from libs.runtime.errors import Conflict
 from libs.runtime.failpoints import hit
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.validation import explain
 from libs.schemas.account import Account
 from libs.schemas.experiment import Experiment
@@ -27,7 +26,6 @@ from libs.schemas.venue import VenueSymbol
 
 CHANGE = "Perpetua-Change"
 UNKNOWN = "unknown"
-READ_TIMEOUT_S = 10.0
 ATTEMPTS = 8
 WHO_CHARS, WHY_CHARS = 100, 500
 
@@ -252,17 +250,7 @@ class KvConfigStore:
         def take(record: Record) -> None:
             found.append(written(record.subject, record.data, record.sequence, record.headers, record.timestamp_ns))
 
-        reader = OrderedReader(
-            self._bus, f"KV_{KV_CONFIG.name}", [f"$KV.{KV_CONFIG.name}.{pattern}"], take, start=start
-        )
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                await reader.start()
-                await reader.caught_up()
-        except NATS_SILENT as error:
-            raise Unavailable(f"the configuration cannot be read: {error!r}") from error
-        finally:
-            await reader.stop()
+        await read_all(self._bus, f"KV_{KV_CONFIG.name}", [f"$KV.{KV_CONFIG.name}.{pattern}"], take, start=start)
         return found
 
 

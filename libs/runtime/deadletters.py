@@ -6,18 +6,20 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from libs.runtime import shadows
 from libs.runtime.emit import Emit
-from libs.runtime.ticks import BadTick
 from libs.schemas import ids, subjects
 from libs.schemas.dead import DeadLetter, DeadLetterError
 from libs.schemas.decision import LIVE, Arm
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
+
+if TYPE_CHECKING:  # it comes with a client of the bus, and what is decided here needs none
+    from libs.runtime.ticks import BadTick
 
 CONTEXT_TICKS = "context-ticks"
 MAX_BODY = 100_000
@@ -62,7 +64,7 @@ def dead_letter(
     return Emit(subjects.dead(stream, durable), letter)
 
 
-def dead_letter_of_tick(bad: BadTick, now: datetime) -> Emit:
+def dead_letter_of_tick(bad: "BadTick", now: datetime) -> Emit:
     """The dead letter of a market event; only context workers publish it, so that it exists once."""
     return dead_letter(
         subject=bad.record.subject,

@@ -2,8 +2,10 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nats.aio.msg import Msg
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def enter(info: Delivered) -> None:
     _delivered.set(info)
 
 
-def delivery_of(msg: Msg) -> Delivered:
+def delivery_of(msg: "Msg") -> Delivered:
     """Read the acknowledgement subject; nats-py's `metadata` does the same ten times slower."""
     tokens = msg.reply.split(".")
     if len(tokens) > 9:  # $JS.ACK.<domain>.<account>.<stream>…

@@ -18,14 +18,17 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.ending import end
+from libs.runtime.errors import Unavailable
 from libs.runtime.position import Start, StreamPosition
 
-__all__ = ["OrderedReader", "Record", "Start"]
+__all__ = ["OrderedReader", "Record", "Start", "read_all"]
 
 HEARTBEAT_S = 1.0
 SILENCE_S = 3 * HEARTBEAT_S
 RETRY_S = 0.2
+PATIENCE_S = 10.0
 GONE: tuple[type[Exception], ...] = (*NATS_RETRY, nats.errors.BadSubscriptionError)
+UNREADABLE: tuple[type[Exception], ...] = (TimeoutError, *GONE)
 log = logging.getLogger(__name__)
 
 
@@ -207,3 +210,44 @@ class OrderedReader:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
+
+
+async def read_all(
+    bus: Bus,
+    stream: str,
+    filters: Sequence[str],
+    on_record: Callable[[Record], None],
+    *,
+    start: Start,
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Hand on everything that is stored from `start` to now, then return.
+
+    Raises Unavailable when the stream cannot be read, or when no record came for `patience_s`: a long log may take as
+    long as it takes.
+    """
+    heard = time.monotonic()
+
+    def take(record: Record) -> None:
+        nonlocal heard
+        heard = time.monotonic()
+        on_record(record)
+
+    reader = OrderedReader(bus, stream, filters, take, start=start)
+    reading = asyncio.create_task(_catch_up(reader), name=f"read-{stream}")
+    try:
+        while not reading.done():
+            if (left := heard + patience_s - time.monotonic()) <= 0:
+                raise Unavailable(f"{stream} cannot be read: nothing came for {patience_s:g} s")
+            await asyncio.wait({reading}, timeout=left)
+        reading.result()
+    except UNREADABLE as error:
+        raise Unavailable(f"{stream} cannot be read: {error!r}") from error
+    finally:
+        await end([reading])
+        await reader.stop()
+
+
+async def _catch_up(reader: OrderedReader) -> None:
+    await reader.start()
+    await reader.caught_up()

@@ -148,7 +148,7 @@ class Worker:
         self._stopping = self.connection.ending = True
         self._pulling = False
         self.metrics.ready.set(0)
-        self._delivery.stopping.set()
+        self._delivery.stop()
         await _all(sub.stop() for sub in self.broker.subscribers)
         await end(self._tasks, again_after=2.0)
         for service in reversed(self._started):

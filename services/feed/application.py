@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from libs.runtime.ending import end
+from libs.runtime.ending import together
 from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
@@ -65,7 +64,7 @@ async def _hold(deps: Deps, market: MarketSource | Live | None, reached: Reached
         playing = follow(deps, market)
     else:
         playing = play(deps, market, reached, playback)
-    await _both(_keep(deps, playback), playing)
+    await together(_keep(deps, playback), playing)
 
 
 async def _keep(deps: Deps, playback: Playback) -> None:
@@ -196,7 +195,7 @@ async def follow(deps: Deps, live: Live) -> None:
             await _fill_in(deps, live, missing)
             deps.meter.playing(True)
             log.info("following %s at %s", ", ".join(live.symbols), live.source)
-            await _both(_ticks(deps, live, missing), _candles(deps, live, missing))
+            await together(_ticks(deps, live, missing), _candles(deps, live, missing))
         except ExchangeAway as away:
             log.warning("asking the exchange again in %g s: %s", AWAY_S, away)
             await asyncio.sleep(AWAY_S)
@@ -236,14 +235,3 @@ async def _fill_in(deps: Deps, live: Live, missing: MissingCandles) -> None:
                 await deps.desk.store(found)
                 deps.meter.published("candle", len(found))
                 missing.stored(found[-1])
-
-
-async def _both(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run until one of them fails."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        await end(tasks)
-    for task in done:
-        task.result()

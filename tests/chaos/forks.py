@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from libs.runtime import failpoints
+from libs.runtime.ending import end
 
 NEVER = "never:1"
 
@@ -89,7 +90,7 @@ async def forking(settings: Mapping[str, str]) -> AsyncIterator[Executor]:
         await made.start()
         yield made
     finally:
-        following.cancel()
+        await end([following])
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()

@@ -11,7 +11,7 @@ from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.records.collections import DECISIONS, FILLS, ORDER_INTENTS, ORDER_PLANS, REQUESTS
 from libs.runtime.bus import Bus
 from libs.runtime.mongo import client
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import ids
 
 TERMINAL = ("decision.validated", "decision.rejected", "decision.answered", "decision.evaluated")
@@ -36,10 +36,7 @@ class Log:
 async def read_log(bus: Bus) -> Log:
     log = Log()
     for stream, subject in (("REQUESTS", ">"), ("CONTEXTS", ">"), ("DECISIONS", ">"), ("ORDERS", ">"), ("DEAD", ">")):
-        reader = OrderedReader(bus, stream, [subject], log.take, start=Start.all())
-        await reader.start()
-        await reader.caught_up()
-        await reader.stop()
+        await read_all(bus, stream, [subject], log.take, start=Start.all())
     return log
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from cli.connection import connected
 from libs.records.collections import ACCOUNTS
+from libs.runtime.ending import together
 from libs.runtime.reader import OrderedReader, Start
 from libs.schemas import subjects
 from tests.chaos.executions import MAY_BE, PRICE, SCRIPTS, STRATEGIES, SYMBOL, SYMBOLS, Events, Life, Outcome, Script
@@ -169,9 +170,7 @@ async def test_the_executor_is_killed_at_every_step_of_every_state(
                     seen.lives[script.__name__] += 1
                     seen.disturbed += len(executor.deaths) > before
 
-            async with asyncio.TaskGroup() as group:
-                for slot in range(len(SYMBOLS)):
-                    group.create_task(live(slot))
+            await together(*(live(slot) for slot in range(len(SYMBOLS))))
             await killer
             kills = len(executor.deaths)
             assert executor.odd == []

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from libs.runtime.ending import end
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.replies import Canceled, Exists, FillReport, OrderReport, Placed, Rejected, VenueEvent
 from services.executor.ports import Venue
@@ -134,8 +135,7 @@ async def test_the_stream_tells_an_order_and_each_of_its_fills_once(bench: AnyBe
         while not any(isinstance(e, OrderReport) and e.state == "filled" for e in told) or not _fills(told):
             news.clear()
             await news.wait()
-    listening.cancel()
-    await asyncio.wait([listening])
+    await end([listening])
     (fill,) = _fills(told)
     assert (fill.client_order_id, fill.fill.price, fill.fill.fee) == (client_id(1), Decimal(60_000), Decimal(3))
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from services.executor.domain.replies import Balances, Exists, FillReport, OrderReport, Placed
 from services.executor.ports import Venue
@@ -85,8 +86,7 @@ async def test_the_stream_tells_each_fill_once_and_ends_with_the_money(bench: Pa
     await held(bench)
     async with asyncio.timeout(60):
         await filled.wait()
-    listening.cancel()
-    await asyncio.wait([listening])
+    await end([listening])
     (fill,) = [event for event in told if isinstance(event, FillReport)]
     assert (fill.client_order_id, fill.fill.price, fill.fill.fee) == (client_id(1), Decimal(60_000), Decimal(3))
     assert [event.state for event in told if isinstance(event, OrderReport)] == ["open", "filled"]

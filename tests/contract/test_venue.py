@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from libs.runtime.ending import end
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.replies import (
     FillReport,
@@ -220,8 +221,7 @@ class Listener:
                 await self._changed.wait()
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await end([self._task])
 
 
 async def test_the_stream_tells_each_fill_once(bench: Bench) -> None:

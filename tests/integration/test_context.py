@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 
 from cli.embedded import Servers
 from libs.runtime.clock import market_time
+from libs.runtime.ending import end
 from libs.runtime.provision import provision_nats
 from libs.runtime.worker import Worker
 from libs.schemas import ids, subjects
@@ -150,8 +151,7 @@ async def running(job: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 async def until(check: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:

@@ -20,7 +20,7 @@ from nats.js import JetStreamContext
 
 from cli.embedded import Servers
 from libs.runtime.provision import provision_nats
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
@@ -91,10 +91,7 @@ async def stored(worker: Worker) -> Log:
             log.events.append(Candle.model_validate_json(record.data))
 
     for stream in (subjects.MARKET, subjects.CANDLES):
-        reader = OrderedReader(worker.bus, stream.name, list(stream.subjects), take, start=Start.all())
-        await reader.start()
-        await reader.caught_up()
-        await reader.stop()
+        await read_all(worker.bus, stream.name, list(stream.subjects), take, start=Start.all())
     return log
 
 

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from cli.embedded import Servers
+from libs.runtime.ending import end
 from libs.schemas.account import Budgets
 from libs.schemas.analytics import Alert
 from services.decider.adapters.gate import RedisGate
@@ -248,7 +249,7 @@ async def test_calls_under_way_when_the_counters_are_lost_still_count(redis_url:
         assert (await denied(other.admit("c:1", spender, PAID, WorstCase(0.31, 10)))).why is Denial.BUDGET
         await one.settle(running, Settlement("a:1", spender, PAID, 0.2, 5, OK))
         assert (await other.used("scalper"))["usd_per_day"] == 300_000_000
-        watching.cancel()
+        await end([watching])
 
 
 async def test_counters_of_an_earlier_run_of_the_server_are_not_believed(own_servers: Servers) -> None:

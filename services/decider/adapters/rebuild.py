@@ -11,9 +11,10 @@ import orjson
 
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.clock import Clock
+from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from libs.runtime.position import Start
-from libs.runtime.reader import OrderedReader, Record
+from libs.runtime.reader import Record, read_all
 from libs.schemas import subjects
 from services.decider.adapters.scripts import Scripts
 from services.decider.domain.spending import DAY_S, HOUR_S, Spending
@@ -71,8 +72,7 @@ class Rebuild:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end([self._task])
 
     async def _run(self, held: int) -> None:
         said = ""
@@ -104,13 +104,13 @@ class Rebuild:
         return bool(answer["restored"])
 
     async def _read(self, spending: Spending) -> None:
-        reading = asyncio.ensure_future(self._source.read(spending))
+        reading = asyncio.create_task(self._source.read(spending))
         try:
             while not (await asyncio.wait([reading], timeout=RENEW_S))[0]:
                 await self._scripts.lease("rebuilder", self.holder, LEASE_S)
             reading.result()
         finally:
-            reading.cancel()
+            await end([reading])
 
 
 class NatsProposals:
@@ -132,12 +132,7 @@ class NatsProposals:
                 log.warning("DECISIONS:%d is not counted: %r", record.sequence, error)
 
         start = Start.since(datetime.fromtimestamp(spending.day_begins, UTC))
-        reader = OrderedReader(self._bus, subjects.DECISIONS.name, [subjects.decision_proposed("*")], add, start=start)
-        await reader.start()
-        try:
-            await reader.caught_up()
-        finally:
-            await reader.stop()
+        await read_all(self._bus, subjects.DECISIONS.name, [subjects.decision_proposed("*")], add, start=start)
 
 
 def _restore(spending: Spending, holder: str) -> dict[str, object]:

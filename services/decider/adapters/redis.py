@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from libs.runtime.ending import end
 from services.decider.domain.replies import Reply
 from services.decider.ports import StoreAway
 
@@ -108,7 +109,7 @@ class RedisAnswers:
         try:
             yield True
         finally:
-            renewing.cancel()
+            await end([renewing])
             with suppress(StoreAway):
                 await self._run(("EVAL", _RELEASE, 1, key, owner))
 

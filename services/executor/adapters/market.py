@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from libs.runtime.bus import Bus
 from libs.runtime.clock import Clock
+from libs.runtime.ending import end
 from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake
 from libs.schemas.market import FundingUpdate, MarketTick
@@ -48,7 +49,7 @@ class MarketReplay:
 
     async def __aexit__(self, *exc: object) -> None:
         if self._caught_up is not None:
-            self._caught_up.cancel()
+            await end([self._caught_up])
         await self._intake.stop()
 
     async def take(self) -> Sequence[tuple[MarketEvent, int]] | None:

@@ -132,11 +132,9 @@ class Desk:
             async with asyncio.timeout(patience), self._lock:
                 await self.seat.sent()
         self.seat.reach(self.position.market_sequence)
-        self.seat.let_go()
+        await self.seat.let_go()
         self._board.leave(self.book.account_id)
-        if self._work is not None:
-            self._work.cancel()
-        await end([self._hearing])
+        await end([self._hearing, *([self._work] if self._work is not None else [])])
         await self._trading.close()
 
     @property

@@ -96,10 +96,10 @@ class OpenBook:
         """Return when everything that was written is told."""
         await self._relay.idle()
 
-    def let_go(self) -> None:
+    async def let_go(self) -> None:
         """The account is not ours from here on; what is in its outbox is sent by whoever takes it."""
         self.lost = True
-        self._relay.abandon()
+        await self._relay.abandon()
 
     def _hold(self, book: AccountBook) -> None:
         self.book = book

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 
+from libs.runtime.ending import end
 from services.executor.application.away import AWAY, LATER
 from services.executor.application.desks import Desks
 from services.executor.application.lease_terms import LeaseTerms
@@ -57,9 +58,7 @@ class Partitions:
 
     async def stop(self) -> None:
         """Finish what is in flight and give everything back, so that another copy takes over at once."""
-        for task in self._moving.values():
-            task.cancel()
-        await asyncio.gather(*self._moving.values(), return_exceptions=True)
+        await end(self._moving.values(), again_after=2.0)
         await asyncio.gather(*(self._give_up(p) for p in tuple(self._fences)), return_exceptions=True)
         try:
             await self._leases.leave(self._holder)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from libs.runtime.emit import Emit
+from libs.runtime.ending import end
 from libs.runtime.failpoints import hit
 from libs.schemas.orders import OrderEvent
 from services.executor.application.away import AWAY
@@ -38,10 +39,10 @@ class Relay:
         while self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """The account is another process's now; what is in the outbox is relayed there."""
         if self._task is not None:
-            self._task.cancel()
+            await end([self._task])
 
     async def _run(self) -> None:
         while self._book is not None:

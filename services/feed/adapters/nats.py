@@ -3,26 +3,24 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import nats.js.errors
 from pydantic import ValidationError
 
-from libs.runtime.bus import NATS_AWAY, NATS_RETRY, Bus
+from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.emit import Emit
 from libs.runtime.envelope import MSG_ID
 from libs.runtime.errors import Unavailable
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.ports import Followed, Reached, StoredMarket
 
 SETTLE_S = 2
-UNREADABLE: tuple[type[Exception], ...] = (TimeoutError, *NATS_RETRY)
-LOOK_S = 60.0
 _CANDLE_ID = re.compile(r"market\.candle:([^|]+)\|([^|]+)\|(\d{1,11})")
 LOOK_BACK = timedelta(seconds=10)  # clocks of this machine and of the server may differ
 M = TypeVar("M", bound=Message)
@@ -96,18 +94,8 @@ class NatsDesk:
                 found.setdefault((name[1], name[2]), set()).add(datetime.fromtimestamp(int(name[3]), UTC))
 
         filters = [subjects.candle(symbol, "*") for symbol in market.symbols]
-        await self._read(subjects.CANDLES.name, filters, look, Start.all())
+        await read_all(self._bus, subjects.CANDLES.name, filters, look, start=Start.all())
         return found
-
-    async def _read(self, stream: str, filters: list[str], look: Callable[[Record], None], start: Start) -> None:
-        reader = OrderedReader(self._bus, stream, filters, look, start=start)
-        try:
-            await reader.start()
-            await asyncio.wait_for(reader.caught_up(), LOOK_S)
-        except UNREADABLE as error:
-            raise Unavailable(f"what is stored in {stream} could not be read: {error!r}") from error
-        finally:
-            await reader.stop()
 
     async def _ticks(self, market: Followed, reached: Reached | None) -> dict[str, datetime]:
         """Our ticks among those stored since `reached` was noted; anybody may publish others on the same subjects."""
@@ -121,7 +109,8 @@ class NatsDesk:
                     found[name] = tick.ts or market.begins
 
         start = Start.all() if reached is None else Start.since(reached.at - LOOK_BACK)
-        await self._read(subjects.MARKET.name, [subjects.tick(symbol) for symbol in market.symbols], look, start)
+        filters = [subjects.tick(symbol) for symbol in market.symbols]
+        await read_all(self._bus, subjects.MARKET.name, filters, look, start=start)
         return found
 
     async def _last(self, stream: str, subject: str, model: type[M]) -> M | None:

@@ -171,7 +171,7 @@ async def test_ready_is_503_until_the_worker_pulls_and_when_nats_is_away(
 ) -> None:
     mortal.kill()
     process = start_process("echo", mortal.url)
-    port = int((await process.said("listening", timeout=20))["port"])
+    port = int((await process.said("listening"))["port"])
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as ops:
         answer = await ops.get("/ready")
         assert (answer.status_code, answer.json()["ready"]) == (503, False)
@@ -200,9 +200,9 @@ async def test_ready_is_503_until_the_worker_pulls_and_when_nats_is_away(
 async def test_a_worker_that_still_waits_for_nats_stops_in_order(mortal: Nats, start_process: StartProcess) -> None:
     mortal.kill()
     process = start_process("echo", mortal.url)
-    await process.said("NATS:", timeout=20)
+    await process.said("NATS:")
     process.signal(signal.SIGTERM)
-    assert await process.ended(timeout=5) == 0
+    assert await process.ended() == 0
     assert "Traceback" not in process.output
 
 

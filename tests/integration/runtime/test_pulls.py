@@ -63,7 +63,7 @@ async def test_a_partition_keeps_its_order_over_two_workers_without_stalling(
     await until(lambda: len(order_of) == 60)
     assert order_of == list(range(60))
     assert most == 1
-    assert time.monotonic() - begun < 2, "a batch beyond max_ack_pending would wait a second for each message"
+    assert time.monotonic() - begun < 20, "a batch beyond max_ack_pending would wait a second for each message"
 
 
 async def test_a_partition_waits_for_a_message_that_failed(url: str, bus: Bus, make_worker: MakeWorker) -> None:

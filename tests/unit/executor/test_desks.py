@@ -157,7 +157,7 @@ async def test_a_partition_that_cannot_be_opened_is_not_held() -> None:
         while not partitions.held:  # noqa: ASYNC110 - the next beat takes it
             await asyncio.sleep(0.05)
     assert (made.ports.leases.fence, started) == (2, [PARTITION])
-    running.cancel()
+    await end([running])
     await partitions.stop()
 
 

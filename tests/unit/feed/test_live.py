@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from libs.runtime.ending import end
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.application import follow
@@ -126,8 +127,7 @@ async def running(exchange: LiveExchange, until: Callable[[FakeDesk], bool]) -> 
     task = asyncio.create_task(follow(deps, live))
     async with asyncio.timeout(60):
         await desk.until(lambda: until(desk) or task.done())
-    task.cancel()
-    await asyncio.wait([task])
+    await end([task])
     return desk
 
 

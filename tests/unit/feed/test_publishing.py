@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from libs.runtime.clock import WallClock
+from libs.runtime.ending import end
 from services.feed.application import WrongMarket, publish
 from services.feed.domain.recorded import RecordedMarket
 from services.feed.domain.timeline import MarketSource
@@ -44,8 +45,7 @@ class Stage:
         try:
             yield task
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end([task])
 
     async def ended(self) -> None:
         await self.desk.until(lambda: self.value("perpetua_feed_ended") == 1)

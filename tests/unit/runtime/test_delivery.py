@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from faststream.nats import NatsRouter
 
-from libs.runtime.delivery import as_emits, consume, retry_delay
+from libs.runtime.delivery import consume
 from libs.runtime.emit import Emit
 from libs.runtime.pull import Pull
+from libs.runtime.settling import as_emits, retry_delay
 from libs.schemas.base import Message
 from libs.schemas.subjects import CONTEXT_REQUESTS, LEDGER_ORDERS
 

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from libs.runtime.ending import end
+import pytest
+
+from libs.runtime.ending import end, together
 
 
 async def test_a_task_that_swallowed_a_cancellation_is_cancelled_again() -> None:
@@ -37,3 +39,33 @@ async def test_tasks_that_ended_or_fail_are_left_as_they_are() -> None:
     await end([failing, giving])
     assert isinstance(failing.exception(), ValueError)
     assert giving.result() == 1
+
+
+async def test_parts_that_run_together_end_with_the_first_that_fails() -> None:
+    ended: list[str] = []
+
+    async def goes_on() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("goes on")
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        await together(goes_on(), fails())
+    assert ended == ["goes on"]
+
+
+async def test_parts_that_run_together_are_waited_for() -> None:
+    ended: list[int] = []
+
+    async def part(n: int) -> None:
+        for _ in range(n):
+            await asyncio.sleep(0)
+        ended.append(n)
+
+    await together(part(3), part(1), part(2))
+    assert ended == [1, 2, 3]

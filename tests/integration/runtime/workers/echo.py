@@ -1,4 +1,4 @@
-"""Answers each message of the test durable; `TEST_SECONDS` long, in `TEST_COPIES` copies."""
+"""Answers each message of `TEST_DURABLE`; `TEST_SECONDS` long, in `TEST_COPIES` copies."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from libs.runtime.failpoints import hit
 from libs.runtime.settings import RuntimeSettings
 from libs.runtime.worker import Worker, run
 from libs.schemas.analytics import Alert
-from tests.integration.runtime.messages import INBOX, result
+from tests.integration.runtime.messages import DURABLES, INBOX, result
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ async def on_alert(body: Alert) -> Emit:
 def create_app() -> Worker:
     worker = Worker("echo", RuntimeSettings())
     router = NatsRouter()
-    consume(router, INBOX, on_alert, concurrency=int(os.environ.get("TEST_COPIES", "1")))
+    wanted = os.environ.get("TEST_DURABLE", INBOX.name)
+    durable = next(durable for durable in DURABLES if durable.name == wanted)
+    consume(router, durable, on_alert, concurrency=int(os.environ.get("TEST_COPIES", "1")))
     worker.include(router)
     return worker
 
