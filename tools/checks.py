@@ -1,14 +1,15 @@
 """`python -m tools.checks [--write]`: documents and habits against the code that they describe.
 
-Each check is a function without arguments that returns one line for each thing that is wrong; a new one is a function
+Each check is a function without arguments that gives one line for each thing that is wrong; a new one is a function
 in the file of its subject and a row in CHECKS. `--write` makes anew what is made from code.
 """
 
 import sys
+from collections.abc import Callable, Iterable
 
 from tools import architecture, collection_names, documents, endings, names, risk, schemas, settings, texts, workers
 
-CHECKS = (
+CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     documents.check_glossary,
     documents.check_paths,
     settings.check_env,
