@@ -20,14 +20,18 @@ class Mark:
     next_funding_time: datetime | None
 
 
+def _first(mark: float | None, index: float | None, price: float) -> float:
+    """The mark price, else the index price, else the price: the one rule of what a position is valued at."""
+    return mark or index or price
+
+
 def mark_of(tick: MarketTick) -> float:
-    """The tick's mark price, else its index price, else its price."""
-    return tick.mark_price or tick.index_price or tick.price
+    return _first(tick.mark_price, tick.index_price, tick.price)
 
 
 def shown_mark(asset: AssetMarketData) -> float:
-    """The mark that a context shows of an asset: its mark price where that is fresh, else its last price."""
-    return asset.mark_price or asset.current_price
+    """Of what a context shows of an asset, where a mark or an index that is no longer fresh is left out."""
+    return _first(asset.mark_price, asset.index_price, asset.current_price)
 
 
 def after_tick(known: Mark | None, tick: MarketTick) -> Mark | None:

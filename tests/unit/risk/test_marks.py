@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from libs.risk.marks import after_tick
+from libs.risk.marks import after_tick, shown_mark
 from libs.schemas.market import MarketTick
+from tests.fakes.decider_contexts import asset
 from tests.fakes.validator_values import seconds, tick
 
 
@@ -22,6 +23,19 @@ def test_the_mark_is_the_best_that_a_tick_has(prices: dict[str, Any], mark: floa
     found = after_tick(None, tick(price=100, **prices))
     assert found is not None
     assert (found.mark, found.last) == (mark, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("prices", "mark"),
+    [
+        ({"mark_price": None, "index_price": None}, 100.0),
+        ({"mark_price": None, "index_price": 101.0}, 101.0),
+        ({"mark_price": 102.0, "index_price": 101.0}, 102.0),
+    ],
+    ids=["price", "index before price", "mark before index"],
+)
+def test_the_mark_that_a_context_shows_is_found_by_the_same_rule(prices: dict[str, Any], mark: float) -> None:
+    assert shown_mark(asset("BTCUSDT", current_price=100.0, **prices)) == mark
 
 
 def test_a_late_tick_changes_nothing() -> None:
