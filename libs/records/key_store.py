@@ -41,7 +41,7 @@ async def create_admin_key(db: RecordsDb, token: str, name: str, now: datetime) 
 
 
 async def revoke_key(db: RecordsDb, key_id: str, now: datetime) -> bool:
-    """End a key at once. False when there is no such key that still works."""
+    """End a key at once. False when there is no such key that still works. Waits for the routes of keys."""
     done = await db[API_KEYS].update_one({"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": now}})
     return done.modified_count == 1
 
