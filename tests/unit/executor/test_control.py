@@ -15,7 +15,7 @@ from tests.fakes.executor_values import NOW, SYMBOL, book, instruction, market, 
 
 
 def requested(state: str, control_id: str = "c-1") -> ControlRequested:
-    return builders.control(state, "paper-1", control_id=control_id, by="operator", requested_at=NOW)
+    return builders.control(state, "paper-1", control_id=control_id, reason="test", by="operator", requested_at=NOW)
 
 
 def trading() -> AccountBook:
