@@ -3,11 +3,12 @@
 import os
 from decimal import Decimal
 
-from libs.configuration.mirror import ConfigMirror, ConfigValue
+from libs.configuration.mirror import ConfigMirror
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker, run
+from libs.schemas.kinds import ConfigValue
 from libs.schemas.subjects import EXECUTOR_PARTITIONS
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.adapters.ccxt.opening import CcxtVenues
