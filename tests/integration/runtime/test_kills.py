@@ -4,7 +4,6 @@ PERPETUA_LONG=1 takes 200 kills.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,13 +22,13 @@ from libs.runtime.mirror import KvMirror
 from libs.runtime.worker import Worker
 from libs.schemas.analytics import Alert
 from libs.schemas.subjects import KV_CONFIG
+from tests.forms import sized
 from tests.integration.runtime.conftest import MakeWorker, until
 from tests.integration.runtime.messages import INBOX, ORDERED, STREAM, order, result
 from tests.integration.runtime.servers import Nats, own_nats
 from tests.servers import Urls
 
-LONG = os.environ.get("PERPETUA_LONG") == "1"
-SERVERS, ROUNDS = (4, 50) if LONG else (2, 2)
+SERVERS, ROUNDS = sized((2, 2), (4, 50))
 ASKING = 5
 ASK_S = 0.2  # whoever asks for longer waits for an answer that was lost with the server, and asks no more
 LATEST_S = 2.0  # a client has reconnected by then
