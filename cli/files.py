@@ -1,6 +1,7 @@
 """Files that people write: read, and parsed strictly."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,8 +10,11 @@ from pydantic import ValidationError
 from cli.errors import CliError
 from cli.project import CONFIG
 from libs.schemas.base import Message
+from libs.schemas.kinds import ConfigFiles, ConfigKind
+from libs.schemas.strict import strictly, unknown_fields, unknown_in
 
 M = TypeVar("M", bound=Message)
+AsRow = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -32,17 +36,51 @@ def rows(content: Mapping[str, Any], file: Path, key: str = "symbols") -> list[d
     return found
 
 
-def parse(kind: type[M], content: Mapping[str, Any], file: Path) -> M:
-    """Unknown fields are refused here: in a file that people write they are typing mistakes."""
-    unknown = set(content) - set(kind.model_fields)
-    if unknown:
-        raise CliError(f"{file}: unknown field {', '.join(sorted(unknown))}", f"fields: {', '.join(kind.model_fields)}")
+def parse(kind: type[M], content: Mapping[str, Any], file: Path, place: str = "") -> M:
+    """Unknown fields are refused here: in a file that people write they are typing mistakes. `place` is of the value
+    in the file, with what parts it from the field."""
     try:
-        return kind.model_validate(content)
+        return strictly(kind, content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise CliError(f"{file}: {where or 'the whole'}: {first['msg']}", "correct the file") from error
+        raise CliError(f"{file}: {place}{where or 'the whole'}: {first['msg']}", "correct the file") from error
+
+
+def read(kind: ConfigKind[M], folder: Path, as_row: AsRow = dict) -> list[M]:
+    """All values of a kind that stand under `folder`, config/ by default; `as_row` may change what is written there."""
+    if kind.files is None:
+        return []
+    files = sorted(folder.glob(kind.files.pattern)) if "*" in kind.files.pattern else [folder / kind.files.pattern]
+    if not files:
+        parent = folder / Path(kind.files.pattern).parent
+        raise CliError(f"no {parent.name} in {parent}", "restore the files from git")
+    return [value for file in files for value in _values(kind, kind.files, file, as_row)]
+
+
+def _values(kind: ConfigKind[M], files: ConfigFiles, file: Path, as_row: AsRow) -> Iterator[M]:
+    content = load(file)
+    if files.rows is None:
+        yield parse(kind.model, as_row(content), file)
+        return
+    listed = rows(content, file, files.rows)
+    _refuse_beside(kind, files, content, file)
+    shared = {name: content.get(name, otherwise) for name, otherwise in files.shared.items()}
+    for place, row in enumerate(listed):
+        label = row.get(files.label) if files.label else None
+        at = f"{label}: " if isinstance(label, str) and label.isprintable() else f"{files.rows}.{place}."
+        yield parse(kind.model, as_row({**shared, **row}), file, at)
+
+
+def _refuse_beside(kind: ConfigKind[M], files: ConfigFiles, content: Mapping[str, Any], file: Path) -> None:
+    """Unknown fields beside the rows, and in the row that is there to be copied."""
+    names = tuple(name for name in (files.rows, *files.shared, files.sample) if name)
+    wrong = unknown_in(content, names)
+    if files.sample:
+        of_sample = unknown_fields(kind.model, content.get(files.sample))
+        wrong += [replace(unknown, path=(files.sample, *unknown.path)) for unknown in of_sample]
+    if wrong:
+        raise CliError(f"{file}: {'.'.join(map(str, wrong[0].path))}: {wrong[0]}", "correct the file")
 
 
 def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:

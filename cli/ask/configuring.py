@@ -13,11 +13,13 @@ from cli.errors import CliError
 from cli.files import load, parse
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import By, ConfigRefusal, Configuration, KvConfigStore, Refused, Written
+from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Preview, Strategies
 from libs.configuration.templates import JinjaTemplates, TemplateFailed
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Unavailable
 from libs.schemas.account import Account, AccountState
+from libs.schemas.base import Wire
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_STATE
 from libs.strategies.sample import samples
@@ -43,6 +45,7 @@ class ConfigurationDesk:
     store: KvConfigStore
     strategies: Strategies
     accounts: Accounts
+    models: ModelSwitch
 
     async def state(self, account_id: str) -> AccountState | None:
         entry = await self.bus.kv_get(KV_STATE.name, account_id)
@@ -71,7 +74,9 @@ async def desk(url: str) -> AsyncIterator[ConfigurationDesk]:
         configuration = Configuration(store)
         strategies = Strategies(configuration, JinjaTemplates())
         try:
-            yield ConfigurationDesk(bus, store, strategies, Accounts(configuration, strategies))
+            yield ConfigurationDesk(
+                bus, store, strategies, Accounts(configuration, strategies), ModelSwitch(configuration)
+            )
         except Unavailable as error:
             raise CliError(str(error), "is it running? see `perpetua status`") from error
 
@@ -113,7 +118,9 @@ def fields_of(pairs: Sequence[str]) -> dict[str, Any]:
 def merged(now: Account, fields: dict[str, Any]) -> dict[str, Any]:
     """Nested fields keep what was not named."""
     nested = {
-        name: getattr(now, name).model_dump() | value for name, value in fields.items() if isinstance(value, dict)
+        name: before.model_dump() | value
+        for name, value in fields.items()
+        if isinstance(value, dict) and isinstance(before := getattr(now, name, None), Wire)
     }
     return fields | nested
 

@@ -19,7 +19,17 @@ from libs.configuration.experiments import Experiments
 from libs.records.closes import closes
 from libs.records.decided import BASELINE, arms_of
 from libs.runtime.validation import explain
-from libs.schemas.experiment import Experiment
+from libs.schemas.experiment import Experiment, ExperimentArm
+from libs.schemas.strict import refuse, unknown_fields
+
+
+class _ArmFile(ExperimentArm):
+    prompt_file: str | None = None
+
+
+class _ExperimentFile(Experiment):
+    arms: tuple[_ArmFile, ...]
+
 
 UNITS = {"cost_usd": "$", "latency_ms": "ms", "abstain_rate": ""}
 
@@ -34,12 +44,10 @@ def read(file: Path) -> Experiment:
     """From YAML. A `prompt_file` of an arm is read from beside the file. Raises CliError for what is not valid."""
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        refuse(Experiment, unknown_fields(_ExperimentFile, raw))
         for arm in raw["arms"]:
             if name := arm.pop("prompt_file", None):
                 arm["prompt_template"] = (file.parent / name).read_text(encoding="utf-8")
-        unknown = sorted(set(raw) - set(Experiment.model_fields))
-        if unknown:
-            raise CliError(f"{file}: there is no field {unknown[0]}", f"fields: {', '.join(Experiment.model_fields)}")
         made = Experiment.model_validate(raw)
     except OSError as error:
         raise CliError(
@@ -47,7 +55,8 @@ def read(file: Path) -> Experiment:
         ) from error
     except ValidationError as error:
         _, field, message = explain(error)
-        raise CliError(f"{file}: {field or 'experiment'}: {message}", "correct the field") from error
+        place = "" if field else "experiment: "
+        raise CliError(f"{file}: {place}{message}", "correct the field") from error
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise CliError(f"{file} is no experiment: {error!r}", "docs/models.md has one to begin with") from error
     for arm in made.arms:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from cli.connection import connected
+from cli.ask.configuring import desk, granted
 from cli.errors import CliError
 from libs.configuration.configuration import By
-from libs.runtime.bus import Bus
-from libs.schemas.models import MODELS_KEY, ModelsConfig
-from libs.schemas.subjects import KV_CONFIG
+from libs.configuration.models import SeenModels
+from libs.schemas.models import ModelsConfig
 from services.decider.application import models_file
 from services.decider.domain import routing
 from services.decider.domain.authentication import WRONG, Check
@@ -32,37 +29,37 @@ class Configured:
     catalogue: Catalogue
     chain: tuple[str, ...]
     by: str
+    seen: SeenModels
 
 
-def configured(switched: ModelsConfig | None, env: Settings | None = None) -> Configured:
-    """Raises CliError for a catalogue that cannot be read."""
+def configured(switched: ModelsConfig | None, env: Settings | None = None, revision: int = 0) -> Configured:
+    """`revision` is the last one under which models were switched or reset. Raises CliError for a catalogue that cannot
+    be read."""
     settings = env or Settings()
     try:
         catalogue = models_file.load(settings.config_dir)
     except CatalogueError as error:
         raise CliError(str(error), "correct models.yaml, or restore it from git") from error
+    seen = SeenModels(switched, revision)
     if switched:
         by = f"switched to by {switched.by} at {switched.switched_at:%Y-%m-%d %H:%M:%S} UTC: {switched.why}"
-        return Configured(settings, catalogue, switched.chain, by)
+        return Configured(settings, catalogue, switched.chain, by, seen)
     if settings.llm_model:
-        return Configured(settings, catalogue, routing.names(settings.llm_model), "LLM_MODEL")
-    return Configured(settings, catalogue, catalogue.chain, "chain of models.yaml")
+        return Configured(settings, catalogue, routing.names(settings.llm_model), "LLM_MODEL", seen)
+    return Configured(settings, catalogue, catalogue.chain, "chain of models.yaml", seen)
 
 
 async def switched(url: str) -> ModelsConfig | None:
     """What was switched to in the run at `url`."""
-    async with connected(url) as bus:
-        return (await _stored(bus))[0]
+    async with desk(url) as opened:
+        return (await opened.models.look()).switched
 
 
-async def _stored(bus: Bus) -> tuple[ModelsConfig | None, int]:
-    entry = await bus.kv_get(KV_CONFIG.name, MODELS_KEY)
-    if entry is None:
-        return None, 0
-    try:
-        return ModelsConfig.model_validate_json(entry.value), entry.revision
-    except ValidationError:
-        return None, entry.revision
+async def looked(url: str) -> Configured:
+    """What holds in the run at `url`, to be switched if nobody else does so first."""
+    async with desk(url) as opened:
+        seen = await opened.models.look()
+    return configured(seen.switched, revision=seen.revision)
 
 
 def list_lines(found: Configured) -> list[str]:
@@ -113,27 +110,25 @@ def failed(checks: Sequence[Check]) -> bool:
 
 
 async def switch(url: str, found: Configured, chain: Sequence[CatalogueEntry], words: Mapping[str, str]) -> None:
-    """Give the say to this chain, after each of its models has shown that it answers. Raises CliError otherwise.
+    """Give the say to this chain, after each of its models has shown that it answers. Raises CliError otherwise, and
+    where somebody else switched since `found` was looked at.
 
     `words` are `by` and `why`.
     """
     for each in await _try(found, chain):
         if refusal := each.refusal:
             raise CliError(f"nothing was switched: {refusal}", "put that right, or switch to another model")
-    made = ModelsConfig(
+    wanted = ModelsConfig(
         chain=tuple(entry.id for entry in chain), switched_at=datetime.now(UTC), by=words["by"], why=words["why"]
     )
-    async with connected(url) as bus:
-        await bus.kv_put(KV_CONFIG.name, MODELS_KEY, made, headers=By(words["by"], words["why"]).header())
+    async with desk(url) as opened:
+        granted(await opened.models.switch(wanted, found.seen, By(words["by"], words["why"])))
 
 
 async def unswitch(url: str, words: Mapping[str, str]) -> Configured:
     """Back to what LLM_MODEL or models.yaml say."""
-    async with connected(url) as bus:
-        before, _ = await _stored(bus)
-        if before is not None:
-            by = By(words["by"], words["why"])
-            await bus.kv_delete(KV_CONFIG.name, MODELS_KEY, headers=by.header())
+    async with desk(url) as opened:
+        granted(await opened.models.reset(await opened.models.look(), By(words["by"], words["why"])))
     return configured(None)
 
 

@@ -58,10 +58,10 @@ def switch_models(
     import asyncio
 
     from cli.ask.address import nats_url
-    from cli.ask.models import chain_of, configured, switch, switched
+    from cli.ask.models import chain_of, looked, switch
 
     url = nats_url(state_dir)
-    found = configured(asyncio.run(switched(url)))
+    found = asyncio.run(looked(url))
     chain = chain_of(found, models)
     asyncio.run(switch(url, found, chain, {"by": by, "why": why}))
     typer.echo(f"from now on: {', '.join(entry.id for entry in chain)}")

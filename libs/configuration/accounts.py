@@ -39,7 +39,10 @@ class Accounts:
         state: AccountState | None = None,
         version: int | None = None,
     ) -> ConfigEntry[Account] | Refused:
-        """Other limits, symbols, triggers, budgets or another strategy, from the next context on."""
+        """Other limits, symbols, triggers, budgets or another strategy, from the next context on.
+
+        Of two that give it different strategies at once, the second is refused.
+        """
         now = await self.get(account_id)
         if isinstance(now, Refused):
             return now
@@ -49,7 +52,13 @@ class Accounts:
         fit = _fixed(now.body, made) or await self._strategies.fit(made, made.strategy_id, state)
         if isinstance(fit, Refused):
             return fit
-        written = await self._write(account_id, fields, by, version)
+        written = await self._configuration.change(
+            Account,
+            account_key(account_id),
+            lambda there: _switched(there, now.body.strategy_id, fields) or updated(there, fields),
+            by,
+            version=version,
+        )
         if isinstance(written, ConfigEntry) and made.strategy_id != now.body.strategy_id:
             written = await self._kept(written, now.body.strategy_id, by)
         return written if isinstance(written, Refused) else replace(written, warnings=fit)
@@ -87,6 +96,14 @@ class Accounts:
         back = By(by.who, f"undone: {gone.message}")
         await self._write(made.body.account_id, {"strategy_id": before}, back, made.body.version)
         return gone
+
+
+def _switched(there: Account, seen: str, fields: Mapping[str, object]) -> Refused | None:
+    """Somebody else gave the account another strategy since this change, which gives it one, was decided on."""
+    if "strategy_id" not in fields or there.strategy_id in (seen, fields["strategy_id"]):
+        return None
+    said = f"{there.account_id} was given the strategy {there.strategy_id} at this moment: look at it and decide again"
+    return Refused(ConfigRefusal.CONTESTED, said, "strategy_id")
 
 
 def _fixed(now: Account, made: Account) -> Refused | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 from pydantic import ValidationError
 
@@ -18,19 +18,14 @@ from libs.runtime.errors import Conflict
 from libs.runtime.failpoints import hit
 from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.validation import explain
-from libs.schemas.account import Account
-from libs.schemas.experiment import Experiment
-from libs.schemas.strategy import TradingStrategy
+from libs.schemas.kinds import C, kind_of
+from libs.schemas.strict import refuse, strictly, unknown_fields
 from libs.schemas.subjects import KV_CONFIG, MAX_MESSAGE_BYTES
-from libs.schemas.venue import VenueSymbol
 
 CHANGE = "Perpetua-Change"
 UNKNOWN = "unknown"
 ATTEMPTS = 8
 WHO_CHARS, WHY_CHARS = 100, 500
-
-Configured = Account | TradingStrategy | VenueSymbol | Experiment
-C = TypeVar("C", Account, TradingStrategy, VenueSymbol, Experiment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +127,7 @@ class Configuration:
         found = await self.store.latest(key)
         if found is not None and found.value is not None:
             return Refused(ConfigRefusal.EXISTS, f"{key} is there already: change it, or take another id")
-        made = _versioned(body, await self._last_version(key) + 1 if found else 1)
+        made = versioned(body, await self.last_version(key) + 1 if found else 1)
         try:
             return ConfigEntry(made, await self.put(key, made, by, found.revision if found else 0))
         except Conflict:
@@ -156,12 +151,24 @@ class Configuration:
             made = change(found.body)
             if isinstance(made, Refused) or made == found.body:
                 return made if isinstance(made, Refused) else found
-            made = _versioned(made, (now or 0) + 1)
+            made = versioned(made, (now or 0) + 1)
             try:
                 return ConfigEntry(made, await self.put(key, made, by, found.revision))
             except Conflict:
                 continue
         return Refused(ConfigRefusal.CONTESTED, f"{key} changes too often at this moment: try again")
+
+    async def add(self, body: C, by: By) -> ConfigEntry[C] | Refused:
+        """Store what is not there yet, under its own key."""
+        return await self.create(kind_of(body).key(body), body, by)
+
+    async def replace(self, body: C, by: By) -> ConfigEntry[C] | Refused:
+        """Let it stand where another one of its key stands now, as a version more."""
+
+        def over(there: C) -> C:
+            return versioned(body, getattr(there, "version", 1))
+
+        return await self.change(type(body), kind_of(body).key(body), over, by)
 
     async def remove(self, key: str, by: By, last: int) -> bool:
         """Delete the key if `last` is still its last revision."""
@@ -171,7 +178,7 @@ class Configuration:
             return False
         return True
 
-    async def put(self, key: str, body: Configured, by: By, last: int) -> int:
+    async def put(self, key: str, body: C, by: By, last: int) -> int:
         """Raises Conflict when `last` is not the last revision, ValueError for a body over the limit of a message."""
         data = body.model_dump_json(exclude_none=True).encode()
         if len(data) > MAX_MESSAGE_BYTES:
@@ -180,7 +187,8 @@ class Configuration:
         hit("configuration.after_put")
         return revision
 
-    async def _last_version(self, key: str) -> int:
+    async def last_version(self, key: str) -> int:
+        """The highest that was ever stored under the key, 0 for none."""
         known = [_version_of(one.value) for one in await self.store.history(key) if one.value is not None]
         return max(known, default=0)
 
@@ -192,14 +200,19 @@ def parsed(kind: type[C], data: bytes) -> C | Refused:
         return refused(error)
 
 
-def updated(body: C, fields: Mapping[str, object]) -> C | Refused:
-    """The value with other fields, checked as a whole. Unknown fields are refused: they are typing mistakes."""
-    kind = type(body)
-    unknown = sorted(set(fields) - set(kind.model_fields))
-    if unknown:
-        said = f"there is no field {unknown[0]}; fields: {', '.join(kind.model_fields)}"
-        return Refused(ConfigRefusal.INVALID, said, unknown[0])
+def given(kind: type[C], fields: Mapping[str, object]) -> C | Refused:
+    """The value that somebody wrote. Unknown fields are refused at every depth: they are typing mistakes."""
     try:
+        return strictly(kind, fields)
+    except ValidationError as error:
+        return refused(error)
+
+
+def updated(body: C, fields: Mapping[str, object]) -> C | Refused:
+    """The value with other fields, as strictly as `given`, checked as a whole."""
+    kind = type(body)
+    try:
+        refuse(kind, unknown_fields(kind, fields))
         return kind.model_validate(body.model_dump() | dict(fields))
     except ValidationError as error:
         return refused(error)
@@ -210,9 +223,9 @@ def refused(error: ValidationError) -> Refused:
     return Refused(ConfigRefusal.INVALID, message, field)
 
 
-def _versioned(body: C, version: int) -> C:
+def versioned(body: C, version: int) -> C:
     """Trap: model_copy checks nothing, which is right for a number that is at least 1 by construction."""
-    return body if isinstance(body, VenueSymbol) else body.model_copy(update={"version": version})
+    return body.model_copy(update={"version": version}) if "version" in type(body).model_fields else body
 
 
 def _version_of(value: bytes) -> int:

@@ -6,44 +6,21 @@ from libs.runtime.bus import Bus
 from libs.runtime.mirror import KvMirror, Misplaced
 from libs.schemas.account import Account, AccountState
 from libs.schemas.experiment import Experiment
+from libs.schemas.kinds import ConfigValue, kind_at
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, experiment_key, strategy_key, venue_key
+from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
-
-ConfigValue = Account | TradingStrategy | VenueSymbol | ModelsConfig | Experiment
-_KINDS: dict[str, type[ConfigValue]] = {
-    "account": Account,
-    "strategy": TradingStrategy,
-    "venue": VenueSymbol,
-    "experiment": Experiment,
-    MODELS_KEY: ModelsConfig,
-}
 
 
 def _config(key: str, data: bytes) -> ConfigValue | None:
-    kind = _KINDS.get(key.partition(".")[0])
+    kind = kind_at(key)
     if kind is None:
         return None
-    value = kind.model_validate_json(data)
-    if key not in keys_of(value):
-        raise Misplaced(f"it names itself {keys_of(value)[0]}: write it under that key, or correct its id")
+    value: ConfigValue = kind.model.model_validate_json(data)
+    if key not in kind.keys(value):
+        raise Misplaced(f"it names itself {kind.key(value)}: write it under that key, or correct its id")
     return value
-
-
-def keys_of(value: ConfigValue) -> tuple[str, ...]:
-    """The keys under which a value may stand."""
-    match value:
-        case Account():
-            return (account_key(value.account_id),)
-        case TradingStrategy():
-            return strategy_key(value.strategy_id), strategy_key(value.strategy_id, value.version)
-        case VenueSymbol():
-            return (venue_key(value.venue, value.symbol),)
-        case ModelsConfig():
-            return (MODELS_KEY,)
-        case Experiment():
-            return (experiment_key(value.name),)
 
 
 class ConfigMirror:
@@ -83,15 +60,15 @@ class ConfigMirror:
         return value if isinstance(value, ModelsConfig) else None
 
     def account(self, account_id: str) -> Account | None:
-        value = self._mirror.get(f"account.{account_id}")
+        value = self._mirror.get(account_key(account_id))
         return value if isinstance(value, Account) else None
 
     def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None:
-        value = self._mirror.get(f"strategy.{strategy_id}" + ("" if version is None else f".{version}"))
+        value = self._mirror.get(strategy_key(strategy_id, version))
         return value if isinstance(value, TradingStrategy) else None
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
-        value = self._mirror.get(f"venue.{venue}.{symbol}")
+        value = self._mirror.get(venue_key(venue, symbol))
         return value if isinstance(value, VenueSymbol) else None
 
 

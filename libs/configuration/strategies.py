@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from libs.configuration.configuration import (
     By,
-    C,
     ConfigEntry,
     ConfigRefusal,
     Configuration,
@@ -24,6 +23,7 @@ from libs.configuration.templates import TemplateFailed
 from libs.runtime.errors import Conflict
 from libs.schemas.account import Account, AccountState
 from libs.schemas.context import TradingContext
+from libs.schemas.kinds import C
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
@@ -109,6 +109,10 @@ class Strategies(Preview):
         key = strategy_key(strategy_id)
         made = await self._configuration.change(TradingStrategy, key, change, by, version=version)
         return await self._copied(made, by)
+
+    async def replace(self, strategy: TradingStrategy, by: By) -> ConfigEntry[TradingStrategy] | Refused:
+        """A new version that is this one in every field."""
+        return await self.change(strategy.strategy_id, strategy.model_dump(), by)
 
     async def delete(self, strategy_id: str, by: By, *, version: int | None = None) -> Refused | None:
         """Its versions stay readable. Looks for accounts again afterwards, as `Accounts.change` looks for the strategy:

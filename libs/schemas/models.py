@@ -16,3 +16,4 @@ class ModelsConfig(Message):
     switched_at: Utc
     by: Name
     why: ShortText
+    version: int = Field(default=1, ge=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,13 +10,18 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from cli.ask import models
 from cli.commands.root import app
 from cli.connection import connected
 from cli.errors import CliError
 from cli.project import CONFIG
 from cli.run.seed import read_all, seed
+from libs.configuration.configuration import KvConfigStore
 from libs.runtime.bus import Bus
 from libs.runtime.provision import provision_nats
+from libs.schemas.account import Account
+from libs.schemas.models import MODELS_KEY
+from tests.fakes.typos import typos
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +101,10 @@ REFUSALS = {
     "a strategy in use": (["strategy", "delete", "scalping", "--why", "x"], "is the strategy of scalping"),
     "no reason": (["account", "pause", "scalping", "--why", " "], "a change needs a reason"),
     "a field without a value": (["account", "set", "scalping", "leverage", "--why", "x"], "'leverage' sets nothing"),
-    "a field that is not there": (["account", "set", "scalping", "lever=3", "--why", "x"], "there is no field lever"),
+    "a field that is not there": (
+        ["account", "set", "scalping", "lever=3", "--why", "x"],
+        "lever: there is no such field; did you mean leverage?",
+    ),
     "an old version": (
         ["account", "set", "scalping", "leverage=3", "--why", "x", "--at", "9"],
         "is at version 1, not 9",
@@ -111,3 +120,32 @@ async def test_refusals_say_what_is_wrong_in_one_line(bus: Bus, tmp_path: Path) 
             await said(tmp_path, *words)
         assert expected in raised.value.message, case
         assert raised.value.hint, case
+
+
+async def test_a_typing_mistake_in_a_field_of_an_account_is_told_with_what_was_meant(bus: Bus, tmp_path: Path) -> None:
+    for typo in [typo for typo in typos(Account) if typo.nested]:
+        with pytest.raises(CliError) as raised:
+            await said(tmp_path, "account", "set", "scalping", f"{typo.path}=1", "--why", "x")
+        assert raised.value.message == typo.said
+    for field, expected in {
+        "budgts.usd_per_day": "budgts: there is no such field; did you mean budgets?",
+        "leverage.most": "leverage: Decimal input should be an integer, float, string or Decimal object",
+    }.items():
+        with pytest.raises(CliError, match=re.escape(expected)):
+            await said(tmp_path, "account", "set", "scalping", f"{field}=1", "--why", "x")
+
+
+async def test_who_switches_models_after_somebody_else_is_told(bus: Bus, nats_url: str) -> None:
+    first, second = await models.looked(nats_url), await models.looked(nats_url)
+    chain = models.chain_of(first, ["builtin/trend"])
+    await models.switch(nats_url, first, chain, {"by": "anna", "why": "calm"})
+    with pytest.raises(CliError, match=r"anna switched to builtin/trend \(calm\) at this moment"):
+        await models.switch(nats_url, second, chain, {"by": "bert", "why": "brave"})
+    history = await KvConfigStore(bus).history(MODELS_KEY)
+    assert [(write.by.who, json.loads(write.value or b"")["version"]) for write in history] == [("anna", 1)]
+    assert (await models.unswitch(nats_url, {"by": "bert", "why": "back"})).by == "chain of models.yaml"
+    assert (await models.looked(nats_url)).seen.switched is None
+    again = await models.looked(nats_url)
+    await models.switch(nats_url, again, chain, {"by": "bert", "why": "brave"})
+    switched = await models.switched(nats_url)
+    assert switched is not None and (switched.by, switched.version) == ("bert", 2)

@@ -1,6 +1,7 @@
 """Configuration on a real server: history, races, and an event for every write whatever dies."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,17 +20,20 @@ from libs.configuration.configuration import (
     Refused,
 )
 from libs.configuration.mirror import ConfigMirror
+from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Conflict
 from libs.runtime.provision import provision_nats
 from libs.schemas.account import AuditEvent
+from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.subjects import AUDIT, account_key, venue_key
 from services.ledger.app import create_app
 from services.ledger.settings import Settings
 from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
+from tests.fakes.typos import EXAMPLES
 from tests.fakes.validator_values import account, strategy
 from tests.integration.runtime.conftest import until
 from tests.integration.runtime.process import Process
@@ -196,6 +200,60 @@ async def test_a_strategy_assigned_and_deleted_at_once_is_there_for_its_account(
             assert isinstance(deleted, Refused)
             assert deleted.why in (ConfigRefusal.IN_USE, ConfigRefusal.CONTESTED)
         await accounts.assign("acc1", "trend", BY)
+
+
+class AtOnce(KvConfigStore):
+    """The real store for two writers: each waits for the other before its first write, having read before."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self._both, self._waited = asyncio.Barrier(2), 0
+
+    async def put(self, key: str, value: bytes | None, by: By, last: int) -> int:
+        if self._waited < 2:
+            self._waited += 1
+            await self._both.wait()
+        return await super().put(key, value, by, last)
+
+
+async def test_of_two_switches_of_a_strategy_at_once_one_wins_and_the_other_is_told(bus: Bus) -> None:
+    strategies, before = await desk(KvConfigStore(bus))
+    for name in ("calm", "brave"):
+        assert isinstance(await strategies.add(strategy(strategy_id=name), BY), ConfigEntry)
+    accounts = Accounts(Configuration(AtOnce(bus)), strategies)
+    answers = await asyncio.gather(accounts.assign("acc1", "calm", BY), accounts.assign("acc1", "brave", BY))
+    (won,) = [answer for answer in answers if isinstance(answer, ConfigEntry)]
+    (told,) = [answer for answer in answers if isinstance(answer, Refused)]
+    assert told.why is ConfigRefusal.CONTESTED
+    assert f"acc1 was given the strategy {won.body.strategy_id} at this moment" in told.message
+    now = await before.get("acc1")
+    assert isinstance(now, ConfigEntry) and now.body == won.body
+
+
+async def test_of_two_switches_of_the_models_at_once_one_wins_and_the_other_is_told(bus: Bus) -> None:
+    models, wanted = ModelSwitch(Configuration(AtOnce(bus))), ModelsConfig.model_validate(EXAMPLES[ModelsConfig])
+    seen = await models.look()
+    chains = [("a/one",), ("b/two",)]
+    answers = await asyncio.gather(
+        *(models.switch(wanted.model_copy(update={"chain": chain}), seen, BY) for chain in chains)
+    )
+    (won,) = [answer for answer in answers if isinstance(answer, ConfigEntry)]
+    (told,) = [answer for answer in answers if isinstance(answer, Refused)]
+    assert told.why is ConfigRefusal.CONTESTED
+    assert f"anna switched to {won.body.chain[0]}" in told.message
+    assert (await models.look()).switched == won.body
+
+
+async def test_a_mirror_reads_what_a_newer_worker_wrote(bus: Bus) -> None:
+    body = account().model_dump(mode="json") | {"later": 1}
+    body["budgets"] |= {"usd_per_week": 3}
+    await bus.kv_put("config", account_key("acc1"), json.dumps(body).encode())
+    await bus.kv_put("config", MODELS_KEY, json.dumps(EXAMPLES[ModelsConfig] | {"version": 4, "later": 1}).encode())
+    mirror = ConfigMirror(bus)
+    await mirror.start()
+    assert mirror.account("acc1") == account()
+    assert mirror.models is not None and (mirror.models.chain, mirror.models.version) == (("builtin/trend",), 4)
+    await mirror.stop()
 
 
 async def all_told(bus: Bus) -> bool:

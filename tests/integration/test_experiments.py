@@ -93,7 +93,7 @@ async def test_an_experiment_is_started_seen_by_all_and_stopped_with_its_author_
         ({"arms": [{"name": "a", "model": "no/such"}, {"name": "b"}]}, "the catalogue has no model"),
         ({"arms": [{"name": "a"}]}, "needs two arms"),
         ({"share": 0}, "share"),
-        ({"weight": 1}, "there is no field weight"),
+        ({"weight": 1}, "weight: there is no such field; fields: "),
         ({"template": "{{ nonsense }}"}, "arm b with strategy"),
         ({"arms": [{"name": "a"}, {"name": "b", "prompt_file": "gone.j2"}]}, "cannot be read"),
         ({"arms": "none"}, "is no experiment"),

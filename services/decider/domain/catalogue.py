@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.schemas.base import Name
 from libs.schemas.decision import TokenUsage
+from libs.schemas.strict import strictly
 from services.decider.domain.gate import WorstCase
 
 Provider = Literal["builtin", "openrouter", "openai-compatible"]
@@ -74,7 +75,9 @@ class CatalogueEntry(_Part):
         return "json_object" if "json_object" in self.capabilities else "prompt"
 
 
-class _File(_Part):
+class CatalogueFile(_Part):
+    """config/models.yaml as it is written."""
+
     chain: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)] | None = None
     models: Annotated[tuple[CatalogueEntry, ...], Field(min_length=1)]
 
@@ -125,7 +128,7 @@ class Catalogue:
 def parse(data: Any) -> Catalogue:
     """Read the parsed file. Raises CatalogueError that names each wrong field."""
     try:
-        file = _File.model_validate(data)
+        file = strictly(CatalogueFile, data)
     except ValidationError as error:
         raise CatalogueError("models.yaml: " + "; ".join(_line(e, data) for e in error.errors())) from error
     models = file.models

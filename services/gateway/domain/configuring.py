@@ -5,11 +5,12 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.schemas.account import Account
 from libs.schemas.base import AccountId, StrategyId
 from libs.schemas.strategy import TradingStrategy
+from libs.schemas.strict import refuse, unknown_names
 from services.gateway.domain.problems import Refusal, RequestRefused, invalid
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -27,6 +28,12 @@ class Body(BaseModel):
     """Unknown fields are refused: they are typing mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        refuse(cls, unknown_names(cls, value))
+        return value
 
 
 class StrategyBody(Body):

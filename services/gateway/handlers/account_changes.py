@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
-from pydantic import ValidationError
 
-from libs.configuration.configuration import refused, updated
+from libs.configuration.configuration import given
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.account import Account
 from services.gateway.application.access import seen_account
@@ -24,7 +23,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
     @router.post("", status_code=201)
     async def add(body: AccountBody, key: Annotated[ApiKey, may_trade], response: Response) -> ChangedAccount:
         """Make an account. A key for certain accounts may make those that it names."""
-        made = _account(body.account)
+        made = granted(given(Account, body.account))
         if not key.sees(made.account_id):
             raise invalid("body.account.account_id", "this key is not for an account of that name")
         stored = granted(await deps.desk.accounts.add(made, by(key, body.reason)))
@@ -49,12 +48,3 @@ def routes(deps: Deps, base: str) -> APIRouter:
         return ChangedAccount(account=stored.body, warnings=stored.warnings)
 
     return router
-
-
-def _account(fields: dict[str, object]) -> Account:
-    """Unknown fields are refused: they are typing mistakes."""
-    try:
-        made = Account.model_validate(fields)
-    except ValidationError as error:
-        return granted(refused(error))
-    return granted(updated(made, fields))

@@ -3,10 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import ValidationError
 
-from libs.configuration.configuration import Refused, updated
-from libs.configuration.configuration import refused as refused_fields
+from libs.configuration.configuration import Refused, given
 from libs.configuration.strategies import assignments
 from libs.configuration.templates import TemplateFailed
 from libs.records.keys import ApiKey, Scope
@@ -67,7 +65,7 @@ def _lists(router: APIRouter, deps: Deps) -> None:
     @router.post("/validate")
     async def validate(body: dict[str, object], key: Annotated[ApiKey, may_read]) -> Checked:
         """What is wrong with a strategy, its template included. Nothing is stored."""
-        parsed = _strategy(body)
+        parsed = given(TradingStrategy, body)
         found = (parsed,) if isinstance(parsed, Refused) else deps.desk.strategies.check(parsed)
         errors: list[dict[str, str | None]] = [{"field": one.field, "message": one.message} for one in found]
         return Checked(valid=not errors, errors=errors)
@@ -93,7 +91,7 @@ def _lists(router: APIRouter, deps: Deps) -> None:
         """The template as a model would read it: in the account's newest context, else in a made-up one."""
         account = None if body.account_id is None else seen_account(deps, key, body.account_id)
         if body.strategy is not None:
-            wanted = granted(_strategy(body.strategy))
+            wanted = granted(given(TradingStrategy, body.strategy))
         else:
             wanted = found_strategy(strategy_id, await deps.desk.strategies.get(strategy_id)).body
         context = await deps.market.context(account.account_id) if account else None
@@ -118,7 +116,7 @@ def _changes(router: APIRouter, deps: Deps) -> None:
     @router.post("/custom", status_code=201)
     async def custom(body: StrategyBody, key: Annotated[ApiKey, may_trade], response: Response) -> TradingStrategy:
         """Store a new strategy. It is checked and its template tried before."""
-        wanted = granted(_strategy(body.strategy))
+        wanted = granted(given(TradingStrategy, body.strategy))
         stored = granted(await deps.desk.strategies.add(wanted, by(key, body.reason)))
         tagged(response, stored)
         response.headers["Location"] = f"{router.prefix}/{stored.body.strategy_id}"
@@ -189,12 +187,3 @@ def _of_accounts(router: APIRouter, deps: Deps) -> None:
 
 def _shown(one: TradingStrategy) -> dict[str, object]:
     return one.model_dump(include=set(StrategySummary.model_fields) - {"accounts"})
-
-
-def _strategy(fields: dict[str, object]) -> TradingStrategy | Refused:
-    """Unknown fields are refused: they are typing mistakes."""
-    try:
-        made = TradingStrategy.model_validate(fields)
-    except ValidationError as error:
-        return refused_fields(error)
-    return updated(made, fields)

@@ -4,9 +4,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.base import Message
+from libs.schemas.kinds import event_at, kind_at
 
 TEXT_CHARS = 60_000
 
@@ -27,24 +27,22 @@ def event_of(
     write: ConfigWrite, before: str | None, revision: int, who: str, why: str, at: datetime
 ) -> tuple[str, AuditEvent] | None:
     """The subject and the event of a write at `revision`; None for the copy of a version, which changes nothing."""
-    noun, _, name = write.key.partition(".")
-    if noun == "strategy" and "." in name:
+    kind, (about, subject) = kind_at(write.key), event_at(write.key)
+    if kind is not None and kind.is_copy(write.key):
         return None
     verb = "deleted" if write.value is None else "created" if before is None else "changed"
-    kind = noun if noun in ("account", "strategy") and subjects.is_key(name) else "config"
     old, new = _differing(before, write.value)
     event = AuditEvent(
         event_id=f"{write.key[:70]}@{revision}",
         who=who,
-        what=f"{kind}.{verb}",
+        what=f"{about}.{verb}",
         subject=write.key[:100],
         before=old,
         after=new,
         why=why,
         at=at,
     )
-    subject = {"account": subjects.account_changed, "strategy": subjects.strategy_changed}.get(kind)
-    return (subject(name) if subject else subjects.config_changed(write.key)), event
+    return subject, event
 
 
 def _differing(before: str | None, after: str | None) -> tuple[str | None, str | None]:

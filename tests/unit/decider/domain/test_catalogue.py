@@ -81,7 +81,10 @@ def test_a_full_name_goes_before_the_wildcard() -> None:
         ({"models": []}, "models: Tuple should have at least 1 item"),
         ({"models": [entry(provider="aws")]}, "models.0.provider (openrouter/a/b): Input should be 'builtin'"),
         ({"models": [entry(price={"input": -1, "output": 1})]}, "models.0.price.input (openrouter/a/b)"),
-        ({"models": [entry(capability=["seed"])]}, "models.0.capability (openrouter/a/b): Extra inputs"),
+        (
+            {"models": [entry(capability=["seed"])]},
+            "models.0.capability (openrouter/a/b): there is no such field; did you mean capabilities?",
+        ),
         ({"models": [entry(timeout_s=0)]}, "models.0.timeout_s (openrouter/a/b)"),
         ({"models": ["gpt"]}, "models.0: Input should be"),
         ({"models": [entry(), entry()]}, "openrouter/a/b is listed twice"),
