@@ -11,14 +11,15 @@ export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test check bench fmt lock clean
+.PHONY: help setup demo test test-long check bench fmt lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help:
 	@printf '%s\n' 'make demo   paper trading on a replayed market, with servers of its own' \
 	  'make test   all tests (ARGS="tests/unit -k risk")' 'make check  format, lint, types, layers, documents' \
-	  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
+	  'make test-long  all tests in their long forms' \
+  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
 	  'make lock   pins anew from pyproject.toml' 'make clean  caches and build output'
 
 setup: $(VENV)/.dev
@@ -28,6 +29,10 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Whole fourteen days, hundreds of kills, thousands of examples: about an hour. PERPETUA_EXAMPLES=n: of each property n.
+test-long: export PERPETUA_LONG := 1
+test-long: test
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python -m bench $(ARGS)

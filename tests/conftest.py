@@ -12,9 +12,10 @@ from pymongo import MongoClient
 from redis import Redis
 
 from cli.embedded import Servers
-from tests import guard
+from tests import forms, guard
 from tests.servers import Urls, empty_jetstream, private_servers, session_urls
 
+PIPELINES = ("tests/chaos/", "tests/e2e/")
 _database_numbers = itertools.count(1)
 
 
@@ -74,9 +75,21 @@ def no_outside_connections() -> Iterator[None]:
     assert not guard.refused, f"tried to connect to {', '.join(guard.refused)}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long forms are left out, unless the whole run is long; whole pipelines come first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINES))
+    if not forms.LONG:
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With pytest-xdist a file stays in one process, and one whole pipeline runs at a time: it fills two cores.
+    """With pytest-xdist a file stays in one process, and so do all of chaos and all of e2e, which run first.
+
+    Two whole pipelines at most run side by side: they wait for most of the time. What is short comes last, so that
+    the processes end together.
 
     Trap: `--dist loadgroup` does nothing, without a word, with pytest 9.2 and pytest-xdist 3.8: it marks the group in
     `_nodeid`, which pytest does not read any more, and a file's tests are spread over the processes one by one.
@@ -86,13 +99,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "pipeline" if file.startswith(("tests/chaos/", "tests/e2e/")) else file
+            return next((folder for folder in PIPELINES if file.startswith(folder)), file)
 
     return ByFile(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     guard.guard_connections()
+    forms.use_profile()
     signal.signal(signal.SIGTERM, _interrupt)
 
 

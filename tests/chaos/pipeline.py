@@ -19,7 +19,7 @@ from cli.run.supervised import SupervisedWorker
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 
-WAIT_S = 60.0
+WAIT_S = 240.0  # finds what hangs; a slow machine is not it
 
 
 class Pipeline:
@@ -34,18 +34,19 @@ class Pipeline:
     def workers(self, name: str) -> list[SupervisedWorker]:
         return [worker for worker in self.run.supervisor.workers if worker.name == name]
 
-    async def kill_at(self, name: str, failpoint: str) -> None:
-        """Restart a worker so that it kills itself at `failpoint`; return when it has done so and is ready again."""
+    async def kill_at(self, name: str, *failpoints: str) -> None:
+        """Restart a worker so that it kills itself at the first failpoint, in its next life at the second one, and so on.
+
+        Returns when it is ready again after the last one.
+        """
         (worker, *_) = self.workers(name)
-        clean = worker.env
-        worker.env = lambda port: {**clean(port), "PERPETUA_FAILPOINT": failpoint}
+        clean, points = worker.env, iter(failpoints)
+        armed = {failpoint: {"PERPETUA_FAILPOINT": failpoint} for failpoint in failpoints}
+        worker.env = lambda port: {**clean(port), **armed.get(next(points, ""), {})}
         await self.kill(worker, ready=False)
-        died = worker.restarts
+        for failpoint in failpoints:
+            await _dies(worker, failpoint)
         worker.env = clean
-        await until(lambda: worker.restarts > died, f"{worker.instance} dies at {failpoint}")
-        assert worker.last_exit == -signal.SIGKILL, (
-            f"{worker.instance} ended with {worker.last_exit}, not at {failpoint}"
-        )
         await until(lambda: worker.state == "ready", f"{worker.instance} is ready again")
 
     async def kill(self, worker: SupervisedWorker, *, ready: bool = True) -> None:
@@ -85,6 +86,14 @@ class Pipeline:
             while still < 5:
                 still = still + 1 if not any((await lags(self.bus)).values()) else 0
                 await asyncio.sleep(0.2)
+
+
+async def _dies(worker: Worker, failpoint: str) -> None:
+    """Return when it is started again after its death at the failpoint."""
+    before = worker.restarts
+    await until(lambda: worker.restarts > before, f"{worker.instance} dies at {failpoint}")
+    assert worker.last_exit == -signal.SIGKILL, f"{worker.instance} ended with {worker.last_exit}, not at {failpoint}"
+    worker.backoff = Backoff()
 
 
 async def until(condition: Callable[[], bool], what: str, timeout: float = WAIT_S) -> None:

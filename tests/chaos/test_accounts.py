@@ -20,9 +20,9 @@ from services.feed.domain.synthetic import LISTINGS
 from tests import builders
 from tests.chaos.invariants import TERMINAL, Log, check_books, check_log, read_log
 from tests.chaos.pipeline import Pipeline, pipeline, until
+from tests.forms import sized
 
-LONG = os.environ.get("PERPETUA_CHAOS_LONG") == "1"
-ACCOUNTS, SECONDS, EVERY_S = (200, 120.0, 5.0) if LONG else (60, 22.0, 5.0)
+ACCOUNTS, SECONDS, EVERY_S = sized((60, 22.0, 5.0), (200, 120.0, 5.0))
 SYMBOLS = tuple(listing.symbol for listing in LISTINGS)  # ten
 
 
@@ -84,7 +84,7 @@ def report(log: Log, kills: int, seconds: float, cpu: float) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400 if LONG else 150)
+@pytest.mark.timeout(sized(300, 600))
 async def test_context_workers_are_killed_and_every_trigger_of_every_account_ends_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 Eight accounts trade at once, each of its own symbol, so that a kill meets each in another state. An account that was
 disturbed must have the same orders, fills, trades and money as one that was not.
-PERPETUA_CHAOS_RUNS=500 runs the long form; what it found is in docs/decisions/0025.
+PERPETUA_CHAOS_SEED takes another order of kills; what the long form found is in docs/decisions/0025.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from libs.schemas import subjects
 from tests.chaos.executions import MAY_BE, PRICE, SCRIPTS, STRATEGIES, SYMBOL, SYMBOLS, Events, Life, Outcome, Script
 from tests.chaos.forks import Executor, forking
 from tests.fakes import executor_values as values
+from tests.forms import sized
 from tests.integration.executing import World
 
-RUNS = int(os.environ.get("PERPETUA_CHAOS_RUNS", "20"))
+RUNS = sized(20, 200)
 SEED = int(os.environ.get("PERPETUA_CHAOS_SEED", "1"))
 REST_S = 0.2
 MOST_S = 15.0  # then all that is in hand is finished: a message is delivered again every 3 s, and eight times at most

@@ -1,6 +1,5 @@
 """In lockstep the same market gives the same decisions."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ def _of(message: dict[str, Any]) -> Decided:
     return message["account_id"], message["decision_id"], verdicts, prices
 
 
-@pytest.mark.skipif(os.environ.get("PERPETUA_CHAOS_LONG") != "1", reason="a minute; PERPETUA_CHAOS_LONG=1 runs it")
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_two_runs_of_one_market_give_the_same_decisions(tmp_path: Path) -> None:

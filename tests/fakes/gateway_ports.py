@@ -35,11 +35,11 @@ from services.gateway.domain.records import (
     OrderRecord,
     Window,
 )
-from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Claim, ConfigurationAccess, Deps
 from tests import builders
 from tests.fakes.config_store import FakeConfigStore
+from tests.fakes.gateway_app import fake_http_app
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
 
@@ -303,7 +303,7 @@ class Gateway:
             new_id=lambda: f"random-{next(self._ids)}",
             hosts=self.hosts,
         )
-        self.app = http_app(deps, GatewayMetrics(self.registry))
+        self.app = fake_http_app(deps, GatewayMetrics(self.registry))
 
     async def call(self, method: str, path: str, *, key: str | None = "admin", **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKENS.get(key, key)}"} if key else {}

@@ -1,6 +1,6 @@
 """Many workers, one budget and one breaker, through the decider itself: LiteLLM, HTTP and Redis are real.
 
-PERPETUA_LONG=1 takes the full numbers, also with worker processes on a bus.
+The long form takes the full numbers, also with worker processes on a bus.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ from tests.fakes.decider_contexts import context
 from tests.fakes.decider_gate import ScriptedGate
 from tests.fakes.decider_spending import gate
 from tests.fakes.model_server import Answer, Drop, ModelServer, model_server
+from tests.forms import sized
 from tests.integration.deciding import GPT, KEY, asking, decision
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
-LONG = os.environ.get("PERPETUA_LONG") == "1"
-DECISIONS, AFFORDED = (1_000, 100) if LONG else (120, 12)
+DECISIONS, AFFORDED = sized((120, 12), (1_000, 100))
 QUICK = BreakerRules(open_ms=300, longest_ms=2_000, lease_ms=2_000)
 
 
@@ -127,7 +127,7 @@ async def test_a_hundred_deliveries_of_one_context_pay_once(server: ModelServer,
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not LONG, reason="PERPETUA_LONG=1: four processes of the decider")
+@pytest.mark.long
 async def test_four_worker_processes_pay_for_exactly_a_hundred_of_a_thousand_contexts(
     server: ModelServer, nats_url: str, redis_url: str
 ) -> None:

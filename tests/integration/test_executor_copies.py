@@ -1,7 +1,6 @@
 """Copies of the executor: a stop, a kill, a take-over and a lost database lose and double nothing."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,10 @@ from libs.schemas import ids, subjects
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.changes import Turn, seal
 from services.executor.ports import Fenced
+from tests.forms import sized
 from tests.integration.executing import ACCOUNT, ENTRY, World, delivered, has_events, now_validated, opened, until
 
 pytestmark = pytest.mark.integration
-SHORT = int(os.environ.get("PERPETUA_CHAOS_RUNS", "0")) < 100
 STEPS = [f"executor.{step}" for step in ("before_store", "before_write", "after_write", "after_store", "after_submit")]
 OPENED = ["order.placed", "order.filled", "position.opened", "order.placed", "order.placed"]
 
@@ -43,7 +42,7 @@ async def test_a_graceful_stop_hands_the_account_to_the_next_copy(world: World) 
     assert (await world.events()).count("position.closed") == 1
 
 
-@pytest.mark.parametrize("step", ["executor.before_write", "executor.after_store"] if SHORT else STEPS)
+@pytest.mark.parametrize("step", sized(["executor.before_write", "executor.after_store"], STEPS))
 async def test_a_copy_that_slept_past_its_lease_has_no_effect_when_it_wakes(world: World, step: str) -> None:
     """It holds the account in its memory still, and goes on where it fell asleep: two copies own the account."""
     async with world.executor("executor-a"):

@@ -1,12 +1,11 @@
-"""R4 over real candles: every write of both demo accounts balances exactly. PERPETUA_LONG=1 plays all fourteen days."""
-
-import os
+"""R4 over real candles: every write of both demo accounts balances exactly. The long form plays all fourteen days."""
 
 import pytest
 
 from tests.fakes.executor_simulation import DATA, Simulation
+from tests.forms import sized
 
-DAYS = 14 if os.environ.get("PERPETUA_LONG") else 2
+DAYS = sized(2, 14)
 ACTIONS = {"entry.filled", "exit.filled", "stop.filled", "stop.placed", "target.placed", "stop.canceled"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from redis import Redis
 
@@ -20,9 +20,11 @@ from services.decider.domain.local_gate import Closed, LocalGate
 from services.decider.domain.questions import OpenReservation
 from services.decider.domain.replies import Outcome
 from tests.fakes.decider_spending import FREE, PAID, account
+from tests.forms import SPEED, examples
 from tests.servers import Urls
 
 pytestmark = pytest.mark.integration
+SHARED = [*SPEED, HealthCheck.function_scoped_fixture]
 BEGIN = 1_795_212_000_000_000  # 22:00 UTC: midnight comes in between
 RULES = GateRules(BreakerRules(failures=3, lease_ms=5_000, open_ms=10_000, longest_ms=30_000, proven_ms=20_000), 40)
 OUTCOMES = [Outcome.ANSWERED, Outcome.TIMEOUT, Outcome.UNAVAILABLE, Outcome.AUTH, Outcome.REFUSED]
@@ -67,7 +69,7 @@ def shared(servers: Urls) -> Iterator[Shared]:
     made.redis.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, 600, suppress_health_check=SHARED)
 @given(EVENTS)
 def test_breaker_and_bucket_in_redis_are_the_pure_ones(shared: Shared, events: list[tuple[Any, ...]]) -> None:
     shared.redis.flushdb()
@@ -102,7 +104,7 @@ def test_breaker_and_bucket_in_redis_are_the_pure_ones(shared: Shared, events: l
             assert shared.circuit(guard.id).failures == mine.failures
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, 400, suppress_health_check=SHARED)
 @given(
     st.lists(
         st.tuples(

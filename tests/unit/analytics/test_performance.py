@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.analytics.performance import Period, max_drawdown, performance
@@ -69,7 +69,6 @@ def test_an_account_that_lost_everything_has_no_ratios() -> None:
     assert (empty.return_pct, empty.sharpe) == (None, None)
 
 
-@settings(max_examples=60, deadline=None)
 @given(PROFITS)
 def test_the_figures_are_those_of_numpy(profits: list[Decimal]) -> None:
     rows = [trade(n, str(pnl)) for n, pnl in enumerate(profits)]

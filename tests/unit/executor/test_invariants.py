@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal as D
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schemas.market import FundingUpdate
@@ -18,6 +18,7 @@ from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, Quote
 from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, filters, instruction, market, quote, validated, working
+from tests.forms import examples
 
 PRICES = st.integers(30_000, 90_000).map(float)
 MODES = st.sampled_from(["isolated", "cross"])
@@ -88,7 +89,7 @@ class Run:
         return turn
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(75, 2_000)
 @given(STEPS, MODES)
 def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]], mode: str) -> None:
     run = Run(book(margin_mode=mode), quote(50_000))
@@ -110,7 +111,7 @@ def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]
     assert sum((t.pnl for t in run.book.closed_trades), D(0)) == run.book.performance.total_pnl
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(75, 2_000)
 @given(STEPS, MODES)
 def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(
     steps: list[tuple[str, float]], mode: str
@@ -131,7 +132,7 @@ def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(
             assert held.bare_since is None
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(75, 2_000)
 @given(STEPS, PRICES)
 def test_a_tick_inside_the_band_changes_nothing(steps: list[tuple[str, float]], price: float) -> None:
     run = Run(book(), quote(50_000))

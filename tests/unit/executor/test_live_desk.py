@@ -1,7 +1,6 @@
 """A live account's turns over a venue in memory: what is sent, in which order, and what the books know of it."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.runtime.errors import Poison, Unavailable
@@ -27,6 +26,7 @@ from tests import builders
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import FakePlans, Ports
 from tests.fakes.live_venue import FakeLive, FakeVenue
+from tests.forms import examples
 
 ACCOUNT = "live-1"
 PARTITION = ids.partition(ACCOUNT)
@@ -302,7 +302,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=int(os.environ.get("PERPETUA_LIVE_EXAMPLES", "40")), deadline=None)
+@examples(40, 1_000)
 @given(STEPS)
 async def test_whatever_happens_books_and_venue_agree_in_the_end_and_nothing_is_bare(steps: list[str]) -> None:
     async with world() as w:

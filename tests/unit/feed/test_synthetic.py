@@ -1,6 +1,7 @@
 """The made-up market."""
 
 from datetime import timedelta
+from functools import cache
 from itertools import groupby, islice, pairwise
 from math import log
 from random import Random
@@ -26,19 +27,25 @@ def market(seed: int = 7, symbols: tuple[str, ...] = SOME) -> SyntheticMarket:
     return SyntheticMarket(seed, symbols, start_day=DAYS + 1, history_days=DAYS)
 
 
+@cache
+def looked_at() -> SyntheticMarket:
+    """The market of seed 7, for tests that look at its history and no further."""
+    return market()
+
+
 def history(of: SyntheticMarket, symbol: str) -> list[MinuteBar]:
     return of.bars(symbol, of.begins, of.starts)
 
 
 def test_the_same_seed_makes_the_same_market() -> None:
-    one, two, other = market(7), market(7), market(8)
+    one, two, other = looked_at(), market(7), market(8)
     for symbol in one.symbols:
         assert history(one, symbol) == history(two, symbol) != history(other, symbol)
         assert one.funding(symbol, one.starts) == two.funding(symbol, two.starts) != other.funding(symbol, one.starts)
 
 
 def test_a_choice_of_symbols_does_not_change_their_prices() -> None:
-    whole, chosen = market(), market(symbols=("XRPUSDT", "LINKUSDT"))
+    whole, chosen = looked_at(), market(symbols=("XRPUSDT", "LINKUSDT"))
     for symbol in chosen.symbols:
         assert history(chosen, symbol) == history(whole, symbol)
 
@@ -51,7 +58,7 @@ def test_it_does_not_matter_in_which_steps_it_is_made() -> None:
 
 
 def test_bars_follow_each_other_and_make_valid_candles_of_every_minute() -> None:
-    made = market()
+    made = looked_at()
     for symbol in made.symbols:
         found = history(made, symbol)
         assert len(found) == DAYS * 1_440
@@ -90,7 +97,7 @@ def test_trends_go_their_way_ranges_stay_and_wild_hours_are_wild() -> None:
 
 
 def test_volatility_comes_in_clusters() -> None:
-    made = market()
+    made = looked_at()
     for symbol in made.symbols:
         moves = [abs(log(bar.close / bar.open)) for bar in history(made, symbol)]
         assert correlation(moves[:-1], moves[1:]) > 0.1
@@ -122,7 +129,7 @@ def test_funding_of_symbols_moves_together() -> None:
 
 
 def test_funding_is_every_eight_hours_and_bounded() -> None:
-    made = market()
+    made = looked_at()
     rates = [made.funding("BTCUSDT", made.begins + n * 8 * HOUR) for n in range(3 * DAYS)]
     assert all(rate is not None and rate.time == made.begins + n * 8 * HOUR for n, rate in enumerate(rates))
     assert all(rate is not None and abs(rate.rate) <= synthetic.MAX_RATE for rate in rates)
@@ -130,7 +137,7 @@ def test_funding_is_every_eight_hours_and_bounded() -> None:
 
 
 def test_it_is_labelled_as_made_up() -> None:
-    made = market()
+    made = looked_at()
     (tick, *_) = bar_ticks(history(made, "BTCUSDT")[0], made.source, None)
     assert tick.source == "synthetic"
     assert (tick.tick_id or "").startswith("synthetic:BTCUSDT:")

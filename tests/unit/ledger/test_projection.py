@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS, DECISIONS, EQUITY, ORDERS, REQUESTS
@@ -22,6 +22,7 @@ from services.ledger.domain.project import project
 from tests import builders
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, T0, Chain, later
 from tests.fakes.ledger_store import FakeStore
+from tests.forms import examples
 
 CHAIN = Chain()
 RECEIVED = later(100)
@@ -45,7 +46,7 @@ def decision_after(*events: Message) -> dict[str, Any]:
 WHOLE = [body for _, body in CHAIN.messages()] + [CHAIN.rejected()]
 
 
-@settings(max_examples=150)
+@examples(75, 1_000)
 @given(order=st.permutations(WHOLE), repeated=st.lists(st.sampled_from(WHOLE), max_size=8))
 def test_any_order_and_any_repetition_of_events_gives_the_same_documents(
     order: list[Message], repeated: list[Message]

@@ -1,11 +1,10 @@
 """What holds of any judgement: no limit is exceeded, no exit is in the way of anything, nothing is cut twice."""
 
-import os
 from dataclasses import replace
 from decimal import Decimal as D
 from itertools import pairwise
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from libs.perps.margin import liquidation_price
@@ -15,6 +14,7 @@ from libs.risk.case import Caps
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision, Facts, pair_key
 from tests.builders import decision
+from tests.forms import examples
 from tests.unit.risk.samples import LATER, NOW, increase, row
 from tests.unit.risk.scenes import TIERS, Scene, scenes
 
@@ -23,11 +23,7 @@ ZERO = D(0)
 ADDS = ("buy", "sell")
 EXITS = ("close_position", "adjust_orders")
 
-EXAMPLES = int(os.environ.get("PERPETUA_EXAMPLES", "25"))  # thousands find what a suite has no time for
-
-many = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+many = examples(25, 2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def adds(verdict: Verdict) -> bool:

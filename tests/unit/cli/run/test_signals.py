@@ -21,7 +21,7 @@ def test_a_signal_cancels_what_runs_and_its_cleanup_is_not_disturbed() -> None:
     async def work() -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         finally:
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.sleep(0)
@@ -35,8 +35,8 @@ def test_a_signal_cancels_what_runs_and_its_cleanup_is_not_disturbed() -> None:
 def test_work_may_take_a_signal_as_its_ordinary_end() -> None:
     async def work() -> str:
         try:
-            os.kill(os.getpid(), signal.SIGHUP)
-            await asyncio.sleep(30)
+            os.kill(os.getpid(), signal.SIGTERM)  # SIGHUP is ignored below nohup
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             assert task is not None

@@ -6,7 +6,6 @@ The world here does what the handlers do, step by step, so that a crash may come
 from collections import Counter
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -14,6 +13,7 @@ from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight
 from services.context.domain.inflight import PlaceFacts, RequestCourse, ask, decision_id, known, overdue, release
 from tests.fakes.context_values import at, request
+from tests.forms import examples
 
 DEADLINE = 120.0
 
@@ -193,5 +193,5 @@ class Place(RuleBasedStateMachine):
         assert missing == []
 
 
-Place.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+Place.TestCase.settings = examples(60, 1_000, stateful_step_count=40)
 TestPlace = Place.TestCase

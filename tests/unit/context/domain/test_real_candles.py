@@ -1,11 +1,10 @@
 """Fourteen days of real candles, as ticks in disorder and twice, give exactly those candles back.
 
-By default two symbols, and four days of them; all five and all days with PERPETUA_LONG_TESTS=1. The longer candles
+By default two symbols, and four days of them; all five and all days in the long form. The longer candles
 are compared with what pandas' `resample(…, closed="left", label="left")` means: first, max, min, last and sum of the
 minutes from each boundary since the epoch on.
 """
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -24,12 +23,12 @@ from services.context.domain.indicators import LAST, MOST, indicators
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.series import Bar
 from tests.fakes.context_values import data_dir, real_candles
+from tests.forms import sized
 
 Floats = NDArray[np.float64]
 DATA = data_dir()
-LONG = bool(os.environ.get("PERPETUA_LONG_TESTS"))
-SYMBOLS = ("BTCUSDT", "XRPUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")[: 5 if LONG else 2]
-DAYS = 14 if LONG else 4
+SYMBOLS = ("BTCUSDT", "XRPUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")[: sized(2, 5)]
+DAYS = sized(4, 14)
 LOOK_EVERY = 200  # minutes; fewer than any series keeps
 TIMEFRAMES: tuple[Timeframe, ...] = tuple(TIMEFRAME_SECONDS)  # type: ignore[arg-type]
 pytestmark = pytest.mark.skipif(DATA is None, reason="the real candles are not there: set PERPETUA_DATA_DIR")

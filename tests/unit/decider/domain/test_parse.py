@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.decider.domain.parse import Malformed, Parsed, parse
@@ -254,7 +254,6 @@ def test_no_text_makes_the_parser_fail(text: str) -> None:
     assert isinstance(parse(text + ' "decisions"', SYMBOLS), Parsed | Malformed)
 
 
-@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)

@@ -1,7 +1,7 @@
 """The policy as a table of ends, and as a state machine that never leaves its bounds."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -26,6 +26,7 @@ from services.decider.domain.policy import (
 )
 from services.decider.domain.reading import Reading
 from services.decider.domain.replies import Outcome
+from tests.forms import examples
 
 DECISION = Parsed(
     TradingDecision.model_validate(
@@ -271,4 +272,4 @@ class Decisions(RuleBasedStateMachine):
 
 
 TestDecisions = Decisions.TestCase
-TestDecisions.settings = settings(max_examples=50, stateful_step_count=25)
+TestDecisions.settings = examples(50, 1_000, stateful_step_count=25)
