@@ -9,6 +9,8 @@ GROUPS := live feed context decider validator executor ledger gateway cli embedd
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers often set it: each of the processes that the demo and the tests start would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help setup demo test test-long check bench fmt lock clean

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -14,6 +15,10 @@ from redis import Redis
 from cli.embedded import Servers
 from tests import forms, guard
 from tests.servers import Urls, empty_jetstream, private_servers, session_urls
+
+# Where it is set, each process that a test starts compiles all our sources anew, and pytest all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 PIPELINES = ("tests/chaos/", "tests/e2e/")
 _database_numbers = itertools.count(1)

@@ -23,7 +23,7 @@ VARIABLES = {
 }
 CONTAINERS = "PERPETUA_TEST_CONTAINERS"
 IMAGES = {"nats": "nats:2.12", "mongodb": "mongo:8.0", "redis": "redis:8"}
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)

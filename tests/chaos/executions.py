@@ -27,7 +27,7 @@ from tests import builders
 from tests.fakes import executor_values as values
 from tests.integration.executing import World
 
-WAIT_S = 60.0
+WAIT_S = 240.0
 FRESH_S = 15.0
 PRICE = 50_000.0
 SYMBOLS = tuple(f"S{n}USDT" for n in range(1, 9))

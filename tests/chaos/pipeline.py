@@ -35,7 +35,7 @@ class Pipeline:
         return [worker for worker in self.run.supervisor.workers if worker.name == name]
 
     async def kill_at(self, name: str, *failpoints: str) -> None:
-        """Restart a worker so that it kills itself at the first failpoint, in its next life at the second one, and so on.
+        """Restart a worker so that it kills itself at the first failpoint, in its next life at the second, and so on.
 
         Returns when it is ready again after the last one.
         """

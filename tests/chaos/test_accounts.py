@@ -84,7 +84,7 @@ def report(log: Log, kills: int, seconds: float, cpu: float) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(sized(300, 600))
+@pytest.mark.timeout(sized(600, 1_200))
 async def test_context_workers_are_killed_and_every_trigger_of_every_account_ends_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

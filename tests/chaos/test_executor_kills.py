@@ -147,7 +147,7 @@ async def killing(world: World, executor: Executor, seen: Seen) -> None:
 
 @pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(120 + 4 * RUNS)
+@pytest.mark.timeout(600 + 8 * RUNS)
 async def test_the_executor_is_killed_at_every_step_of_every_state(
     nats_url: str, mongo_url: str, mongo_db_name: str
 ) -> None:

@@ -25,7 +25,7 @@ LIVE = {"name": "halves", "mode": "live", "split": "cycle", "arms": [{"name": "a
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_shadow_arms_end_once_each_and_change_nothing_of_what_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

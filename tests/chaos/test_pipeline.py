@@ -30,7 +30,7 @@ async def verify(run: Pipeline) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_each_worker_is_killed_in_the_middle_of_a_message_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     async with pipeline(tmp_path / "state") as run:
         await run.progress(5)
@@ -40,7 +40,7 @@ async def test_each_worker_is_killed_in_the_middle_of_a_message_and_nothing_is_l
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_servers_are_killed_and_all_workers_go_on_by_themselves(tmp_path: Path) -> None:
     async with pipeline(tmp_path / "state") as run:
         await run.progress(5)
@@ -55,7 +55,7 @@ async def test_servers_are_killed_and_all_workers_go_on_by_themselves(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_two_copies_of_each_worker_give_each_decision_and_each_order_once(tmp_path: Path) -> None:
     replicas = "context=2,decider=2,validator=2,executor=2,ledger=2"
     async with pipeline(tmp_path / "state", replicas=replicas) as run:

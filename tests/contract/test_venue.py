@@ -214,7 +214,7 @@ class Listener:
         return [event for event in self.told if isinstance(event, FillReport)]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

@@ -18,8 +18,8 @@ from libs.runtime.reader import OrderedReader, Record, Start
 from tests.chaos.pipeline import Pipeline, pipeline
 from tests.e2e.wire import RawPublisher
 
-COMMAND_TIMEOUT_S = 60
-API_TIMEOUT_S = 40
+COMMAND_TIMEOUT_S = 120
+API_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tests.e2e.running import Running, running
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 DECISIONS = "/api/v1/decisions"
@@ -101,7 +101,7 @@ async def traded(run: Running, api: httpx.AsyncClient) -> Traded:
 
 async def record_of(api: httpx.AsyncClient, decision_id: str, *, orders: int = 0, fills: int = 0) -> Body:
     """The whole record; the ledger follows the log, a moment behind."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             answer = await api.get(f"{DECISIONS}/{decision_id}")
             assert answer.status_code == 200, answer.text

@@ -19,7 +19,7 @@ from tests.e2e.wire import RawPublisher
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 KIB = 1024
@@ -116,7 +116,7 @@ async def served(run: Running, publisher: RawPublisher, subject: str, symbol: st
         asset = json.loads(record.data)["market_data"]["assets"].get(symbol)
         return float(asset["current_price"]) if asset else None
 
-    async with run.following("CONTEXTS", "context.built.*") as contexts, asyncio.timeout(30):
+    async with run.following("CONTEXTS", "context.built.*") as contexts, asyncio.timeout(60):
         await until(lambda: any(current(one) for one in contexts), f"a context with {symbol}")
         price = current(contexts[-1]) or 0.0
         for n in itertools.count(1):

@@ -19,7 +19,7 @@ from tests.fakes.model_server import Answer, ModelServer, model_server
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 CLIENTS = 100

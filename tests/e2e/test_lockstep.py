@@ -30,7 +30,7 @@ def _of(message: dict[str, Any]) -> Decided:
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_two_runs_of_one_market_give_the_same_decisions(tmp_path: Path) -> None:
     one, other = [await decided(tmp_path / name) for name in ("one", "other")]
     common = min(len(one), len(other), DECISIONS)

@@ -100,7 +100,7 @@ class World:
             await worker.stop()
 
 
-async def until(check: Callable[[], Awaitable[bool]], *, seconds: float = 15) -> None:
+async def until(check: Callable[[], Awaitable[bool]], *, seconds: float = 90) -> None:
     """Wait for a condition; the clock only bounds a failure."""
     async with asyncio.timeout(seconds):
         while not await check():  # noqa: ASYNC110 - what is awaited is in another process

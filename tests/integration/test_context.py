@@ -154,7 +154,7 @@ async def running(job: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(check: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not await check():  # noqa: ASYNC110 - what is waited for is in the server
             await asyncio.sleep(0.05)

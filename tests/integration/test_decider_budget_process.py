@@ -35,7 +35,7 @@ async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
 
 
 async def message(js: JetStreamContext, stream: str, sequence: int) -> bytes:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return (await js.get_msg(stream, sequence)).data or b""

@@ -105,7 +105,7 @@ async def test_a_missing_key_is_told_without_a_request(server: ModelServer) -> N
 
 
 async def alerts(js: JetStreamContext, count: int) -> list[Alert]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await js.stream_info("AUDIT")).state.messages < count:  # noqa: ASYNC110 - a server's state
             await asyncio.sleep(0.02)
     found = [await js.get_msg("AUDIT", n + 1) for n in range((await js.stream_info("AUDIT")).state.messages)]
@@ -155,7 +155,7 @@ async def test_a_switch_is_tried_first_takes_effect_at_once_and_is_audited(
         assert await command.switched(nats_url) is None
         server.then(Answer('{"ready": true}'), Answer(decision(confidence=61)))
         await command.switch(nats_url, configured, command.chain_of(configured, [OWN, "builtin/trend"]), words)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while worker_chain(worker) != (OWN, "builtin/trend"):  # noqa: ASYNC110 - what the server tells
                 await asyncio.sleep(0.02)
         await publish(js, fresh("1"))

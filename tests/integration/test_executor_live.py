@@ -107,15 +107,15 @@ async def test_a_verdict_becomes_an_entry_with_its_stop_and_target_at_the_venue_
 async def test_kill_9_after_an_order_was_sent_leaves_one_order_with_its_stop(live: Live) -> None:
     world = live.world
     first = await world.process("first", PERPETUA_FAILPOINT="executor.live_sent", **live.env)
-    await until(lambda: opened(world), seconds=30)
+    await until(lambda: opened(world))
     await live.decide()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await first.wait()
     assert first.returncode == -signal.SIGKILL
     assert live.amount() == Decimal("0.05")
     assert live.resting() == [], "nothing protects the position while nobody is there"
     async with world.executor("second"):
-        await until(lambda: has_events(world, "position.opened"), seconds=30)
+        await until(lambda: has_events(world, "position.opened"))
         await until(lambda: protected(live))
         entries = [o for o in live.exchange.book.orders if o["type"] == "MARKET"]
         assert [o["origQty"] for o in entries] == ["0.05"]

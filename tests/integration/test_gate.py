@@ -269,7 +269,7 @@ async def test_counters_of_an_earlier_run_of_the_server_are_not_believed(own_ser
             for key, value in dump.items():
                 await redis.restore(key, 0, value or b"")
         log.records.append((now, proposal("a", 0.5)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while isinstance(await one.admit("d:1", account(), PAID, CENT), Denied):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert (await one.used(None))["usd_per_day"] == 510_000_000

@@ -67,7 +67,7 @@ class Running:
 
     async def stored(self) -> None:
         """Returns when the ledger has stored all that is in the log."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self._behind():  # noqa: ASYNC110 - the ledger's progress is only seen by looking
                 await asyncio.sleep(0.02)
 
@@ -240,7 +240,7 @@ async def test_accepted_requests_go_on_without_their_client(running: Running) ->
     response = await running.api.post(GENERATE, json={"account_id": "alpha"}, headers={"Prefer": "respond-async"})
     assert response.status_code == 202
     await running.stored()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await running.api.get(response.headers["location"])).json().get("status") != "accepted":
             await running.stored()
 
@@ -275,7 +275,7 @@ async def test_an_outage_is_named_and_over_when_it_is_over(own_servers: Servers,
 
 async def becomes(running: Running, status: int) -> int:
     """The status of a decision asked for again and again, until it is this one."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             response = await running.api.post(GENERATE, json={"account_id": "alpha", "timeout": 2})
             if response.status_code == status:

@@ -63,7 +63,7 @@ async def ledger(js: JetStreamContext, nats_url: str, mongo_url: str, mongo_db_n
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110 - other processes change what is looked at
             await asyncio.sleep(0.02)
 

@@ -103,7 +103,7 @@ class Both:
         heard = await self.js._nc.subscribe(subject)
         await self.js.publish(subjects.decision_proposed("acc1"), given.model_dump_json(exclude_none=True).encode())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     found = DecisionEvaluated.model_validate_json((await heard.next_msg(20)).data)
                     if found.decision_id == given.decision_id:

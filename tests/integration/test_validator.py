@@ -93,7 +93,7 @@ class Bench:
 
     async def worked_off(self, proposals: int) -> None:
         """Return when every proposal has been acknowledged."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while True:
                 info = await self.consumer()
                 floor = info.ack_floor.stream_seq if info.ack_floor else 0
@@ -176,7 +176,7 @@ async def test_a_state_that_is_written_while_a_proposal_waits_is_used(bench: Ben
     await worker.start()
     try:
         await bench.propose(proposal(facts=newer))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await bench.consumer()).num_ack_pending:  # noqa: ASYNC110 - the server tells nobody
                 await asyncio.sleep(0.02)
         await bench.put("state", "acc1", state(version=8))
@@ -211,7 +211,7 @@ def process(url: str, failpoint: str) -> Iterator[subprocess.Popen[bytes]]:
 async def test_a_copy_that_is_killed_before_it_emits_leaves_the_proposal_to_another(bench: Bench) -> None:
     with process(bench.url, "validator.before_emit") as victim:
         await bench.propose(proposal())
-        assert await asyncio.to_thread(victim.wait, 30) == -signal.SIGKILL
+        assert await asyncio.to_thread(victim.wait, 120) == -signal.SIGKILL
     assert await bench.terminals() == []
     await bench.tick("BTCUSDT", 100_000)
     async with validator(bench.url):

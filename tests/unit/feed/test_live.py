@@ -124,7 +124,7 @@ async def running(exchange: LiveExchange, until: Callable[[FakeDesk], bool]) -> 
     await lease.acquire()
     deps = Deps(lambda: live, desk, lease, clock, Meter(), 1)
     task = asyncio.create_task(follow(deps, live))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await desk.until(lambda: until(desk) or task.done())
     task.cancel()
     await asyncio.wait([task])

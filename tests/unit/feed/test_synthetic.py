@@ -38,8 +38,8 @@ def history(of: SyntheticMarket, symbol: str) -> list[MinuteBar]:
 
 
 def test_the_same_seed_makes_the_same_market() -> None:
-    one, two, other = looked_at(), market(7), market(8)
-    for symbol in one.symbols:
+    one, two, other = looked_at(), market(7, SOME[:2]), market(8, SOME[:2])
+    for symbol in two.symbols:
         assert history(one, symbol) == history(two, symbol) != history(other, symbol)
         assert one.funding(symbol, one.starts) == two.funding(symbol, two.starts) != other.funding(symbol, one.starts)
 
@@ -51,7 +51,7 @@ def test_a_choice_of_symbols_does_not_change_their_prices() -> None:
 
 
 def test_it_does_not_matter_in_which_steps_it_is_made() -> None:
-    whole, steps = market(), market()
+    whole, steps = market(symbols=("BTCUSDT",)), market(symbols=("BTCUSDT",))
     whole.prepare(whole.starts + 2 * HOUR)
     pieces = [steps.bars("BTCUSDT", steps.begins + n * HOUR, steps.begins + (n + 1) * HOUR) for n in range(24 * DAYS)]
     assert [bar for piece in pieces for bar in piece] == history(whole, "BTCUSDT")
@@ -144,7 +144,7 @@ def test_it_is_labelled_as_made_up() -> None:
 
 
 def test_it_never_ends_and_keeps_a_bounded_number_of_days() -> None:
-    made = SyntheticMarket(1, SOME, start_day=1, history_days=1)
+    made = SyntheticMarket(1, SOME[:1], start_day=1, history_days=1)
     far = made.starts + timedelta(days=6)
     made.prepare(far)
     assert made.ends is None

@@ -19,7 +19,7 @@ from tests.forms import examples
 
 MARKET = small_market(days=2, start_day=2)
 FRESH = resumed(MARKET, None, {}, {}, {})
-HOURS = 3
+HOURS = 2
 
 
 def hours(run: Iterable[Moment], until: datetime) -> list[Moment]:

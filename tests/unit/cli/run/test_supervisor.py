@@ -20,7 +20,7 @@ STUBBORN = (
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - a process's state has no event
             await asyncio.sleep(0.01)
 
