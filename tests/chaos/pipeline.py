@@ -88,7 +88,7 @@ class Pipeline:
                 await asyncio.sleep(0.2)
 
 
-async def _dies(worker: Worker, failpoint: str) -> None:
+async def _dies(worker: SupervisedWorker, failpoint: str) -> None:
     """Return when it is started again after its death at the failpoint."""
     before = worker.restarts
     await until(lambda: worker.restarts > before, f"{worker.instance} dies at {failpoint}")
