@@ -19,9 +19,9 @@ MAKEFLAGS += --no-print-directory
 
 help:
 	@printf '%s\n' 'make demo   paper trading on a replayed market, with servers of its own' \
-	  'make test   all tests (ARGS="tests/unit -k risk")' 'make check  format, lint, types, layers, documents' \
-	  'make test-long  all tests in their long forms' \
-  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
+	  'make test   all tests (ARGS="tests/unit -k risk"); make test-long: in their long forms' \
+	  'make check  format, lint, types, layers, documents' \
+	  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
 	  'make lock   pins anew from pyproject.toml' 'make clean  caches and build output'
 
 setup: $(VENV)/.dev
@@ -32,7 +32,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# Whole fourteen days, hundreds of kills, thousands of examples: about an hour. PERPETUA_EXAMPLES=n: of each property n.
+# All fourteen days, hundreds of kills, thousands of examples; PERPETUA_EXAMPLES=n takes n of each property.
 test-long: export PERPETUA_LONG := 1
 test-long: test
 
