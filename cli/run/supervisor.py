@@ -84,9 +84,11 @@ class Supervisor:
                     worker.start(now)
 
     async def until_ready(self, timeout: float = START_TIMEOUT_S) -> None:
-        """Return when all are ready. CliError when one keeps dying, or the time is over."""
-        deadline = time.monotonic() + timeout
+        """Return when all are ready. CliError when one keeps dying, or none has become ready for so many seconds."""
+        deadline, ready = time.monotonic() + timeout, 0
         while not self.ready:
+            if (count := sum(worker.was_ready for worker in self.workers)) > ready:  # slow, but not stuck
+                deadline, ready = time.monotonic() + timeout, count
             for worker in self.workers:
                 if worker.backoff.deaths >= HOPELESS_DEATHS and not worker.was_ready:
                     raise _does_not_start(worker)

@@ -1,5 +1,6 @@
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,23 @@ async def test_one_that_never_gets_ready_is_named_with_its_reason(tmp_path: Path
         await until(lambda: bool(supervisor.workers[0].unready_because))
         with pytest.raises(CliError, match=r"gateway-1 \(.*false"):
             await supervisor.until_ready(timeout=0.1)
+    finally:
+        await supervisor.stop()
+
+
+async def test_a_slow_start_goes_on_for_as_long_as_one_after_the_other_gets_ready(tmp_path: Path) -> None:
+    workers = [worker(tmp_path, name, SLEEPS) for name in ("context", "ledger")]
+    slow = {"context": 1.2, "ledger": 2.4}
+    began = time.monotonic()
+
+    async def in_turn(port: int, path: str) -> tuple[int, str] | None:
+        (name,) = (one.name for one in workers if one.port == port)
+        return (200 if time.monotonic() - began > slow[name] else 503), "{}"
+
+    supervisor = Supervisor(workers, probe=in_turn)
+    supervisor.start()
+    try:
+        await supervisor.until_ready(timeout=2.0)
     finally:
         await supervisor.stop()
 
