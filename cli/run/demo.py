@@ -16,7 +16,7 @@ from cli.errors import CliError
 from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
-from cli.run.session import RunSession, session
+from cli.run.session import RunSession, Told, session
 from cli.run.signals import Interrupts
 from cli.run.variables import check_environment
 from cli.runfile import running
@@ -79,6 +79,32 @@ def _check(plan: Plan, wishes: RunWishes, env: Mapping[str, str]) -> None:
     check_market(plan)
 
 
+class _Teller:
+    """A line per decision, and one with the counts after each ten seconds without any."""
+
+    def __init__(self, wishes: RunWishes) -> None:
+        self._wishes = wishes
+        self._quiet_s = QUIET_S if wishes.decisions else 60.0
+        self._spoke = time.monotonic()
+        self._telling = False
+
+    def decided(self, rows: list[DecisionRow]) -> None:
+        if self._telling and self._wishes.decisions and rows:
+            say(decision_line(rows))
+            self._spoke = time.monotonic()
+
+    async def tell(self, run: RunSession) -> None:
+        self._telling, self._spoke = True, time.monotonic()
+        seconds = self._wishes.seconds
+        while seconds is None or run.elapsed_s < seconds:
+            if time.monotonic() - self._spoke >= self._quiet_s:
+                c = run.board.counts
+                say(f"{run.elapsed_s:.0f} s: {c.ticks:,} ticks, {c.contexts:,} contexts, {c.decisions:,} decisions")
+                self._spoke = time.monotonic()
+            left = 0.5 if seconds is None else seconds - run.elapsed_s
+            await asyncio.sleep(max(0.0, min(0.5, left)))
+
+
 async def _run(
     plan: Plan,
     wishes: RunWishes,
@@ -87,11 +113,12 @@ async def _run(
     phases: Phases,
     env: Mapping[str, str],
 ) -> None:
-    told = _quiet if wishes.view else say
-    async with session(plan, servers, infos, env=env, phases=phases, say=told, command=wishes.command) as run:
+    teller = _Teller(wishes)
+    told = Told(wishes.command, _quiet if wishes.view else say, teller.decided)
+    async with session(plan, servers, infos, env=env, phases=phases, told=told) as run:
         say(_ready_line(plan, run, phases))
         try:
-            await _until_end(run, wishes)
+            await _until_end(run, wishes, teller)
         except asyncio.CancelledError:  # a signal is how a run without an end of its own ends
             if (task := asyncio.current_task()) is not None:
                 task.uncancel()
@@ -108,11 +135,11 @@ def _ready_line(plan: Plan, run: RunSession, phases: Phases) -> str:
     return f"{READY} {phases.total:.1f} s; {where}; API {run.board.gateway_url}, key in {run.board.api_key_file}"
 
 
-async def _until_end(run: RunSession, wishes: RunWishes) -> None:
+async def _until_end(run: RunSession, wishes: RunWishes, teller: _Teller) -> None:
     if wishes.view:
         await _draw(run, wishes.seconds)
     else:
-        await _tell(run, wishes)
+        await teller.tell(run)
 
 
 async def _draw(run: RunSession, seconds: float | None) -> None:
@@ -129,27 +156,6 @@ async def _draw(run: RunSession, seconds: float | None) -> None:
             live.update(render(run.board, width=console.width, height=console.height), refresh=True)
             left = DRAW_EVERY_S if seconds is None else min(DRAW_EVERY_S, seconds - run.elapsed_s)
             await asyncio.sleep(max(0.0, left))
-
-
-async def _tell(run: RunSession, wishes: RunWishes) -> None:
-    """A line per decision, and one with the counts after each ten seconds without any."""
-    spoke = time.monotonic()
-
-    def decided(rows: list[DecisionRow]) -> None:
-        nonlocal spoke
-        if wishes.decisions and rows:
-            say(decision_line(rows))
-            spoke = time.monotonic()
-
-    run.on_decision = decided
-    quiet_s = QUIET_S if wishes.decisions else 60.0
-    while wishes.seconds is None or run.elapsed_s < wishes.seconds:
-        if time.monotonic() - spoke >= quiet_s:
-            c = run.board.counts
-            say(f"{run.elapsed_s:.0f} s: {c.ticks:,} ticks, {c.contexts:,} contexts, {c.decisions:,} decisions")
-            spoke = time.monotonic()
-        left = 0.5 if wishes.seconds is None else wishes.seconds - run.elapsed_s
-        await asyncio.sleep(max(0.0, min(0.5, left)))
 
 
 def _report(summary: Summary, elapsed: float, wishes: RunWishes) -> None:

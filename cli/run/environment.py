@@ -16,6 +16,7 @@ _OUTGOING = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
 )
+_OF_EXECUTOR = ("EXECUTOR_ALLOW_LIVE", "EXECUTOR_ADOPT")
 _MODELS = ("OPENROUTER_", "LLM_", "LITELLM_")
 _SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
 _DATABASES: Mapping[Database, str] = {"mongodb": "MONGODB_URL", "redis": "REDIS_URL"}
@@ -72,7 +73,7 @@ def _feed_env(plan: Plan, base: Mapping[str, str]) -> dict[str, str]:
 def _is_for(name: str, key: str) -> bool:
     if key in _SYSTEM or key in _SHARED or key.startswith(_SYSTEM_PREFIXES):
         return True
-    if key.startswith(CREDENTIAL_PREFIX) or key == "EXECUTOR_ALLOW_LIVE":
+    if key.startswith(CREDENTIAL_PREFIX) or key in _OF_EXECUTOR:
         return name == "executor"
     if key.startswith(PREFIX):
         return not key.startswith(TEST_PREFIX) and not any(word in key for word in _SECRETS)

@@ -50,37 +50,47 @@ def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
     return int(last) if last.isdigit() and is_free(int(last)) else pick(1)[0]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Told:
+    """Who runs, and who is told: a line for each thing that happened, the rows of each decision."""
+
+    command: str
+    say: Say
+    decided: Callable[[list[DecisionRow]], None] = lambda rows: None
+
+
 class RunSession:
     """A run under way. `board` is kept up to date from `start` on."""
 
     def __init__(
-        self, plan: Plan, bus: Bus, servers: Servers, infos: Mapping[str, ServerInfo], say: Say, command: str
+        self,
+        plan: Plan,
+        bus: Bus,
+        servers: Servers,
+        infos: Mapping[str, ServerInfo],
+        env: Mapping[str, str],
+        told: Told,
     ) -> None:
         self._plan = plan
         self._infos = infos
-        self._run = RunFile.of_this_process(command)
+        self._run = RunFile.of_this_process(told.command)
         self._saved: RunFile | None = None
         self.board = Screen(plan.market, "", shown(plan.state.api_key), plan.speed)
         self.board.servers = [
             ServerRow(one.name, one.version, without_credentials(one.url), one.source) for one in infos.values()
         ]
-        self.keeper = Keeper(servers, say)
-        self.supervisor = Supervisor([], said=say)
-        self.observer = Observer(bus, self.board, plan.symbols, on_decision=self._decided)
-        self.on_decision: Callable[[list[DecisionRow]], None] = lambda rows: None
+        self.keeper = Keeper(servers, told.say)
+        urls = {name: info.url for name, info in infos.items()}
+        port = choose_gateway_port(plan, env)
+        self.board.gateway_url = f"http://127.0.0.1:{port}"
+        self.supervisor = Supervisor(make_workers(plan, urls, env, gateway_port=port), said=told.say)
+        self.observer = Observer(bus, self.board, plan.symbols, on_decision=told.decided)
+        self._run.market, self._run.speed = plan.market, plan.speed
+        self._run.gateway_url = self.board.gateway_url
+        self._run.api_key_file = str(plan.state.api_key)
+        self._run.servers = {name: dataclasses.asdict(info) for name, info in infos.items()}
         self._begin = time.monotonic()
         self._refresher: asyncio.Task[None] | None = None
-
-    def prepare(self, env: Mapping[str, str]) -> None:
-        """Choose ports and make the workers, not started yet."""
-        urls = {name: info.url for name, info in self._infos.items()}
-        port = choose_gateway_port(self._plan, env)
-        self.board.gateway_url = f"http://127.0.0.1:{port}"
-        self.supervisor.workers = make_workers(self._plan, urls, env, gateway_port=port)
-        self._run.market, self._run.speed = self._plan.market, self._plan.speed
-        self._run.gateway_url = self.board.gateway_url
-        self._run.api_key_file = str(self._plan.state.api_key)
-        self._run.servers = {name: dataclasses.asdict(info) for name, info in self._infos.items()}
 
     def start(self) -> None:
         self._begin = time.monotonic()
@@ -140,9 +150,6 @@ class RunSession:
             self.refresh()
             await asyncio.sleep(REFRESH_S)
 
-    def _decided(self, rows: list[DecisionRow]) -> None:
-        self.on_decision(rows)
-
 
 @asynccontextmanager
 async def session(
@@ -152,12 +159,12 @@ async def session(
     *,
     env: Mapping[str, str],
     phases: Phases,
-    say: Say,
-    command: str,
+    told: Told,
 ) -> AsyncIterator[RunSession]:
     """Provision, seed, start all workers and wait for them; stop them at the end, whatever it is."""
     async with connected(infos["nats"].url) as bus:
-        made = RunSession(plan, bus, servers, infos, say, command)
+        started = {"PERPETUA_SESSION": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **env}
+        made = RunSession(plan, bus, servers, infos, started, told)
         database = Database(infos["mongodb"].url, MongoSettings().mongodb_db)
         try:
             with phases.step("streams and indexes"):
@@ -168,7 +175,6 @@ async def session(
                 _remember_market(plan)
                 step.detail = f"{len(written)} of them new or changed" if written else "as they were"
             with phases.step("workers") as step:
-                made.prepare({"PERPETUA_SESSION": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **env})
                 await made.observer.start()  # before the workers: the whole chain of each decision is counted
                 made.start()
                 await made.until_ready()

@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
 
 import nats.errors
 from faststream.nats import NatsBroker
 from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
 
 from libs.runtime import exits
+from libs.runtime.bus import Bus
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.settings import RuntimeSettings
 
@@ -17,14 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class Connection:
-    """Makes the broker and listens to what happens to its connection."""
+    """Makes the broker and the bus on it, and listens to what happens to the connection."""
 
-    def __init__(
-        self, settings: RuntimeSettings, metrics: DeliveryMetrics, reconnected: Callable[[], Awaitable[None]]
-    ) -> None:
-        self.ending = False
+    def __init__(self, settings: RuntimeSettings, metrics: DeliveryMetrics, name: str) -> None:
+        self._ending = False
         self._metrics = metrics
-        self._tell = reconnected
         self._said = ""
         self.broker = NatsBroker(
             settings.nats_url,
@@ -41,6 +38,11 @@ class Connection:
             error_cb=self._error,
             logger=None,
         )
+        self.bus = Bus(self.broker, name)
+
+    def expect_close(self) -> None:
+        """From here on a closed connection is the orderly end."""
+        self._ending = True
 
     async def close(self) -> None:
         """Send what is left and close; at once when the server is away."""
@@ -53,14 +55,14 @@ class Connection:
             await connection.close()
 
     async def _closed(self) -> None:
-        if not self.ending:
+        if not self._ending:
             log.critical("the connection to NATS is closed for good; ending, so that the supervisor starts me again")
             os._exit(exits.NATS_CLOSED)
 
     async def _reconnected(self) -> None:
         self._said = ""
         self._metrics.reconnects.inc()
-        await self._tell()
+        await self.bus.reconnected()
 
     async def _error(self, error: Exception) -> None:
         """Errors of the connection, each said once, and of callbacks on it, which nobody else would see."""
@@ -68,7 +70,7 @@ class Connection:
             log.error("a callback of the NATS connection failed", exc_info=error)
             return
         reason = str(error).removeprefix("nats: ").strip("'").lower()
-        if reason in UNRECOVERABLE_CONNECT_ERRORS and not self.ending:
+        if reason in UNRECOVERABLE_CONNECT_ERRORS and not self._ending:
             # FastStream raises these out of this callback, and nats-py then never tries again, without a word.
             log.critical("NATS refuses this process: %s; check NATS_URL and its user", reason)
             os._exit(exits.NATS_CLOSED)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from libs.runtime import exits, log
-from libs.runtime.bus import NATS_AWAY, NATS_RETRY, Bus
+from libs.runtime.bus import NATS_AWAY, NATS_RETRY
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.connection import Connection
 from libs.runtime.delivery import Decode, Delivery, Handler
@@ -52,9 +52,9 @@ class Worker:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self.metrics = DeliveryMetrics(self.registry)
-        self.connection = Connection(settings, self.metrics, lambda: self.bus.reconnected())
+        self.connection = Connection(settings, self.metrics, name)
         self.broker = self.connection.broker
-        self.bus = Bus(self.broker, name)
+        self.bus = self.connection.bus
         self.clock = MarketClockMirror(self.bus)
         self._delivery = Delivery(self.bus, self.clock, self.metrics, self._max_deliver, away)
         self.broker.add_middleware(self._delivery)
@@ -145,7 +145,8 @@ class Worker:
         """Stop pulling, finish what is in flight within the grace, hand back the rest, close. Once; then nothing."""
         if self._stopping:
             return
-        self._stopping = self.connection.ending = True
+        self._stopping = True
+        self.connection.expect_close()
         self._pulling = False
         self.metrics.ready.set(0)
         self._delivery.stop()

@@ -39,7 +39,20 @@ class _Channel:
 
     def __init__(self) -> None:
         self.listeners: set[NatsEvents] = set()
-        self.subscriptions: list[Subscription] = []
+        self._subscriptions: list[Subscription] = []
+
+    async def open(self, bus: Bus, account_id: str) -> None:
+        """Hear what is stored from now on; once."""
+        if not self._subscriptions:
+            wanted = (subjects.decisions_of(account_id), subjects.order_event("*", account_id))
+            self._subscriptions = [await bus.nc.subscribe(name, cb=self.take) for name in wanted]
+
+    async def close(self) -> None:
+        for subscription in self._subscriptions:
+            try:
+                await subscription.unsubscribe()
+            except NATS_AWAY as error:
+                log.warning("cannot unsubscribe from %s: %r", subscription.subject, error)
 
     async def take(self, msg: Msg) -> None:
         try:
@@ -78,12 +91,10 @@ class NatsGatewayLog:
     async def _join(self, account_id: str, events: NatsEvents) -> None:
         async with self._changing:
             channel = self._channels.get(account_id) or _Channel()
-            if not channel.subscriptions:
-                wanted = (subjects.decisions_of(account_id), subjects.order_event("*", account_id))
-                try:
-                    channel.subscriptions = [await self._bus.nc.subscribe(name, cb=channel.take) for name in wanted]
-                except NATS_AWAY as error:
-                    raise Away("NATS") from error
+            try:
+                await channel.open(self._bus, account_id)
+            except NATS_AWAY as error:
+                raise Away("NATS") from error
             channel.listeners.add(events)
             self._channels[account_id] = channel
 
@@ -94,11 +105,7 @@ class NatsGatewayLog:
             if channel.listeners:
                 return
             del self._channels[account_id]
-            for subscription in channel.subscriptions:
-                try:
-                    await subscription.unsubscribe()
-                except NATS_AWAY as error:
-                    log.warning("cannot unsubscribe from %s: %r", subscription.subject, error)
+            await channel.close()
 
     def _require_connection(self) -> None:
         """While the client connects again it would only wait for a time-out."""

@@ -8,10 +8,11 @@ from libs.configuration.configuration import given
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.account import Account
 from services.gateway.application.access import seen_account
+from services.gateway.application.changes import by, granted
 from services.gateway.domain.configuring import AccountBody, ChangedAccount, IfMatch, version_of
 from services.gateway.domain.problems import invalid
 from services.gateway.handlers.auth import key_with
-from services.gateway.handlers.changes import by, granted, tagged
+from services.gateway.handlers.changes import tagged
 from services.gateway.handlers.errors import PROBLEMS
 from services.gateway.ports import Deps
 

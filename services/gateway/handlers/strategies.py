@@ -4,14 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from libs.configuration.configuration import Refused, given
-from libs.configuration.strategies import assignments
-from libs.configuration.templates import TemplateFailed
+from libs.configuration.configuration import given
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.subjects import account_key
-from libs.strategies.sample import samples
+from services.gateway.application import strategies
 from services.gateway.application.access import seen_account
+from services.gateway.application.changes import by, found_strategy, granted, may_change
 from services.gateway.domain.configuring import (
     Assignments,
     ChangedAccount,
@@ -20,21 +18,18 @@ from services.gateway.domain.configuring import (
     PreviewBody,
     Previewed,
     Reason,
-    StrategyAssignment,
     StrategyBody,
     StrategyList,
-    StrategySummary,
     StrategyVersions,
     SwitchBody,
     version_of,
 )
-from services.gateway.domain.problems import invalid, not_found
+from services.gateway.domain.problems import not_found
 from services.gateway.handlers.auth import key_with
-from services.gateway.handlers.changes import by, found_strategy, granted, may_change, tagged
+from services.gateway.handlers.changes import tagged
 from services.gateway.handlers.errors import PROBLEMS
 from services.gateway.ports import Deps
 
-CHARS_A_TOKEN = 4
 Version = Annotated[int | None, Query(ge=1, description="an older version; else the active one")]
 Match = Annotated[IfMatch, Header(alias="If-Match")]
 
@@ -54,21 +49,12 @@ def _lists(router: APIRouter, deps: Deps) -> None:
     @router.get("/available")
     async def available(key: Annotated[ApiKey, may_read]) -> StrategyList:
         """The active version of every strategy."""
-        accounts = [one for one in deps.accounts.accounts() if key.sees(one.account_id)]
-        found = sorted(deps.accounts.strategies(), key=lambda one: one.strategy_id)
-        users = {
-            one.strategy_id: sorted(a.account_id for a in accounts if a.strategy_id == one.strategy_id) for one in found
-        }
-        items = [StrategySummary(**_shown(one), accounts=users[one.strategy_id]) for one in found]
-        return StrategyList(items=items)
+        return strategies.available(deps, key)
 
     @router.post("/validate")
     async def validate(body: dict[str, object], key: Annotated[ApiKey, may_read]) -> Checked:
         """What is wrong with a strategy, its template included. Nothing is stored."""
-        parsed = given(TradingStrategy, body)
-        found = (parsed,) if isinstance(parsed, Refused) else deps.desk.strategies.check(parsed)
-        errors: list[dict[str, str | None]] = [{"field": one.field, "message": one.message} for one in found]
-        return Checked(valid=not errors, errors=errors)
+        return strategies.checked(deps, body)
 
     @router.get("/{strategy_id}")
     async def strategy(
@@ -90,24 +76,7 @@ def _lists(router: APIRouter, deps: Deps) -> None:
     async def preview(strategy_id: str, body: PreviewBody, key: Annotated[ApiKey, may_read]) -> Previewed:
         """The template as a model would read it: in the account's newest context, else in a made-up one."""
         account = None if body.account_id is None else seen_account(deps, key, body.account_id)
-        if body.strategy is not None:
-            wanted = granted(given(TradingStrategy, body.strategy))
-        else:
-            wanted = found_strategy(strategy_id, await deps.desk.strategies.get(strategy_id)).body
-        context = await deps.market.context(account.account_id) if account else None
-        shown = context or samples(wanted, account)[1]
-        try:
-            text = deps.desk.strategies.render(wanted, shown)
-        except TemplateFailed as error:
-            raise invalid("body.strategy.prompt_template", str(error)) from error
-        return Previewed(
-            strategy_id=wanted.strategy_id,
-            version=wanted.version,
-            text=text,
-            characters=len(text),
-            estimated_tokens=-(-len(text) // CHARS_A_TOKEN),
-            context_id=shown.context_id,
-        )
+        return await strategies.previewed(deps, strategy_id, body, account)
 
 
 def _changes(router: APIRouter, deps: Deps) -> None:
@@ -160,12 +129,7 @@ def _of_accounts(router: APIRouter, deps: Deps) -> None:
     async def assigned(account_id: str, key: Annotated[ApiKey, may_read]) -> Assignments:
         """The account's strategy, and when it got which, by whom and why: the last 64 changes of the account."""
         account = seen_account(deps, key, account_id)
-        found = assignments(await deps.desk.store.history(account_key(account_id)))
-        history = [
-            StrategyAssignment(strategy_id=name, account_version=version, who=who.who, why=who.why, at=at)
-            for at, who, name, version in found
-        ]
-        return Assignments(account_id=account_id, strategy_id=account.strategy_id, history=history)
+        return await strategies.assigned(deps, account)
 
     @router.post("/account/{account_id}/switch")
     async def switch(
@@ -183,7 +147,3 @@ def _of_accounts(router: APIRouter, deps: Deps) -> None:
         stored = granted(await made)
         tagged(response, stored)
         return ChangedAccount(account=stored.body, warnings=stored.warnings)
-
-
-def _shown(one: TradingStrategy) -> dict[str, object]:
-    return one.model_dump(include=set(StrategySummary.model_fields) - {"accounts"})

@@ -19,6 +19,7 @@ BASE = {
     "PERPETUA_CREDENTIAL_MAIN_KEY": "wallet-key",
     "PERPETUA_CREDENTIAL_MAIN_SECRET_FILE": "/run/keys/main",
     "EXECUTOR_ALLOW_LIVE": "true",
+    "EXECUTOR_ADOPT": '["main"]',
     "PERPETUA_TEST_NATS_URL": "nats://tests",
     "PERPETUA_LOG_LEVEL": "DEBUG",
     "PERPETUA_FAILPOINT": "executor.after_store",
@@ -51,8 +52,8 @@ def test_the_decider_has_its_keys_and_no_database() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_credentials_of_exchanges_reach_the_executor_alone(name: str) -> None:
     made = env_of(name)
-    found = [key for key in made if key.startswith("PERPETUA_CREDENTIAL_") or key == "EXECUTOR_ALLOW_LIVE"]
-    assert len(found) == (3 if name == "executor" else 0)
+    found = [key for key in made if key.startswith("PERPETUA_CREDENTIAL_") or key.startswith("EXECUTOR_")]
+    assert len(found) == (4 if name == "executor" else 0)
     assert ("wallet-key" in made.values()) == (name == "executor")
 
 

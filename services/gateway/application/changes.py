@@ -1,0 +1,40 @@
+"""Changes of configuration: who changes, who may, and how refusals leave."""
+
+from typing import TypeVar
+
+from libs.configuration import configuration
+from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal
+from libs.records.keys import ApiKey
+from libs.schemas.strategy import TradingStrategy
+from services.gateway.domain.configuring import refusal_of
+from services.gateway.domain.problems import not_found
+from services.gateway.ports import Deps
+
+T = TypeVar("T")
+
+
+def by(key: ApiKey, reason: str) -> By:
+    return By(key.signature, reason)
+
+
+def granted(made: T | configuration.Refused) -> T:
+    """What was made; raises the refusal as a problem."""
+    if not isinstance(made, configuration.Refused):
+        return made
+    raise refusal_of(made.why.value, made.message, made.field)
+
+
+def may_change(deps: Deps, key: ApiKey, strategy_id: str) -> None:
+    """A strategy is shared: who changes it must see every account that has it."""
+    users = [one.account_id for one in deps.accounts.accounts() if one.strategy_id == strategy_id]
+    if not all(key.sees(account_id) for account_id in users):
+        message = f"{strategy_id} is the strategy of accounts that this key does not see: make one under another id"
+        raise refusal_of(ConfigRefusal.IN_USE.value, message, None)
+
+
+def found_strategy(
+    strategy_id: str, made: ConfigEntry[TradingStrategy] | configuration.Refused
+) -> ConfigEntry[TradingStrategy]:
+    if isinstance(made, configuration.Refused) and made.why is ConfigRefusal.MISSING:
+        raise not_found(f"strategy {strategy_id[:32]}")
+    return granted(made)
