@@ -27,7 +27,7 @@ from cli.embedded import Servers
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
 from cli.run.seed import read_accounts
-from cli.run.session import RunSession, Told, session
+from cli.run.session import RunListener, RunSession, session
 from libs.configuration.mirror import StateMirror
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
@@ -196,7 +196,7 @@ async def _pipeline(folder: Path) -> AsyncIterator[tuple[RunSession, Bus, str]]:
         url = infos["nats"].url
         quiet = Phases(lambda line: None)
         async with (
-            session(plan, servers, infos, env=env, phases=quiet, told=Told("bench", print)) as run,
+            session(plan, servers, infos, env=env, phases=quiet, listener=RunListener("bench", print)) as run,
             connected(url) as bus,
         ):
             yield run, bus, url

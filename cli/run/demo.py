@@ -16,7 +16,7 @@ from cli.errors import CliError
 from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
-from cli.run.session import RunSession, Told, session
+from cli.run.session import RunListener, RunSession, session
 from cli.run.signals import Interrupts
 from cli.run.variables import check_environment
 from cli.runfile import running
@@ -114,8 +114,8 @@ async def _run(
     env: Mapping[str, str],
 ) -> None:
     teller = _Teller(wishes)
-    told = Told(wishes.command, _quiet if wishes.view else say, teller.decided)
-    async with session(plan, servers, infos, env=env, phases=phases, told=told) as run:
+    listener = RunListener(wishes.command, _quiet if wishes.view else say, teller.decided)
+    async with session(plan, servers, infos, env=env, phases=phases, listener=listener) as run:
         say(_ready_line(plan, run, phases))
         try:
             await _until_end(run, wishes, teller)

@@ -51,8 +51,8 @@ def choose_gateway_port(plan: Plan, env: Mapping[str, str]) -> int:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Told:
-    """Who runs, and who is told: a line for each thing that happened, the rows of each decision."""
+class RunListener:
+    """Who runs, and who is listener: a line for each thing that happened, the rows of each decision."""
 
     command: str
     say: Say
@@ -69,22 +69,22 @@ class RunSession:
         servers: Servers,
         infos: Mapping[str, ServerInfo],
         env: Mapping[str, str],
-        told: Told,
+        listener: RunListener,
     ) -> None:
         self._plan = plan
         self._infos = infos
-        self._run = RunFile.of_this_process(told.command)
+        self._run = RunFile.of_this_process(listener.command)
         self._saved: RunFile | None = None
         self.board = Screen(plan.market, "", shown(plan.state.api_key), plan.speed)
         self.board.servers = [
             ServerRow(one.name, one.version, without_credentials(one.url), one.source) for one in infos.values()
         ]
-        self.keeper = Keeper(servers, told.say)
+        self.keeper = Keeper(servers, listener.say)
         urls = {name: info.url for name, info in infos.items()}
         port = choose_gateway_port(plan, env)
         self.board.gateway_url = f"http://127.0.0.1:{port}"
-        self.supervisor = Supervisor(make_workers(plan, urls, env, gateway_port=port), said=told.say)
-        self.observer = Observer(bus, self.board, plan.symbols, on_decision=told.decided)
+        self.supervisor = Supervisor(make_workers(plan, urls, env, gateway_port=port), said=listener.say)
+        self.observer = Observer(bus, self.board, plan.symbols, on_decision=listener.decided)
         self._run.market, self._run.speed = plan.market, plan.speed
         self._run.gateway_url = self.board.gateway_url
         self._run.api_key_file = str(plan.state.api_key)
@@ -159,12 +159,12 @@ async def session(
     *,
     env: Mapping[str, str],
     phases: Phases,
-    told: Told,
+    listener: RunListener,
 ) -> AsyncIterator[RunSession]:
     """Provision, seed, start all workers and wait for them; stop them at the end, whatever it is."""
     async with connected(infos["nats"].url) as bus:
         started = {"PERPETUA_SESSION": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **env}
-        made = RunSession(plan, bus, servers, infos, started, told)
+        made = RunSession(plan, bus, servers, infos, started, listener)
         database = Database(infos["mongodb"].url, MongoSettings().mongodb_db)
         try:
             with phases.step("streams and indexes"):

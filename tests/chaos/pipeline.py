@@ -14,7 +14,7 @@ from cli.embedded import ServerInfo, Servers
 from cli.run.backoff import Backoff
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
-from cli.run.session import RunSession, Told, session
+from cli.run.session import RunListener, RunSession, session
 from cli.run.supervised import SupervisedWorker
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
@@ -132,7 +132,7 @@ async def pipeline(
         env |= more or {}
         phases = Phases(said.append)
         async with (
-            session(plan, servers, infos, env=env, phases=phases, told=Told("test", said.append)) as run,
+            session(plan, servers, infos, env=env, phases=phases, listener=RunListener("test", said.append)) as run,
             connected(infos["nats"].url) as bus,
         ):
             yield Pipeline(servers, run, bus, infos)
