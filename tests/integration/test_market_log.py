@@ -185,9 +185,11 @@ def check_whole(one: Replica) -> None:
             assert series.close.tolist() == [c.close for c in wanted]
             assert series.high.tolist() == [c.high for c in wanted]
             assert series.volume.tolist() == pytest.approx([c.volume for c in wanted], rel=1e-12)
-        # The minute in which the server was killed may have been closed without its last ticks: then that is counted,
-        # and the feed's candle, which came late, has replaced it.
-        assert sum(n for (name, _), n in one.market.differences.items() if name == symbol) <= 2 * len(("1m", *USED))
+        # The minutes in which the server was away may have been closed without their last ticks: then that is counted,
+        # and the feed's candles, which came late, have replaced them. A market minute takes 10 ms here, so how many
+        # those are is the machine's affair: few of all.
+        all_of_them = sum(len(expected(symbol, timeframe)) for timeframe in ("1m", *USED))
+        assert sum(n for (name, _), n in one.market.differences.items() if name == symbol) <= all_of_them / 10
 
 
 async def test_whoever_needs_no_new_timeframe_does_not_wait_for_the_history_of_one(nats_url: str) -> None:
