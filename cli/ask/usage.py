@@ -34,6 +34,7 @@ async def used(state_dir: Path, since: timedelta, account: str | None, model: st
 def lines(found: UsageMetrics) -> Iterator[str]:
     yield f"{found.period_start:%Y-%m-%d %H:%M} to {found.period_end:%Y-%m-%d %H:%M} UTC, market time"
     failed = ", ".join(f"{name} {count}" for name, count in found.failed.items())
+    yield "days are UTC days of wall time, as those of budgets"
     yield f"calls {found.requests}: {found.ok} ok" + (f"; {failed}" if failed else "")
     times = (found.latency_p50_ms, found.latency_p95_ms, found.latency_p99_ms)
     yield "latency p50, p95, p99: " + ", ".join("unknown" if one is None else f"{one:,.0f} ms" for one in times)
@@ -49,7 +50,7 @@ def lines(found: UsageMetrics) -> Iterator[str]:
         "account": found.per_account,
         "strategy": found.per_strategy,
         "session": found.per_session,
-        "day": found.per_day,
+        "UTC day": found.per_day,
     }
     for name, rows in parts.items():
         yield from _table(name, rows)

@@ -14,7 +14,8 @@ OK = ("ok", "repaired")
 
 @dataclass(frozen=True, slots=True)
 class UsageCall:
-    """One call of a model. `day` is that of market time; `session` None is that of a run that named none."""
+    """One call of a model, `at` market time. `day` is the UTC day of wall time, by which budgets count too (of market
+    time in records from before calls kept theirs); `session` None is that of a run that named none."""
 
     account_id: str
     strategy_id: str
@@ -26,10 +27,11 @@ class UsageCall:
     tokens: TokenUsage | None
     session: str | None = None
     shadow: bool = False
+    called_at: datetime | None = None
 
     @property
     def day(self) -> str:
-        return self.at.date().isoformat()
+        return (self.called_at or self.at).date().isoformat()
 
 
 def usage(calls: Sequence[UsageCall], since: datetime, until: datetime) -> UsageMetrics:

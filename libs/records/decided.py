@@ -34,7 +34,12 @@ def calls_of(row: Mapping[str, Any]) -> Iterator[UsageCall]:
             tokens=TokenUsage.model_validate(tokens) if tokens else None,
             session=row.get("session"),
             shadow=bool((row.get("arm") or {}).get("shadow")),
+            called_at=_time(call.get("called_at")),
         )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def decided_of(row: Mapping[str, Any], arm: str) -> Decided | None:
@@ -75,7 +80,7 @@ async def calls(db: RecordsDb, since: datetime, accounts: frozenset[str] | None,
     if model is not None:
         query["calls.model_requested"] = model
     wanted = {"account_id": 1, "strategy.id": 1, "created_at": 1, "session": 1, "arm": 1} | {
-        f"calls.{name}": 1 for name in ("model_requested", "outcome", "latency_ms", "cost_usd", "usage")
+        f"calls.{name}": 1 for name in ("model_requested", "outcome", "latency_ms", "cost_usd", "usage", "called_at")
     }
     found = [call async for row in db[DECISIONS].find(query, wanted) for call in calls_of(row)]
     return [call for call in found if model in (None, call.model)]

@@ -107,17 +107,19 @@ CallOutcome = Literal[
 
 
 CallEnd = Literal[
-    "answered", "auth", "credit", "not_found", "rate_limited", "timeout", "unavailable", "refused", "truncated",
-    "empty", "invalid",
+    "answered", "auth", "credit", "not_found", "policy", "rate_limited", "timeout", "unavailable", "refused",
+    "truncated", "empty", "invalid",
 ]  # fmt: skip
 
 
 class ModelCall(Wire):
-    """One call of a model as it was made. Unknown cost is null, never 0.
+    """One call of a model as it was made. Unknown cost is null, never 0; `refused` says that it was turned down and
+    costs nothing for sure.
 
-    `notes`: what was understood of the answer rather than written in it, which assets were dropped, and what the prompt
-    was shortened by. `prompt_tokens` were counted before the call, by one tokenizer for all models. `ended` says how
-    the call ended before anybody read its text.
+    `notes`: what was understood of the answer rather than written in it, which assets were dropped, what the prompt was
+    shortened by, and which of the provider's figures were not believed. `called_at`: wall time, by whose UTC days
+    budgets and usage count. `prompt_tokens` were counted before the call, by one tokenizer for all models. `ended` says
+    how the call ended before anybody read its text.
     """
 
     model_requested: Name
@@ -132,7 +134,7 @@ class ModelCall(Wire):
     params: dict[str, str | int | float | bool | None] = {}
     usage: TokenUsage | None = None
     cost_usd: NonNegative | None = None
-    cost_source: Literal["provider", "catalogue", "unknown"] = "unknown"
+    cost_source: Literal["provider", "catalogue", "refused", "unknown"] = "unknown"
     latency_ms: NonNegative
     attempt: int = Field(ge=1)
     outcome: CallOutcome
@@ -140,6 +142,7 @@ class ModelCall(Wire):
     prompt_tokens: int | None = Field(default=None, ge=0)
     error: Text | None = None
     notes: tuple[ShortText, ...] = ()
+    called_at: Utc | None = None
     cached: bool = False  # read from what an earlier delivery has paid for; its cost is still that of the one call
 
 

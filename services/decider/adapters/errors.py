@@ -5,17 +5,10 @@ from typing import Any
 
 from openai import APIConnectionError, APITimeoutError, OpenAIError
 
+from services.decider.domain.refusals import Refusal, refusal
 from services.decider.domain.replies import Outcome
 
-_OUTCOMES = {
-    401: Outcome.AUTH,
-    402: Outcome.CREDIT,
-    403: Outcome.AUTH,
-    404: Outcome.NOT_FOUND,
-    408: Outcome.TIMEOUT,
-    429: Outcome.RATE_LIMITED,
-}
-_FLAGGED = ("moderation", "flagged")  # OpenRouter's 403 for what is asked, not for who asks
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 def status_of(error: OpenAIError) -> int | None:
@@ -25,14 +18,15 @@ def status_of(error: OpenAIError) -> int | None:
     return None if isinstance(error, APIConnectionError) or not isinstance(own, int) else own
 
 
-def outcome(error: OpenAIError, status: int | None, said: str) -> Outcome:
+def meaning(error: OpenAIError, status: int | None, said: str) -> Refusal:
     if isinstance(error, APITimeoutError):
-        return Outcome.TIMEOUT
-    if status is None:
-        return Outcome.UNAVAILABLE
-    if status == 403 and any(word in said.lower() for word in _FLAGGED):
-        return Outcome.REFUSED
-    return _OUTCOMES.get(status) or (Outcome.REFUSED if 400 <= status < 500 else Outcome.UNAVAILABLE)
+        return Refusal(Outcome.TIMEOUT)
+    return Refusal(Outcome.UNAVAILABLE) if status is None else refusal(status, said)
+
+
+def words_of(error: OpenAIError) -> str:
+    """What was said, in one line, without the traceback that LiteLLM appends to some."""
+    return " ".join(str(error).partition(_TRACEBACK)[0].split())
 
 
 def headers_of(error: OpenAIError) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Whether a provider takes its key: the cheapest request that proves it, never a paid completion."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,10 +8,12 @@ from datetime import datetime
 
 import httpx
 
+from services.decider.adapters.bounded import TooMuch, body_of
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.domain.authentication import EXCERPT, Check, KeyVerdict, fingerprint, judge
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # for all of a check
+BODY_LIMIT = 4_194_304  # bytes; gateways list hundreds of models with their descriptions
 _REACH = "check the address and the network"
 _PATHS = {"openrouter": "/key", "openai-compatible": "/models"}
 
@@ -33,22 +36,29 @@ class ProviderKeys:
         begun = time.perf_counter()
         try:
             headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=True) as client:
-                response = await client.get(url, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=True) as client:
+                status, body = await _asked(client, url, headers)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError, TooMuch) as error:
             said = f"no answer: {type(error).__name__} {error}".strip()
             return _with(found, verdict=KeyVerdict.UNREACHABLE, actual=endpoint.hide(said), url=url, hint=_REACH)
-        verdict, actual = judge(response.status_code, response.text, asks_key=endpoint.asks_key)
+        verdict, actual = await asyncio.to_thread(judge, status, body, asks_key=endpoint.asks_key)
         return _with(
             found,
             verdict=verdict,
             actual=actual,
             url=url,
-            status=response.status_code,
-            excerpt=endpoint.hide(" ".join(response.text.split()))[:EXCERPT],
+            status=status,
+            excerpt=endpoint.hide(" ".join(body[: 4 * EXCERPT].split()))[:EXCERPT],
             latency_ms=round((time.perf_counter() - begun) * 1000, 1),
             hint=_hint(verdict, endpoint),
         )
+
+
+async def _asked(client: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> tuple[int, str]:
+    """Status and body. Raises TooMuch for a body that is longer than any list of models."""
+    async with client.stream("GET", url, headers={**headers, "accept-encoding": "gzip"}) as response:
+        body = await body_of(response.aiter_raw(), response.headers.get("content-encoding", ""), BODY_LIMIT)
+        return response.status_code, body.decode("utf-8", "replace")
 
 
 def _with(check: Check, **changes: object) -> Check:

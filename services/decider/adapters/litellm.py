@@ -10,14 +10,17 @@ from datetime import datetime
 from typing import Any
 
 from openai import OpenAIError
-from pydantic import ValidationError
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import errors
 from services.decider.adapters.builtin import CHARS_PER_TOKEN, register
+from services.decider.adapters.clients import Clients
 from services.decider.adapters.endpoints import Endpoint
+from services.decider.domain.answering import reply_of
 from services.decider.domain.authentication import fingerprint
 from services.decider.domain.catalogue import CatalogueEntry
+from services.decider.domain.completion import FIELD, Completion
+from services.decider.domain.refusals import Refusal
 from services.decider.domain.replies import Outcome, Reply, retry_after
 from services.decider.domain.schema import response_format
 
@@ -33,11 +36,15 @@ class LiteLLM:
         self._endpoints = endpoints
         self._wall = wall
         self._litellm: Any = None
+        self._clients: Clients | None = None
 
     async def start(self) -> None:
         self._litellm = await asyncio.to_thread(_load)
+        self._clients = Clients(self._endpoints)
 
     async def stop(self) -> None:
+        if self._clients is not None:
+            await self._clients.close()
         if self._litellm is not None:
             await self._litellm.close_litellm_async_clients()
             self._litellm.in_memory_llm_clients_cache.flush_cache()  # else the closed ones would be used again
@@ -52,7 +59,7 @@ class LiteLLM:
         endpoint = self._endpoints.get(entry.provider)
         if endpoint and (missing := _missing(entry, endpoint)):
             return Reply(model=entry.id, outcome=Outcome.AUTH, error=missing)
-        begun = time.perf_counter()
+        begun, called_at = time.perf_counter(), self._wall()
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._litellm.acompletion(
@@ -61,27 +68,33 @@ class LiteLLM:
                     num_retries=0,
                     max_retries=0,
                     **_parameters(entry, endpoint),
+                    **self._client(entry),
                 )
         except TimeoutError:
             reply = Reply(model=entry.id, outcome=Outcome.TIMEOUT, error=f"{entry.id}: no answer in {timeout_s:.1f} s")
         except OpenAIError as error:
             reply = self._failed(entry, endpoint, error)
         else:
-            reply = _understood(entry, response)
-        return reply.model_copy(update={"latency_ms": round((time.perf_counter() - begun) * 1000, 3)})
+            reply = _answered(entry, response)
+        took = round((time.perf_counter() - begun) * 1000, 3)
+        return reply.model_copy(update={"latency_ms": took, "called_at": called_at})
+
+    def _client(self, entry: CatalogueEntry) -> dict[str, Any]:
+        return {} if entry.is_rule or self._clients is None else {"client": self._clients.of(entry.provider)}
 
     def _failed(self, entry: CatalogueEntry, endpoint: Endpoint | None, error: OpenAIError) -> Reply:
-        said = " ".join(str(error).split())
+        said = errors.words_of(error)
         for each in self._endpoints.values():
             said = each.hide(said)
         status, headers = errors.status_of(error), errors.headers_of(error)
-        outcome = errors.outcome(error, status, said)
+        means = errors.meaning(error, status, said)
         return Reply(
             model=entry.id,
-            outcome=outcome,
+            outcome=means.outcome,
+            without=means.without,
             status=status,
             retry_after_s=retry_after(headers, self._wall()) if status in (429, 503) else None,
-            error=f"{entry.id}: {_hint(outcome, status, endpoint)}{said[:EXCERPT]}",
+            error=f"{entry.id}: {_hint(means, status, endpoint)}{said[:EXCERPT]}",
         )
 
 
@@ -132,72 +145,30 @@ def _parameters(entry: CatalogueEntry, endpoint: Endpoint | None) -> dict[str, A
     return found
 
 
-def _hint(outcome: Outcome, status: object, endpoint: Endpoint | None) -> str:
-    if outcome is Outcome.AUTH and endpoint is not None:
+def _hint(means: Refusal, status: object, endpoint: Endpoint | None) -> str:
+    if means.outcome is Outcome.AUTH and endpoint is not None:
         last = fingerprint(endpoint.key)
         ending = f" ending {last}" if last else ""
         return f"HTTP {status}, expected 200: the key{ending} was refused, check {endpoint.key_variable}: "
-    return "HTTP 402, expected 200: the provider's credit is used up: " if outcome is Outcome.CREDIT else ""
-
-
-def _understood(entry: CatalogueEntry, response: Any) -> Reply:
-    """What a provider sends is foreign: a body of another shape is its failure, not ours."""
-    try:
-        return _answered(entry, response)
-    except (ValidationError, LookupError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())
-        return Reply(
-            model=entry.id, outcome=Outcome.UNAVAILABLE, error=f"{entry.id}: an answer of odd shape: {said[:200]}"
-        )
+    if means.outcome is Outcome.CREDIT:
+        return f"HTTP {status}, expected 200: the provider's credit is used up: "
+    return means.hint
 
 
 def _answered(entry: CatalogueEntry, response: Any) -> Reply:
+    """What a provider sends has been read at the door (bounded.py) and travels in a field of its own. Without one it
+    is an answer of the built-in model, or one that LiteLLM has made up from an error."""
     choice = response.choices[0]
-    if failure := (getattr(choice, "provider_specific_fields", None) or {}).get(
-        "error"
-    ):  # OpenRouter, when its upstream fails in the middle of an answer
-        said = f"{entry.id}: the provider failed while it answered: {' '.join(str(failure).split())[:200]}"
-        return Reply(model=entry.id, outcome=Outcome.UNAVAILABLE, error=said)
-    text = choice.message.content
-    usage = getattr(response, "usage", None)
-    return Reply(
-        model=entry.id,
-        outcome=_ended(choice.finish_reason, text),
-        text=text,
-        reasoning=getattr(choice.message, "reasoning_content", None),
-        model_answered=(response.model or entry.id)[:100],
-        usage=_usage(usage),
-        reported_cost=getattr(usage, "cost", None),
-        error=_complaint(entry, choice.finish_reason, text),
-    )
+    told = (getattr(choice.message, "provider_specific_fields", None) or {}).get(FIELD)
+    return reply_of(entry.id, Completion.model_validate(told) if told else _own(response, choice))
 
 
-def _ended(finish_reason: object, text: str | None) -> Outcome:
-    if finish_reason == "content_filter":
-        return Outcome.REFUSED
-    if finish_reason == "length":
-        return Outcome.TRUNCATED
-    return Outcome.ANSWERED if text and text.strip() else Outcome.EMPTY
-
-
-def _complaint(entry: CatalogueEntry, finish_reason: object, text: str | None) -> str | None:
-    match _ended(finish_reason, text):
-        case Outcome.REFUSED:
-            return f"{entry.id}: the provider's content filter stopped the answer"
-        case Outcome.TRUNCATED:
-            return f"{entry.id}: the answer was cut at max_tokens; raise it in config/models.yaml"
-        case Outcome.EMPTY:
-            return f"{entry.id}: the answer is empty"
-    return None
-
-
-def _usage(usage: Any) -> TokenUsage | None:
-    """None where the provider said nothing: LiteLLM then fills in zeros."""
-    if usage is None or not (usage.prompt_tokens or usage.completion_tokens):
-        return None
-    return TokenUsage(
-        prompt=usage.prompt_tokens or 0,
-        completion=usage.completion_tokens or 0,
-        reasoning=getattr(usage.completion_tokens_details, "reasoning_tokens", None) or 0,
-        cached=getattr(usage.prompt_tokens_details, "cached_tokens", None) or 0,
+def _own(response: Any, choice: Any) -> Completion:
+    usage: Any = getattr(response, "usage", None)
+    counted = usage is not None and (usage.prompt_tokens or usage.completion_tokens)
+    return Completion(
+        text=choice.message.content,
+        finish=choice.finish_reason or "stop",
+        model=response.model,
+        usage=TokenUsage(prompt=usage.prompt_tokens, completion=usage.completion_tokens) if counted else None,
     )

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from libs.runtime.failpoints import hit
 from libs.schemas.account import Account
-from services.decider.domain.catalogue import CatalogueEntry, cost, worst_case
+from services.decider.domain.catalogue import CatalogueEntry, repair_room, worst_case
+from services.decider.domain.costs import cost_of
 from services.decider.domain.gate import KEPT, Admitted, Denial, Denied
 from services.decider.domain.policy import Call
 from services.decider.domain.prompt import Prompt
-from services.decider.domain.reading import repair_turn
+from services.decider.domain.reading import repair_turn, without_reasoning
 from services.decider.domain.record import Exchange
 from services.decider.domain.replies import Reply
 from services.decider.domain.settlement import Settlement
@@ -36,11 +37,19 @@ class ModelTurn:
             return self
         if step.kind == "longer":
             return ModelTurn(self.entry.longer(), self.prompt, self.messages)
+        if step.kind == "without":
+            return self._without(self.made.reading.without)
         if step.kind == "repair":
-            return ModelTurn(
-                self.entry, self.prompt, repair_turn(self.prompt, self.made.reply, self.made.reading.errors)
-            )
+            room = repair_room(self.entry, self.prompt.tokens)
+            messages = repair_turn(self.prompt, self.made.reply, self.made.reading.errors, room)
+            return ModelTurn(self.entry, self.prompt, messages)
         return ModelTurn(self.entry, self.prompt, self.messages)
+
+    def _without(self, part: str | None) -> "ModelTurn":
+        """The same again without what the server refuses. The schema stands in the prompt in any case."""
+        if part == "response_format":
+            return ModelTurn(self.entry.unstructured(), self.prompt, self.messages)
+        return ModelTurn(self.entry, self.prompt, without_reasoning(self.messages))
 
 
 @dataclass(slots=True)
@@ -139,10 +148,10 @@ class Asking:
         return await self.deps.gate.admit(self._id(attempt), self.account, turn.entry, worst)
 
     async def _settle(self, ticket: Admitted, entry: CatalogueEntry, attempt: int, reply: Reply) -> None:
-        dollars, _ = cost(entry, reply.usage, reply.reported_cost)
+        dollars, _ = cost_of(entry, reply)
         tokens = reply.usage.prompt + reply.usage.completion if reply.usage else None
         if reply.is_free:
-            dollars, tokens = 0.0, 0
+            tokens = 0
         settlement = Settlement(self._id(attempt), self.account, entry, dollars, tokens, reply.outcome)
         await self.deps.gate.settle(ticket, settlement)
 

@@ -24,7 +24,7 @@ class Writer:
         """Denied where not even the shortest form fits this model. Raises TemplateFailed."""
         strategy = context.account_state.active_strategy
         page = self.templates.page(strategy.prompt_template, template_variables(context))
-        form = Form(entry.structured != "json_schema", entry.is_rule, self._ticks(context))
+        form = Form(not entry.is_rule, entry.is_rule, self._ticks(context))
         found = fit(
             partial(build, context, page.text, form), page.view, partial(self.tokens.count, entry), prompt_room(entry)
         )

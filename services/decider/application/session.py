@@ -1,5 +1,6 @@
 """One decision on its way: route → render → call → parse → (repair once) → next model → abstain."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from libs.schemas.context import TradingContext
@@ -13,10 +14,13 @@ from services.decider.domain.gate import Denied
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain, Call, Candidate, Done, PolicyState, Step
 from services.decider.domain.proposal import Course
-from services.decider.domain.reading import read
+from services.decider.domain.reading import Reading, read
 from services.decider.domain.record import Exchange, as_call
+from services.decider.domain.replies import Reply
 from services.decider.domain.seats import Seat
 from services.decider.ports import Deps, TemplateFailed
+
+LONG_TEXT = 8_000  # signs of an answer; ten entries have less
 
 
 @dataclass(slots=True)
@@ -94,12 +98,19 @@ class Session:
         found = await self.asking.reply(turn, step, attempt)
         if isinstance(found, Denied):
             return self._passed_over(found, state, step)
-        reading = read(found, self.context.symbols)
+        reading = await self._read(found, turn)
         cached = attempt <= len(self.asking.kept)
         turn.made = Exchange(turn.entry, turn.prompt, turn.messages, found, reading, cached)
         self.exchanges.append(turn.made)
         self.calls.append(as_call(turn.made, attempt))
         return policy.advance(state, reading, self.elapsed(), policy.jitter(self.asking.decision, attempt))
+
+    async def _read(self, reply: Reply, turn: ModelTurn) -> Reading:
+        """Beside the event loop where the text is long: it is foreign, and others wait."""
+        counted = None if turn.entry.is_rule else turn.prompt.tokens
+        if len(reply.text or "") <= LONG_TEXT:
+            return read(reply, self.context.symbols, counted)
+        return await asyncio.to_thread(read, reply, self.context.symbols, counted)
 
     def _passed_over(self, why: Denied, state: PolicyState, step: Call) -> tuple[PolicyState, Step]:
         state, then = policy.denied(state, why, self.elapsed())

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from libs.schemas.account import Account, Budgets
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.gate import WorstCase
-from services.decider.domain.replies import Outcome
+from services.decider.domain.replies import NOT_CHARGED, Outcome
 
 NANO = 1_000_000_000
 EXACT = 2**53 - 1  # Lua counts in doubles
@@ -21,7 +21,6 @@ UNITS: Mapping[str, str] = {
     "usd_per_day": "today",
     "tokens_per_day": "today",
 }
-UNBILLED = frozenset({Outcome.AUTH, Outcome.CREDIT, Outcome.NOT_FOUND, Outcome.RATE_LIMITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def reserved(worst: WorstCase, unpriced_usd: float) -> Amount:
 def final(held: Amount, entry: CatalogueEntry, cost_usd: float | None, tokens: int | None, outcome: Outcome) -> Amount:
     """What a call is counted as in the end. What nobody knows stays at its worst case, with two exceptions: a call that
     was refused before any work cost nothing; and an answer of a model without a price counts in tokens only."""
-    if cost_usd is None and tokens is None and outcome in UNBILLED:
+    if cost_usd is None and tokens is None and outcome in NOT_CHARGED:
         return Amount(0, 0)
     counted = held.tokens if tokens is None else tokens
     if cost_usd is not None:

@@ -13,7 +13,7 @@ from services.decider.domain.gate import WorstCase
 
 Provider = Literal["builtin", "openrouter", "openai-compatible"]
 Capability = Literal["json_schema", "json_object", "seed", "reasoning"]
-CostSource = Literal["provider", "catalogue", "unknown"]
+CostSource = Literal["provider", "catalogue", "refused", "unknown"]
 PerMillion = Annotated[float, Field(ge=0, le=10_000)]
 WILDCARD = "/*"
 LIMITS = ("max_tokens", "max_completion_tokens")  # parameters that bound the answer; a model knows one of them
@@ -66,6 +66,10 @@ class CatalogueEntry(_Part):
         name = next((name for name in LIMITS if name in self.params), LIMITS[0])
         limit = min((self.max_output or DEFAULT_OUTPUT) * LONGER, max(self.max_output or 0, self.context_tokens // 2))
         return self.model_copy(update={"params": {**self.params, name: limit}})
+
+    def unstructured(self) -> "CatalogueEntry":
+        """The same model on a server that takes no `response_format`."""
+        return self.model_copy(update={"capabilities": self.capabilities - {"json_schema", "json_object"}})
 
     @property
     def structured(self) -> Literal["json_schema", "json_object", "prompt"]:
@@ -150,18 +154,37 @@ def _line(error: Any, data: Any) -> str:
     return f"{place}: {error['msg']}"
 
 
-def cost(entry: CatalogueEntry, usage: TokenUsage | None, reported: float | None) -> tuple[float | None, CostSource]:
-    """Dollars of one call, and who says so: the provider first, else price × tokens, else unknown (never 0)."""
-    if reported is not None and reported >= 0:
-        return reported, "provider"
+def cost(
+    entry: CatalogueEntry,
+    usage: TokenUsage | None,
+    reported: float | None,
+    upstream: float | None = None,
+    *,
+    byok: bool = False,
+) -> tuple[float | None, CostSource]:
+    """Dollars of one call, and who says so: the provider first, else price × tokens, else unknown (never 0).
+
+    A provider's 0 is no proof that nothing is charged: with the user's own key (`byok`), or where it tells what the
+    one behind it takes (`upstream`), that comes on top; without such a figure its 0 is not believed, and its fee for
+    the use of one's own key is added to price × tokens. Only a model whose price is 0 here is free.
+    """
+    fee = reported or 0.0
+    if upstream and (byok or not fee):
+        return fee + upstream, "provider"
+    if fee and not byok:
+        return fee, "provider"
     if entry.price is None or (usage is None and not entry.is_free):
         return None, "unknown"
-    used, price = usage or TokenUsage(), entry.price
+    return fee + _priced(entry.price, usage or TokenUsage()), "catalogue"
+
+
+def _priced(price: ModelPrice, used: TokenUsage) -> float:
+    """Dollars by the catalogue."""
     cached = min(used.cached, used.prompt)
     dollars = (used.prompt - cached) * price.input + cached * _or(price.cached_input, price.input)
     written, thought = _output(used)
     dollars += written * price.output + thought * _or(price.reasoning, price.output)
-    return dollars / 1_000_000, "catalogue"
+    return dollars / 1_000_000
 
 
 def worst_case(entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> WorstCase:
@@ -180,6 +203,13 @@ def prompt_room(entry: CatalogueEntry) -> int:
     model counts by its own rules, and we by one."""
     output = min(entry.max_output or DEFAULT_OUTPUT, entry.context_tokens // 4)
     return (entry.context_tokens - 2 * output) * 9 // 10
+
+
+def repair_room(entry: CatalogueEntry, prompt_tokens: int | None) -> int:
+    """Bytes that a repair turn may add to a prompt, so that it fits whichever way the model counts."""
+    output = min(entry.max_output or DEFAULT_OUTPUT, entry.context_tokens // 4)
+    used = (prompt_tokens or 0) * 10 // 9
+    return max(0, entry.context_tokens - output - used) * BYTES_PER_TOKEN
 
 
 def _output(used: TokenUsage) -> tuple[int, int]:

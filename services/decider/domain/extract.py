@@ -2,26 +2,38 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 _TAGS = "think|thinking|thought|reasoning|reflection|scratchpad|analysis"
 _TAG = re.compile(rf"<(/?)(?:{_TAGS})\b[^<>]{{0,100}}>", re.IGNORECASE)
 _FENCE = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
 _DEPTH = 60  # of objects and arrays; a decision has four
+NAME = "decisions"
+MANY = 5  # different decisions in one answer: more are not told apart
+PARTS = 20  # objects and fences of an answer that are looked into
+TOKENS = 3_000  # strings, comments and words that a lenient reading goes through; ten entries have some hundred
 WRAPPERS = ("result", "response", "output", "answer", "data", "decision", "trading_decision", "TradingDecision")
 
-# What a lenient reading changes, token by token; strings come first so that nothing inside of them is touched.
+# What a lenient reading changes, token by token; strings come first: nothing inside of them is touched. A string,
+# a quote or a comment that never ends is taken whole, and nothing is given back (`++`, `*+`): each sign is looked at a
+# fixed number of times. Scanned anew from each sign instead, 49 kB of them take 17 s.
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\]|\\.)*")"""
-    r"""|(?P<single>'(?:[^'\\\n]|\\.)*')"""
-    r"""|(?P<comment>//[^\n]*|\#[^\n]*|/\*.*?\*/)"""
-    r"""|(?P<comma>,(?=\s*[}\]]))"""
+    r"""(?P<string>"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))"""
+    r"""|(?P<single>'(?:[^'\\\n]++|\\.)*+')|(?P<open>'(?:[^'\\\n]++|\\.)*+)"""
+    r"""|(?P<comment>//[^\n]*+|\#[^\n]*+|/\*(?:.*?\*/|.*+))"""
+    r"""|(?P<comma>,(?=\s*+[}\]]))"""
     r"""|(?P<word>\b(?:True|False|None)\b)""",
     re.DOTALL,
 )
+# Half of a surrogate pair, between whole pairs and other escapes.
+_HALF = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S
+)
+_PERHAPS_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -39,27 +51,53 @@ class Ambiguous(ValueError):
 
 def find(text: str) -> tuple[ExtractedValue, ...]:
     """The different objects with `decisions`, best guess first. Raises Ambiguous for a key that has two values."""
-    bare, notes = without_reasoning(text.lstrip("\ufeff"))
-    for candidate in (bare, *(found.strip() for found in _FENCE.findall(bare))):
+    whole, replaced = _whole_characters(text.lstrip("\ufeff"))
+    bare, unwrapped = without_reasoning(whole)
+    notes = replaced + unwrapped
+    fences = _likely(_FENCE.findall(bare))
+    for candidate in (bare, *fences):
         if (value := _wrapped(load(candidate))) is not None:
-            others = () if candidate == bare else _in_fences(bare)
+            others = () if candidate == bare else _in_fences(fences)
             return _different((ExtractedValue(value, notes), *(ExtractedValue(other, notes) for other in others)))
-    strict = tuple(ExtractedValue(v, notes) for span in spans(bare) if (v := _wrapped(load(span))) is not None)
-    return _different(strict) or _different(tuple(_lenient(bare, notes)))
+    parts = _likely(spans(bare) if NAME in bare else ())
+    strict = tuple(ExtractedValue(v, notes) for span in parts if (v := _wrapped(load(span))) is not None)
+    return _different(strict) or _different(_lenient(bare, parts, notes))
+
+
+def _likely(parts: Iterable[str]) -> tuple[str, ...]:
+    """The parts that name what is looked for, as many as are worth a look."""
+    return tuple(islice((part.strip() for part in parts if NAME in part), PARTS))
+
+
+def _whole_characters(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text with a question mark for each half of a surrogate pair, written or escaped: no file, message or hash can
+    hold one, and it is no reason to throw an answer away."""
+    escaped = (
+        text
+        if _PERHAPS_HALF.search(text) is None
+        else _HALF.sub(lambda escape: "?" if escape.group(1) else escape.group(), text)
+    )
+    whole = escaped.encode("utf-8", "replace").decode()
+    return whole, ("half a character was replaced by ?",) if whole != text else ()
 
 
 def without_reasoning(text: str) -> tuple[str, tuple[str, ...]]:
     """The text outside of reasoning tags. Reasoning whose begin is missing starts with the text; reasoning that never
     ends is taken whole: a draft in it is no answer. What stands in tags alone, all of them closed, is the answer."""
-    outside, depth, at = "", 0, 0
+    outside: list[str] = []
+    depth, at = 0, 0
     for tag in _TAG.finditer(text):
         if tag.group(1):
-            outside, depth = outside if depth else "", max(0, depth - 1)
+            if depth == 0:
+                outside.clear()
+            depth = max(0, depth - 1)
         else:
-            outside, depth = outside if depth else outside + text[at : tag.start()], depth + 1
+            if depth == 0:
+                outside.append(text[at : tag.start()])
+            depth += 1
         at = tag.end()
     closed = depth == 0
-    bare = (outside + text[at:] if closed else outside).strip()
+    bare = "".join((*outside, text[at:] if closed else "")).strip()
     inside = _TAG.sub("", text).strip() if closed and not bare else ""
     return (inside, ("the answer stood inside of reasoning tags",)) if inside else (bare, ())
 
@@ -100,11 +138,11 @@ def spans(text: str) -> list[str]:
 _MARKS = re.compile(r'\\.|[{}"]', re.DOTALL)
 
 
-def _lenient(text: str, notes: tuple[str, ...]) -> Iterator[ExtractedValue]:
+def _lenient(text: str, parts: Sequence[str], notes: tuple[str, ...]) -> Iterator[ExtractedValue]:
     """Objects that are JSON but for commas too many, comments, Python's words or single quotes."""
-    for span in (text, *spans(text)):
+    for span in (text, *parts):
         changed: set[str] = set()
-        strict = _TOKEN.sub(partial(_as_json, changed), span)
+        strict = _TOKEN.sub(partial(_as_json, changed), span, count=TOKENS)
         if changed and (value := _wrapped(load(strict))) is not None:
             yield ExtractedValue(value, (*notes, f"read as JSON in spite of {', '.join(sorted(changed))}"))
             if span is text:
@@ -113,7 +151,7 @@ def _lenient(text: str, notes: tuple[str, ...]) -> Iterator[ExtractedValue]:
 
 def _as_json(changed: set[str], token: re.Match[str]) -> str:
     kind, text = token.lastgroup, token.group()
-    if kind == "string":
+    if kind in ("string", "open"):
         return text
     if kind == "single":
         changed.add("single quotes")
@@ -146,27 +184,32 @@ def _wrapped(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _in_fences(text: str) -> list[dict[str, Any]]:
-    found = (_wrapped(load(body.strip())) for body in _FENCE.findall(text))
+def _in_fences(fences: Iterable[str]) -> list[dict[str, Any]]:
+    found = (_wrapped(load(body)) for body in fences)
     return [value for value in found if value is not None]
 
 
-def _different(found: tuple[ExtractedValue, ...]) -> tuple[ExtractedValue, ...]:
+def _different(found: Iterable[ExtractedValue]) -> tuple[ExtractedValue, ...]:
+    """At most MANY of them: each is compared with those alone that are kept."""
     kept: list[ExtractedValue] = []
-    for one in found:
-        if all(one.value != other.value for other in kept):
-            kept.append(one)
+    for candidate in found:
+        if all(candidate.value != other.value for other in kept):
+            kept.append(candidate)
+        if len(kept) == MANY:
+            break
     return tuple(kept)
 
 
 def _too_deep(text: str) -> bool:
     """Whether brackets nest deeper than any answer; those in strings are counted too, which is on the safe side."""
-    depth = 0
-    for mark in _BRACKETS.finditer(text):
-        depth += 1 if mark.group() in "{[" else -1
-        if depth > _DEPTH:
-            return True
-    return False
+    left = "".join(_BRACKETS.findall(text)).translate(_ROUND)
+    for _ in range(_DEPTH):
+        inner = left.replace("()", "")
+        if len(inner) == len(left):
+            break
+        left = inner
+    return "(" * (_DEPTH + 1) in left if "()" not in left else True
 
 
-_BRACKETS = re.compile(r"[{}\[\]]")
+_BRACKETS = re.compile(r"[{}\[\]]+")
+_ROUND = str.maketrans("{[}]", "(())")

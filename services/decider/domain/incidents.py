@@ -15,6 +15,7 @@ _KINDS: dict[Outcome, Literal["auth", "model"]] = {
     Outcome.AUTH: "auth",
     Outcome.CREDIT: "auth",
     Outcome.NOT_FOUND: "model",
+    Outcome.POLICY: "model",
 }
 # An answer of any kind proves the key; so do complaints about what was asked or how much.
 _PROVES = frozenset({Outcome.ANSWERED, Outcome.REFUSED, Outcome.TRUNCATED, Outcome.EMPTY, Outcome.INVALID})

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from libs.schemas.decision import TradingDecision
-from services.decider.domain.coerce import coerce
-from services.decider.domain.extract import Ambiguous, find, load, without_reasoning
+from services.decider.domain.coerce import Coerced, coerce
+from services.decider.domain.extract import MANY, Ambiguous, find, load, without_reasoning
 from services.decider.domain.replies import TEXT_LIMIT
 
 MAX_ERRORS = 10
@@ -51,10 +51,13 @@ def parse(text: str, symbols: Sequence[str]) -> Parsed | Malformed:
     except Ambiguous as error:
         return Malformed((str(error),))
     if len(found) > 1:
-        return Malformed((f"the answer holds {len(found)} different decisions; give one JSON object",))
-    value, notes = coerce(found[0].value, symbols)
-    read = _validate(value)
-    return read if isinstance(read, Malformed) else _only_asked(read, symbols, (*found[0].notes, *notes)[:MAX_NOTES])
+        many = f"at least {MANY}" if len(found) == MANY else len(found)
+        return Malformed((f"the answer holds {many} different decisions; give one JSON object",))
+    coerced = coerce(found[0].value, symbols)
+    read = _validate(coerced)
+    if isinstance(read, Malformed):
+        return read
+    return _only_asked(read, symbols, coerced.invented, (*found[0].notes, *coerced.notes)[:MAX_NOTES])
 
 
 def _what_it_is(text: str) -> str:
@@ -72,13 +75,17 @@ def _what_it_is(text: str) -> str:
     return NO_OBJECT
 
 
-def _validate(value: Any) -> TradingDecision | Malformed:
+def _validate(coerced: Coerced) -> TradingDecision | Malformed:
+    errors: list[Any] = []
     try:
-        return TradingDecision.model_validate(value)
+        decision = TradingDecision.model_validate(coerced.value)
     except ValidationError as error:
-        found = [_line(e) for e in error.errors(include_url=False)]
-        more = len(found) - MAX_ERRORS
-        return Malformed((*found[:MAX_ERRORS], *((f"and {more} more",) if more > 0 else ())))
+        errors = error.errors(include_url=False)
+    if not errors and not coerced.errors:
+        return decision
+    lines = (*coerced.errors, *(_line(each) for each in errors[:MAX_ERRORS]))[:MAX_ERRORS]
+    more = len(coerced.errors) + len(errors) - MAX_ERRORS
+    return Malformed((*lines, *((f"and {more} more",) if more > 0 else ())))
 
 
 def _line(error: Any) -> str:
@@ -93,12 +100,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _only_asked(decision: TradingDecision, symbols: Collection[str], notes: tuple[str, ...]) -> Parsed | Malformed:
+def _only_asked(
+    decision: TradingDecision, symbols: Collection[str], invented: Collection[str], notes: tuple[str, ...]
+) -> Parsed | Malformed:
     named = {entry.asset for entry in decision.decisions}
-    invented = tuple(sorted(named.difference(symbols)))
-    if len(invented) == len(named):
+    if named.isdisjoint(symbols):
         return Malformed((f"decisions: none of the assets asked for ({', '.join(symbols)}) is in it",))
-    if invented:
-        kept = tuple(entry for entry in decision.decisions if entry.asset in symbols)
-        decision = decision.model_copy(update={"decisions": kept})
-    return Parsed(decision, tuple(s for s in symbols if s not in named), invented, notes)
+    return Parsed(decision, tuple(s for s in symbols if s not in named), tuple(sorted(invented)), notes)

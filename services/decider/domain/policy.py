@@ -17,7 +17,7 @@ from services.decider.domain.parse import Parsed
 from services.decider.domain.reading import Reading
 from services.decider.domain.replies import Outcome
 
-Kind = Literal["first", "retry", "repair", "longer"]
+Kind = Literal["first", "retry", "repair", "longer", "without"]
 SHARE = 2 / 3  # of the time that is left, for a call of a model that others follow
 MAX_BACKOFF_S = 8.0
 
@@ -48,6 +48,7 @@ TABLE: Mapping[Outcome, Treatment] = {
     Outcome.AUTH: Treatment("auth", AbstainReason.AUTH),
     Outcome.CREDIT: Treatment("auth", AbstainReason.AUTH),
     Outcome.NOT_FOUND: Treatment("unavailable", AbstainReason.UNKNOWN_MODEL),
+    Outcome.POLICY: Treatment("refused", AbstainReason.REFUSED),
     Outcome.RATE_LIMITED: Treatment("rate_limited", AbstainReason.RATE_LIMITED, retries=1),
     Outcome.TIMEOUT: Treatment("timeout", AbstainReason.TIMEOUT, retries=2),
     Outcome.UNAVAILABLE: Treatment("unavailable", AbstainReason.UNAVAILABLE, retries=2),
@@ -55,6 +56,7 @@ TABLE: Mapping[Outcome, Treatment] = {
     Outcome.TRUNCATED: Treatment("invalid", AbstainReason.INVALID, longer=1),
     Outcome.EMPTY: Treatment("invalid", AbstainReason.INVALID),
     Outcome.INVALID: Treatment("invalid", AbstainReason.INVALID, repairs=1),
+    Outcome.CUT: Treatment("invalid", AbstainReason.INVALID),
 }
 
 DENIED: Mapping[Denial, AbstainReason] = {
@@ -76,7 +78,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Wait, then call the model with this time-out. `longer`: with a larger limit of output tokens."""
+    """Wait, then call the model with this time-out. `longer`: with a larger limit of output tokens.
+    `without`: without the part of the request that the server has refused."""
 
     model: str
     timeout_s: float
@@ -114,6 +117,7 @@ class PolicyState:
     retries: int = 0
     repairs: int = 0
     longer: int = 0
+    without: tuple[str, ...] = ()
     waits: int = 0
 
     @property
@@ -142,7 +146,7 @@ def advance(state: PolicyState, reading: Reading, elapsed_s: float, spread: floa
     return (
         _again(state, row, reading, elapsed_s, spread)
         or _next_model(state, elapsed_s)
-        or (state, _abstain(state, row.reason, elapsed_s, due=_due(state, row)))
+        or (state, _abstain(state, row.reason, elapsed_s, due=_due(state, row, reading)))
     )
 
 
@@ -164,6 +168,8 @@ def _again(
 ) -> tuple[PolicyState, Step] | None:
     if state.limits.max_calls - state.calls <= state.after:
         return None
+    if reading.without and reading.without not in state.without:
+        return _call(replace(state, without=(*state.without, reading.without)), elapsed_s, 0.0, "without")
     if state.longer < row.longer:
         return _call(replace(state, longer=state.longer + 1), elapsed_s, 0.0, "longer")
     if state.repairs < row.repairs:
@@ -209,7 +215,9 @@ def _note(state: PolicyState, detail: str) -> PolicyState:
     return state if detail in state.said else replace(state, said=(*state.said, detail))
 
 
-def _due(state: PolicyState, row: Treatment) -> bool:
+def _due(state: PolicyState, row: Treatment, reading: Reading) -> bool:
+    if reading.without and reading.without not in state.without:
+        return True
     return state.after > 0 or state.retries < row.retries or state.repairs < row.repairs or state.longer < row.longer
 
 

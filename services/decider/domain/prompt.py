@@ -1,7 +1,8 @@
 """The prompt of a decision: what is stable first, so that a provider can cache it, then what changes each time.
 
-System: the task, the schema where the model is not given it otherwise, the account's limits, the strategy. User: the
-account, what is open, the market, notes. A language model gets no number twice; a rule policy gets the data block too.
+System: the task, the schema (also where `response_format` holds it: not every host heeds that), the account's limits,
+the strategy. User: the account, what is open, the market, notes. A language model gets no number twice; a rule policy
+gets the data block too.
 """
 
 import hashlib
@@ -75,7 +76,7 @@ class TooLong:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a model needs: `with_schema` where it is not given the schema otherwise, `with_data` where it is a rule."""
+    """What a model needs: `with_schema` where it is a language model, `with_data` where it is a rule."""
 
     with_schema: bool = False
     with_data: bool = False

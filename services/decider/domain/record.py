@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from libs.schemas.decision import CallOutcome, ModelCall
-from services.decider.domain import catalogue
 from services.decider.domain.catalogue import CatalogueEntry
+from services.decider.domain.costs import cost_of
 from services.decider.domain.policy import TABLE
 from services.decider.domain.prompt import Prompt, sha256
 from services.decider.domain.reading import Reading
@@ -14,6 +14,7 @@ from services.decider.domain.replies import TEXT_LIMIT, Reply
 
 ERROR_LIMIT = 4_000
 NOTE_LIMIT = 200
+SHORTENED, BOOKS = "prompt shortened", "books: "  # how notes begin that are no reading of the answer
 REASONING_LIMIT = 10_000  # four calls with prompts and answers stay below the bus's limit for a message
 
 
@@ -33,7 +34,7 @@ class Exchange:
 def as_call(made: Exchange, attempt: int) -> ModelCall:
     """Of a repair, `user_prompt` is the repair turn; the assistant's turn before it is the answer that was wrong."""
     entry, reply = made.entry, made.reply
-    dollars, source = catalogue.cost(entry, reply.usage, reply.reported_cost)
+    dollars, source = cost_of(entry, reply)
     return ModelCall(
         model_requested=entry.id,
         model_answered=reply.model_answered,
@@ -55,7 +56,8 @@ def as_call(made: Exchange, attempt: int) -> ModelCall:
         ended=reply.outcome.value,
         prompt_tokens=made.prompt.tokens,
         cached=made.cached,
-        **judged(made.reading, len(made.messages) > len(made.prompt.messages), made.prompt.shortened),
+        called_at=reply.called_at,
+        **judged(made.reading, _before(made), repaired=len(made.messages) > len(made.prompt.messages)),
     )
 
 
@@ -65,12 +67,17 @@ class JudgedCall(TypedDict):
     notes: tuple[str, ...]
 
 
-def judged(reading: Reading, repaired: bool, shortened: str) -> JudgedCall:
-    """The fields of a record that follow from what the answer is worth."""
+def _before(made: Exchange) -> list[str]:
+    shortened = [f"prompt {made.prompt.shortened}"] if made.prompt.shortened else []
+    return shortened + [f"{BOOKS}{note}" for note in made.reply.notes]
+
+
+def judged(reading: Reading, before: Sequence[str], *, repaired: bool) -> JudgedCall:
+    """The fields of a record that follow from what the answer is worth. `before`: notes that do not."""
     return {
         "outcome": _outcome(reading, repaired=repaired),
         "error": None if reading.parsed else reading.detail[:ERROR_LIMIT],
-        "notes": _notes(shortened, reading),
+        "notes": _notes(before, reading),
     }
 
 
@@ -80,8 +87,8 @@ def _outcome(reading: Reading, *, repaired: bool) -> CallOutcome:
     return "repaired" if repaired else "ok"
 
 
-def _notes(shortened: str, reading: Reading) -> tuple[str, ...]:
-    said = [f"prompt {shortened}"] if shortened else []
+def _notes(before: Sequence[str], reading: Reading) -> tuple[str, ...]:
+    said = list(before)
     if reading.parsed is not None:
         if dropped := reading.parsed.invented:
             said.append(f"dropped, not asked for: {', '.join(dropped)}")

@@ -17,7 +17,7 @@ from services.decider.domain.policy import Abstain
 from services.decider.domain.prompt import is_repair
 from services.decider.domain.proposal import Course, propose
 from services.decider.domain.reading import Reading, read
-from services.decider.domain.record import judged
+from services.decider.domain.record import BOOKS, SHORTENED, judged
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.domain.seats import Seat
 
@@ -26,7 +26,7 @@ SHOWN = 100
 
 def replay(context: TradingContext, recorded: DecisionProposed) -> DecisionProposed:
     """The proposal that these answers make today. `context` is the one that was decided on."""
-    readings = [read(_reply(call), context.symbols) for call in recorded.calls]
+    readings = [read(_reply(call), context.symbols, call.prompt_tokens) for call in recorded.calls]
     calls = [_again(call, reading) for call, reading in zip(recorded.calls, readings, strict=True)]
     course = Course(_end(recorded, readings), calls, recorded.not_asked, recorded.timing)
     made = propose(context, Seat(recorded.decision_id, recorded.arm), course, recorded.proposed_at)
@@ -42,17 +42,19 @@ def _reply(call: ModelCall) -> Reply:
     """What the provider said. Records from before `ended` was kept say it by their outcome."""
     read_again = call.raw_response and call.outcome in ("ok", "repaired", "invalid")
     ended = call.ended or ("answered" if read_again else "empty" if call.outcome == "invalid" else "unavailable")
-    return Reply(model=call.model_requested, outcome=Outcome(ended), text=call.raw_response, error=call.error)
+    return Reply(
+        model=call.model_requested, outcome=Outcome(ended), text=call.raw_response, usage=call.usage, error=call.error
+    )
 
 
 def _again(call: ModelCall, reading: Reading) -> ModelCall:
     if call.ended is None and reading.outcome is Outcome.UNAVAILABLE:
         return call
-    return call.model_copy(update=judged(reading, is_repair(call.user_prompt), _shortened(call)))
+    return call.model_copy(update=judged(reading, _before(call), repaired=is_repair(call.user_prompt)))
 
 
-def _shortened(call: ModelCall) -> str:
-    return next((note.removeprefix("prompt ") for note in call.notes if note.startswith("prompt shortened")), "")
+def _before(call: ModelCall) -> list[str]:
+    return [note for note in call.notes if note.startswith((SHORTENED, BOOKS))]
 
 
 def _end(recorded: DecisionProposed, readings: list[Reading]) -> Parsed | Abstain:

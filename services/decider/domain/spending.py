@@ -69,6 +69,8 @@ def cost_of(call: Mapping[str, Any], entry: CatalogueEntry | None, unpriced_usd:
     """What a recorded call counts as, by the same rule as when it was settled (budget.final); the reservation itself is
     not in the log, so where it stands the longest possible answer is assumed."""
     cost, usage, outcome = call.get("cost_usd"), call.get("usage"), call["outcome"]
+    if call.get("cost_source") == "refused":
+        return Amount(0, 0)
     if usage is None and cost is None and outcome in UNBILLED:
         return Amount(0, 0)
     tokens = _longest(call) if usage is None else _counted(TokenUsage.model_validate(usage))

@@ -32,7 +32,8 @@ async def test_a_failed_call_counts_with_its_model_and_its_error() -> None:
     assert value("perpetua_decider_decisions_total", {"status": "abstained", "reason": "auth"}) == 1
     assert value("perpetua_decider_calls_total", {**called, "outcome": "auth"}) == 1
     assert value("gen_ai_client_operation_duration_seconds_count", {**NAMES, "error_type": "auth"}) == 1
-    assert value("perpetua_decider_cost_unknown_total", called) == 1
+    assert value("perpetua_decider_cost_dollars_total", {**called, "source": "refused"}) == 0
+    assert value("perpetua_decider_cost_unknown_total", called) is None
     assert value("perpetua_decider_model_failures", called) == 1
     assert metrics.health.status().models[GPT].consecutive_failures == 1
     assert not metrics.health.status().healthy

@@ -107,7 +107,9 @@ USED = TokenUsage(prompt=1_000_000, completion=100_000)
     ("of", "usage", "reported", "expected"),
     [
         (PRICED, USED, 0.5, (0.5, "provider")),
-        (PRICED, USED, 0.0, (0.0, "provider")),
+        (PRICED, USED, 0.0, (3.0, "catalogue")),
+        (UNPRICED, USED, 0.0, (None, "unknown")),
+        (FREE, USED, 0.0, (0.0, "catalogue")),
         (PRICED, None, 0.5, (0.5, "provider")),
         (PRICED, USED, None, (3.0, "catalogue")),
         (PRICED, USED.model_copy(update={"cached": 400_000}), None, (2.4, "catalogue")),
