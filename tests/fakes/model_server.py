@@ -44,7 +44,16 @@ class Raw:
     body: str
 
 
-Script = Answer | Status | Drop | Raw
+@dataclass(frozen=True)
+class Bytes:
+    """Status and bytes of any kind, under these headers."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: int = 200
+
+
+Script = Answer | Status | Drop | Raw | Bytes
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,8 @@ def _response(step: Script, request: Request) -> bytes:
             return _http(code, json.dumps({"error": {"message": message, "code": code}}), headers)
         case Raw(body):
             return _http(200, body)
+        case Bytes(body, headers, code):
+            return _http(code, body, headers)
         case Drop():
             return b""
 
@@ -148,8 +159,8 @@ def _completion(answer: Answer, request: Request) -> dict[str, Any]:
     return body
 
 
-def _http(code: int, body: str, headers: Mapping[str, str] | None = None) -> bytes:
-    data = body.encode()
+def _http(code: int, body: str | bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    data = body if isinstance(body, bytes) else body.encode()
     fields = {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {code} Scripted\r\n{head}\r\n".encode() + data

@@ -172,7 +172,8 @@ def _words(value: Any, body: bytes) -> str:
     metadata = error.get("metadata") if isinstance(error, dict) else None
     if isinstance(metadata, dict):
         said += [f"{name[:NAME_LIMIT]}: {_plain(given)}" for name, given in list(metadata.items())[:10] if given]
-    return writable("; ".join(dict.fromkeys(each for each in said if each)))[:WORDS_LIMIT] or _excerpt(body)
+    worded = dict.fromkeys(each for each in said if each and not each.isdecimal())
+    return writable("; ".join(worded))[:WORDS_LIMIT] or _excerpt(body)
 
 
 def _plain(value: Any) -> str:
