@@ -67,6 +67,7 @@ class Request:
 class ModelServer:
     def __init__(self) -> None:
         self.script: deque[Script] = deque()
+        self.by_model: dict[str, Script] = {}  # what a model answers each time, beside the script
         self.requests: list[Request] = []
         self.key_answer: Script = Raw('{"object": "list", "data": {"label": "scripted"}}')
         self.key_requests: list[Request] = []
@@ -82,6 +83,8 @@ class ModelServer:
             self.key_requests.append(request)
             return self.key_answer
         self.requests.append(request)
+        if (always := self.by_model.get(request.body.get("model", ""))) is not None:
+            return always
         return self.script.popleft() if self.script else Status(500, "the script of the test is at its end")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,8 +21,8 @@ from services.decider.domain.authentication import KeyVerdict
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import NOW
 from tests.fakes.model_server import Answer, Drop, ModelServer, Raw, Script, Status, model_server
+from tests.integration.decider_process import fresh, proposals, publish
 from tests.integration.deciding import GPT, KEY, decision
-from tests.integration.test_decider_process import fresh, proposals, publish
 
 pytestmark = pytest.mark.integration
 OWN = "openai-compatible/scripted"

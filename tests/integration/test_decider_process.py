@@ -1,39 +1,30 @@
 """The decider as a process on a real bus: one proposal per context, also when it is killed in between."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import nats
 import pytest
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 from redis.asyncio import Redis
 
 from libs.runtime.clock import WallClock
 from libs.runtime.provision import provision_nats
 from libs.schemas import ids, subjects
-from libs.schemas.context import TradingContext
-from libs.schemas.decision import DecisionProposed
 from services.decider.adapters.redis import LEASE_MS, RedisAnswers
 from services.decider.app import create_app, models_of
 from services.decider.application.deciding import decide
 from services.decider.ports import AnswerStore, Deps, Models
 from services.decider.settings import Settings
-from tests.fakes.decider_contexts import context
 from tests.fakes.decider_ports import StoppedClock, deps
-from tests.fakes.model_server import Answer, ModelServer, model_server
+from tests.fakes.model_server import Answer, model_server
+from tests.integration.decider_process import OWN_MODEL, fresh, living, process, proposals, publish
 from tests.integration.deciding import decision
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).parents[2]
-OWN_MODEL = "openai-compatible/scripted"
 
 
 @pytest.fixture
@@ -43,61 +34,6 @@ async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     await provision_nats(stream)
     yield stream
     await connection.close()
-
-
-def fresh(name: str) -> TradingContext:
-    now = datetime.now(UTC)
-    return context(name=name, timestamp=now, expires_at=now + timedelta(seconds=100))
-
-
-async def publish(js: JetStreamContext, *made: TradingContext) -> None:
-    for each in made:
-        await js.publish(subjects.context_built(each.account_id), each.model_dump_json().encode())
-
-
-async def proposals(js: JetStreamContext, count: int, seconds: float = 120) -> list[DecisionProposed]:
-    """The first `count` proposals on the bus, in their order."""
-    found: list[DecisionProposed] = []
-    async with asyncio.timeout(seconds):
-        while len(found) < count:
-            try:
-                message = await js.get_msg("DECISIONS", len(found) + 1)
-            except NotFoundError:
-                await asyncio.sleep(0.02)
-                continue
-            found.append(DecisionProposed.model_validate_json(message.data or b""))
-    return found
-
-
-@asynccontextmanager
-async def process(
-    nats_url: str, redis_url: str, server: ModelServer, **more: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {
-        **os.environ, "NATS_URL": nats_url, "REDIS_URL": redis_url, "LLM_MODEL": OWN_MODEL, "LLM_BASE_URL": server.url,
-        **more,
-    }  # fmt: skip
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.decider.app", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield running
-    finally:
-        if running.returncode is None:
-            running.send_signal(signal.SIGTERM)
-        await running.wait()
-
-
-@asynccontextmanager
-async def living(nats_url: str, redis_url: str, server: ModelServer) -> AsyncIterator[None]:
-    """One more worker like those of `process`, in this process."""
-    settings = Settings(nats_url=nats_url, redis_url=redis_url, llm_model=OWN_MODEL, llm_base_url=server.url)
-    worker = create_app(settings)
-    await worker.start()
-    try:
-        yield
-    finally:
-        await worker.stop()
 
 
 async def test_every_context_gets_one_proposal_under_its_own_id(

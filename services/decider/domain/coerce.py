@@ -135,7 +135,8 @@ def symbol(given: str, symbols: Sequence[str]) -> str:
     without a quote (BTC, BTC-PERP) means the only asked market of that base."""
     if given in symbols or len(given) > LONGEST:
         return given
-    spelling = spelled(given) or spelled(re.sub(r"[^A-Za-z0-9]", "", given.partition(":")[0]))
+    loosely = "" if ":" in given else re.sub(r"[^A-Z0-9]", "", given.upper())  # "ETH (USDT)"
+    spelling = spelled(given) or spelled(loosely)
     if spelling is None:
         return given
     name = f"{spelling.base}{spelling.quote or ''}"

@@ -1,0 +1,100 @@
+"""No answer holds whoever reads it: work grows with the length and no faster, and is bounded for any length."""
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from services.decider.domain.completion import BODY_LIMIT, Completion, Failed, as_body, understood
+from services.decider.domain.parse import Malformed, Parsed, parse
+from services.decider.domain.replies import TEXT_LIMIT
+from tests.fakes.decider_hostile import ATOMS, HEADS, answer, grown
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+MOST_S = 0.05
+LONGEST = 1_000_000
+LINEAR = 8  # four times the length takes four times as long, sixteen where it is quadratic
+UNMEASURED_S = 0.004  # below it is noise
+
+
+def seconds(work: Callable[[], object], most: float = 0.0) -> float:
+    """Processor time of this thread; the least of three where one is above `most` (a collection of garbage is not
+    the work's)."""
+    least = float("inf")
+    for _ in range(3):
+        begun = time.thread_time()
+        work()
+        least = min(least, time.thread_time() - begun)
+        if least <= most:
+            break
+    return least
+
+
+def read_whole(text: str) -> Parsed | Malformed | Failed:
+    """As a model's text in a provider's body, as far as it gets."""
+    body = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]})
+    said = understood(200, body.encode()[:BODY_LIMIT])
+    return said if isinstance(said, Failed) else parse(said.text or "", SYMBOLS)
+
+
+@pytest.mark.parametrize("seeds", [range(300), pytest.param(range(300, 10_000), marks=pytest.mark.long)], ids=len)
+def test_no_generated_answer_takes_more_than_fifty_milliseconds(seeds: range) -> None:
+    slow = []
+    for seed in seeds:
+        text = answer(seed, LONGEST if seed % 2 else TEXT_LIMIT)
+        found = read_whole(text)
+        assert isinstance(found, Parsed | Malformed | Failed)
+        if (took := seconds(lambda text=text: read_whole(text), MOST_S)) > MOST_S:  # type: ignore[misc]
+            slow.append((seed, round(took, 3), text[:60]))
+    assert slow == []
+
+
+@pytest.mark.parametrize("seeds", [range(100), pytest.param(range(100, 2_000), marks=pytest.mark.long)], ids=len)
+def test_no_generated_body_takes_more_than_fifty_milliseconds(seeds: range) -> None:
+    """The same texts as the body itself: what stands there instead of a completion."""
+    for seed in seeds:
+        body = answer(seed, LONGEST).encode("utf-8", "replace")[:BODY_LIMIT]
+        for status in (200, 500):
+            assert isinstance(understood(status, body), Completion | Failed)
+            assert seconds(lambda body=body, status=status: understood(status, body), MOST_S) <= MOST_S, seed  # type: ignore[misc]
+
+
+SINGLE = [(atom,) for atom in ATOMS]
+PAIRS = [(one, other) for one in ATOMS for other in ATOMS if one != other]
+
+
+@pytest.mark.parametrize("turns", [SINGLE, pytest.param(PAIRS, marks=pytest.mark.long)], ids=["atoms", "pairs"])
+@pytest.mark.parametrize("head", HEADS, ids=repr)
+def test_four_times_the_length_takes_four_times_as_long(head: str, turns: list[tuple[str, ...]]) -> None:
+    for atoms in turns:
+        short, long = (grown(atoms, length, head) for length in (TEXT_LIMIT // 4, TEXT_LIMIT))
+        took = seconds(lambda long=long: parse(long, SYMBOLS), UNMEASURED_S)  # type: ignore[misc]
+        if took > UNMEASURED_S:
+            assert took <= LINEAR * max(seconds(lambda short=short: parse(short, SYMBOLS)), UNMEASURED_S / 4), atoms  # type: ignore[misc]
+
+
+STRINGS = [
+    ("blanks inside of a price", '"tp_price": "1' + " " * 40_000 + '2"'),
+    ("blanks before an x", '"leverage": "1' + " " * 40_000 + 'y"'),
+    ("dollars", '"allocation_usd": "' + "$ " * 20_000 + '"'),
+    ("a long action", '"action": "' + "buy - " * 6_000 + '"'),
+    ("a long asset", '"asset": "' + "BTC/" * 10_000 + '"'),
+    ("many unknown fields", ", ".join(f'"f{n}": {n}' for n in range(3_500))),
+    ("many factors", '"key_factors": [' + "1," * 20_000 + "1]"),
+]
+
+
+@pytest.mark.parametrize("field", [s[1] for s in STRINGS], ids=[s[0] for s in STRINGS])
+def test_no_value_takes_long_to_understand(field: str) -> None:
+    text = '{"decisions": [{"asset": "BTCUSDT", ' + field + "}]}"
+    assert isinstance(parse(text, SYMBOLS), Malformed)
+    assert seconds(lambda: parse(text, SYMBOLS), MOST_S) <= MOST_S
+
+
+def test_whatever_was_understood_is_a_small_body_for_litellm() -> None:
+    for seed in range(100):
+        said = understood(200 if seed % 2 else 500, answer(seed, LONGEST).encode("utf-8", "replace"))
+        body = as_body(said)
+        assert len(body) < 8 * TEXT_LIMIT
+        assert json.loads(body)
