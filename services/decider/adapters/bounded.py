@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable
 
 import httpx
 
-from services.decider.domain.completion import BODY_LIMIT, Completion, Failed, as_body, understood
+from services.decider.domain.completion import BODY_LIMIT, BodyFailure, Completion, as_body, understood
 
 LONG_BODY = 32_768  # bytes; longer ones are read beside the event loop
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -68,13 +68,13 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-async def _said(response: httpx.Response) -> Completion | Failed:
+async def _said(response: httpx.Response) -> Completion | BodyFailure:
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - an asynchronous transport has no other
     try:
         body = await body_of(stream, response.headers.get("content-encoding", ""))
     except TooMuch as error:
-        return Failed(response.status_code if response.status_code >= 400 else 502, str(error))
+        return BodyFailure(response.status_code if response.status_code >= 400 else 502, str(error))
     finally:
         await response.aclose()
     if len(body) <= LONG_BODY:

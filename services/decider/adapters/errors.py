@@ -5,7 +5,7 @@ from typing import Any
 
 from openai import APIConnectionError, APITimeoutError, OpenAIError
 
-from services.decider.domain.refusals import Refusal, refusal
+from services.decider.domain.refusals import RefusalMeaning, refusal
 from services.decider.domain.replies import Outcome
 
 _TRACEBACK = "Traceback (most recent call last)"
@@ -18,10 +18,10 @@ def status_of(error: OpenAIError) -> int | None:
     return None if isinstance(error, APIConnectionError) or not isinstance(own, int) else own
 
 
-def meaning(error: OpenAIError, status: int | None, said: str) -> Refusal:
+def meaning(error: OpenAIError, status: int | None, said: str) -> RefusalMeaning:
     if isinstance(error, APITimeoutError):
-        return Refusal(Outcome.TIMEOUT)
-    return Refusal(Outcome.UNAVAILABLE) if status is None else refusal(status, said)
+        return RefusalMeaning(Outcome.TIMEOUT)
+    return RefusalMeaning(Outcome.UNAVAILABLE) if status is None else refusal(status, said)
 
 
 def words_of(error: OpenAIError) -> str:

@@ -20,7 +20,7 @@ from services.decider.domain.answering import reply_of
 from services.decider.domain.authentication import fingerprint
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.completion import FIELD, Completion
-from services.decider.domain.refusals import Refusal
+from services.decider.domain.refusals import RefusalMeaning
 from services.decider.domain.replies import Outcome, Reply, retry_after
 from services.decider.domain.schema import response_format
 
@@ -145,7 +145,7 @@ def _parameters(entry: CatalogueEntry, endpoint: Endpoint | None) -> dict[str, A
     return found
 
 
-def _hint(means: Refusal, status: object, endpoint: Endpoint | None) -> str:
+def _hint(means: RefusalMeaning, status: object, endpoint: Endpoint | None) -> str:
     if means.outcome is Outcome.AUTH and endpoint is not None:
         last = fingerprint(endpoint.key)
         ending = f" ending {last}" if last else ""

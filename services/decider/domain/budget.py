@@ -18,8 +18,8 @@ GLOBAL = "global"
 UNITS: Mapping[str, str] = {
     "usd_per_hour": "this hour",
     "tokens_per_hour": "this hour",
-    "usd_per_day": "today",
-    "tokens_per_day": "today",
+    "usd_per_day": "today (UTC)",
+    "tokens_per_day": "today (UTC)",
 }
 
 

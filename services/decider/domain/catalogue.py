@@ -189,7 +189,8 @@ def _priced(price: ModelPrice, used: TokenUsage) -> float:
 
 def worst_case(entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> WorstCase:
     """The most that a call can come to: the prompt at its worst and the whole limit of the answer."""
-    size = sum(len(message["content"].encode("utf-8", "replace")) + 8 for message in messages)
+    texts = [text for message in messages for name, text in message.items() if name != "role"]
+    size = sum(len(text.encode("utf-8", "replace")) + 8 for text in texts)
     prompt = min(size // BYTES_PER_TOKEN + 1, entry.context_tokens)
     output = entry.max_output or max(entry.context_tokens - prompt, 0)
     if entry.price is None:

@@ -50,31 +50,31 @@ class Completion(Wire):
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class BodyFailure:
     """An error of the provider: its status of HTTP, or the one that stands in the body, and its words."""
 
     status: int
     words: str
 
 
-def understood(status: int, body: bytes) -> Completion | Failed:
+def understood(status: int, body: bytes) -> Completion | BodyFailure:
     """What a body of at most BODY_LIMIT bytes says."""
     marks = sum(body.count(mark) for mark in (b"[", b"{", b","))
     value = None if marks > MARKS else _json(body)
     if status >= 400:
-        return Failed(status, _words(value, body))
+        return BodyFailure(status, _words(value, body))
     if marks > MARKS:
-        return Failed(502, f"an answer of {marks} brackets and commas is not read")
+        return BodyFailure(502, f"an answer of {marks} brackets and commas is not read")
     if not isinstance(value, dict):
-        return Failed(502, f"the answer is no JSON object: {_excerpt(body)}")
+        return BodyFailure(502, f"the answer is no JSON object: {_excerpt(body)}")
     if (error := value.get("error")) and not _is_none(error):
-        return Failed(_code(error), _words(value, body))
-    return _completion(value) or Failed(502, f"an answer of odd shape: {_excerpt(body)}")
+        return BodyFailure(_code(error), _words(value, body))
+    return _completion(value) or BodyFailure(502, f"an answer of odd shape: {_excerpt(body)}")
 
 
-def as_body(said: Completion | Failed) -> bytes:
+def as_body(said: Completion | BodyFailure) -> bytes:
     """The body that LiteLLM is given."""
-    if isinstance(said, Failed):
+    if isinstance(said, BodyFailure):
         return orjson.dumps({"error": {"message": said.words, "code": said.status}})
     message = {"role": "assistant", "content": "", FIELD: said.model_dump(mode="json", exclude_defaults=True)}
     return orjson.dumps({

@@ -19,7 +19,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusalMeaning:
     """`without`: the part of the request that the server does not take in this form; the same call may do without it
     (or, for reasoning, with it). `hint` says what to do."""
 
@@ -32,20 +32,22 @@ class Refusal:
 class RefusalRow:
     statuses: Set[int]
     words: tuple[str, ...]  # in lower case; one of them stands in what the provider said
-    means: Refusal
+    means: RefusalMeaning
 
 
-_NO_FORMAT = Refusal(
+_NO_FORMAT = RefusalMeaning(
     Outcome.REFUSED,
     "response_format",
     "the server takes no response_format: take json_schema and json_object out of its capabilities in "
     "config/models.yaml, which saves this call: ",
 )
-_REASONING = Refusal(Outcome.REFUSED, "reasoning")
-_PRIVACY = Refusal(Outcome.POLICY, hint="the settings of your account at the provider leave no host for this model: ")
-_PLACE = Refusal(Outcome.POLICY, hint="the provider does not serve the place that this server is in: ")
+_REASONING = RefusalMeaning(Outcome.REFUSED, "reasoning")
+_PRIVACY = RefusalMeaning(
+    Outcome.POLICY, hint="the settings of your account at the provider leave no host for this model: "
+)
+_PLACE = RefusalMeaning(Outcome.POLICY, hint="the provider does not serve the place that this server is in: ")
 TABLE = (
-    RefusalRow({403}, ("moderation", "flagged"), Refusal(Outcome.REFUSED)),
+    RefusalRow({403}, ("moderation", "flagged"), RefusalMeaning(Outcome.REFUSED)),
     RefusalRow(
         {400, 404, 415, 422},
         (
@@ -66,16 +68,16 @@ TABLE = (
     RefusalRow(
         {403, 429},
         ("insufficient_quota", "exceeded your current quota", "key limit", "credit balance", "insufficient balance"),
-        Refusal(Outcome.CREDIT),
+        RefusalMeaning(Outcome.CREDIT),
     ),
-    RefusalRow({400}, ("not a valid model", "model_not_found", "model not found"), Refusal(Outcome.NOT_FOUND)),
+    RefusalRow({400}, ("not a valid model", "model_not_found", "model not found"), RefusalMeaning(Outcome.NOT_FOUND)),
 )  # fmt: skip
 
 
-def refusal(status: int, said: str) -> Refusal:
+def refusal(status: int, said: str) -> RefusalMeaning:
     """What a failure with this status and these words means."""
     lower = said.lower()
     for row in TABLE:
         if status in row.statuses and any(word in lower for word in row.words):
             return row.means
-    return Refusal(_STATUS.get(status) or (Outcome.REFUSED if 400 <= status < 500 else Outcome.UNAVAILABLE))
+    return RefusalMeaning(_STATUS.get(status) or (Outcome.REFUSED if 400 <= status < 500 else Outcome.UNAVAILABLE))

@@ -63,6 +63,6 @@ def test_no_call_is_counted_above_what_was_set_aside_unless_the_provider_says_so
 def test_a_complaint_says_what_is_used_and_what_to_do() -> None:
     said = budget.complaint("account:scalper", "usd_per_day", 4_980_000_000, 5_000_000_000, 31_000_000)
     assert said == (
-        "account scalper: $4.98 of $5 are spent or reserved today, and this call could cost $0.031: "
+        "account scalper: $4.98 of $5 are spent or reserved today (UTC), and this call could cost $0.031: "
         "wait for the next period or raise the account's budgets.usd_per_day"
     )

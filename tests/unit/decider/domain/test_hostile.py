@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.decider.domain.completion import BODY_LIMIT, Completion, Failed, as_body, understood
+from services.decider.domain.completion import BODY_LIMIT, BodyFailure, Completion, as_body, understood
 from services.decider.domain.parse import Malformed, Parsed, parse
 from services.decider.domain.replies import TEXT_LIMIT
 from tests.fakes.decider_hostile import ATOMS, HEADS, answer, grown
@@ -31,11 +31,11 @@ def seconds(work: Callable[[], object], most: float = 0.0) -> float:
     return least
 
 
-def read_whole(text: str) -> Parsed | Malformed | Failed:
+def read_whole(text: str) -> Parsed | Malformed | BodyFailure:
     """As a model's text in a provider's body, as far as it gets."""
     body = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]})
     said = understood(200, body.encode()[:BODY_LIMIT])
-    return said if isinstance(said, Failed) else parse(said.text or "", SYMBOLS)
+    return said if isinstance(said, BodyFailure) else parse(said.text or "", SYMBOLS)
 
 
 @pytest.mark.parametrize("seeds", [range(300), pytest.param(range(300, 10_000), marks=pytest.mark.long)], ids=len)
@@ -44,7 +44,7 @@ def test_no_generated_answer_takes_more_than_fifty_milliseconds(seeds: range) ->
     for seed in seeds:
         text = answer(seed, LONGEST if seed % 2 else TEXT_LIMIT)
         found = read_whole(text)
-        assert isinstance(found, Parsed | Malformed | Failed)
+        assert isinstance(found, Parsed | Malformed | BodyFailure)
         if (took := seconds(lambda text=text: read_whole(text), MOST_S)) > MOST_S:  # type: ignore[misc]
             slow.append((seed, round(took, 3), text[:60]))
     assert slow == []
@@ -56,7 +56,7 @@ def test_no_generated_body_takes_more_than_fifty_milliseconds(seeds: range) -> N
     for seed in seeds:
         body = answer(seed, LONGEST).encode("utf-8", "replace")[:BODY_LIMIT]
         for status in (200, 500):
-            assert isinstance(understood(status, body), Completion | Failed)
+            assert isinstance(understood(status, body), Completion | BodyFailure)
             assert seconds(lambda body=body, status=status: understood(status, body), MOST_S) <= MOST_S, seed  # type: ignore[misc]
 
 
