@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.schemas.symbols import QUOTES, spelled
-from services.decider.domain.confidence import judged
+from services.decider.domain.confidence import EntryError, judged
 from services.decider.domain.entries import without_what_is_none
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -38,7 +38,7 @@ class Coerced:
     value: dict[str, Any]
     notes: tuple[str, ...] = ()
     invented: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
+    errors: tuple[EntryError, ...] = ()
 
 
 def coerce(value: Mapping[str, Any], symbols: Sequence[str]) -> Coerced:
@@ -55,7 +55,7 @@ class _Reading:
         self._symbols = symbols
         self.notes: list[str] = []
         self.invented: list[str] = []
-        self.errors: list[str] = []
+        self.errors: list[EntryError] = []
 
     def entries(self, value: Any) -> Any:
         """The list of decisions; a mapping from symbols to entries is one too, where the names agree."""

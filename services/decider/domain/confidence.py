@@ -13,10 +13,18 @@ _ASK = "write a percentage from 0 to 100"
 
 
 @dataclass(frozen=True, slots=True)
+class EntryError:
+    """What is wrong with one entry: its place in the list, and a line."""
+
+    entry: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confidences:
     rows: list[Any]
     notes: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
+    errors: tuple["EntryError", ...] = ()
 
 
 def judged(rows: Sequence[Any], written: Sequence[Any]) -> Confidences:
@@ -32,9 +40,9 @@ def judged(rows: Sequence[Any], written: Sequence[Any]) -> Confidences:
     return _told(list(rows), (), tuple(_twofold(n, plain[n]) for n in shares))
 
 
-def _told(rows: list[Any], notes: tuple[str, ...], errors: tuple[str, ...] = ()) -> Confidences:
+def _told(rows: list[Any], notes: tuple[str, ...], errors: tuple[EntryError, ...] = ()) -> Confidences:
     without = [
-        f"decisions.{n}.confidence: an entry ({row['action']}) with confidence 0 makes no sense; hold, or {_ASK}"
+        _error(n, f"an entry ({row['action']}) with confidence 0 makes no sense; hold, or {_ASK}")
         for n, row in enumerate(rows)
         if _counts(row) and row.get("action") in _ENTRIES and row["confidence"] == 0
     ]
@@ -49,8 +57,12 @@ def _read_as(n: int, value: float) -> str:
     return f"decisions.{n}.confidence: {value:g} was read as {value * 100:g} percent, a share of 1 like all the others"
 
 
-def _twofold(n: int, value: float) -> str:
-    return f"decisions.{n}.confidence: {value:g} can be a share of 1 or a percentage; {_ASK}"
+def _twofold(n: int, value: float) -> EntryError:
+    return _error(n, f"{value:g} can be a share of 1 or a percentage; {_ASK}")
+
+
+def _error(n: int, said: str) -> EntryError:
+    return EntryError(n, f"decisions.{n}.confidence: {said}")
 
 
 def _counts(row: Any) -> bool:

@@ -5,13 +5,14 @@ What is clear is understood and noted; what can be read in two ways is refused, 
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from libs.schemas.decision import TradingDecision
 from services.decider.domain.coerce import Coerced, coerce
+from services.decider.domain.confidence import EntryError
 from services.decider.domain.extract import MANY, Ambiguous, find, load, without_reasoning
 from services.decider.domain.replies import TEXT_LIMIT
 
@@ -35,9 +36,11 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What is wrong, one line each, as the repair turn quotes it."""
+    """What is wrong, one line each, as the repair turn quotes it. `rest`: the decision without the entries that are
+    wrong, where nothing else is: for the end, when nobody puts them right."""
 
     errors: tuple[str, ...]
+    rest: Parsed | None = None
 
 
 def parse(text: str, symbols: Sequence[str]) -> Parsed | Malformed:
@@ -55,8 +58,8 @@ def parse(text: str, symbols: Sequence[str]) -> Parsed | Malformed:
         return Malformed((f"the answer holds {many} different decisions; give one JSON object",))
     coerced = coerce(found[0].value, symbols)
     read = _validate(coerced)
-    if isinstance(read, Malformed):
-        return read
+    if isinstance(read, list):
+        return _malformed(read, _rest(coerced, read, symbols))
     return _only_asked(read, symbols, coerced.invented, (*found[0].notes, *coerced.notes)[:MAX_NOTES])
 
 
@@ -75,17 +78,45 @@ def _what_it_is(text: str) -> str:
     return NO_OBJECT
 
 
-def _validate(coerced: Coerced) -> TradingDecision | Malformed:
-    errors: list[Any] = []
+def _validate(coerced: Coerced) -> TradingDecision | list[EntryError]:
+    """The decision, or what is wrong with it; entry -1 is the whole."""
+    errors = list(coerced.errors)
     try:
         decision = TradingDecision.model_validate(coerced.value)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-    if not errors and not coerced.errors:
-        return decision
-    lines = (*coerced.errors, *(_line(each) for each in errors[:MAX_ERRORS]))[:MAX_ERRORS]
-    more = len(coerced.errors) + len(errors) - MAX_ERRORS
-    return Malformed((*lines, *((f"and {more} more",) if more > 0 else ())))
+        found = error.errors(include_url=False)
+        lines = [_line(each) for each in found[:MAX_ERRORS]] + [""] * (len(found) - MAX_ERRORS)
+        errors += [EntryError(_entry_of(each["loc"]), line) for each, line in zip(found, lines, strict=True)]
+        return errors
+    return errors or decision
+
+
+def _entry_of(place: tuple[int | str, ...]) -> int:
+    match place:
+        case ("decisions", int(n), *_):
+            return n
+    return -1
+
+
+def _malformed(errors: Sequence[EntryError], rest: Parsed | None) -> Malformed:
+    lines = tuple(error.line for error in errors[:MAX_ERRORS])
+    more = len(errors) - MAX_ERRORS
+    return Malformed((*lines, *((f"and {more} more",) if more > 0 else ())), rest)
+
+
+def _rest(coerced: Coerced, errors: Sequence[EntryError], symbols: Sequence[str]) -> Parsed | None:
+    """The decision without the entries that are wrong, where nothing else is. Of an asset that has a wrong entry, no
+    other counts."""
+    rows, bad = coerced.value.get("decisions"), {error.entry for error in errors}
+    if not isinstance(rows, list) or -1 in bad or any(not isinstance(rows[n], dict) for n in bad):
+        return None
+    assets = {str(rows[n].get("asset")) for n in bad}
+    kept = [row for row in rows if isinstance(row, dict) and str(row.get("asset")) not in assets]
+    if not kept:
+        return None
+    read = _validate(replace(coerced, value=coerced.value | {"decisions": kept}, errors=()))
+    found = None if isinstance(read, list) else _only_asked(read, symbols, coerced.invented, coerced.notes[:MAX_NOTES])
+    return found if isinstance(found, Parsed) else None
 
 
 def _line(error: Any) -> str:

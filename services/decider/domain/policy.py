@@ -89,7 +89,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last answer is the decision."""
+    """The last answer is the decision, or what is right of it."""
 
     parsed: Parsed
 
@@ -146,6 +146,7 @@ def advance(state: PolicyState, reading: Reading, elapsed_s: float, spread: floa
     return (
         _again(state, row, reading, elapsed_s, spread)
         or _next_model(state, elapsed_s)
+        or (None if reading.rest is None else (state, Done(reading.rest)))
         or (state, _abstain(state, row.reason, elapsed_s, due=_due(state, row, reading)))
     )
 

@@ -15,7 +15,7 @@ CUT_BELOW = 0.6  # of our own count: tokenizers differ by a fifth, a server that
 class Reading:
     """`parsed` where the reply is a decision. Else `outcome` has a row in the policy's table, `detail` says what
     happened in one line, and `errors` what is wrong with the text, for the repair turn. `without`: the part of the
-    request that the server has refused."""
+    request that the server has refused. `rest`: the decision without entries that are wrong, if nobody rights them."""
 
     outcome: Outcome
     parsed: Parsed | None = None
@@ -23,6 +23,7 @@ class Reading:
     errors: tuple[str, ...] = ()
     retry_after_s: float | None = None
     without: str | None = None
+    rest: Parsed | None = None
 
 
 def read(reply: Reply, symbols: Sequence[str], counted: int | None = None) -> Reading:
@@ -38,7 +39,7 @@ def read(reply: Reply, symbols: Sequence[str], counted: int | None = None) -> Re
         doubt = (f"the server counts {shares[0]} tokens of a prompt of about {shares[1]}",) if shares else ()
         return Reading(Outcome.ANSWERED, parsed=replace(found, notes=(*doubt, *found.notes)))
     detail = f"{reply.model} answered what is no decision: {'; '.join(found.errors)}"
-    return Reading(Outcome.INVALID, detail=detail, errors=found.errors)
+    return Reading(Outcome.INVALID, detail=detail, errors=found.errors, rest=found.rest)
 
 
 def repair_turn(prompt: Prompt, reply: Reply, errors: Sequence[str], room: int) -> tuple[Mapping[str, str], ...]:

@@ -62,6 +62,8 @@ def _end(recorded: DecisionProposed, readings: list[Reading]) -> Parsed | Abstai
         return parsed
     if recorded.abstain_reason is not None:
         return Abstain(recorded.abstain_reason, recorded.abstain_detail or "")
+    if readings and (rest := readings[-1].rest):
+        return rest
     said = "; ".join(reading.detail for reading in readings)
     return Abstain(AbstainReason.INVALID, f"its answers are no decision today: {said}")
 

@@ -12,6 +12,7 @@ from services.decider.application.session import Session
 from services.decider.domain import seats
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.incidents import key_of
+from services.decider.domain.replay import differences, replay
 from services.decider.domain.replies import Outcome, Reply
 from tests.fakes.decider_contexts import NOW, asset, context
 from tests.fakes.decider_gate import ScriptedGate
@@ -156,3 +157,15 @@ async def test_a_model_that_its_provider_does_not_know_is_an_alert_of_its_own() 
     await session.run()
     (emit,) = await announce(session.deps, session.exchanges)
     assert (emit.subject, emit.body.kind) == ("alert.raised.global", "model")  # type: ignore[attr-defined]
+
+
+async def test_one_entry_that_stays_wrong_does_not_void_the_rest() -> None:
+    clock = StoppedClock()
+    both = context({symbol: asset(symbol) for symbol in ("BTCUSDT", "ETHUSDT")})
+    wrong = answer("BTCUSDT", "ETHUSDT").replace('"hold"', '"buy or hold"', 1)
+    models = ScriptedModels(clock, wrong, wrong)
+    proposal = await decide(deps(models, clock, default_model=GPT), both)
+    assert (proposal.status, [call.outcome for call in proposal.calls]) == ("proposed", ["invalid", "invalid"])
+    assert proposal.decision is not None
+    assert (len(proposal.decision.decisions), len(proposal.missing)) == (1, 1)
+    assert differences(proposal, replay(both, proposal)) == ()

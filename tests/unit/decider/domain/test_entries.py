@@ -203,3 +203,44 @@ def test_a_confidence_with_two_readings_is_asked_for_again(given: tuple[Any, Any
 def test_a_hold_may_have_no_confidence_at_all() -> None:
     found = read(buy(confidence=60), hold(confidence=0))
     assert isinstance(found, Parsed)
+
+
+BAD: list[tuple[str, dict[str, Any]]] = [
+    ("C23: an action of two readings", hold(action="buy or hold")),
+    ("C02: a stop of two readings", buy("ETHUSDT", sl_price="1,800 ~ 1,900")),
+    ("a field of its own", hold(stop_loss=1)),
+    ("no reason", {key: value for key, value in hold().items() if key != "rationale"}),
+    ("a confidence with two readings", hold(confidence=0.4)),
+    ("a buy that is sure of nothing", buy("ETHUSDT", confidence=0)),
+]
+
+
+@pytest.mark.parametrize("entry", [b[1] for b in BAD], ids=[b[0] for b in BAD])
+def test_an_entry_that_is_wrong_leaves_the_rest_for_when_nobody_puts_it_right(entry: dict[str, Any]) -> None:
+    found = read(buy(), entry)
+    assert isinstance(found, Malformed)
+    assert all(line.startswith("decisions.1.") for line in found.errors)
+    assert found.rest is not None
+    assert [e.asset for e in found.rest.decision.decisions] == ["BTCUSDT"]
+    assert found.rest.missing == ("ETHUSDT",)
+
+
+def test_of_an_asset_with_a_wrong_entry_no_other_counts() -> None:
+    found = read(buy(), hold("BTCUSDT", action="buy or sell"), hold())
+    assert isinstance(found, Malformed)
+    assert found.rest is not None
+    assert [e.asset for e in found.rest.decision.decisions] == ["ETHUSDT"]
+
+
+@pytest.mark.parametrize("entries", [[hold(action="x")], ["buy BTC", hold()], [hold(action="x"), buy(leverage=0)]])
+def test_where_nothing_is_right_or_an_entry_is_none_there_is_no_rest(entries: list[Any]) -> None:
+    found = read(*entries)
+    assert isinstance(found, Malformed)
+    assert found.rest is None
+
+
+def test_what_is_wrong_with_the_whole_leaves_no_rest() -> None:
+    body = {"total_allocation_usd": 400, "portfolio_risk_level": "low", "decisions": [buy(), hold(action="x")]}
+    found = parse(json.dumps(body), SYMBOLS)
+    assert isinstance(found, Malformed)
+    assert found.rest is None

@@ -61,7 +61,7 @@ def test_no_generated_body_takes_more_than_fifty_milliseconds(seeds: range) -> N
 
 
 SINGLE = [(atom,) for atom in ATOMS]
-PAIRS = [(one, other) for one in ATOMS for other in ATOMS if one != other]
+PAIRS = [(one, other) for n, one in enumerate(ATOMS) for other in ATOMS[n + 1 : n + 9]]
 
 
 @pytest.mark.parametrize("turns", [SINGLE, pytest.param(PAIRS, marks=pytest.mark.long)], ids=["atoms", "pairs"])
