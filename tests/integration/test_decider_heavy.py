@@ -50,6 +50,7 @@ async def started(ops: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_worker_lives_through_every_heavy_answer_and_decides_for_the_others_meanwhile(
     js: JetStreamContext, nats_url: str, redis_url: str
 ) -> None:

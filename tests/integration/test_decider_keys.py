@@ -20,7 +20,8 @@ from services.decider.app import create_app, endpoints_of
 from services.decider.domain.authentication import KeyVerdict
 from services.decider.settings import Settings
 from tests.fakes.decider_contexts import NOW
-from tests.fakes.model_server import Answer, Drop, ModelServer, Raw, Script, Status, model_server
+from tests.fakes.decider_hostile import bomb
+from tests.fakes.model_server import Answer, Bytes, Drop, ModelServer, Raw, Script, Status, model_server
 from tests.integration.decider_process import fresh, proposals, publish
 from tests.integration.deciding import GPT, KEY, decision
 
@@ -69,6 +70,15 @@ CHECKS: list[tuple[str, str, Script, KeyVerdict, str]] = [
     ("no answer", "openrouter", Drop(), KeyVerdict.UNREACHABLE, "no answer"),
     ("an own server", "openai-compatible", MODELS, KeyVerdict.VALID, "HTTP 200"),
     ("an own server without such an endpoint", "openai-compatible", Status(404), KeyVerdict.UNPROVEN, "HTTP 404"),
+    ("a bomb", "openrouter", Bytes(bomb(), {"content-encoding": "gzip"}), KeyVerdict.UNREACHABLE, "is not read"),
+    (
+        "a body nested deep",
+        "openrouter",
+        Raw('{"data":' * 90_000),
+        KeyVerdict.UNPROVEN,
+        "not what this endpoint answers",
+    ),
+    ("a list without end", "openai-compatible", Bytes(b" " * 9_000_000), KeyVerdict.UNREACHABLE, "is not read"),
     ("an own server that wants a key", "openai-compatible", Status(401), KeyVerdict.REFUSED, "HTTP 401"),
 ]
 
