@@ -30,6 +30,7 @@ from tests.fakes.decider_contexts import context
 from tests.fakes.decider_ports import StoppedClock, deps
 from tests.fakes.model_server import Answer, ModelServer, model_server
 from tests.integration.deciding import decision
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ OWN_MODEL = "openai-compatible/scripted"
 @pytest.fixture
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(nats_url)
-    stream = connection.jetstream()
+    stream = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(stream)
     yield stream
     await connection.close()
