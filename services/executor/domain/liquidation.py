@@ -46,17 +46,19 @@ def liquidate(turn: Turn, quote: Quote, market: Market) -> Turn:
     An isolated position may lose its margin. Cross positions share one wallet: the largest goes first, the others while
     the account still lacks margin, and what the wallet cannot pay is borne for each in proportion to its loss.
     """
-    changed = [at for s in turn.book.positions if (at := exposures.changed_at(turn.book, s)) is not None]
-    if turn.book.margin_mode == "isolated":
-        holding = turn.book.positions.get(quote.symbol)
-        changed = [holding.position.opened_at] if holding else []
-    if not turn.book.positions or any(quote.at < at for at in changed):  # a late tick tells of a time before
-        return turn
+    asked = (quote.symbol,) if turn.book.margin_mode == "isolated" else turn.book.positions
+    if any(quote.at < _changed(turn.book, s) for s in asked if s in turn.book.positions):
+        return turn  # a late tick tells of a time before what is held now
     if turn.book.margin_mode == "isolated":
         return _isolated(turn, quote, market)
     turn = replace(turn, book=following(turn.book, market))
     exits = _cross_exits(turn.book, market)
     return _closed_out(turn, exits, turn.book.wallet, quote.at, market) if exits else turn
+
+
+def _changed(book: AccountBook, symbol: str) -> datetime:
+    """Since when a position is what it is."""
+    return exposures.changed_at(book, symbol) or book.positions[symbol].position.opened_at
 
 
 def solvent(turn: Turn, at: datetime, market: Market) -> Turn:

@@ -1,5 +1,6 @@
 """The paper venue: pure functions from a book and an order or a tick to the next book and what happened."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -64,10 +65,11 @@ def on_tick(turn: Turn, quote: Quote, market: Market) -> Turn:
     and targets."""
     turn = begun(turn, market, quote.at)
     turn = expire(turn, replace(market, now=max(market.now, quote.at)), quote.at, quote.symbol)
+    waited = [o for o in turn.book.of(quote.symbol) if o.arrives_at is None]
     for order in turn.book.of(quote.symbol):
         if order.arrives_at is not None and order.arrives_at <= quote.at:
             turn = _arrived(turn, order, quote, market)
-    turn = _traded_through(turn, quote, market)
+    turn = _traded_through(turn, waited, quote, market)
     turn = liquidate(turn, quote, market)
     for order in turn.book.of(quote.symbol):
         if order.intent.client_order_id in turn.book.orders and fires(order, quote, market):
@@ -75,12 +77,12 @@ def on_tick(turn: Turn, quote: Quote, market: Market) -> Turn:
     return solvent(turn, quote.at, market)
 
 
-def _traded_through(turn: Turn, quote: Quote, market: Market) -> Turn:
-    """Fill what rests at prices that this tick traded through, the best price first, then the oldest, while what was
+def _traded_through(turn: Turn, waited: Sequence[WorkingOrder], quote: Quote, market: Market) -> Turn:
+    """Fill what rested at prices that this tick traded through, the best price first, then the oldest, while what was
     traded lasts."""
     filters = market.rules[quote.symbol].filters
     volume = None if quote.size is None else quote.size * filters.volume_share
-    for order in sorted(turn.book.of(quote.symbol), key=_priority):
+    for order in sorted(waited, key=_priority):
         key = order.intent.client_order_id
         if key not in turn.book.orders or not rests_through(order, quote, filters):
             continue
@@ -165,7 +167,7 @@ def _arrived(turn: Turn, order: WorkingOrder, quote: Quote, market: Market) -> T
     refusal = crosses(order.intent, quote, filters)
     if refusal is not None:
         return _rejected(turn, order, refusal, quote.at)
-    here = replace(order, arrives_at=None)
+    here = replace(order, arrives_at=None, seen=quote.price)
     turn = replace(turn, book=with_order(turn.book, here))
     return _taken(turn, here, quote, market, quote.at) if takes(here, quote, filters) else turn
 
