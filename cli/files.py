@@ -70,6 +70,9 @@ def _values(kind: ConfigKind[M], files: ConfigFiles, file: Path, as_row: AsRow) 
         label = row.get(files.label) if files.label else None
         at = f"{label}: " if isinstance(label, str) and label.isprintable() else f"{files.rows}.{place}."
         yield parse(kind.model, as_row({**shared, **row}), file, at)
+    sample = content.get(files.sample) if files.sample else None
+    if files.sample and isinstance(sample, dict):
+        yield parse(kind.model, as_row({**shared, **sample}), file, f"{files.sample}.")
 
 
 def _refuse_beside(kind: ConfigKind[M], files: ConfigFiles, content: Mapping[str, Any], file: Path) -> None:

@@ -10,7 +10,7 @@ from libs.schemas.kinds import ConfigValue, kind_at
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, strategy_key, venue_key
-from libs.schemas.venue import VenueSymbol
+from libs.schemas.venue import ANY_SYMBOL, VenueSymbol
 
 
 def _config(key: str, data: bytes) -> ConfigValue | None:
@@ -28,6 +28,7 @@ class ConfigMirror:
 
     def __init__(self, bus: Bus, *, on_change: Callable[[str, ConfigValue | None], None] | None = None) -> None:
         self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=on_change)
+        self._unlisted: dict[tuple[str, str], tuple[VenueSymbol, VenueSymbol]] = {}
 
     async def start(self) -> None:
         await self._mirror.start()
@@ -68,8 +69,17 @@ class ConfigMirror:
         return value if isinstance(value, TradingStrategy) else None
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
+        """The rules of a symbol; where it has none of its own, those that the venue has for any."""
         value = self._mirror.get(venue_key(venue, symbol))
-        return value if isinstance(value, VenueSymbol) else None
+        if isinstance(value, VenueSymbol):
+            return value
+        shared = self._mirror.get(venue_key(venue, ANY_SYMBOL))
+        if not isinstance(shared, VenueSymbol):
+            return None
+        known = self._unlisted.get((venue, symbol))
+        if known is None or known[0] is not shared:
+            known = self._unlisted[venue, symbol] = shared, shared.model_copy(update={"symbol": symbol})
+        return known[1]
 
 
 def _state(key: str, data: bytes) -> AccountState:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
+from libs.perps.slippage import Depth
 from libs.risk.values import AccountView, Limits, PositionView, Resting, RuleReceipt, SizedOrder, Verdict
 from libs.schemas.account import PositionSide
 from libs.schemas.decision import AssetDecision, AssetFacts, Facts
@@ -188,29 +189,38 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class AssetMarket:
-    """One asset's market in Decimal, but for what one method of sizing reads. `bid` and `ask` fall back to the last."""
+    """One asset's market in Decimal, but for what one method of sizing reads. `bid` and `ask` fall back to the last.
+
+    `buys` and `sells` are what takers of the two sides meet.
+    """
 
     mark: Decimal
     last: Decimal
     bid: Decimal
     ask: Decimal
-    has_book: bool
+    buys: Depth
+    sells: Depth
     atr_percent: Decimal | None
     long_atr_percent: float | None
 
     @classmethod
     def of(cls, seen: AssetFacts) -> "AssetMarket":
         last = exact(seen.last)
-        has_book = seen.bid is not None and seen.ask is not None
+        bid, ask, volume = _known(seen.bid), _known(seen.ask), _known(seen.minute_volume)
         return cls(
             exact(seen.mark),
             last,
-            last if seen.bid is None else exact(seen.bid),
-            last if seen.ask is None else exact(seen.ask),
-            has_book,
-            None if seen.atr_percent is None else exact(seen.atr_percent),
+            bid or last,
+            ask or last,
+            Depth(ask, _known(seen.ask_size), volume),
+            Depth(bid, _known(seen.bid_size), volume),
+            _known(seen.atr_percent),
             seen.long_atr_percent,
         )
+
+
+def _known(number: float | None) -> Decimal | None:
+    return None if number is None else exact(number)
 
 
 def deny(rule: str, reason: Reason, message: str) -> RuleReceipt:

@@ -17,7 +17,8 @@ from libs.risk.gates import ENTRY_GATES, side_of
 from libs.risk.levels import price_drift, reward_risk, stop_required, stop_side, target_default, target_side
 from libs.risk.leverage import leverage, liquidation_buffer, liquidation_of_whole, venue_tier
 from libs.risk.sizing import size
-from libs.risk.values import SizedOrder
+from libs.risk.values import RuleReceipt, SizedOrder
+from libs.schemas.account import PositionSide
 
 # Leverage may still fall after the size is cut, which takes more margin: margin and lot come last.
 ENTRY_RULES: tuple[EntryRule, ...] = (
@@ -55,16 +56,38 @@ def judge_entry(row: Row, book: Book, case: Case) -> int:
     side = side_of(row, book)
     if side is None:
         return asked
+    entry, receipts, ruled = _priced(row, side, book, case)
+    for receipt in receipts:
+        row.note(receipt)
+    if not row.denied:
+        row.final = _order(entry)
+        book.enter(row.ask.asset, side, entry.notional, entry.quantity * entry.unit_cost())
+    return asked + ruled
+
+
+def _priced(row: Row, side: PositionSide, book: Book, case: Case) -> tuple[Entry, list[RuleReceipt], int]:
+    """The entry after its rules. A taker moves the price by its size, and its size follows from the price: what the
+    first price allows is priced again as a whole, and may then only be smaller."""
     entry = make_entry(row, side, book, case)
-    for rule in ENTRY_RULES:
-        asked += 1
+    receipts, asked = _ruled(entry, book, case)
+    if entry.resting or any(receipt.effect == "deny" for receipt in receipts):
+        return entry, receipts, asked
+    moved = make_entry(row, side, book, case, entry.quantity)
+    if moved.price == entry.price:
+        return entry, receipts, asked
+    receipts, again = _ruled(moved, book, case)
+    return moved, receipts, asked + again
+
+
+def _ruled(entry: Entry, book: Book, case: Case) -> tuple[list[RuleReceipt], int]:
+    """What the rules say, up to the first that denies, and how many were asked."""
+    receipts: list[RuleReceipt] = []
+    for asked, rule in enumerate(ENTRY_RULES, start=1):
         if receipt := rule(entry, book, case):
-            row.note(receipt)
-            if row.denied:
-                return asked
-    row.final = _order(entry)
-    book.enter(row.ask.asset, side, entry.notional, entry.quantity * entry.unit_cost())
-    return asked
+            receipts.append(receipt)
+            if receipt.effect == "deny":
+                return receipts, asked
+    return receipts, len(ENTRY_RULES)
 
 
 def _order(entry: Entry) -> SizedOrder:
@@ -83,6 +106,8 @@ def _order(entry: Entry) -> SizedOrder:
         entry=entry.price,
         stop=entry.stop,
         target=entry.target,
+        stop_away=entry.stop_away,
+        target_away=entry.target_away,
         rungs=tuple((price, entry.quantity / len(entry.rungs)) for price in entry.rungs),
         exit_plan=ask.exit_plan,
         invalidation=ask.invalidation,

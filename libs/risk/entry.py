@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.perps.fees import BPS
-from libs.perps.filters import round_passive, round_price
+from libs.perps.filters import round_passive
+from libs.perps.sides import opening
+from libs.perps.slippage import worst_taker
 from libs.risk.case import ZERO, AssetMarket, Book, Case, Row, exact
 from libs.risk.ladder import average, rung_prices
 from libs.risk.values import PositionView, RuleReceipt
@@ -23,7 +25,9 @@ class Entry:
 
     `entry_fee` and `exit_fee` are fractions of the notional, at their worst. `margin_cap` bounds the margin that may be
     committed: what the model asked for and, where the sizing method says so, less. `held` is the quantity of the same
-    symbol that is open or resting already. `rungs` are the prices of a ladder, whose average `price` is then.
+    symbol that is open or resting already. `rungs` are the prices of a ladder, whose average `price` is then; where its
+    stop or target is a default, it keeps the distance `stop_away` or `target_away` from what is filled. `bound` is the
+    quantity that a taker's price was reckoned for: it may not be more.
     """
 
     row: Row
@@ -41,7 +45,10 @@ class Entry:
     rungs: tuple[Decimal, ...] = ()
     stop: Decimal | None = None
     target: Decimal | None = None
+    stop_away: Decimal | None = None
+    target_away: Decimal | None = None
     leverage: Decimal = ONE
+    bound: Decimal | None = None
     quantity: Decimal = ZERO
 
     @property
@@ -75,12 +82,15 @@ class Entry:
 EntryRule = Callable[[Entry, Book, Case], RuleReceipt | None]
 
 
-def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
-    """Prices an entry that passed the gates, so that its market and its venue's filters are known."""
+def make_entry(row: Row, side: PositionSide, book: Book, case: Case, bound: Decimal | None = None) -> Entry:
+    """Prices an entry that passed the gates, so that its market and its venue's filters are known.
+
+    A taker's price is that of `bound` base units; without one it is that of the smallest order.
+    """
     asset, s = row.ask.asset, ONE if side == "long" else -ONE
     market, venue = AssetMarket.of(case.facts.assets[asset]), case.limits.venue[asset]
     rests = case.limits.strategy.order_preference in ("maker_only", "maker_preferred")
-    price = _passive(row.ask, side, market, venue) if rests else _aggressive(side, s, market, venue)
+    price = _passive(row.ask, side, market, venue) if rests else _aggressive(side, market, venue, bound or ZERO)
     # maker_preferred may end as a taker, so that its fee is planned for.
     entry_bps = venue.maker_fee_bps if case.limits.strategy.order_preference == "maker_only" else venue.taker_fee_bps
     rungs = _rungs(row.ask, case, price, side, venue) if rests else ()
@@ -99,6 +109,7 @@ def make_entry(row: Row, side: PositionSide, book: Book, case: Case) -> Entry:
         exit_fee=venue.taker_fee_bps / BPS,
         margin_cap=_asked(row.ask),
         rungs=rungs,
+        bound=bound,
     )
 
 
@@ -124,11 +135,10 @@ def _passive(ask: AssetDecision, side: PositionSide, market: AssetMarket, venue:
     return round_passive(near, venue.tick_size, side)
 
 
-def _aggressive(side: PositionSide, s: Decimal, market: AssetMarket, venue: VenueSymbol) -> Decimal:
-    """The far side of the book and the slippage that the venue is known for; half the spread where there is no book."""
-    far = market.ask if side == "long" else market.bid
-    bps = venue.slippage_bps if market.has_book else venue.slippage_bps + venue.half_spread_bps
-    return round_price(far * (1 + s * bps / BPS), venue.tick_size, up=side == "long")
+def _aggressive(side: PositionSide, market: AssetMarket, venue: VenueSymbol, quantity: Decimal) -> Decimal:
+    """What the venue will charge a taker of `quantity`, impact included."""
+    depth = market.buys if side == "long" else market.sells
+    return worst_taker(depth, market.last, opening(side), venue, quantity)
 
 
 def clamp(

@@ -1,8 +1,10 @@
 """The one judge of decisions, asked by the validator, the executor, the API and replay alike."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from libs.risk.case import Book, Caps, Case, Row, kind_of
+from libs.perps.steps import at_price
+from libs.risk.case import Book, Caps, Case, Row, exact, kind_of
 from libs.risk.entries import judge_entry
 from libs.risk.exits import judge_exit
 from libs.risk.portfolio import PORTFOLIO_RULES
@@ -28,6 +30,7 @@ def judge(
     `facts` is the market as the caller knows it at `now` (market time), `proposed` as the decision saw it. Nothing is
     raised for a bad decision: every refusal is a verdict with receipts.
     """
+    limits = _at_their_prices(limits, facts)
     rows = [Row(ask, kind_of(ask)) for ask in decision.decisions]
     case = Case(
         facts, account, limits, Caps.of(limits, account), now, expires_at, proposed, _entries(rows), _apart(facts)
@@ -43,6 +46,13 @@ def judge(
         checked += judge_entry(row, book, case)
     portfolio = tuple(receipt for rule in PORTFOLIO_RULES if (receipt := rule(decision)) is not None)
     return Judgement(tuple(row.verdict() for row in rows), portfolio, checked + len(PORTFOLIO_RULES))
+
+
+def _at_their_prices(limits: Limits, facts: Facts) -> Limits:
+    """The limits with steps that fit the prices, as the venue has them."""
+    prices = {symbol: exact(seen.last) for symbol, seen in facts.assets.items() if symbol in limits.venue}
+    fitting = {symbol: at_price(limits.venue[symbol], price) for symbol, price in prices.items()}
+    return replace(limits, venue={**limits.venue, **fitting})
 
 
 def _entries(rows: list[Row]) -> dict[str, int]:

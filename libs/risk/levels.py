@@ -27,6 +27,7 @@ def stop_required(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     if away == 0:
         return deny("stop_required", Reason.STOP_MISSING, "no sl_price, and the strategy has no default stop")
     entry.stop = round_stop(entry.price * (1 - entry.sign * away), tick, entry.side)
+    entry.stop_away = away if entry.rungs else None
     message = f"no sl_price: the strategy's default, {float(away):.3%} away, is set"
     return RuleReceipt("stop_required", "clamp", Reason.STOP_DEFAULTED, message, None, entry.stop)
 
@@ -76,6 +77,7 @@ def target_default(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
         return None
     # Away from the price, unlike an asked one: the ratio must still hold after rounding.
     entry.target = round_price(found, tick, up=entry.side == "long")
+    entry.target_away = entry.sign * (found - entry.price) / entry.price if entry.rungs else None
     message = "no tp_price: the strategy's default is set"
     return RuleReceipt("target_default", "clamp", Reason.TARGET_DEFAULTED, message, None, entry.target)
 

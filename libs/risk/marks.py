@@ -9,7 +9,10 @@ from libs.schemas.market import MarketTick
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Prices in quote currency. `mark` is the tick's `mark_of`."""
+    """Prices in quote currency, sizes in base units. `mark` is the tick's `mark_of`.
+
+    What stands at the touch and what trades in a minute is None where the tick does not tell.
+    """
 
     mark: float
     last: float
@@ -18,6 +21,16 @@ class Mark:
     at: datetime
     funding_rate: float | None
     next_funding_time: datetime | None
+    bid_size: float | None = None
+    ask_size: float | None = None
+    minute_volume: float | None = None
+
+
+def minute_volume(tick: MarketTick) -> float | None:
+    """Base units that trade in a minute: by the volume of the span that holds the tick, else by that of 24 hours."""
+    if tick.span_volume is not None:
+        return tick.span_volume / tick.span_s * 60
+    return None if tick.volume_24h_quote is None else tick.volume_24h_quote / tick.price / 1_440
 
 
 def _first(mark: float | None, index: float | None, price: float) -> float:
@@ -47,4 +60,7 @@ def after_tick(known: Mark | None, tick: MarketTick) -> Mark | None:
         at=tick.ts,
         funding_rate=funding.funding_rate,
         next_funding_time=funding.next_funding_time,
+        bid_size=tick.bid_size,
+        ask_size=tick.ask_size,
+        minute_volume=minute_volume(tick),
     )

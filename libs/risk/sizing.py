@@ -75,6 +75,8 @@ def size(entry: Entry, book: Book, case: Case) -> RuleReceipt | None:
     """Sets the quantity: what was asked for, or what the strategy's method gives, whichever is smaller."""
     method = case.limits.strategy.position_sizing
     entry.quantity = entry.margin_cap * entry.leverage / entry.price
+    if entry.bound is not None:
+        entry.quantity = min(entry.quantity, entry.bound)
     sized = METHODS[method](entry, case)
     cut = clamp(entry, sized, "sizing", Reason.SIZED, f"{method} sizing gives no more")
     if cut is not None:

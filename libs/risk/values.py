@@ -104,7 +104,8 @@ class RuleReceipt:
 class SizedOrder:
     """What the executor is to do for one asset. Quantity in base units, prices and money in quote currency.
 
-    `rungs` are (price, quantity) pairs of a ladder, which add up to `quantity`.
+    `rungs` are (price, quantity) pairs of a ladder, which add up to `quantity`; `stop_away` and `target_away` are
+    fractions of the average that is filled of it.
     """
 
     asset: str
@@ -120,6 +121,8 @@ class SizedOrder:
     entry: Decimal | None = None
     stop: Decimal | None = None
     target: Decimal | None = None
+    stop_away: Decimal | None = None
+    target_away: Decimal | None = None
     rungs: tuple[tuple[Decimal, Decimal], ...] = ()
     cancel_target: bool = False
     reduce_only: bool = False
@@ -141,6 +144,8 @@ class SizedOrder:
             entry=self.entry,
             stop=self.stop,
             target=self.target,
+            stop_away=self.stop_away,
+            target_away=self.target_away,
             rungs=tuple(Rung(price=price, quantity=quantity) for price, quantity in self.rungs),
             cancel_target=self.cancel_target,
             reduce_only=self.reduce_only,

@@ -124,7 +124,8 @@ class TradeHistory(Wire):
 
 
 class ClosedTrade(Wire):
-    """One position from open to flat, net of fees and funding. `strategy_id` is of the decision that opened it."""
+    """One position from open to flat. `pnl` is net of fees and funding, and of what it lost beyond what it could lose:
+    that is `insolvency`, borne by the venue. `strategy_id` is of the decision that opened it."""
 
     symbol: Symbol
     side: PositionSide
@@ -135,6 +136,7 @@ class ClosedTrade(Wire):
     pnl: Money
     fees: Money
     funding: Money
+    insolvency: Money = Decimal(0)
     opened_at: Utc
     closed_at: Utc
     decision_id: Name
@@ -194,6 +196,7 @@ class AccountState(Message):
     realised_total: Money = Decimal(0)
     fees_total: Money = Decimal(0)
     funding_total: Money = Decimal(0)
+    insolvency_total: Money = Decimal(0)
     maker_fee_bps: float
     taker_fee_bps: float
     market_sequence: int = Field(default=0, ge=0)

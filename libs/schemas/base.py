@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 KEY_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"
 ID_PATTERN = r"^[A-Za-z0-9_.:|-]{1,160}$"
@@ -31,15 +31,25 @@ def _utc(value: datetime) -> datetime:
 
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 
+
+def plain(value: Decimal) -> str:
+    """A number as people write it, in JSON too: `0.00000001`, `0`; never `1E-8`, `0E-8`, `-0`."""
+    return f"{value:f}" if value else "0"
+
+
+# A lambda tells pydantic no type of its own: the JSON schema stays that of a Decimal.
+PLAIN = PlainSerializer(lambda value: plain(value), when_used="json-unless-none")
+Number = Annotated[Decimal, PLAIN]
+
 Price = Annotated[float, Field(gt=0, lt=1e15)]
 NonNegative = Annotated[float, Field(ge=0, lt=1e18)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Money = Annotated[Decimal, Field(ge=-BIG, le=BIG)]
-PositiveMoney = Annotated[Decimal, Field(gt=0, le=BIG)]
-NonNegativeMoney = Annotated[Decimal, Field(ge=0, le=BIG)]
-Quantity = Annotated[Decimal, Field(gt=0, le=BIG)]
-DecimalPrice = Annotated[Decimal, Field(gt=0, le=BIG)]
-Leverage = Annotated[Decimal, Field(ge=1, le=125)]
+Money = Annotated[Number, Field(ge=-BIG, le=BIG)]
+PositiveMoney = Annotated[Number, Field(gt=0, le=BIG)]
+NonNegativeMoney = Annotated[Number, Field(ge=0, le=BIG)]
+Quantity = Annotated[Number, Field(gt=0, le=BIG)]
+DecimalPrice = Annotated[Number, Field(gt=0, le=BIG)]
+Leverage = Annotated[Number, Field(ge=1, le=125)]
 
 Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
 TIMEFRAME_SECONDS: dict[str, int] = {

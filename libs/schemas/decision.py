@@ -168,13 +168,17 @@ def pair_key(one: str, other: str) -> str:
 class AssetFacts(Wire):
     """What the rules need to know of one asset's market. Mark in quote currency.
 
-    `atr_percent` is ATR 14 of `interval` in percent of the price, `long_atr_percent` that of `long_interval`.
+    `atr_percent` is ATR 14 of `interval` in percent of the price, `long_atr_percent` that of `long_interval`. Sizes at
+    the touch and the volume of a minute are in base units; null where the newest tick does not tell.
     """
 
     mark: Price
     last: Price
     bid: Price | None = None
     ask: Price | None = None
+    bid_size: NonNegative | None = None
+    ask_size: NonNegative | None = None
+    minute_volume: NonNegative | None = None
     atr_percent: NonNegative | None = None
     long_atr_percent: NonNegative | None = None
     age_seconds: float = Field(ge=0)

@@ -13,7 +13,7 @@ from libs.schemas.base import Message
 from libs.schemas.experiment import Experiment
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.venue import VenueSymbol
+from libs.schemas.venue import ANY_SYMBOL, VenueSymbol
 
 ConfigValue = Account | TradingStrategy | VenueSymbol | Experiment | ModelsConfig
 C = TypeVar("C", bound=Message)
@@ -24,7 +24,7 @@ class ConfigFiles:
     """Where under config/ values are written: one in each file of `pattern`, or the list `rows` of one file.
 
     `shared` are fields that stand beside the rows for all of them, with what they are where nothing is said; `sample`
-    is a row that is there to be copied. A row is called by its `label`, else by its place.
+    is a row for whatever has none of its own, and to be copied. A row is called by its `label`, else by its place.
     """
 
     pattern: str
@@ -60,7 +60,7 @@ VENUE = ConfigKind(
     "venue",
     VenueSymbol,
     lambda one: subjects.venue_key(one.venue, one.symbol),
-    ConfigFiles("venues/paper.yaml", rows="symbols", shared={"venue": "paper"}, sample="default"),
+    ConfigFiles("venues/paper.yaml", rows="symbols", shared={"venue": "paper"}, sample=ANY_SYMBOL),
 )
 STRATEGY = ConfigKind(
     "strategy",

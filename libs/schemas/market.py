@@ -17,6 +17,11 @@ Rate = Annotated[float, Field(strict=True, ge=-1, le=1)]
 class MarketTick(Message):
     """One trade or quote. `ts` is the event time at the source; left out, it is the arrival in market time.
 
+    Base units: `size` is what traded in what the tick itself tells of: one trade of a live market, a quarter of a bar
+    of a recorded one; 0 or left out, the tick tells of no trade with an amount. It says nothing of how much the market
+    can take. That is said by `span_volume`, all that traded in the `span_s` seconds that hold the tick, by
+    `volume_24h_quote` (quote currency), and by `bid_size` and `ask_size`, what stands at the best prices.
+
     `next_funding_time` keeps the offset that it came with: it comes with every tick and is read with few, and bringing
     it to UTC costs a tenth of the time that a tick may take.
     """
@@ -30,6 +35,10 @@ class MarketTick(Message):
     bid: Price | None = None
     ask: Price | None = None
     size: Size | None = None
+    bid_size: Size | None = None
+    ask_size: Size | None = None
+    span_volume: NonNegative | None = None
+    span_s: Annotated[float, Field(strict=True, ge=1, le=86_400)] = 60.0
     mark_price: Price | None = None
     index_price: Price | None = None
     funding_rate: Rate | None = None

@@ -1,5 +1,6 @@
 """Order intents, plans, and the events of orders and positions."""
 
+from decimal import Decimal
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -109,7 +110,12 @@ class OrderEvent(Message):
 
 
 class PositionEvent(Message):
-    """`position.<kind>.<account>`: the position before and after, and what the change did to the wallet."""
+    """`position.<kind>.<account>`: the position before and after, and what the change did to the wallet.
+
+    The wallet moves by realized_pnl − fee + funding + insolvency: the last is what the position lost beyond what it
+    could lose, and the venue bore. Funding of a position that is gone by now has neither before nor after, and says
+    when that one was opened.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("event_id",)
 
@@ -125,6 +131,8 @@ class PositionEvent(Message):
     realized_pnl: Money
     fee: Money
     funding: Money
+    insolvency: Money = Decimal(0)
+    opened_at: Utc | None = None
     wallet_balance: Money
     equity: Money
     decision_id: Id

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -17,6 +16,7 @@ from libs.schemas.base import (
     Name,
     NonNegative,
     NonNegativeMoney,
+    Number,
     ShortText,
     Symbol,
     Text,
@@ -40,11 +40,15 @@ class Receipt(Wire):
 
 class Rung(Wire):
     price: DecimalPrice
-    quantity: Annotated[Decimal, Field(gt=0)]
+    quantity: Annotated[Number, Field(gt=0)]
 
 
 class Instruction(Wire):
-    """The sized instruction that a verdict ends in. Quantities in base units, notional and margin in quote currency."""
+    """The sized instruction that a verdict ends in. Quantities in base units, notional and margin in quote currency.
+
+    The stop and the target of a ladder that nobody asked for follow what is filled: `stop_away` and `target_away` are
+    fractions of its average. `stop` and `target` are where they are once every rung has filled.
+    """
 
     asset: Symbol
     action: Action
@@ -59,6 +63,8 @@ class Instruction(Wire):
     entry: DecimalPrice | None = None
     stop: DecimalPrice | None = None
     target: DecimalPrice | None = None
+    stop_away: Annotated[Number, Field(gt=0)] | None = None
+    target_away: Annotated[Number, Field(gt=0)] | None = None
     rungs: tuple[Rung, ...] = ()
     cancel_stop: bool = False
     cancel_target: bool = False

@@ -183,10 +183,11 @@ class Life:
         once = [e["event_id"] for e in events] + [e["fill"]["fill_id"] for e in events if e.get("fill")]
         once += [e["intent"]["client_order_id"] for e in events if e["is"] == "order.placed"]
         assert [name for name, count in Counter(once).items() if count > 1] == [], "twice"
-        moved = [Decimal(e[k]) for e in events for k in ("realized_pnl", "funding") if k in e]
+        moved = [Decimal(e[k]) for e in events for k in ("realized_pnl", "funding", "insolvency") if k in e]
         paid = [Decimal(e["fee"]) for e in events if "fee" in e]
         assert book.wallet == book.initial_balance + sum(moved) - sum(paid), "the log and the wallet differ"
-        assert book.wallet == book.initial_balance + book.realised_total + book.funding_total - book.fees_total
+        earned = book.realised_total + book.funding_total + book.insolvency
+        assert book.wallet == book.initial_balance + earned - book.fees_total
         intents = [i async for i in self._world.db[ORDER_INTENTS].find({"account_id": self.account_id})]
         lost = {i["_id"]: i["state"] for i in intents if i["state"] not in TERMINAL_STATES} if not book.orders else {}
         assert lost == {}, "intents without an end"

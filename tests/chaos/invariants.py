@@ -105,9 +105,8 @@ async def check_books(bus: Bus, log: Log) -> None:
             for m in log.of("position.opened", "position.changed", "position.closed", "position.liquidated")
             if m["account_id"] == account_id
         ]
-        moved = sum(
-            (Decimal(m["realized_pnl"]) - Decimal(m["fee"]) + Decimal(m["funding"]) for m in events), Decimal(0)
-        )
+        gained = ("realized_pnl", "funding", "insolvency")
+        moved = sum((sum(Decimal(m.get(k, 0)) for k in gained) - Decimal(m["fee"]) for m in events), Decimal(0))
         assert present.wallet_balance == account.initial_balance + moved
         versions = [m["account_version"] for m in events]
         assert versions == sorted(versions)

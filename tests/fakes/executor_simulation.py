@@ -106,7 +106,8 @@ class Desk:
             "fees": sum((f.fee for f in fills), ZERO),
             "funding": sum((c.funding for c in positions), ZERO),
         }
-        told = before.wallet + made["realised"] - made["fees"] + made["funding"]
+        borne = sum((c.insolvency for c in positions), ZERO)
+        told = before.wallet + made["realised"] - made["fees"] + made["funding"] + borne
         for name, amount in made.items():
             self.sums[name] += amount
         self.kinds.update(f"{c.intent.leg}.{c.kind}" for c in turn.changes if isinstance(c, OrderChange))
@@ -185,7 +186,9 @@ class Simulation:
 
     def _quote(self, symbol: str, price: str, at: datetime, volume: str) -> Quote:
         exact = Decimal(price)
-        return Quote(symbol, exact, exact, None, None, at, self.ticks, size=Decimal(volume) / 4)
+        return Quote(
+            symbol, exact, exact, None, None, at, self.ticks, size=Decimal(volume) / 4, minute_volume=Decimal(volume)
+        )
 
     def _fund(self, update: FundingUpdate, now: datetime) -> None:
         market = self.market(now)

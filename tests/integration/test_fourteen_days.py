@@ -17,7 +17,7 @@ def test_the_books_of_both_demo_accounts_balance_to_the_last_digit() -> None:
         book, sums = desk.book, desk.sums
         print(desk.config.account_id, dict(desk.kinds), dict(desk.causes), book.wallet, book.version)
         assert desk.broken == []
-        assert book.wallet == book.initial_balance + sums["realised"] - sums["fees"] + sums["funding"]
+        assert book.wallet == book.initial_balance + sums["realised"] - sums["fees"] + sums["funding"] + book.insolvency
         assert (book.realised_total, book.fees_total, book.funding_total) == tuple(sums.values())
         assert sum(t.pnl for t in book.closed_trades) == book.performance.total_pnl
         assert desk.kinds["entry.filled"] > 10

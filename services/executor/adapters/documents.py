@@ -1,6 +1,6 @@
 """Account documents: a book as MongoDB keeps it, decimals as strings, times as ISO text, one field per field."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
@@ -14,7 +14,9 @@ from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Event, Outgoing
 
 FIELDS: dict[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(hint) for name, hint in get_type_hints(AccountBook).items() if name != "account_id"
+    name: TypeAdapter(hint)
+    for name, hint in get_type_hints(AccountBook, include_extras=True).items()
+    if name != "account_id"
 }
 ALWAYS = frozenset(("market_sequence", "market_created"))  # a take-over may have changed them in memory alone
 _EVENTS: dict[str, type[OrderEvent] | type[PositionEvent] | type[AuditEvent] | type[Alert]] = {
@@ -35,7 +37,11 @@ def book_of(found: Document) -> AccountBook:
     """The book in a document. Fields that an older version did not write take their defaults."""
     known = {f.name for f in fields(AccountBook)} & found.keys()
     values = {name: FIELDS[name].validate_python(found[name]) for name in known}
-    return AccountBook(account_id=found["_id"], **values)
+    book = AccountBook(account_id=found["_id"], **values)
+    if "unpaid_clearance" in found:
+        return book
+    # It was written when a loss that the venue bore was not in the profit: wallet and totals belong together.
+    return replace(book, realised_total=book.realised_total - book.insolvency)
 
 
 def changed(before: AccountBook, after: AccountBook) -> Document:

@@ -69,6 +69,7 @@ class Board:
         self._clock = clock
         self._last: dict[str, tuple[MarketTick, int]] = {}
         self._quotes: dict[str, Quote] = {}
+        self._midnights: dict[str, Quote] = {}
         self._watches: dict[str, Watch] = {}
         self._symbols: dict[str, tuple[str, ...]] = {}
         self._waiting: dict[tuple[str, datetime], tuple[FundingUpdate, int]] = {}
@@ -78,6 +79,9 @@ class Board:
     def on_tick(self, tick: MarketTick, sequence: int) -> None:
         """Every tick can trigger; one that is older than the price of now does not become it."""
         if self._newer(tick):
+            before = self._last.get(tick.symbol)
+            if before is not None and _other_day(before[0], tick):
+                self._midnights[tick.symbol] = quote_of(*before, self._clock.now())
             self._last[tick.symbol] = (tick, sequence)
         watch = self._watches.get(tick.symbol)
         if watch is not None:
@@ -136,3 +140,11 @@ class Board:
         if quote is None or quote.sequence != sequence:
             quote = self._quotes[symbol] = quote_of(tick, sequence, self._clock.now())
         return quote
+
+    def midnight(self, symbol: str) -> Quote | None:
+        """The last tick of before the UTC day of the newest one, as far as it was heard."""
+        return self._midnights.get(symbol)
+
+
+def _other_day(before: MarketTick, tick: MarketTick) -> bool:
+    return before.ts is not None and tick.ts is not None and before.ts.toordinal() != tick.ts.toordinal()

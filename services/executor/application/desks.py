@@ -77,7 +77,7 @@ class Desks:
         present = [self._opening.placed(a, created) for a in found.accounts if self._opening.wanted(a.book)]
         desks = [self._opening.paper(account, fence) for account in present]
         self._desks.update((desk.book.account_id, desk) for desk in desks)
-        await self._recover([desk for desk in desks if desk.book.exposed])
+        await self._recover([desk for desk in desks if desk.book.concerned])
         hit("executor.after_recover")
         for plan in await self._deps.plans.unfinished([desk.book.account_id for desk in desks]):
             await self._desks[plan.value.account_id].resume(plan)
@@ -97,7 +97,7 @@ class Desks:
         mine = [desk for desk in self._desks.values() if ids.partition(desk.book.account_id) == partition]
         await asyncio.gather(*(desk.close(patience=patience) for desk in mine))
         if fence is not None and patience:
-            await self._deps.accounts.checkpoint([d.position for d in mine if d.settled and d.book.exposed], fence)
+            await self._deps.accounts.checkpoint([d.position for d in mine if d.settled and d.book.concerned], fence)
         for desk in mine:
             self._desks.pop(desk.book.account_id, None)
 

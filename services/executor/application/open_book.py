@@ -28,7 +28,7 @@ class OpenBook:
         self._view = VenueView(deps, board)
         self.book = account.book
         self.fence = fence
-        self.seen = max(account.book.market_sequence, 0 if account.book.exposed else board.sequence)
+        self.seen = max(account.book.market_sequence, 0 if account.book.concerned else board.sequence)
         self.lost = False
         self.stale = False
         self.due: datetime = next_expiry(account.book)

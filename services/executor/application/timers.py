@@ -39,7 +39,7 @@ class Timers:
     async def _checkpoint(self) -> None:
         by_fence: dict[int, list[Desk]] = {}
         for desk in self._desks:
-            if desk.settled and desk.book.exposed:
+            if desk.settled and desk.book.concerned:
                 by_fence.setdefault(desk.seat.fence, []).append(desk)
         for fence, desks in by_fence.items():
             try:

@@ -44,9 +44,13 @@ def quotes(candle: Candle, *, low_first: bool) -> tuple[Quote, ...]:
     extremes = (candle.low, candle.high) if low_first else (candle.high, candle.low)
     volume = Decimal(str(candle.volume))
     part = volume / STEPS
-    step = (candle.close_time - candle.open_time) / STEPS
+    span = candle.close_time - candle.open_time
+    step, a_minute = span / STEPS, volume * 60 / Decimal(int(span.total_seconds()))
     return tuple(
-        _quote(candle, price, candle.open_time + n * step, volume - part * (STEPS - 1) if n == STEPS - 1 else part)
+        replace(
+            _quote(candle, price, candle.open_time + n * step, volume - part * (STEPS - 1) if n == STEPS - 1 else part),
+            minute_volume=a_minute,
+        )
         for n, price in enumerate((candle.open, *extremes, candle.close))
     )
 

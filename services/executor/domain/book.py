@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from libs.perps.margin import initial_margin, unrealized_pnl
+from libs.perps.fees import BPS
+from libs.perps.margin import initial_margin
+from libs.perps.sides import sign
 from libs.schemas.account import (
     Account,
     ClosedTrade,
@@ -20,6 +22,7 @@ from libs.schemas.account import (
     TradingDay,
     TradingState,
 )
+from libs.schemas.base import Number
 from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from libs.schemas.strategy import OrderPreference
@@ -39,20 +42,24 @@ def cents(amount: Decimal) -> Decimal:
 class WorkingOrder:
     """An order that the venue has and that is not terminal.
 
-    `reference` is the price that its margin is reckoned at. An entry carries the prices of its protection, how long its
-    position may be held, and what is done when it rests in vain: `rests` counts its repricings, and nothing follows it
-    after `valid_until`. `arrives_at` is when a venue with latency gets it.
+    `reference` is the price that its margin is reckoned at, `fee_bps` the fee that is held back with it. An entry
+    carries the prices of its protection, how long its position may be held, and what is done when it rests in vain:
+    `rests` counts its repricings, and nothing follows it after `valid_until`. With `stop_away` and `target_away`
+    (fractions) its stop and target keep that distance from the average of what is filled. It meets the market with the
+    first tick from `arrives_at` on; `seen` is the last price that it was held against since then.
     """
 
     intent: OrderIntent
     correlation_id: str
     created_at: datetime
-    leverage: Decimal
-    reference: Decimal
-    filled: Decimal = ZERO
+    leverage: Number
+    reference: Number
+    filled: Number = ZERO
     fills: int = 0
-    stop: Decimal | None = None
-    target: Decimal | None = None
+    stop: Number | None = None
+    target: Number | None = None
+    stop_away: Number | None = None
+    target_away: Number | None = None
     exit_plan: str | None = None
     invalidation: str | None = None
     preference: OrderPreference = "any"
@@ -63,6 +70,8 @@ class WorkingOrder:
     arrives_at: datetime | None = None
     cause: OrderReason | None = None
     strategy_id: str | None = None
+    fee_bps: Number = ZERO
+    seen: Number | None = None
 
     @property
     def left(self) -> Decimal:
@@ -73,17 +82,38 @@ class WorkingOrder:
 class Holding:
     """An open position, and what is needed to tell its story once it is closed.
 
+    `cost` is Σ quantity × price of what is open, to the last digit: the position's average entry is derived from it.
+    `entry_value` is the same of all that was ever entered. Documents of before have neither: None reads as the average.
     `hold_until` ends it whatever the price; `bare_since` is when it was first seen without a stop of its full size.
     """
 
     position: Position
     correlation_id: str
-    entered: Decimal
-    exited: Decimal = ZERO
-    exit_value: Decimal = ZERO
-    peak_margin: Decimal = ZERO
+    entered: Number
+    exited: Number = ZERO
+    exit_value: Number = ZERO
+    peak_margin: Number = ZERO
     hold_until: datetime | None = None
     bare_since: datetime | None = None
+    cost: Number | None = None
+    entry_value: Number | None = None
+    insolvency: Number = ZERO
+
+    @property
+    def spent(self) -> Decimal:
+        return self.position.quantity * self.position.entry_price if self.cost is None else self.cost
+
+    @property
+    def entered_value(self) -> Decimal:
+        return self.entered * self.position.entry_price if self.entry_value is None else self.entry_value
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """From `at` on (market time) so much of a symbol was held: base units, negative for a short."""
+
+    at: datetime
+    quantity: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +127,11 @@ class AccountBook:
     `venue_errors` are the times of its last failures. `told` are a live venue's fills that are in these books
     already, and ids of orders that it has had from us;
     `reconciled_at` is the wall time up to which its fills were asked for.
+
+    wallet = initial balance + realised − fees + funding + insolvency (+ transfers): what a position lost beyond what it
+    could lose is `insolvency`, the venue's loss; `unpaid_clearance` is the part of it that was clearance fees.
+    `exposures` say what was held when, for events that are told late; `settled` are the funding boundaries that were
+    told, and `funded` is the last that was paid, all by symbol.
     """
 
     account_id: str
@@ -104,9 +139,9 @@ class AccountBook:
     mode: Mode
     venue: str
     margin_mode: MarginMode
-    initial_balance: Decimal
+    initial_balance: Number
     trading_state: TradingState
-    wallet: Decimal
+    wallet: Number
     day: TradingDay
     performance: PerformanceMetrics
     as_of: datetime
@@ -119,19 +154,22 @@ class AccountBook:
     funded: Mapping[str, datetime]
     executed: tuple[str, ...]
     control_all: str = ""
-    realised_total: Decimal = ZERO
-    fees_total: Decimal = ZERO
-    funding_total: Decimal = ZERO
-    insolvency: Decimal = ZERO
+    realised_total: Number = ZERO
+    fees_total: Number = ZERO
+    funding_total: Number = ZERO
+    insolvency: Number = ZERO
+    unpaid_clearance: Number = ZERO
     market_sequence: int = 0
     market_created: datetime | None = None
     moved_by: str = ""
-    peak: Decimal = ZERO
+    peak: Number = ZERO
     traces: Mapping[str, str] = field(default_factory=dict)
     tracing: str = ""
     venue_errors: tuple[datetime, ...] = ()
     told: tuple[str, ...] = ()
     reconciled_at: datetime | None = None
+    exposures: Mapping[str, tuple[Exposure, ...]] = field(default_factory=dict)
+    settled: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
 
     def leg(self, symbol: str, leg: Leg) -> WorkingOrder | None:
         """The working stop or target of a symbol."""
@@ -145,6 +183,11 @@ class AccountBook:
     def exposed(self) -> frozenset[str]:
         """Symbols whose ticks can change this account."""
         return frozenset(self.positions) | {o.intent.symbol for o in self.orders.values()}
+
+    @property
+    def concerned(self) -> frozenset[str]:
+        """Symbols whose events can: also those that were held, whose funding may yet be told."""
+        return self.exposed | frozenset(self.exposures)
 
 
 def new_book(config: Account, performance: PerformanceMetrics, now: datetime) -> AccountBook:
@@ -199,9 +242,9 @@ def traced(book: AccountBook, correlation_id: str, trace: str | None) -> Account
 
 
 def profit(holding: Holding, mark: Decimal | None) -> Decimal:
-    """Unrealised profit at the mark; 0 where no mark is known."""
+    """Unrealised profit at the mark, s·(q·M − cost); 0 where no mark is known."""
     at = holding.position
-    return unrealized_pnl(at.side, at.quantity, at.entry_price, mark) if mark else ZERO
+    return sign(at.side) * (at.quantity * mark - holding.spent) if mark else ZERO
 
 
 def equity(book: AccountBook, marks: Mapping[str, Decimal | None]) -> Decimal:
@@ -210,24 +253,17 @@ def equity(book: AccountBook, marks: Mapping[str, Decimal | None]) -> Decimal:
 
 
 def order_margin(order: WorkingOrder) -> Decimal:
-    """What a working entry holds back; exits hold nothing."""
+    """What a working entry holds back, margin and fee; exits hold nothing."""
     if order.intent.reduce_only:
         return ZERO
-    return initial_margin(order.left, order.reference, order.leverage)
+    paid = order.left * order.reference * order.fee_bps / BPS
+    return initial_margin(order.left, order.reference, order.leverage) + paid
 
 
 def available(book: AccountBook) -> Decimal:
     """Wallet less the margins of isolated positions and of working entries."""
     held = sum((h.position.margin for h in book.positions.values()), ZERO)
     return book.wallet - held - sum((order_margin(o) for o in book.orders.values()), ZERO)
-
-
-def rolled(book: AccountBook, marks: Mapping[str, Decimal | None], now: datetime) -> AccountBook:
-    """The book in the UTC day of `now`: at the rollover the day opens with the equity of that moment."""
-    start = day_start(now)
-    if start <= book.day.start:
-        return book
-    return replace(book, day=TradingDay(start=start, open_equity=equity(book, marks)))
 
 
 def next_expiry(book: AccountBook) -> datetime:

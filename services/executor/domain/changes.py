@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent, Position
+from libs.schemas.account import AuditEvent, ClosedTrade, Position
 from libs.schemas.analytics import Alert, AlertKind
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, OrderKind, PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason
@@ -41,11 +41,15 @@ class PositionChange:
     fee: Decimal = ZERO
     funding: Decimal = ZERO
     client_order_id: str | None = None
+    insolvency: Decimal = ZERO
+    closed: ClosedTrade | None = None  # what a late event is about: it is neither before nor after
 
     @property
     def decision_id(self) -> str:
         position = self.before or self.after
-        return position.decision_id if position else ""
+        if position is None:
+            return self.closed.decision_id if self.closed else f"funding:{self.symbol}"
+        return position.decision_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,8 @@ def _position_event(book: AccountBook, event_id: str, change: PositionChange, no
         realized_pnl=change.realized_pnl,
         fee=change.fee,
         funding=change.funding,
+        insolvency=change.insolvency,
+        opened_at=change.closed.opened_at if change.closed else None,
         wallet_balance=change.wallet,
         equity=change.equity,
         decision_id=change.decision_id,

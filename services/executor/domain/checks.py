@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from libs.perps.fees import fee
 from libs.perps.filters import truncate
-from libs.perps.margin import order_cost
 from libs.perps.sides import opened_by
 from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from libs.schemas.venue import VenueSymbol
 from services.executor.domain.book import AccountBook, WorkingOrder
-from services.executor.domain.margins import free
-from services.executor.domain.quote import Market, Quote, touch
+from services.executor.domain.margins import free, needed
+from services.executor.domain.quote import Market, Quote, taker_price, touch
 
 HUNDRED = Decimal(100)
 
@@ -36,7 +34,7 @@ def refused(book: AccountBook, order: WorkingOrder, market: Market) -> RefusedOr
     if intent.reduce_only:
         return _unreducible(book, intent)
     quote = market.quotes.get(intent.symbol)
-    price = intent.price or (quote.price if quote else order.reference)
+    price = intent.price or _expected(order, quote, rules.filters)
     return (
         _filtered(intent, price, rules.filters)
         or _out_of_band(intent, market.mark(intent.symbol), rules.filters)
@@ -44,6 +42,11 @@ def refused(book: AccountBook, order: WorkingOrder, market: Market) -> RefusedOr
         or (None if rules.filters.latency_ms else crosses(intent, market.fresh(intent.symbol), rules.filters))
         or _unaffordable(book, order, price, market)
     )
+
+
+def _expected(order: WorkingOrder, quote: Quote | None, filters: VenueSymbol) -> Decimal:
+    """What a market order will pay at the newest quote, its impact included."""
+    return order.reference if quote is None else taker_price(quote, order.intent.side, filters, order.left)
 
 
 def crosses(intent: OrderIntent, quote: Quote | None, filters: VenueSymbol) -> RefusedOrder | None:
@@ -98,11 +101,7 @@ def _too_many(book: AccountBook, intent: OrderIntent, filters: VenueSymbol) -> R
 
 
 def _unaffordable(book: AccountBook, order: WorkingOrder, price: Decimal, market: Market) -> RefusedOrder | None:
-    intent, filters = order.intent, market.rules[order.intent.symbol].filters
-    mark = market.mark(intent.symbol) or price
-    cost = order_cost(opened_by(intent.side), intent.quantity, price, mark, order.leverage)
-    needed = cost + fee(intent.quantity, price, filters.taker_fee_bps)
-    left = free(book, market)
-    if needed <= left:
+    cost, left = needed(book, order, order.intent.quantity, price, market), free(book, market)
+    if cost <= left:
         return None
-    return RefusedOrder(OrderReason.INSUFFICIENT_MARGIN, f"needs {needed:.2f}, available is {left:.2f}")
+    return RefusedOrder(OrderReason.INSUFFICIENT_MARGIN, f"needs {cost:.2f}, available is {left:.2f}")

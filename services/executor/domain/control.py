@@ -12,7 +12,7 @@ from services.executor.domain.liquidation import closing_order
 from services.executor.domain.paper import submit
 from services.executor.domain.protection import cancel
 from services.executor.domain.quote import Market
-from services.executor.domain.trading import STRICTNESS
+from services.executor.domain.trading import STRICTNESS, set_state
 
 
 def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
@@ -53,15 +53,6 @@ def _done(book: AccountBook, body: ControlRequested) -> AccountBook:
     if body.scope == ALL_ACCOUNTS:
         return replace(book, control_all=body.control_id)
     return marked(book, [body.control_id])
-
-
-def set_state(turn: Turn, state: TradingState, *, who: str, why: str) -> Turn:
-    """A person's move, or the end of one that the account made by itself: it is remembered as nobody's."""
-    before = turn.book.trading_state
-    book = replace(turn.book, trading_state=state, moved_by="")
-    if before == state:
-        return turn if turn.book.moved_by == "" else replace(turn, book=book)
-    return turn.then(book, StateChange(before, state, who, why))
 
 
 def without_entries(turn: Turn, now: datetime) -> Turn:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from libs.perps.entry import add_to, reduce
+from libs.perps.entry import average, share_of
 from libs.perps.fees import fee
 from libs.perps.margin import initial_margin
-from libs.perps.sides import opened_by
+from libs.perps.sides import opened_by, sign
 from libs.schemas import ids
-from libs.schemas.account import Position, TradeHistory, TradingDay
+from libs.schemas.account import Position, TradeHistory
 from libs.schemas.orders import Fill, IntentState, OrderIntent, PositionKind
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import (
@@ -23,12 +23,12 @@ from services.executor.domain.book import (
     without,
 )
 from services.executor.domain.changes import Change, OrderChange, PositionChange, Turn
+from services.executor.domain.days import begun, traded_on, worth_at_midnight
+from services.executor.domain.exposures import noted
 from services.executor.domain.history import archived, traded
-from services.executor.domain.margins import repriced
+from services.executor.domain.margins import repriced, uncovered
 from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
-
-ENTRY_DIGITS = Decimal("1e-12")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Execution:
     """One match: `quantity` of `order` at `price`, why, and when in market time.
 
     `fee` (quote currency) and `fill_id` are the venue's where it has told them; else they follow from the rules.
+    `relief` is what a liquidation leaves to the venue; else it is what the account cannot pay.
     """
 
     order: WorkingOrder
@@ -46,11 +47,12 @@ class Execution:
     at: datetime
     fee: Decimal | None = None
     fill_id: str | None = None
+    relief: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """What a match did: the book after it, the position before and after, the fee and the profit."""
+    """What a match did: the book after it, the position before and after, the fee, the profit, what the venue bears."""
 
     book: AccountBook
     kind: PositionKind
@@ -58,6 +60,7 @@ class _Effect:
     after: Position | None
     paid: Decimal
     realised: Decimal = ZERO
+    relief: Decimal = ZERO
 
 
 def fill(turn: Turn, match: Execution, market: Market) -> Turn:
@@ -65,6 +68,7 @@ def fill(turn: Turn, match: Execution, market: Market) -> Turn:
 
     A reduce-only order fills at most the position; what is left of it goes when the position is flat.
     """
+    turn = begun(turn, market, match.at)
     before = len(turn.changes)
     turn = _applied(turn, match, market)
     turn = replace(turn, book=repriced(turn.book, match.order.intent.symbol, market))
@@ -78,7 +82,7 @@ def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
     if holding is None or holding.position.side == opened_by(match.order.intent.side):
         if match.order.intent.reduce_only:
             return turn
-        return protect(_open(turn, match, market), symbol, match.order, match.at, market.refuses)
+        return protect(_open(turn, match, market), symbol, match.order, match.at, market)
     first = min(match.quantity, holding.position.quantity)
     turn = _reduce(turn, replace(match, quantity=first), market)
     rest = match.quantity - first
@@ -88,7 +92,7 @@ def _applied(turn: Turn, match: Execution, market: Market) -> Turn:
             if other.intent.reduce_only:
                 turn = cancel(turn, other, OrderReason.POSITION_CLOSED, match.at)
         return _applied(turn, replace(match, order=order, quantity=rest), market)
-    return protect(turn, symbol, None, match.at, market.refuses)
+    return protect(turn, symbol, None, match.at, market)
 
 
 def as_protected(change: Change, final: Holding | None) -> Change:
@@ -112,9 +116,10 @@ def stated(intent: OrderIntent, state: IntentState, at: datetime) -> OrderIntent
 def _open(turn: Turn, match: Execution, market: Market) -> Turn:
     book, order, symbol = turn.book, match.order, match.order.intent.symbol
     held = book.positions.get(symbol)
-    paid = _paid(match, market, most=book.wallet)
-    before = held.position if held else None
-    after = _entered(before, match, paid)
+    paid = _paid(match, market)
+    relief = uncovered(book, symbol, -paid)
+    value = match.quantity * match.price
+    after = _entered(held, match, paid)
     holding = Holding(
         position=after,
         correlation_id=order.correlation_id,
@@ -124,42 +129,58 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
         peak_margin=max(held.peak_margin if held else ZERO, after.margin),
         hold_until=held.hold_until if held else _hold_until(match),
         bare_since=held.bare_since if held else None,
+        cost=(held.spent if held else ZERO) + value,
+        entry_value=(held.entered_value if held else ZERO) + value,
+        insolvency=(held.insolvency if held else ZERO) + relief,
     )
+    effect = _Effect(book, "changed" if held else "opened", held.position if held else None, after, paid, ZERO, relief)
     now_book = replace(
-        book,
-        wallet=book.wallet - paid,
-        fees_total=book.fees_total + paid,
-        day=_earned(book, -paid),
+        _booked(effect, match, market),
         positions={**book.positions, symbol: holding},
         last_entry_at={**book.last_entry_at, symbol: _entered_at(book, order)},
     )
-    effect = _Effect(now_book, "changed" if held else "opened", before, after, paid)
-    return _told(turn, match, effect, market)
+    return _told(turn, match, replace(effect, book=now_book), market)
 
 
 def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     book, symbol = turn.book, match.order.intent.symbol
     held = book.positions[symbol]
-    before = held.position
-    due = cents(reduce(before.side, match.quantity, before.entry_price, match.price))
-    realised = max(due, -book.wallet)
-    paid = _paid(match, market, most=_chargeable(book, held, match, realised))
-    holding = _left(held, match, realised, paid)
-    now_book = replace(
-        book,
-        wallet=book.wallet + realised - paid,
-        realised_total=book.realised_total + realised,
-        insolvency=book.insolvency + realised - due,
-        fees_total=book.fees_total + paid,
-        day=_earned(book, realised - paid),
-        positions={**book.positions, symbol: holding},
-    )
+    realised = _realised(held, match)
+    paid = _paid(match, market)
+    relief = uncovered(book, symbol, realised - paid) if match.relief is None else match.relief
+    holding = _left(held, match, realised, paid, relief)
+    effect = _Effect(book, "changed", held.position, holding.position, paid, realised, relief)
+    now_book = replace(_booked(effect, match, market), positions={**book.positions, symbol: holding})
     if holding.exited < holding.entered:
-        effect = _Effect(now_book, "changed", before, holding.position, paid, realised)
-        return _told(turn, match, effect, market)
+        return _told(turn, match, replace(effect, book=now_book), market)
     now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at)
     kind: PositionKind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
-    return _told(turn, match, _Effect(now_book, kind, before, None, paid, realised), market)
+    return _told(turn, match, replace(effect, book=now_book, kind=kind, after=None), market)
+
+
+def _realised(held: Holding, match: Execution) -> Decimal:
+    """Proceeds less cost, of a short cost less proceeds: s·(q·P − cost of what is closed)."""
+    at = held.position
+    cost = share_of(held.spent, match.quantity, at.quantity)
+    return cents(sign(at.side) * (match.quantity * match.price - cost))
+
+
+def _booked(effect: _Effect, match: Execution, market: Market) -> AccountBook:
+    """The money of a match, in its own day, and since when what is held is held."""
+    book, symbol = effect.book, match.order.intent.symbol
+    bought = match.quantity if match.order.intent.side == "buy" else -match.quantity
+    earned = effect.realised - effect.paid + effect.relief
+    midnight = worth_at_midnight(market, symbol, book.day.start, bought, match.price) - effect.paid + effect.relief
+    cleared = min(effect.paid, effect.relief) if match.cause is OrderReason.LIQUIDATION else ZERO
+    return replace(
+        noted(book, symbol, match.at, bought),
+        wallet=book.wallet + earned,
+        realised_total=book.realised_total + effect.realised,
+        fees_total=book.fees_total + effect.paid,
+        insolvency=book.insolvency + effect.relief,
+        unpaid_clearance=book.unpaid_clearance + cleared,
+        day=traded_on(book, match.at, earned, midnight),
+    )
 
 
 def _entered_at(book: AccountBook, order: WorkingOrder) -> datetime:
@@ -168,17 +189,16 @@ def _entered_at(book: AccountBook, order: WorkingOrder) -> datetime:
     return order.created_at if known is None else max(known, order.created_at)
 
 
-def _entered(before: Position | None, match: Execution, paid: Decimal) -> Position:
+def _entered(held: Holding | None, match: Execution, paid: Decimal) -> Position:
     order = match.order
-    margin = cents(initial_margin(match.quantity, match.price, order.leverage))
-    if before is None:
+    if held is None:
         return Position(
             symbol=order.intent.symbol,
             side=opened_by(order.intent.side),
             quantity=match.quantity,
             entry_price=match.price,
             leverage=order.leverage,
-            margin=margin,
+            margin=cents(initial_margin(match.quantity, match.price, order.leverage)),
             exit_plan=order.exit_plan,
             invalidation=order.invalidation,
             opened_at=match.at,
@@ -186,12 +206,13 @@ def _entered(before: Position | None, match: Execution, paid: Decimal) -> Positi
             strategy_id=order.strategy_id,
             fees=paid,
         )
-    quantity, entry = add_to(before.quantity, before.entry_price, match.quantity, match.price)
+    before = held.position
+    quantity = before.quantity + match.quantity
     margin = cents(initial_margin(match.quantity, match.price, before.leverage))
     return before.model_copy(
         update={
             "quantity": quantity,
-            "entry_price": entry.quantize(ENTRY_DIGITS),
+            "entry_price": average(held.spent + match.quantity * match.price, quantity),
             "margin": before.margin + margin,
             "fees": before.fees + paid,
             "exit_plan": order.exit_plan or before.exit_plan,
@@ -200,20 +221,23 @@ def _entered(before: Position | None, match: Execution, paid: Decimal) -> Positi
     )
 
 
-def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal) -> Holding:
+def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, relief: Decimal) -> Holding:
     """The holding less what was closed; its entry stays and its margin shrinks in proportion. A flat one keeps its
-    last position, for the history."""
+    last position, for the history. What rounding took from the profit stays in the cost: nothing is lost in the end."""
     before = held.position
     rest = before.quantity - match.quantity
     update: dict[str, object] = {"realized_pnl": before.realized_pnl + realised, "fees": before.fees + paid}
     if rest > 0:
         update |= {"quantity": rest, "margin": cents(before.margin * rest / before.quantity)}
-    after = before.model_copy(update=update)
+    value = match.quantity * match.price
     return replace(
         held,
-        position=after,
+        position=before.model_copy(update=update),
         exited=held.exited + match.quantity,
-        exit_value=held.exit_value + match.quantity * match.price,
+        exit_value=held.exit_value + value,
+        cost=held.spent - (value - sign(before.side) * realised) if rest > 0 else ZERO,
+        entry_value=held.entered_value,
+        insolvency=held.insolvency + relief,
     )
 
 
@@ -243,6 +267,7 @@ def _told(turn: Turn, match: Execution, effect: _Effect, market: Market) -> Turn
         equity=equity(book, {s: market.mark(s) for s in book.positions}),
         realized_pnl=effect.realised,
         fee=effect.paid,
+        insolvency=effect.relief,
         client_order_id=order.intent.client_order_id,
     )
     return turn.then(book, OrderChange("filled", order.intent, order.correlation_id, match.cause, fill=made), position)
@@ -263,10 +288,6 @@ def _trade(match: Execution, effect: _Effect) -> TradeHistory:
     )
 
 
-def _earned(book: AccountBook, amount: Decimal) -> TradingDay:
-    return book.day.model_copy(update={"realised": book.day.realised + amount})
-
-
 def _bps(match: Execution, market: Market) -> Decimal:
     """A liquidation pays the clearance fee, everything else maker or taker."""
     filters = market.rules[match.order.intent.symbol].filters
@@ -275,19 +296,11 @@ def _bps(match: Execution, market: Market) -> Decimal:
     return filters.maker_fee_bps if match.maker else filters.taker_fee_bps
 
 
-def _paid(match: Execution, market: Market, most: Decimal) -> Decimal:
-    """The venue's own fee, or the one of the rules, which never takes the wallet below 0."""
+def _paid(match: Execution, market: Market) -> Decimal:
+    """The venue's own fee, or the one of the rules."""
     if match.fee is not None:
         return cents(match.fee)
-    return min(cents(fee(match.quantity, match.price, _bps(match, market))), most)
-
-
-def _chargeable(book: AccountBook, held: Holding, match: Execution, realised: Decimal) -> Decimal:
-    """What a fee may take: all of the wallet, but of a liquidated isolated position only what its margin has left."""
-    left = book.wallet + realised
-    if match.cause is OrderReason.LIQUIDATION and book.margin_mode == "isolated":
-        return max(ZERO, min(left, held.position.margin + realised))
-    return left
+    return cents(fee(match.quantity, match.price, _bps(match, market)))
 
 
 def _hold_until(match: Execution) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 from libs.schemas.decision import ENTRY_ACTIONS, AssetFacts, Facts
 from libs.schemas.reasons import Reason
@@ -36,12 +37,19 @@ def _quoted(seen: AssetFacts, quote: Quote, age: timedelta) -> AssetFacts:
         update={
             "mark": float(quote.mark),
             "last": float(quote.price),
-            "bid": None if quote.bid is None else float(quote.bid),
-            "ask": None if quote.ask is None else float(quote.ask),
+            "bid": _float(quote.bid),
+            "ask": _float(quote.ask),
+            "bid_size": _float(quote.bid_size),
+            "ask_size": _float(quote.ask_size),
+            "minute_volume": _float(quote.minute_volume),
             "age_seconds": age.total_seconds(),
             "stale": seen.stale and age > MAX_QUOTE_AGE,
         }
     )
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def final_verdicts(

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from libs.perps.entry import average
 from libs.schemas.account import ClosedTrade, TradeHistory
 from services.executor.domain.book import AccountBook, Holding
 from services.executor.domain.performance import performance
 
 KEEP_CLOSED = 500
 KEEP_TRADES = 20
-PRICE_DIGITS = Decimal("1e-12")
 
 
 def traded(book: AccountBook, trade: TradeHistory) -> AccountBook:
@@ -26,12 +26,13 @@ def archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
         symbol=last.symbol,
         side=last.side,
         quantity=holding.exited,
-        entry_price=last.entry_price,
-        exit_price=(holding.exit_value / holding.exited).quantize(PRICE_DIGITS),
+        entry_price=average(holding.entered_value, holding.entered),
+        exit_price=average(holding.exit_value, holding.exited),
         margin=holding.peak_margin,
-        pnl=last.realized_pnl - last.fees + last.funding,
+        pnl=last.realized_pnl - last.fees + last.funding + holding.insolvency,
         fees=last.fees,
         funding=last.funding,
+        insolvency=holding.insolvency,
         opened_at=last.opened_at,
         closed_at=at,
         decision_id=last.decision_id,
@@ -39,3 +40,18 @@ def archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
     )
     closed = (*book.closed_trades, trade)[-KEEP_CLOSED:]
     return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))
+
+
+def funded_late(
+    book: AccountBook, symbol: str, boundary: datetime, paid: Decimal
+) -> tuple[AccountBook, ClosedTrade | None]:
+    """The book in which a position that is closed by now has paid at a boundary, and that trade as it was.
+
+    None where nobody remembers it: the money has moved all the same.
+    """
+    for n, trade in enumerate(book.closed_trades):
+        if trade.symbol == symbol and trade.opened_at <= boundary <= trade.closed_at:
+            after = trade.model_copy(update={"funding": trade.funding + paid, "pnl": trade.pnl + paid})
+            closed = (*book.closed_trades[:n], after, *book.closed_trades[n + 1 :])
+            return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance)), trade
+    return book, None

@@ -4,34 +4,72 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from libs.perps.margin import (
-    bankruptcy_price,
-    cross_wallet,
-    liquidatable,
-    liquidation_price,
-    maintenance_margin,
-    unrealized_pnl,
-)
+from libs.perps.entry import readable
+from libs.perps.fees import fee
+from libs.perps.margin import cross_wallet, liquidation_price, maintenance_margin, order_cost
+from libs.perps.sides import opened_by
 from libs.schemas.account import Position
-from services.executor.domain.book import ZERO, AccountBook, available
+from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, available, order_margin, profit
 from services.executor.domain.quote import Market
 
-DIGITS = Decimal("1e-12")
+FOLLOWED = Decimal("0.001")  # the shown liquidation price follows the others' marks in steps of a thousandth
 
 
 def free(book: AccountBook, market: Market) -> Decimal:
     """What new orders may take: with cross margin less what the open positions have lost so far."""
     if book.margin_mode == "isolated":
         return available(book)
-    open_profit = sum((_pnl(h.position, market) for h in book.positions.values()), ZERO)
-    return available(book) + min(ZERO, open_profit)
+    return available(book) + min(ZERO, sum((_pnl(s, h, market) for s, h in book.positions.items()), ZERO))
 
 
-def is_liquidatable(book: AccountBook, symbol: str, mark: Decimal, market: Market) -> bool:
-    """Whether the margin balance at `mark` is at or below the maintenance margin."""
-    at = book.positions[symbol].position
-    wallet = _living(book, symbol, market)
-    return liquidatable(at.side, at.quantity, at.entry_price, wallet, mark, market.rules[symbol].tiers)
+def effective_leverage(book: AccountBook, order: WorkingOrder) -> Decimal:
+    """The leverage that an entry will have: that of the position that it adds to, else its own."""
+    holding = book.positions.get(order.intent.symbol)
+    adds = holding is not None and holding.position.side == opened_by(order.intent.side)
+    return holding.position.leverage if holding is not None and adds else order.leverage
+
+
+def needed(book: AccountBook, order: WorkingOrder, quantity: Decimal, price: Decimal, market: Market) -> Decimal:
+    """What a fill at this price takes from what is free: margin, opening loss and fee."""
+    intent, filters = order.intent, market.rules[order.intent.symbol].filters
+    mark = market.mark(intent.symbol) or price
+    cost = order_cost(opened_by(intent.side), quantity, price, mark, effective_leverage(book, order))
+    return cost + fee(quantity, price, filters.taker_fee_bps)
+
+
+def affordable(book: AccountBook, order: WorkingOrder, quantity: Decimal, price: Decimal, market: Market) -> bool:
+    """Whether an entry that is in the book already can be paid at this price, with what is held back for it.
+
+    An opening loss is not asked for: a position bears it from its own margin.
+    """
+    holding = book.positions.get(order.intent.symbol)
+    if order.intent.reduce_only or (holding and holding.position.side != opened_by(order.intent.side)):
+        return True
+    filters = market.rules[order.intent.symbol].filters
+    margin = quantity * price / effective_leverage(book, order)
+    held = order_margin(order) * quantity / order.left if order.intent.client_order_id in book.orders else ZERO
+    return margin + fee(quantity, price, filters.taker_fee_bps) <= free(book, market) + held
+
+
+def uncovered(book: AccountBook, symbol: str, earned: Decimal) -> Decimal:
+    """What a position loses beyond what its account can pay: an isolated one never takes the others' margins.
+
+    While other cross positions are open their profits may cover it: `liquidate` then settles the account as a whole.
+    """
+    others = [h.position.margin for s, h in book.positions.items() if s != symbol]
+    if book.margin_mode == "cross" and others:
+        return ZERO
+    return max(ZERO, -(book.wallet - sum(others, ZERO) + earned))
+
+
+def shortage(book: AccountBook, symbol: str, market: Market) -> Decimal:
+    """How far the margin balance is below the maintenance margin; at 0 or above a position is liquidated."""
+    holding, rules = book.positions[symbol], market.rules[symbol]
+    mark = market.mark(symbol)
+    if mark is None:
+        return -book.wallet
+    balance = _living(book, symbol, market) + profit(holding, mark)
+    return maintenance_margin(holding.position.quantity, mark, rules.tiers) - balance
 
 
 def maintenance(at: Position, market: Market) -> Decimal:
@@ -39,15 +77,6 @@ def maintenance(at: Position, market: Market) -> Decimal:
     rules = market.rules.get(at.symbol)
     mark = market.mark(at.symbol) or at.entry_price
     return maintenance_margin(at.quantity, mark, rules.tiers) if rules else ZERO
-
-
-def bankruptcy(book: AccountBook, symbol: str, market: Market) -> Decimal:
-    """The price that leaves nothing: of the isolated margin, or of the account. At or below 0: there is none."""
-    at = book.positions[symbol].position
-    if book.margin_mode == "isolated":
-        return bankruptcy_price(at.side, at.quantity, at.entry_price, at.margin)
-    profit = sum((_pnl(other, market) for other in _others(book, symbol)), ZERO)
-    return bankruptcy_price(at.side, at.quantity, at.entry_price, book.wallet + profit)
 
 
 def repriced(book: AccountBook, symbol: str, market: Market) -> AccountBook:
@@ -61,25 +90,32 @@ def repriced(book: AccountBook, symbol: str, market: Market) -> AccountBook:
     return replace(book, positions=positions)
 
 
+def following(book: AccountBook, market: Market) -> AccountBook:
+    """The book whose cross positions' liquidation prices have followed the marks of the others."""
+    if book.margin_mode == "isolated" or len(book.positions) < 2:
+        return book
+    for symbol, holding in book.positions.items():
+        if symbol in market.rules:
+            old, new = holding.position.liquidation_price, _priced(book, holding.position, market).liquidation_price
+            if (old is None) != (new is None) or (old and new and abs(new - old) > old * FOLLOWED):
+                return repriced(book, symbol, market)
+    return book
+
+
 def _priced(book: AccountBook, at: Position, market: Market) -> Position:
     wallet, tiers = _living(book, at.symbol, market), market.rules[at.symbol].tiers
     price = liquidation_price(at.side, at.quantity, at.entry_price, wallet, tiers)
-    return at.model_copy(update={"liquidation_price": price.quantize(DIGITS) if price else None})
+    return at.model_copy(update={"liquidation_price": readable(price) if price else None})
 
 
 def _living(book: AccountBook, symbol: str, market: Market) -> Decimal:
     """The wallet that stands behind a position."""
     if book.margin_mode == "isolated":
         return book.positions[symbol].position.margin
-    others = _others(book, symbol)
-    needed = sum((maintenance(other, market) for other in others), ZERO)
-    return cross_wallet(book.wallet, needed, sum((_pnl(other, market) for other in others), ZERO))
+    others = {s: h for s, h in book.positions.items() if s != symbol}
+    needed_by_others = sum((maintenance(h.position, market) for h in others.values()), ZERO)
+    return cross_wallet(book.wallet, needed_by_others, sum((_pnl(s, h, market) for s, h in others.items()), ZERO))
 
 
-def _others(book: AccountBook, symbol: str) -> list[Position]:
-    return [h.position for s, h in book.positions.items() if s != symbol]
-
-
-def _pnl(at: Position, market: Market) -> Decimal:
-    mark = market.mark(at.symbol)
-    return unrealized_pnl(at.side, at.quantity, at.entry_price, mark) if mark else ZERO
+def _pnl(symbol: str, holding: Holding, market: Market) -> Decimal:
+    return profit(holding, market.mark(symbol))

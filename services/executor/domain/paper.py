@@ -1,5 +1,6 @@
 """The paper venue: pure functions from a book and an order or a tick to the next book and what happened."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,8 +11,10 @@ from libs.schemas.venue import VenueSymbol
 from services.executor.domain.book import AccountBook, WorkingOrder, with_order, without
 from services.executor.domain.changes import OrderChange, Turn
 from services.executor.domain.checks import RefusedOrder, crosses, refused
+from services.executor.domain.days import begun
 from services.executor.domain.fills import Execution, fill, stated
-from services.executor.domain.liquidation import liquidate
+from services.executor.domain.liquidation import liquidate, solvent
+from services.executor.domain.margins import affordable, effective_leverage
 from services.executor.domain.protection import TYPES, cancel, guarded, replace_leg, shown
 from services.executor.domain.quote import Market, Quote, taker_price, touch
 from services.executor.domain.resting import successor
@@ -27,15 +30,23 @@ def submit(turn: Turn, order: WorkingOrder, market: Market) -> Turn:
     order = replace(order, intent=stated(order.intent, "open", market.now))
     if order.intent.leg in TYPES:
         return replace_leg(turn, order, market.now)
-    order = _capped(turn.book, order)
-    filters = market.rules[order.intent.symbol].filters
-    if filters.latency_ms:
+    filters, quote = market.rules[order.intent.symbol].filters, market.fresh(order.intent.symbol)
+    order = _accepted(_capped(turn.book, order), turn.book, quote, filters)
+    if filters.latency_ms or quote is None:  # where the market is not known, the next tick shows what an order meets
         order = replace(order, arrives_at=market.now + timedelta(milliseconds=filters.latency_ms))
     turn = turn.then(with_order(turn.book, order), OrderChange("placed", order.intent, order.correlation_id))
-    quote = market.fresh(order.intent.symbol)
     if quote is None or order.arrives_at is not None or not takes(order, quote, filters):
         return turn
-    return _taken(turn, order, quote, market, market.now)
+    return solvent(_taken(turn, order, quote, market, market.now), market.now, market)
+
+
+def _accepted(order: WorkingOrder, book: AccountBook, quote: Quote | None, filters: VenueSymbol) -> WorkingOrder:
+    """The order at the leverage that it will have, with the fee that is held back for it, against the last price."""
+    if order.intent.reduce_only:
+        return order
+    bps = max(filters.taker_fee_bps, filters.maker_fee_bps)
+    seen = quote.price if quote else None
+    return replace(order, leverage=effective_leverage(book, order), fee_bps=bps, seen=seen)
 
 
 def takes(order: WorkingOrder, quote: Quote, filters: VenueSymbol) -> bool:
@@ -50,25 +61,46 @@ def takes(order: WorkingOrder, quote: Quote, filters: VenueSymbol) -> bool:
 
 
 def on_tick(turn: Turn, quote: Quote, market: Market) -> Turn:
-    """What a tick does, in this order: expiries, arrivals, fills of what rests, liquidation, then stops and targets."""
+    """What a tick does, in this order: the day's end, expiries, arrivals, fills of what rests, liquidation, then stops
+    and targets."""
+    turn = begun(turn, market, quote.at)
     turn = expire(turn, replace(market, now=max(market.now, quote.at)), quote.at, quote.symbol)
-    filters = market.rules[quote.symbol].filters
+    waited = [o for o in turn.book.of(quote.symbol) if o.arrives_at is None]
     for order in turn.book.of(quote.symbol):
         if order.arrives_at is not None and order.arrives_at <= quote.at:
             turn = _arrived(turn, order, quote, market)
-    volume = None if quote.size is None else quote.size * filters.volume_share
-    for order in turn.book.of(quote.symbol):
-        if order.intent.client_order_id in turn.book.orders and rests_through(order, quote, filters):
-            before = order.left
-            turn = _matched(turn, order, quote, volume, market)
-            if volume is not None and order.intent.type == "limit":
-                now = turn.book.orders.get(order.intent.client_order_id)
-                volume -= before - (now.left if now else 0)
+    turn = _traded_through(turn, waited, quote, market)
     turn = liquidate(turn, quote, market)
     for order in turn.book.of(quote.symbol):
         if order.intent.client_order_id in turn.book.orders and fires(order, quote, market):
             turn = _taken(turn, order, quote, market, quote.at)
+    return solvent(turn, quote.at, market)
+
+
+def _traded_through(turn: Turn, waited: Sequence[WorkingOrder], quote: Quote, market: Market) -> Turn:
+    """Fill what rested at prices that this tick traded through, the best price first, then the oldest, while what was
+    traded lasts."""
+    filters = market.rules[quote.symbol].filters
+    volume = None if quote.size is None else quote.size * filters.volume_share
+    for order in sorted(waited, key=_priority):
+        key = order.intent.client_order_id
+        if key not in turn.book.orders or not rests_through(order, quote, filters):
+            continue
+        turn = _matched(turn, order, quote, volume, market)
+        left = turn.book.orders.get(key)
+        if volume is not None and order.intent.type == "limit":
+            volume -= order.left - (left.left if left else 0)
+        if left is not None and quote.size and left.seen != quote.price:  # told again, it is no trade of its own
+            turn = replace(turn, book=with_order(turn.book, replace(left, seen=quote.price)))
     return turn
+
+
+def _priority(order: WorkingOrder) -> tuple[int, Decimal]:
+    """Sorts the orders of a symbol as a book does; of one price they stay as they came."""
+    price = order.intent.price
+    if price is None:
+        return 0, Decimal(0)
+    return 1, -price if order.intent.side == "buy" else price
 
 
 def expire(turn: Turn, market: Market, now: datetime, symbol: str | None = None) -> Turn:
@@ -86,13 +118,18 @@ def expire(turn: Turn, market: Market, now: datetime, symbol: str | None = None)
 
 
 def rests_through(order: WorkingOrder, quote: Quote, filters: VenueSymbol) -> bool:
-    """Whether the price trades through a resting limit, or a market order has waited for this tick."""
+    """Whether the price trades through a resting limit, or a market order has waited for this tick.
+
+    A tick without an amount tells of a trade only by a price that is not the one that was known before.
+    """
     intent = order.intent
     if quote.at < order.created_at or order.arrives_at is not None:
         return False
     if intent.type == "market":
         return True
     if intent.type != "limit" or intent.price is None:
+        return False
+    if quote.size == 0 or (quote.size is None and quote.price == order.seen):
         return False
     if filters.fill_on == "touch" and quote.price == intent.price:
         return True
@@ -130,7 +167,7 @@ def _arrived(turn: Turn, order: WorkingOrder, quote: Quote, market: Market) -> T
     refusal = crosses(order.intent, quote, filters)
     if refusal is not None:
         return _rejected(turn, order, refusal, quote.at)
-    here = replace(order, arrives_at=None)
+    here = replace(order, arrives_at=None, seen=quote.price)
     turn = replace(turn, book=with_order(turn.book, here))
     return _taken(turn, here, quote, market, quote.at) if takes(here, quote, filters) else turn
 
@@ -144,6 +181,8 @@ def _matched(turn: Turn, order: WorkingOrder, quote: Quote, volume: Decimal | No
     if quantity <= 0:
         return turn
     price = order.intent.price or quote.price
+    if not affordable(turn.book, order, quantity, price, market):
+        return cancel(turn, order, OrderReason.INSUFFICIENT_MARGIN, quote.at)
     return fill(turn, Execution(order, price, quantity, maker=True, cause=OrderReason.DECISION, at=quote.at), market)
 
 
@@ -153,6 +192,8 @@ def _taken(turn: Turn, order: WorkingOrder, quote: Quote, market: Market, at: da
     price = taker_price(quote, intent.side, market.rules[quote.symbol].filters, order.left)
     if intent.type == "limit" and intent.price is not None:
         price = min(price, intent.price) if intent.side == "buy" else max(price, intent.price)
+    if not affordable(turn.book, order, order.left, price, market):
+        return cancel(turn, order, OrderReason.INSUFFICIENT_MARGIN, at)
     cause = order.cause or CAUSES.get(intent.leg, OrderReason.DECISION)
     return fill(turn, Execution(order, price, order.left, maker=False, cause=cause, at=at), market)
 

@@ -209,6 +209,8 @@ def _working(intent: OrderIntent, final: Instruction | None, order_plan: OrderPl
         reference=reference,
         stop=entry.stop if entry else None,
         target=entry.target if entry else None,
+        stop_away=entry.stop_away if entry else None,
+        target_away=entry.target_away if entry else None,
         exit_plan=entry.exit_plan if entry else None,
         invalidation=entry.invalidation if entry else None,
         preference=order_plan.order_preference,

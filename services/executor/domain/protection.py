@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from libs.perps.filters import round_price, round_stop
 from libs.perps.sides import closing, sign
 from libs.schemas import ids
 from libs.schemas.account import Leg, Position
@@ -11,18 +12,17 @@ from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import AccountBook, WorkingOrder, with_order, without
 from services.executor.domain.changes import OrderChange, Turn
+from services.executor.domain.quote import Market
 
 CONFIRMED = ("open", "partially_filled")
 TYPES: dict[str, str] = {"stop": "stop_market", "target": "take_profit_market"}
 
 
-def protect(
-    turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime, refuses: frozenset[Leg] = frozenset()
-) -> Turn:
+def protect(turn: Turn, symbol: str, entry: WorkingOrder | None, at: datetime, market: Market) -> Turn:
     """Make the protection of `symbol` fit its position; `entry` is the order that has just opened or added to it.
 
     Reduce-only orders shrink with the position and go when it is flat, and resting entries with them: what was closed
-    is not opened again by what an earlier decision left behind. A leg that the venue `refuses` is told as rejected, and
+    is not opened again by what an earlier decision left behind. A leg that the venue refuses is told as rejected, and
     the position is bare from then on.
     """
     holding = turn.book.positions.get(symbol)
@@ -31,8 +31,8 @@ def protect(
             turn = cancel(turn, order, OrderReason.POSITION_CLOSED, at)
         return turn
     if entry is not None:
-        turn = _place(turn, holding.position, entry, "stop", at, refuses)
-        turn = _place(turn, holding.position, entry, "target", at, refuses)
+        turn = _place(turn, holding.position, entry, "stop", at, market)
+        turn = _place(turn, holding.position, entry, "target", at, market)
     return replace(turn, book=guarded(shown(_resized(turn.book, symbol), symbol), symbol, at))
 
 
@@ -87,10 +87,8 @@ def shown(book: AccountBook, symbol: str) -> AccountBook:
     return replace(book, positions={**book.positions, symbol: replace(holding, position=position)})
 
 
-def _place(
-    turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, at: datetime, refuses: frozenset[Leg]
-) -> Turn:
-    price = entry.stop if leg == "stop" else entry.target
+def _place(turn: Turn, position: Position, entry: WorkingOrder, leg: Leg, at: datetime, market: Market) -> Turn:
+    price = _wanted(position, entry, leg, market)
     old = turn.book.leg(position.symbol, leg)
     if price is None or (old is not None and _stays(old, position, entry, leg, price)):
         return turn
@@ -115,16 +113,31 @@ def _place(
         state_times={"open": at},
     )
     order = WorkingOrder(intent, entry.correlation_id, at, position.leverage, price)
-    if leg in refuses:
+    if leg in market.refuses:
         refused = intent.model_copy(update={"state": "rejected", "state_times": {"rejected": at}})
         change = OrderChange("rejected", refused, entry.correlation_id, OrderReason.VENUE_ERROR, "refused")
         return turn.then(turn.book, change)
     return replace_leg(turn, order, at)
 
 
+def _wanted(position: Position, entry: WorkingOrder, leg: Leg, market: Market) -> Decimal | None:
+    """Where a leg belongs: at the price that the entry brought, or at its distance from the average that is filled."""
+    away, fixed = (entry.stop_away, entry.stop) if leg == "stop" else (entry.target_away, entry.target)
+    if away is None or position.symbol not in market.rules:
+        return fixed
+    s, tick = sign(position.side), market.rules[position.symbol].filters.tick_size
+    if leg == "stop":
+        return round_stop(position.entry_price * (1 - s * away), tick, position.side)
+    return round_price(position.entry_price * (1 + s * away), tick, up=position.side == "long")
+
+
 def _stays(old: WorkingOrder, position: Position, entry: WorkingOrder, leg: Leg, price: Decimal) -> bool:
     """Whether a fill of `entry` leaves the present stop or target alone. What an entry was sent with may be older than
-    that one: a late fill never moves a stop away from the price, nor takes back another decision's newer target."""
+    that one: a late fill never moves a stop away from the price, nor takes back another decision's newer target. The
+    rungs of one ladder move what the ladder placed: it follows their average."""
+    follows = (entry.stop_away if leg == "stop" else entry.target_away) is not None
+    if follows and old.intent.origin == entry.intent.origin:
+        return old.intent.stop_price == price
     if leg == "target":
         newer = old.intent.origin != entry.intent.origin and old.created_at >= entry.created_at
         return old.intent.stop_price == price or newer

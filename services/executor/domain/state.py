@@ -30,6 +30,7 @@ def account_state(book: AccountBook, fees: VenueSymbol | None) -> AccountState:
         realised_total=book.realised_total,
         fees_total=book.fees_total,
         funding_total=book.funding_total,
+        insolvency_total=book.insolvency,
         maker_fee_bps=float(fees.maker_fee_bps) if fees else 0.0,
         taker_fee_bps=float(fees.taker_fee_bps) if fees else 0.0,
         market_sequence=book.market_sequence,

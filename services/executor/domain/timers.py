@@ -7,15 +7,15 @@ from decimal import Decimal
 from libs.schemas.analytics import AlertKind
 from libs.schemas.reasons import OrderReason
 from services.executor.domain import paper
-from services.executor.domain.book import PROTECTION_GRACE, AccountBook, Holding, equity, rolled
+from services.executor.domain.book import PROTECTION_GRACE, AccountBook, Holding, equity
 from services.executor.domain.changes import AlertChange, StateChange, Turn
-from services.executor.domain.control import set_state, without_entries
+from services.executor.domain.control import without_entries
+from services.executor.domain.days import WHO, begun
 from services.executor.domain.liquidation import closing_order
 from services.executor.domain.protection import guarded
 from services.executor.domain.quote import Market
-from services.executor.domain.trading import Move, MoveCause, TradingBounds, Vitals, after_rollover, automatic
+from services.executor.domain.trading import Move, MoveCause, TradingBounds, Vitals, automatic
 
-WHO = "executor"
 ERROR_WINDOW = timedelta(seconds=60)
 ALERTS: dict[MoveCause, AlertKind] = {
     MoveCause.DAILY_LOSS: "risk_limit_exceeded",
@@ -27,10 +27,9 @@ ALERTS: dict[MoveCause, AlertKind] = {
 def tended(turn: Turn, market: Market, bounds: TradingBounds) -> Turn:
     """Expiries, positions held too long or without a stop, the day's end, and the moves of the trading state."""
     now = market.now
-    turn = paper.expire(turn, market, now)
+    turn = paper.expire(begun(turn, market, now), market, now)
     for symbol in tuple(turn.book.positions):
         turn = _overdue(replace(turn, book=guarded(turn.book, symbol, now)), symbol, market)
-    turn = _day(turn, market, now)
     due = move_due(turn.book, market, bounds)
     return turn if due is None else _moved(turn, due, now)
 
@@ -79,16 +78,6 @@ def _flattened(turn: Turn, holding: Holding, cause: OrderReason, market: Market)
     origin = f"{cause.value}:{holding.position.symbol}:{turn.book.version}"
     order = closing_order(turn.book, holding, origin, market.now, created=market.now)
     return paper.submit(turn, replace(order, cause=cause), market)
-
-
-def _day(turn: Turn, market: Market, now: datetime) -> Turn:
-    marks = {symbol: market.mark(symbol) for symbol in turn.book.positions}
-    book = rolled(turn.book, marks, now)
-    if book is turn.book:
-        return turn
-    turn = replace(turn, book=book)
-    state = after_rollover(book.trading_state, book.moved_by)
-    return set_state(turn, state, who=WHO, why="a new UTC day has begun") if state != book.trading_state else turn
 
 
 def _moved(turn: Turn, move: Move, now: datetime) -> Turn:

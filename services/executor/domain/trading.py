@@ -1,10 +1,11 @@
 """The state of trading: what moves an account to reducing or halted by itself, and what lets it trade again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from libs.schemas.account import TradingState
+from services.executor.domain.changes import StateChange, Turn
 
 HUNDRED = Decimal(100)
 STRICTNESS: dict[TradingState, int] = {"active": 0, "reducing": 1, "halted": 2}
@@ -62,6 +63,15 @@ def automatic(state: TradingState, vitals: Vitals, bounds: TradingBounds) -> Mov
 def after_rollover(state: TradingState, moved_by: str) -> TradingState:
     """A new UTC day ends what the daily loss began. Everything else waits for a person."""
     return "active" if state == "reducing" and moved_by == MoveCause.DAILY_LOSS else state
+
+
+def set_state(turn: Turn, state: TradingState, *, who: str, why: str) -> Turn:
+    """A person's move, or the end of one that the account made by itself: it is remembered as nobody's."""
+    before = turn.book.trading_state
+    book = replace(turn.book, trading_state=state, moved_by="")
+    if before == state:
+        return turn if turn.book.moved_by == "" else replace(turn, book=book)
+    return turn.then(book, StateChange(before, state, who, why))
 
 
 def _loss(vitals: Vitals, bounds: TradingBounds) -> Move | None:

@@ -73,7 +73,10 @@ def sizes(volume: float) -> tuple[float, float, float, float]:
 
 
 def bar_ticks(bar: MinuteBar, source: str, funding: FundingRate | None) -> tuple[MarketTick, ...]:
-    """A bar as four ticks, 15 s apart from its opening on, with the funding that was known then."""
+    """A bar as four ticks, 15 s apart from its opening on, with the funding that was known then.
+
+    Each is of a quarter of what traded, so that candles can be built again; the minute's volume stands beside it.
+    """
     opened_ms = int(bar.open_time.timestamp()) * 1000
     return tuple(
         MarketTick(
@@ -82,6 +85,7 @@ def bar_ticks(bar: MinuteBar, source: str, funding: FundingRate | None) -> tuple
             tick_id=f"{source}:{bar.symbol}:{opened_ms}:{n}",
             ts=bar.open_time + n * STEP,
             size=size,
+            span_volume=bar.volume,
             funding_rate=None if funding is None else funding.rate,
             next_funding_time=None if funding is None else funding.next_time,
             source=source,

@@ -18,12 +18,15 @@ CLOSE_DELAY = timedelta(seconds=1)  # exchanges need a moment to close a candle
 
 @dataclass(frozen=True, slots=True)
 class ExchangeQuote:
-    """The newest of everything that an exchange tells of one symbol by different ways. Prices in quote currency."""
+    """The newest of everything that an exchange tells of one symbol by different ways. Prices in quote currency, sizes
+    of the best bid and ask in base units."""
 
     symbol: str
     price: float | None = None
     bid: float | None = None
     ask: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
     mark: float | None = None
     index: float | None = None
     funding_rate: float | None = None
@@ -40,6 +43,8 @@ def with_ticker(quote: ExchangeQuote, row: Mapping[str, Any]) -> ExchangeQuote:
         price=positive(row.get("last")) or quote.price,
         bid=positive(row.get("bid")) or quote.bid,
         ask=positive(row.get("ask")) or quote.ask,
+        bid_size=positive(row.get("bidVolume")) if row.get("bid") else quote.bid_size,
+        ask_size=positive(row.get("askVolume")) if row.get("ask") else quote.ask_size,
         volume_24h=positive(row.get("quoteVolume")) or quote.volume_24h,
         price_24h_ago=positive(row.get("open")) or quote.price_24h_ago,
     )
@@ -59,7 +64,10 @@ def with_mark(quote: ExchangeQuote, row: Mapping[str, Any]) -> ExchangeQuote:
 
 
 def trade_tick(quote: ExchangeQuote, row: Mapping[str, Any], source: str) -> MarketTick | None:
-    """One trade with all else that is known; its id is the exchange's, so that it is stored once."""
+    """One trade, whose amount is the tick's size, with all else that is known.
+
+    Its id is the exchange's, so that it is stored once.
+    """
     price, at = positive(row.get("price")), moment(row.get("timestamp"))
     if price is None or at is None or row.get("id") is None:
         return None
@@ -84,6 +92,8 @@ def _tick(quote: ExchangeQuote, tick_id: str, at: datetime, source: str, size: f
         ts=at,
         bid=None if crossed else quote.bid,
         ask=None if crossed else quote.ask,
+        bid_size=None if crossed else quote.bid_size,
+        ask_size=None if crossed else quote.ask_size,
         size=size,
         mark_price=quote.mark,
         index_price=quote.index,

@@ -17,7 +17,7 @@ def trade_changed(body: PositionEvent, received: datetime) -> tuple[Upsert, ...]
     """The document of the position that the event is about; `closed_at` is there once it is flat."""
     position = body.before or body.after
     if position is None:
-        return ()
+        return () if body.opened_at is None else (_funded_late(body, body.opened_at, received),)
     fields: dict[str, Value] = {
         "account_id": body.account_id,
         "symbol": body.symbol,
@@ -28,7 +28,7 @@ def trade_changed(body: PositionEvent, received: datetime) -> tuple[Upsert, ...]
     if body.kind in ENDS:
         fields |= {"closed_at": body.at, "liquidated": body.kind == "liquidated"}
     summed = {
-        "pnl": body.realized_pnl - body.fee + body.funding,
+        "pnl": body.realized_pnl - body.fee + body.funding + body.insolvency,
         "fees": body.fee,
         "funding": body.funding,
         "volume": _traded(body.before, body.after, body.realized_pnl),
@@ -36,13 +36,26 @@ def trade_changed(body: PositionEvent, received: datetime) -> tuple[Upsert, ...]
     }
     counted = Count("event_ids", body.event_id, summed)
     return (
-        Upsert(TRADES, trade_id(body, position), set=fields, earliest={"received_at": received}, guards=(counted,)),
+        Upsert(
+            TRADES,
+            trade_id(body, position.opened_at),
+            set=fields,
+            earliest={"received_at": received},
+            guards=(counted,),
+        ),
     )
 
 
-def trade_id(body: PositionEvent, position: Position) -> str:
+def _funded_late(body: PositionEvent, opened_at: datetime, received: datetime) -> Upsert:
+    """Funding that a position owed which is closed by now."""
+    counted = Count("event_ids", body.event_id, {"pnl": body.funding + body.insolvency, "funding": body.funding})
+    fields: dict[str, Value] = {"account_id": body.account_id, "symbol": body.symbol}
+    return Upsert(TRADES, trade_id(body, opened_at), set=fields, earliest={"received_at": received}, guards=(counted,))
+
+
+def trade_id(body: PositionEvent, opened_at: datetime) -> str:
     """A position is named by its account, its symbol and the moment at which it was opened."""
-    opened = (position.opened_at - _EPOCH) // (datetime.resolution * 1000)
+    opened = (opened_at - _EPOCH) // (datetime.resolution * 1000)
     return f"{body.account_id}|{body.symbol}|{opened}"
 
 

@@ -11,9 +11,10 @@ from libs.schemas.market import FundingUpdate
 from libs.schemas.verdict import Instruction
 from services.executor.domain import paper
 from services.executor.domain.bands import band
-from services.executor.domain.book import AccountBook, rolled
+from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import OrderChange, PositionChange, Turn, seal
 from services.executor.domain.control import control
+from services.executor.domain.days import rolled
 from services.executor.domain.liquidation import fund
 from services.executor.domain.quote import Market, Quote
 from tests import builders
@@ -104,7 +105,7 @@ def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]
         funding += sum((c.funding for c in positions), D(0))
         filled += sum((f.quantity for f in fills), D(0))
         assert sum((c.realized_pnl for c in positions), D(0)) == sum((f.realized_pnl for f in fills), D(0))
-        assert run.book.wallet == 10_000 + realised - fees + funding
+        assert run.book.wallet == 10_000 + realised - fees + funding + run.book.insolvency
         assert run.book.wallet >= 0
         assert run.book.version == before.version + 1
     assert (run.book.realised_total, run.book.fees_total, run.book.funding_total) == (realised, fees, funding)
@@ -148,6 +149,6 @@ def test_a_tick_inside_the_band_changes_nothing(steps: list[tuple[str, float]], 
 
 def test_a_new_day_opens_with_the_equity_of_its_first_moment() -> None:
     held = replace(book(), wallet=D(9_500))
-    next_day = rolled(held, {}, NOW + timedelta(hours=13))
+    next_day = rolled(held, market(), NOW + timedelta(hours=13))
     assert (next_day.day.open_equity, next_day.day.realised) == (D(9_500), D(0))
-    assert rolled(next_day, {}, NOW + timedelta(hours=14)) is next_day
+    assert rolled(next_day, market(), NOW + timedelta(hours=14)) is next_day

@@ -67,8 +67,9 @@ def test_beyond_bankruptcy_the_margin_is_gone_and_the_venue_bears_the_rest(
     turn = opened(side, "0.5", 20)
     after = ticked(turn, quote(mark, seconds=1), **{**FREE_OF_COST, "liquidation_fee_bps": D(125)})
     assert after.book.wallet == 100_000 - 1_500
-    assert after.book.insolvency == D("0.5") * abs(D(bankrupt) - D(str(mark)))
-    assert after.book.fees_total == 0, "nothing of the margin is left for the fee"
+    clearance = D("0.5") * D(str(mark)) * D("0.0125")
+    assert after.book.insolvency == D("0.5") * abs(D(bankrupt) - D(str(mark))) + clearance
+    assert after.book.unpaid_clearance == clearance, "nothing of the margin is left for the fee"
 
 
 def test_the_clearance_fee_comes_out_of_what_the_margin_has_left() -> None:

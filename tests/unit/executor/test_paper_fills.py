@@ -56,12 +56,12 @@ def test_a_limit_fills_at_the_touch_where_the_venue_is_set_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "price"),
-    [(None, "50010.1"), (10.0, "50015.1"), (0.1, "50060.1"), (0.001, "50510.1"), (0.0, "50060.1")],
+    ("volume", "price"),
+    [(None, "50010.1"), (10.0, "50015.1"), (0.1, "50060.1"), (0.001, "50510.1"), (0.0, "50510.1")],
     ids=["no volume known", "a hundredth", "all of it", "a hundred times", "nothing traded"],
 )
-def test_slippage_grows_with_the_quantity_against_the_volume(size: float | None, price: str) -> None:
-    turn = submitted(book(), instruction(), quote(50_000, size=size))
+def test_slippage_grows_with_the_quantity_against_the_volume(volume: float | None, price: str) -> None:
+    turn = submitted(book(), instruction(), quote(50_000, span_volume=volume))
     assert fills(turn) == [(price, "0.1")]
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal as D
 import pytest
 
 from libs.perps.entry import add_to, reduce
-from libs.perps.fees import fee, impact
+from libs.perps.fees import fee
 from libs.perps.filters import round_passive, round_price, round_stop, round_target, triggered, truncate
 from libs.perps.funding import payment
 from libs.perps.margin import (
@@ -20,6 +20,7 @@ from libs.perps.margin import (
     unrealized_pnl,
 )
 from libs.perps.sides import closing, opened_by, opening
+from libs.perps.slippage import Depth, impact
 from libs.perps.tiers import Tier, build_tiers, max_notional, tier_for
 from libs.schemas.venue import MarginTier
 
@@ -114,13 +115,13 @@ def test_a_short_that_no_price_can_save_has_no_liquidation_price() -> None:
 
 @pytest.mark.parametrize(
     ("quantity", "volume", "expected"),
-    [("1", None, "0"), ("1", "100", "1"), ("1", "1", "10"), ("4", "1", "20"), ("1", "0", "10")],
+    [("1", None, "0"), ("1", "100", "1"), ("1", "1", "10"), ("4", "1", "20"), ("1", "0", "100")],
     ids=["no volume known", "a hundredth", "all of it", "four times", "nothing traded"],
 )
 def test_impact_grows_with_the_root_of_the_share_of_the_volume(
     quantity: str, volume: str | None, expected: str
 ) -> None:
-    assert impact(D(quantity), D(volume) if volume else None, D(10)) == D(expected)
+    assert impact(D(quantity), Depth(minute_volume=D(volume) if volume else None), D(10)) == D(expected)
 
 
 def test_a_fully_covered_long_has_no_liquidation_price() -> None:
