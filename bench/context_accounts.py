@@ -60,7 +60,7 @@ def run() -> list[dict[str, Any]]:
     """Two rows: contexts a second, the median of three rounds, and kibibytes an account."""
     with (
         tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder,
-        Servers(Path(folder), use_urls=False) as servers,
+        Servers(Path(folder), use_urls=False, users=False) as servers,
     ):
         urls = {name: info.url for name, info in servers.start().items()}
         rate, memory = uvloop.run(_measure(urls))

@@ -45,7 +45,7 @@ def run() -> list[dict[str, Any]]:
     """Two rows: the median of three starts, and kibibytes a symbol."""
     with (
         tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder,
-        Servers(Path(folder), use_urls=False) as servers,
+        Servers(Path(folder), use_urls=False, users=False) as servers,
     ):
         return uvloop.run(_measure(servers.start()["nats"].url))
 

@@ -215,7 +215,7 @@ def _tokens() -> list[dict[str, Any]]:
 
 def run() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder, _model() as pipe:
-        servers = Servers(Path(folder), use_urls=False)
+        servers = Servers(Path(folder), use_urls=False, users=False)
         try:
             urls = {name: info.url for name, info in servers.start().items()}
             return [*asyncio.run(_measure(urls, pipe)), *_tokens()]

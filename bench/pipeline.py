@@ -34,6 +34,7 @@ from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.emit import Emit
 from libs.runtime.ending import end
 from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.settings import inbox_of
 from libs.schemas import subjects
 from libs.schemas.context import Trigger
 from libs.schemas.ids import context_id, decision_id, request_cycle
@@ -156,13 +157,13 @@ async def _latencies(bus: Bus) -> list[float]:
 
 async def _bare_hops(url: str) -> list[float]:
     """Milliseconds for four durable hops, each a pull of one message, a confirmed publish and an ack."""
-    nc = await nats.connect(url)
+    nc = await nats.connect(url, inbox_prefix=inbox_of(url))
     js = nc.jetstream()
-    await js.add_stream(StreamConfig(name="BENCH", subjects=["bench.*"]))
+    await js.add_stream(StreamConfig(name="BENCH", subjects=["market.bench.*"]))
     arrived: dict[int, asyncio.Future[float]] = {}
 
     async def hop(n: int) -> None:
-        sub = await js.pull_subscribe(f"bench.{n}", durable=f"hop{n}", stream="BENCH")
+        sub = await js.pull_subscribe(f"market.bench.{n}", durable=f"hop{n}", stream="BENCH")
         while True:
             try:
                 (msg,) = await sub.fetch(1, timeout=5)
@@ -171,7 +172,7 @@ async def _bare_hops(url: str) -> list[float]:
             if n == HOPS:
                 arrived[int(msg.data)].set_result(time.perf_counter())
             else:
-                await js.publish(f"bench.{n + 1}", msg.data, headers={"Nats-Msg-Id": f"{n}:{msg.data.decode()}"})
+                await js.publish(f"market.bench.{n + 1}", msg.data, headers={"Nats-Msg-Id": f"{n}:{msg.data.decode()}"})
             await msg.ack()
 
     tasks = [asyncio.create_task(hop(n)) for n in range(1, HOPS + 1)]
@@ -179,7 +180,7 @@ async def _bare_hops(url: str) -> list[float]:
     for i in range(BARE_RUNS):
         arrived[i] = asyncio.get_running_loop().create_future()
         began = time.perf_counter()
-        await js.publish("bench.1", str(i).encode())
+        await js.publish("market.bench.1", str(i).encode())
         found.append((await arrived[i] - began) * 1e3)
     await end(tasks)
     await nc.close()

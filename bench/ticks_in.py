@@ -36,7 +36,7 @@ def run() -> list[dict[str, Any]]:
     """One row: the median of five readings of 200 000 stored ticks."""
     with (
         tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder,
-        Servers(Path(folder), use_urls=False) as servers,
+        Servers(Path(folder), use_urls=False, users=False) as servers,
     ):
         return uvloop.run(_measure(servers.start()["nats"].url))
 

@@ -1,6 +1,8 @@
 """A connection to the bus for a command."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,7 @@ from faststream.nats import NatsBroker
 
 from cli.errors import CliError
 from libs.runtime.bus import Bus
+from libs.runtime.settings import inbox_of
 
 CONNECT_TIMEOUT_S = 3
 
@@ -32,10 +35,11 @@ async def connected(url: str) -> AsyncIterator[Bus]:
     broker = NatsBroker(
         url,
         name="perpetua-cli",
+        inbox_prefix=_inbox(url),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         reconnected_cb=reconnected,
-        error_cb=_silent,  # nats-py prints tracebacks otherwise; the observer shows what is away
+        error_cb=_refused,
         logger=None,
     )
     await broker.connect()
@@ -55,5 +59,16 @@ async def _reach(url: str) -> None:
     await connection.close()
 
 
+def _inbox(url: str) -> str:
+    return inbox_of(url, os.environ.get("PERPETUA_NATS_INBOX", ""))
+
+
 async def _silent(error: Exception) -> None:
     return
+
+
+async def _refused(error: Exception) -> None:
+    """Say what the user of this address may not do: the time-out that follows would not tell. All else is silent, where
+    nats-py prints tracebacks; the observer shows what is away."""
+    if "permissions violation" in str(error).lower():
+        sys.stderr.write(f"NATS refuses this user: {str(error).removeprefix('nats: ')}\n")

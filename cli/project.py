@@ -24,6 +24,11 @@ class StateFolder:
         return self.folder / "api_key"
 
     @property
+    def publisher_url(self) -> Path:
+        """The address of NATS for whoever publishes ticks from another program."""
+        return self.folder / "publisher_url"
+
+    @property
     def seeded(self) -> Path:
         return self.folder / "seeded.json"
 

@@ -40,10 +40,12 @@ def private_servers() -> Iterator[Servers]:
     """Servers of one's own, not yet started, in a new folder; both are gone afterwards.
 
     They are for tests that kill, stop or restart servers. Neither URLs nor PATH are looked at: the versions are known.
+    They ask nobody who he is, since tests make and delete streams; whole pipelines (tests/e2e, tests/chaos) and
+    tests/integration/rights run with the users of the product.
     """
     folder = Path(tempfile.mkdtemp(prefix="perpetua-test-"))
     try:
-        with Servers(folder, use_urls=False, use_path=False) as servers:
+        with Servers(folder, use_urls=False, use_path=False, users=False) as servers:
             yield servers
             for name in servers.poll():  # nobody wants the data: a second less than an orderly end takes
                 servers.signal(name, signal.SIGKILL)

@@ -7,7 +7,19 @@ in the file of its subject and a row in CHECKS. `--write` makes anew what is mad
 import sys
 from collections.abc import Callable, Iterable
 
-from tools import architecture, collection_names, documents, endings, names, risk, schemas, settings, texts, workers
+from tools import (
+    architecture,
+    collection_names,
+    documents,
+    endings,
+    names,
+    rights,
+    risk,
+    schemas,
+    settings,
+    texts,
+    workers,
+)
 
 CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     documents.check_glossary,
@@ -16,13 +28,14 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     schemas.check_schemas,
     architecture.check_architecture,
     workers.check_workers,
+    rights.check_rights,
     risk.check_risk_doc,
     texts.check_texts,
     names.check_names,
     collection_names.check_collections,
     endings.check_endings,
 )
-WRITERS = (risk.write, settings.write, schemas.write)
+WRITERS = (rights.write, risk.write, settings.write, schemas.write)
 
 
 def main() -> int:

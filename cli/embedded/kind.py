@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cli.embedded.access import Access
 from cli.embedded.errors import ServerError
 
 _VERSION = re.compile(r"\bv?=?(\d+)\.(\d+)\.(\d+)")
@@ -22,14 +23,17 @@ class Kind:
     """Environment variable with the address of a server that somebody else runs."""
     minimum: tuple[int, int]
     port_count: int
-    argv: Callable[[Path, Path, Sequence[int]], list[str]]
-    """(program, home folder, ports) -> command line; may write a configuration file into home. It must name home,
-    since a stale server of a former run is told by that."""
-    settle: Callable[[int], str]
-    """port of a server that listens -> its version, once it is fit for use (for mongod: primary)."""
-    url: Callable[[int], str]
+    argv: Callable[[Path, Path, Sequence[int], Access], list[str]]
+    """(program, home folder, ports, users) -> command line; may write a configuration file into home. It must name
+    home, since a stale server of a former run is told by that."""
+    settle: Callable[[int, Access], str]
+    """port of a server that listens -> its version, once it is fit for use (for mongod: primary, users made)."""
+    url: Callable[[int, str, Access], str]
+    """(port, what stands before the host, users) -> address."""
     version_at: Callable[[str], str]
     """URL of somebody else's server -> its version. OSError or ValueError when it does not answer as it should."""
+    users: tuple[str, ...]
+    """Who has a password of their own."""
     last_words: Callable[[str], str] = lambda output: output.strip().rpartition("\n")[2]
     """What it wrote -> the line that says why it ended."""
 

@@ -5,12 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from cli.embedded import mongo, nats, redis
+from cli.embedded.access import ADMIN, Access, remembered_passwords
 from cli.embedded.binaries import Binary, find
 from cli.embedded.errors import ServerError
 from cli.embedded.kind import Kind, version_behind
@@ -34,6 +35,15 @@ class ServerInfo:
     url: str
     pid: int | None
     source: Literal["url", "path", "bundled"]
+    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By user, where the server has users of ours; `url` is the administrator's."""
+
+    def url_of(self, user: str) -> str:
+        return self.urls.get(user, self.url)
+
+    def told(self) -> dict[str, Any]:
+        """What may be written down of it: no user's password but the administrator's."""
+        return {"name": self.name, "version": self.version, "url": self.url, "pid": self.pid, "source": self.source}
 
 
 @dataclass
@@ -49,8 +59,9 @@ class _Run:
 class Servers:
     """The servers of one run, with their data, logs and ports in `state_dir`.
 
-    `env` is where URLs and PATH are looked up; `use_urls` and `use_path` switch these off. Not thread-safe. All methods
-    block; `start` takes about a second. After `start`, `notes` holds a line for each server that was passed over.
+    `env` is where URLs and PATH are looked up; `use_urls` and `use_path` switch these off. With `users` each server
+    asks who its clients are, by passwords of this folder. Not thread-safe. All methods block; `start` takes about a
+    second. After `start`, `notes` holds a line for each server that was passed over.
     """
 
     def __init__(
@@ -60,11 +71,14 @@ class Servers:
         env: Mapping[str, str] = os.environ,
         use_urls: bool = True,
         use_path: bool = True,
+        users: bool = True,
     ) -> None:
         self._dir = state_dir.resolve()
         self._env = env
         self._use_urls = use_urls
         self._use_path = use_path
+        self._users = users
+        self._access = {kind.name: Access() for kind in KINDS}
         self._lock = Lock(self._dir / "servers.lock")
         self._state_file = self._dir / "servers.json"
         self._remembered: dict[str, Remembered] = {}
@@ -138,6 +152,8 @@ class Servers:
 
     def _start_all(self) -> dict[str, ServerInfo]:
         self._remembered = load(self._state_file)
+        if self._users:
+            self._access = self._passwords()
         self._stop_stale()
         given = {kind.name: self._env.get(kind.variable, "").strip() for kind in KINDS if self._use_urls}
         outside = {
@@ -151,6 +167,13 @@ class Servers:
             self._launch(kind, binaries[kind.name])
         started = {kind.name: self._until_ready(kind) for kind in ours}
         return {kind.name: outside.get(kind.name) or started[kind.name] for kind in KINDS}
+
+    def _passwords(self) -> dict[str, Access]:
+        passwords = remembered_passwords(
+            self._dir / "passwords.json", {**{kind.name: kind.users for kind in KINDS}, "replica set": ["key"]}
+        )
+        key, database = passwords["replica set"]["key"], self._env.get("PERPETUA_MONGODB_DB") or "perpetua"
+        return {kind.name: Access(passwords[kind.name], key, database) for kind in KINDS}
 
     def _stop_stale(self) -> None:
         for kind in KINDS:
@@ -175,7 +198,7 @@ class Servers:
     def _spawn(self, kind: Kind, binary: Binary, ports: list[int]) -> Child:
         home = self._home(kind)
         home.mkdir(exist_ok=True)
-        argv = kind.argv(binary.path, home, ports)
+        argv = kind.argv(binary.path, home, ports, self._access[kind.name])
         child = Child(argv, self.log_path(kind.name), {**self._env, **binary.env})
         self._remembered[kind.name] = Remembered(ports, child.pid)
         save(self._state_file, self._remembered)
@@ -199,11 +222,14 @@ class Servers:
         while not child.listens_on(run.ports):
             if child.ended_within(_POLL_S) or time.monotonic() > deadline:
                 raise self._failure(run, "does not listen")
+        access, port = self._access[kind.name], run.ports[0]
         try:
-            version = kind.settle(run.ports[0])
+            version = kind.settle(port, access)
         except (OSError, ValueError) as error:
             raise self._failure(run, f"is not fit for use: {error}") from error
-        return ServerInfo(kind.name, version, kind.url(run.ports[0]), child.pid, run.binary.source)
+        urls = {user: kind.url(port, access.login(user), access) for user in access.passwords}
+        url = urls.get(ADMIN) or kind.url(port, "", access)
+        return ServerInfo(kind.name, version, url, child.pid, run.binary.source, urls)
 
     def _failure(self, run: _Run, what: str) -> ServerError:
         code = run.child.poll()

@@ -16,7 +16,7 @@ from cli.embedded.kind import without_credentials
 from cli.embedded.ports import is_free, pick
 from cli.errors import CliError
 from cli.project import shown
-from cli.run.access import ensure_api_key
+from cli.run.access import ensure_api_key, write_token
 from cli.run.keeper import Keeper
 from cli.run.phases import Phases
 from cli.run.plan import Plan
@@ -31,6 +31,7 @@ from libs.runtime.ending import end
 from libs.runtime.mongo import Database
 from libs.runtime.provision import provision_nats
 from libs.runtime.settings import MongoSettings
+from libs.schemas.rights import PUBLISHER
 
 REFRESH_S = 0.5
 MIB = 1024 * 1024
@@ -80,15 +81,15 @@ class RunSession:
             ServerRow(one.name, one.version, without_credentials(one.url), one.source) for one in infos.values()
         ]
         self.keeper = Keeper(servers, listener.say)
-        urls = {name: info.url for name, info in infos.items()}
         port = choose_gateway_port(plan, env)
         self.board.gateway_url = f"http://127.0.0.1:{port}"
-        self.supervisor = Supervisor(make_workers(plan, urls, env, gateway_port=port), said=listener.say)
+        workers = make_workers(plan, lambda user: addresses(infos, user), env, gateway_port=port)
+        self.supervisor = Supervisor(workers, said=listener.say)
         self.observer = Observer(bus, self.board, plan.symbols, on_decision=listener.decided)
         self._run.market, self._run.speed = plan.market, plan.speed
         self._run.gateway_url = self.board.gateway_url
         self._run.api_key_file = str(plan.state.api_key)
-        self._run.servers = {name: dataclasses.asdict(info) for name, info in infos.items()}
+        self._run.servers = {name: info.told() for name, info in infos.items()}
         self._begin = time.monotonic()
         self._refresher: asyncio.Task[None] | None = None
 
@@ -129,7 +130,7 @@ class RunSession:
             self.board.restarts,
             self.board.gateway_url,
             str(self._plan.state.api_key),
-            {name: {"version": one.version, "url": _public_url(one)} for name, one in self._infos.items()},
+            {name: {"version": one.version, "url": without_credentials(one.url)} for name, one in self._infos.items()},
             {name: {"replicas": len(sizes), "rss_mib": round(max(sizes), 1)} for name, sizes in rss.items()},
             self._plan.market,
         )
@@ -172,6 +173,7 @@ async def session(
             with phases.step("accounts, strategies") as step:
                 written = await seed(bus, read_all(plan.symbols), plan.state.seeded)
                 await ensure_api_key(database.db, plan.state.api_key)
+                write_token(plan.state.publisher_url, infos["nats"].url_of(PUBLISHER))
                 _remember_market(plan)
                 step.detail = f"{len(written)} of them new or changed" if written else "as they were"
             with phases.step("workers") as step:
@@ -189,9 +191,9 @@ def _remember_market(plan: Plan) -> None:
     plan.state.market.write_text(f"{plan.series}\n")
 
 
-def _public_url(info: ServerInfo) -> str:
-    """Ours hold no credentials; somebody else's may."""
-    return without_credentials(info.url) if info.source == "url" else info.url
+def addresses(infos: Mapping[str, ServerInfo], user: str) -> dict[str, str]:
+    """Of each server as `user`, where it has users of ours."""
+    return {name: info.url_of(user) for name, info in infos.items()}
 
 
 def _row(worker: SupervisedWorker, lags: Mapping[str, int]) -> WorkerRow:

@@ -26,10 +26,12 @@ LAST = "feed"
 
 
 def make_workers(
-    plan: Plan, urls: Mapping[str, str], base: Mapping[str, str], *, gateway_port: int
+    plan: Plan, urls: Callable[[str], Mapping[str, str]], base: Mapping[str, str], *, gateway_port: int
 ) -> list[SupervisedWorker]:
+    """`urls` gives a worker's own addresses: each is a user of its own to the servers."""
+
     def env_of(name: str, number: int) -> Callable[[int], Mapping[str, str]]:
-        return lambda port: worker_env(name, number, plan, urls, base, ops_port=port, gateway_port=gateway_port)
+        return lambda port: worker_env(name, number, plan, urls(name), base, ops_port=port, gateway_port=gateway_port)
 
     def log_of(name: str, number: int) -> Path:
         return plan.state.logs / f"{name}-{number}.log"

@@ -10,7 +10,7 @@ from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
 from libs.runtime import exits
 from libs.runtime.bus import Bus
 from libs.runtime.metrics import DeliveryMetrics
-from libs.runtime.settings import RuntimeSettings
+from libs.runtime.settings import RuntimeSettings, inbox_of
 
 DRAIN_S = 5  # the client waits this long at a stop for answers that a pull subscription never took
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ class Connection:
         self.broker = NatsBroker(
             settings.nats_url,
             name=settings.instance,
+            inbox_prefix=inbox_of(settings.nats_url, settings.nats_inbox),
             graceful_timeout=settings.graceful_timeout,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,

@@ -133,6 +133,7 @@ class OrderedReader:
 
     def _config(self, inbox: str, start: Start) -> ConsumerConfig:
         return ConsumerConfig(
+            name=inbox.rpartition(".")[2],  # in the subject of the request, where permissions see it
             deliver_subject=inbox,
             deliver_policy=start.policy,
             opt_start_seq=start.sequence,

@@ -27,6 +27,9 @@ class RuntimeSettings(BaseSettings):
     model_config = CONFIG
 
     nats_url: str = Field(default="nats://127.0.0.1:4222", validation_alias=AliasChoices("NATS_URL", "nats_url"))
+    nats_inbox: str = Field(
+        default="", pattern=r"^[A-Za-z0-9_.-]*$", description="what replies begin with; _INBOX_<user> of NATS_URL"
+    )
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(default=0, ge=0, le=65535, description="/live, /ready and /metrics; 0 takes a free port")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
@@ -40,6 +43,12 @@ class RuntimeSettings(BaseSettings):
         if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname or parts.port == 0:
             raise ValueError("must be like nats://127.0.0.1:4222")
         return url
+
+
+def inbox_of(url: str, wanted: str = "") -> str:
+    """What replies to the user of an address begin with: each has an own prefix, so that none reads those of others."""
+    user = urlsplit(url.split(",")[0]).username
+    return wanted or (f"_INBOX_{user}" if user else "_INBOX")
 
 
 def settings_error(error: ValidationError | SettingsError) -> str:

@@ -29,12 +29,9 @@ class Running:
     pipeline: Pipeline
     state: Path
 
-    @property
-    def nats_url(self) -> str:
-        return str(self._told["servers"]["nats"]["url"])
-
     def publisher(self) -> RawPublisher:
-        return RawPublisher(self.nats_url)
+        """With the address that lies in the state folder."""
+        return RawPublisher((self.state / "publisher_url").read_text().strip())
 
     def api(self, key: str | None = None) -> httpx.AsyncClient:
         """A client with the key that lies in the state folder, with another one, or with none ("")."""

@@ -17,7 +17,8 @@ class RawPublisher:
         self._socket = socket.create_connection((parts.hostname or "", parts.port or 4222), timeout=TIMEOUT_S)
         self._lines = self._socket.makefile("rb")
         self._expect(b"INFO ")
-        self._socket.sendall(b'CONNECT {"verbose": false, "lang": "anything"}\r\n')
+        login = {"verbose": False, "lang": "anything", "user": parts.username, "pass": parts.password}
+        self._socket.sendall(b"CONNECT %b\r\n" % json.dumps(login).encode())
 
     def __enter__(self) -> Self:
         return self

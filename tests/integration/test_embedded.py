@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nats
 import psutil
@@ -63,7 +64,7 @@ def holder(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", list[int]]
 
 
 def port_of(info: ServerInfo) -> int:
-    return int(info.url.split(":")[2].split("/")[0])
+    return urlsplit(info.url).port or 0
 
 
 def gone(pids: list[int], timeout_s: float = 10.0) -> bool:

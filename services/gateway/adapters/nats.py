@@ -1,17 +1,16 @@
-"""The log as the gateway uses it: confirmed publishing, and core subscriptions to what is stored from now on."""
+"""The log as the gateway uses it: confirmed publishing, and readers of what is stored from now on."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
-from libs.runtime.bus import NATS_AWAY, Bus
+from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
+from libs.runtime.reader import UNREADABLE, OrderedReader, Record
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
@@ -39,26 +38,35 @@ class _Channel:
 
     def __init__(self) -> None:
         self.listeners: set[NatsEvents] = set()
-        self._subscriptions: list[Subscription] = []
+        self._readers: list[OrderedReader] = []
 
     async def open(self, bus: Bus, account_id: str) -> None:
-        """Hear what is stored from now on; once."""
-        if not self._subscriptions:
-            wanted = (subjects.decisions_of(account_id), subjects.order_event("*", account_id))
-            self._subscriptions = [await bus.nc.subscribe(name, cb=self.take) for name in wanted]
+        """Hear what is stored from now on; once. Raises what nats-py raises while the log cannot be read."""
+        if self._readers:
+            return
+        wanted = (
+            (subjects.DECISIONS.name, subjects.decisions_of(account_id)),
+            (subjects.ORDERS.name, subjects.order_event("*", account_id)),
+        )
+        readers = [OrderedReader(bus, stream, [name], self.take) for stream, name in wanted]
+        try:
+            for reader in readers:
+                await reader.start()
+                self._readers.append(reader)
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
-        for subscription in self._subscriptions:
-            try:
-                await subscription.unsubscribe()
-            except NATS_AWAY as error:
-                log.warning("cannot unsubscribe from %s: %r", subscription.subject, error)
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            await reader.stop()
 
-    async def take(self, msg: Msg) -> None:
+    def take(self, record: Record) -> None:
         try:
-            event = decode_event(msg.subject, msg.data)
+            event = decode_event(record.subject, record.data)
         except (ValidationError, KeyError) as error:
-            log.warning("an event on %s cannot be read and is skipped: %s", msg.subject, error)
+            log.warning("an event on %s cannot be read and is skipped: %s", record.subject, error)
             return
         for listener in self.listeners:
             listener.hear(event)
@@ -79,7 +87,7 @@ class NatsGatewayLog:
 
     @asynccontextmanager
     async def listen(self, account_id: str) -> AsyncIterator[NatsEvents]:
-        """On the connection that publishes too: the server takes both in order, so that no answer is missed."""
+        """Where the log stands is known before anything is published, so that no answer is missed."""
         self._require_connection()
         events = NatsEvents()
         await self._join(account_id, events)
@@ -93,7 +101,7 @@ class NatsGatewayLog:
             channel = self._channels.get(account_id) or _Channel()
             try:
                 await channel.open(self._bus, account_id)
-            except NATS_AWAY as error:
+            except UNREADABLE as error:
                 raise Away("NATS") from error
             channel.listeners.add(events)
             self._channels[account_id] = channel

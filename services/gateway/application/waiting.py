@@ -12,7 +12,7 @@ from services.gateway.domain.requests import GenerateRequest, Ids, life_of, requ
 from services.gateway.domain.waiting import Heard, hear, listen_for, result_of, settled
 from services.gateway.ports import Deps, Events
 
-POLL_S = 1.0  # the history covers what a core subscription misses while its connection is away
+POLL_S = 1.0  # the history covers what a reader has not heard yet after its connection was away
 SETTLE_S = 0.5
 QUIET_S = 0.02
 

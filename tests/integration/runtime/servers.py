@@ -54,7 +54,7 @@ def own_nats(other: Urls) -> Iterator[Nats]:
     folder = Path(tempfile.mkdtemp(prefix="perpetua-nats-"))
     env = {**os.environ, "NATS_URL": "", "MONGODB_URL": other.mongodb, "REDIS_URL": other.redis}
     try:
-        with Servers(folder, env=env, use_path=False) as servers:
+        with Servers(folder, env=env, use_path=False, users=False) as servers:
             url = servers.start()["nats"].url
             asyncio.run(_with_streams(url, provision))
             yield Nats(servers, url, folder)

@@ -1,0 +1,86 @@
+"""The users of NATS as nats-server reads them, made of the table in libs/schemas/rights.py.
+
+Each user has an account of its own that imports, from the account that owns the streams, the subjects that it may
+publish to and nothing else; no user is in that account. Permissions alone would not do: the server publishes replies,
+and what a consumer delivers, to any subject that a request names, whoever asked (nats-server 2.15.1, its issue 8274).
+Across accounts such an answer stays in the account of who asked, where no stream is.
+"""
+
+import json
+from collections.abc import Iterable
+
+from libs.schemas.rights import HEADS, USERS, BusUser
+
+OWNER = "BUS"
+_API = "$JS.API."
+_IMPORTED_API = "BUS.API."  # in an account without streams the server itself answers on $JS.API
+
+
+def password_variable(user: str) -> str:
+    """The variable, of the file or of the environment, that holds a user's password."""
+    return f"NATS_PASSWORD_{user.upper()}"
+
+
+def accounts() -> str:
+    """The accounts of nats-server's configuration; passwords are variables."""
+    return f"accounts {{\n{_owner()}{''.join(map(_account, USERS))}}}\n"
+
+
+def _owner() -> str:
+    services = (*HEADS, "$KV.>", f"{_API}>", "$JS.ACK.>", "$JS.FC.>")
+    inboxes = (f"{{ stream: {_q(f'{user.inbox}.>')}, accounts: [{_name(user)}] }}" for user in USERS)
+    return f"""\
+  {OWNER} {{
+    jetstream: enabled
+    exports = [
+{_lines((*(f"{{ service: {_q(one)} }}" for one in services), *inboxes))}
+    ]
+  }}
+"""
+
+
+def _account(user: BusUser) -> str:
+    imports = (
+        *(f"{{ service: {{ account: {OWNER}, subject: {_q(one)} }} }}" for one in user.allowed),
+        *(
+            f"{{ service: {{ account: {OWNER}, subject: {_q(_API + one)} }}, to: {_q(_IMPORTED_API + one)} }}"
+            for one in user.api
+        ),
+        f"{{ stream: {{ account: {OWNER}, subject: {_q(f'{user.inbox}.>')} }} }}",
+    )
+    allowed = (*user.allowed, *(_IMPORTED_API + one for one in user.api))
+    denied = tuple(_IMPORTED_API + one for one in user.denied)
+    mappings = f"    mappings = {{ {_q(_API + '>')}: {_q(_IMPORTED_API + '>')} }}\n" if user.api else ""
+    return f"""\
+  {_name(user)} {{
+{mappings}    imports = [
+{_lines(imports)}
+    ]
+    users = [ {{
+      user: {user.name}
+      password: ${password_variable(user.name)}
+      permissions {{
+        publish {{ allow: [
+{_lines(map(_q, allowed))}
+        ]{_deny(denied)} }}
+        subscribe {{ allow: [ {_q(f"{user.inbox}.>")} ] }}
+      }}
+    }} ]
+  }}
+"""
+
+
+def _deny(denied: tuple[str, ...]) -> str:
+    return f", deny: [\n{_lines(map(_q, denied))}\n        ]" if denied else ""
+
+
+def _name(user: BusUser) -> str:
+    return user.name.upper()
+
+
+def _q(text: str) -> str:
+    return json.dumps(text)
+
+
+def _lines(items: Iterable[str]) -> str:
+    return "\n".join(f"      {one}" for one in items)

@@ -1,0 +1,18 @@
+"""Who may write which collection; all who use MongoDB may read all of them, except the API keys."""
+
+from collections.abc import Mapping
+
+from libs.records import collections as c
+
+WRITES: Mapping[str, tuple[str, ...]] = {
+    "executor": (c.ACCOUNTS, c.ORDER_PLANS, c.ORDER_INTENTS, c.LEASES),
+    "ledger": (
+        *(c.REQUESTS, c.CONTEXTS, c.DECISIONS, c.ORDERS, c.FILLS, c.POSITIONS, c.TRADES, c.EQUITY, c.AUDIT, c.ALERTS),
+        *(c.DEAD_LETTERS, c.BODIES),
+    ),
+    "gateway": (c.API_KEYS, c.IDEMPOTENCY, c.ALERTS),  # an alert is acknowledged there
+}
+
+
+def reads(user: str) -> tuple[str, ...]:
+    return tuple(name for name in c.INDEXES if name != c.API_KEYS or user == "gateway")

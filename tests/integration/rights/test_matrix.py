@@ -1,0 +1,284 @@
+"""Every user of the bus and every family of subjects, on a real nats-server with the file that containers use."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+import nats
+import nats.errors
+import nats.js.errors
+import pytest
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from libs.schemas.rights import ADMIN, BY_NAME, OBSERVER, PUBLISHER, USERS
+from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, STREAMS, stream_of
+from libs.schemas.topology import Durable
+from tests.integration.rights.server import RightsServer, rights_server
+
+pytestmark = pytest.mark.integration
+WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
+READERS = (*WORKERS, OBSERVER)
+OTHERS = tuple(name for name in BY_NAME if name != ADMIN)
+
+# Written by hand: who may publish what, the administrator always. What is not here is nobody's.
+MAY_PUBLISH: Mapping[str, tuple[str, ...]] = {
+    "market.tick": (PUBLISHER,),
+    "market.tick.BTCUSDT": ("feed", PUBLISHER),
+    "market.funding.BTCUSDT": ("feed", PUBLISHER),
+    "market.note.BTCUSDT": ("feed", PUBLISHER),
+    "market.candle.BTCUSDT.1m": ("feed", "context"),
+    "decision.requested.main": ("context", "gateway"),
+    "decision.answered.main": ("context",),
+    "decision.proposed.main": ("decider",),
+    "decision.validated.main": ("validator",),
+    "decision.rejected.main": ("context", "decider", "validator", "ledger"),
+    "decision.evaluated.main": ("decider", "validator", "ledger"),
+    "context.built.main": ("context",),
+    "order.filled.main": ("executor",),
+    "position.changed.main": ("executor",),
+    "account.changed.main": ("executor", "ledger"),
+    "strategy.changed.main": ("ledger",),
+    "config.changed.venue.paper.BTCUSDT": ("gateway", "ledger"),
+    "control.requested.all": ("gateway", "ledger"),
+    "alert.raised.main": ("context", "decider", "executor", "ledger"),
+    "letter.replayed.MARKET": (),
+    "dead.MARKET.context-ticks": ("context", "ledger"),
+    "dead.DECISIONS.validator-proposals": ("validator", "ledger"),
+    "dead.EXECUTION.executor-p00": ("executor", "ledger"),
+    "execute.0.validated.main": (),
+    "$KV.config.account.main": ("gateway",),
+    "$KV.config.control.all": ("gateway", "executor"),
+    "$KV.config.models": ("gateway",),
+    "$KV.state.main": ("executor",),
+    "$KV.clock.market": ("feed",),
+    "$KV.lease.feed.paper.BTCUSDT": ("feed",),
+    "$KV.lease.context.looked": ("context",),
+    "$KV.inflight.main": ("context",),
+    "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.DECISIONS.validator-proposals": (),
+    "$SYS.REQ.SERVER.PING": (),
+    "BUS.API.STREAM.DELETE.ORDERS": (),
+    "_INBOX_ledger.x": (),
+    "anything.else": (),
+}
+NOBODYS = ("execute.", "$JS.EVENT", "$SYS", "_INBOX", "anything")  # not even the administrator's
+
+READS: Mapping[str, tuple[str, ...]] = {
+    "MARKET": ("feed", "context", "validator", "executor", "ledger", "gateway", OBSERVER),
+    "CANDLES": ("feed", "context", "ledger", "gateway", OBSERVER),
+    "REQUESTS": ("feed", "context", "ledger", OBSERVER),
+    "CONTEXTS": ("ledger", "gateway", OBSERVER),
+    "DECISIONS": ("feed", "context", "decider", "ledger", "gateway", OBSERVER),
+    "EXECUTION": ("ledger", OBSERVER),
+    "ORDERS": ("context", "ledger", "gateway", OBSERVER),
+    "AUDIT": ("ledger", OBSERVER),
+    "DEAD": ("context", "ledger", OBSERVER),
+    "ADVISORIES": ("ledger", OBSERVER),
+    "KV_config": ("context", "decider", "validator", "executor", "ledger", "gateway", OBSERVER),
+    "KV_state": ("context", "validator", "executor", "ledger", "gateway", OBSERVER),
+    "KV_clock": READERS,
+    "KV_lease": ("feed", "ledger", OBSERVER),
+    "KV_inflight": ("context", "ledger", OBSERVER),
+}
+CHANGES = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT", "LEADER.STEPDOWN", "PEER.REMOVE")
+ACCOUNT = ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "META.LEADER.STEPDOWN", "SERVER.REMOVE")
+
+
+def expected(user: str) -> set[str]:
+    """What the table above lets a user publish to, the API included."""
+    mine = {subject for subject, users in MAY_PUBLISH.items() if user in users}
+    for stream, users in READS.items():
+        if user in users:
+            mine |= {f"$JS.API.{call}" for call in reading(stream)}
+    if user in READERS:
+        mine |= {f"$JS.API.STREAM.INFO.{stream}" for stream in READS}
+    for durable in DURABLES:
+        own, seen = (
+            durable.name.startswith(f"{user}-"),
+            user == OBSERVER or (user, durable.stream) == ("feed", "EXECUTION"),
+        )
+        mine |= {f"$JS.API.CONSUMER.MSG.NEXT.{durable.stream}.{durable.name}", ack(durable)} if own else set()
+        mine |= {f"$JS.API.CONSUMER.INFO.{durable.stream}.{durable.name}"} if own or seen else set()
+    return mine
+
+
+def reading(stream: str) -> tuple[str, ...]:
+    return (
+        *(
+            f"CONSUMER.CREATE.{stream}.one-of-its-own",
+            f"CONSUMER.DELETE.{stream}.one-of-its-own",
+            f"STREAM.MSG.GET.{stream}",
+        ),
+        *(f"DIRECT.GET.{stream}", f"DIRECT.GET.{stream}.any.subject"),
+    )
+
+
+def ack(durable: Durable) -> str:
+    return f"$JS.ACK.{durable.stream}.{durable.name}.1.1.1.1.1"
+
+
+def every_subject() -> list[str]:
+    """The columns of the matrix."""
+    api = [f"STREAM.{change}.{stream}" for stream in READS for change in CHANGES]
+    api += [f"{call}.{stream}" for stream in READS for call in ("STREAM.INFO", "CONSUMER.CREATE", "CONSUMER.LIST")] + [
+        call for stream in READS for call in reading(stream)
+    ]
+    for one in DURABLES:
+        calls = ("INFO", "DELETE", "MSG.NEXT", "DURABLE.CREATE", "CREATE", "PAUSE", "RESET", "UNPIN")
+        api += [f"CONSUMER.{call}.{one.stream}.{one.name}" for call in calls]
+    return [*MAY_PUBLISH, *(f"$JS.API.{call}" for call in (*api, *ACCOUNT)), *map(ack, DURABLES)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RightsServer]:
+    with rights_server(tmp_path_factory.mktemp("rights")) as made:
+        yield made
+
+
+def test_the_matrix_has_every_stream_and_every_user() -> None:
+    assert set(READS) == {*(one.name for one in STREAMS), *(f"KV_{one.name}" for one in BUCKETS)}
+    assert {*WORKERS, ADMIN, OBSERVER, PUBLISHER} == {user.name for user in USERS}
+
+
+@pytest.mark.parametrize("user", OTHERS)
+async def test_a_user_may_publish_and_ask_for_what_is_its_own_and_nothing_else(server: RightsServer, user: str) -> None:
+    before = await server.messages()
+    async with server.client(user) as (connection, refused):
+        for subject in every_subject():
+            if not subject.startswith("$KV.") or subject not in expected(user):
+                await connection.publish(subject, b'{"batch": 1, "no_wait": true}', reply=f"_INBOX_{user}.x")
+        said = set(await refused.all())
+    wanted = {one.lower() for one in every_subject()} - {one.lower() for one in expected(user)}
+    assert said ^ {one.replace("bus.api.", "$js.api.") for one in wanted} == set()
+    after = await server.messages()
+    assert {stream for stream in after if after[stream] != before[stream]} <= stored_by(user)
+
+
+def stored_by(user: str) -> set[str]:
+    direct = {stream_of(one) for one in expected(user) if not one.startswith("$")}
+    return direct | ({"EXECUTION"} if direct & {one.stream for one in EXECUTION.sources} else set())
+
+
+@pytest.mark.parametrize("user", OTHERS)
+async def test_what_a_user_may_publish_is_stored_as_it_was_sent(server: RightsServer, user: str) -> None:
+    async with server.client(user) as (connection, refused), server.client(ADMIN) as (admin, _):
+        for subject in sorted(one for one, users in MAY_PUBLISH.items() if user in users):
+            stored = await connection.jetstream().publish(subject, b"{}", headers={"Nats-Msg-Id": f"{user}:{subject}"})
+            message = await admin.jetstream().get_msg(stored.stream, stored.seq)
+            assert (message.subject, message.data) == (subject, b"{}")
+            assert message.headers == {"Nats-Msg-Id": f"{user}:{subject}"}
+        assert await refused.all() == []
+
+
+@pytest.mark.parametrize("user", BY_NAME)
+async def test_a_user_hears_its_own_replies_and_nothing_else(server: RightsServer, user: str) -> None:
+    others = [f"_INBOX_{other}.>" for other in BY_NAME if other != user]
+    foreign = [">", "*.>", "_INBOX.>", "$JS.>", "$KV.>", "$SYS.>", *MAY_PUBLISH, *others]
+    foreign = [one for one in foreign if not one.startswith(f"_INBOX_{user}.")]
+    async with server.client(user) as (connection, refused):
+        for subject in [*foreign, f"_INBOX_{user}.own.*"]:
+            await connection.subscribe(subject)
+        said = await refused.all()
+    assert sorted(said) == sorted(one.lower().replace("bus.api.", "$js.api.") for one in foreign)
+
+
+@pytest.mark.parametrize("subject", [subject for subject in MAY_PUBLISH if not subject.startswith("BUS.")])
+async def test_the_administrator_may_publish_whatever_a_stream_takes(server: RightsServer, subject: str) -> None:
+    async with server.client(ADMIN) as (connection, refused):
+        await connection.publish(subject, b"{}")
+        said = await refused.all()
+    assert bool(said) == subject.startswith(NOBODYS)
+
+
+TARGETS = ("order.filled.main", "control.requested.all", "$KV.config.control.all", "$JS.API.STREAM.PURGE.ORDERS")
+
+
+def foreign_to(user: str) -> list[str]:
+    return [subject for subject in TARGETS if user not in MAY_PUBLISH.get(subject, ())]
+
+
+@pytest.mark.parametrize("user", READERS)
+async def test_a_consumer_cannot_deliver_to_a_subject_that_its_user_may_not_publish_to(
+    server: RightsServer, user: str
+) -> None:
+    """The server makes such a consumer (its issue 8274), but nobody is there who could be delivered to."""
+    async with server.client(ADMIN) as (admin, _):
+        await admin.jetstream().publish("order.filled.main", b"{}")
+        await admin.jetstream().publish("$KV.clock.market", b"{}")
+    before = await server.messages()
+    async with server.client(user) as (connection, _):
+        js = connection.jetstream()
+        for subject in foreign_to(user):
+            config = ConsumerConfig(deliver_subject=subject, ack_policy=AckPolicy.NONE, inactive_threshold=30)
+            made = await js.add_consumer("KV_clock", config, name=connection.new_inbox().rpartition(".")[2])
+            await _everything_delivered(connection)
+            async with server.client(ADMIN) as (admin, _):
+                info = await admin.jetstream().consumer_info("KV_clock", made.name)
+            assert info.delivered is None or info.delivered.consumer_seq == 0
+    assert await server.messages() == before
+
+
+async def _everything_delivered(connection: Client) -> None:
+    """Return when a consumer that was made later has delivered: what was to come of the earlier ones has come."""
+    inbox = connection.new_inbox()
+    heard = await connection.subscribe(inbox)
+    config = ConsumerConfig(deliver_subject=inbox, ack_policy=AckPolicy.NONE, inactive_threshold=30)
+    await connection.jetstream().add_consumer("KV_clock", config, name=inbox.rpartition(".")[2])
+    await heard.next_msg(timeout=10)
+    await heard.unsubscribe()
+
+
+@pytest.mark.parametrize("user", OTHERS)
+async def test_a_reply_cannot_be_had_at_a_subject_that_its_user_may_not_publish_to(
+    server: RightsServer, user: str
+) -> None:
+    """The server sends replies wherever they are asked for: with one account, a message got back by a direct get under
+    `order.filled` would be an order."""
+    async with server.client(ADMIN) as (admin, _):
+        await admin.jetstream().publish("$KV.clock.market", b"{}")
+    tick = user in ("feed", PUBLISHER)
+    before = dict(await server.messages())
+    async with server.client(user) as (connection, refused):
+        for n, reply in enumerate(foreign_to(user)):
+            if tick:
+                await connection.publish("market.tick.BTCUSDT", b"%d" % n, reply=reply)
+            if user in READERS:
+                await connection.publish("$JS.API.DIRECT.GET.KV_clock.$KV.clock.market", b"", reply=reply)
+                await connection.publish("$JS.API.STREAM.INFO.ORDERS", b"", reply=reply)
+        if user in READERS:
+            await connection.jetstream().stream_info("ORDERS")
+        if tick:
+            await connection.jetstream().publish("market.tick.BTCUSDT", b"last")
+        assert await refused.all() == []
+    before["MARKET"] += (len(foreign_to(user)) + 1) * tick
+    assert await server.messages() == before
+
+
+@pytest.mark.parametrize("field", ["durable_name", "name"])
+@pytest.mark.parametrize("rest", ["", ".validator-proposals", ".validator-proposals.decision.none.*", ".mine"])
+async def test_a_reader_cannot_change_the_durable_of_another(server: RightsServer, field: str, rest: str) -> None:
+    config = {field: "validator-proposals", "ack_policy": "explicit", "filter_subject": "decision.none.*"}
+    request = json.dumps({"stream_name": "DECISIONS", "config": config}).encode()
+    async with server.client("feed") as (connection, refused), server.client(ADMIN) as (admin, _):
+        answer = connection.new_inbox()
+        await connection.subscribe(answer)
+        await connection.publish(f"$JS.API.CONSUMER.CREATE.DECISIONS{rest}", request, reply=answer)
+        assert bool(await refused.all()) == (rest != ".mine")
+        info = await admin.jetstream().consumer_info("DECISIONS", "validator-proposals")
+    assert info.config.filter_subject == "decision.proposed.*"
+
+
+async def test_a_publisher_learns_by_the_acknowledgement_that_its_tick_is_stored(server: RightsServer) -> None:
+    async with server.client(PUBLISHER) as (connection, _):
+        stored = await connection.jetstream().publish("market.tick", b'{"symbol": "BTCUSDT", "price": 1}')
+        assert stored.stream == "MARKET"
+        with pytest.raises((nats.errors.TimeoutError, nats.js.errors.Error)):
+            await connection.jetstream(timeout=0.2).stream_info("MARKET")
+
+
+@pytest.mark.parametrize("login", ["", "executor:wrong@", "nobody:x@"])
+async def test_who_has_no_password_is_refused(server: RightsServer, login: str) -> None:
+    async def heard(error: Exception) -> None:
+        return
+
+    with pytest.raises(nats.errors.Error, match=r"(?i)authorization violation"):
+        await nats.connect(f"nats://{login}127.0.0.1:{server.port}", allow_reconnect=False, error_cb=heard)
