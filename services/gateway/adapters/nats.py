@@ -15,6 +15,7 @@ from libs.runtime.errors import Unavailable
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
+from libs.schemas.names import key_of
 from services.gateway.domain.problems import Away
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class _Channel:
     async def open(self, bus: Bus, account_id: str) -> None:
         """Hear what is stored from now on; once."""
         if not self._subscriptions:
-            wanted = (subjects.decisions_of(account_id), subjects.order_event("*", account_id))
+            wanted = (subjects.decisions_of(key_of(account_id)), subjects.order_event("*", key_of(account_id)))
             self._subscriptions = [await bus.nc.subscribe(name, cb=self.take) for name in wanted]
 
     async def close(self) -> None:
@@ -75,7 +76,7 @@ class NatsGatewayLog:
         try:
             await self._bus.publish(emit, headers)
         except Unavailable as error:
-            raise Away("NATS") from error
+            raise Away("NATS", unsure=error.unsure) from error
 
     @asynccontextmanager
     async def listen(self, account_id: str) -> AsyncIterator[NatsEvents]:
