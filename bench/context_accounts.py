@@ -35,6 +35,7 @@ from libs.schemas import subjects
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.market import Candle, MarketTick
+from libs.schemas.names import ANY, key_of
 from services.context.domain.assets import Studies
 from services.context.domain.context import Subject, build
 from services.context.domain.market import Bounds, MarketState
@@ -82,7 +83,7 @@ async def _measure(urls: dict[str, str]) -> tuple[float, float]:
         bus = Bus(broker, "bench")
         await provision_nats(bus.js)
         now = datetime.now(UTC)
-        await bus.kv_put("config", subjects.strategy_key("bench"), _subject().strategy)
+        await bus.kv_put("config", subjects.strategy_key(key_of("bench")), _subject().strategy)
         await bus.publish_many(Emit(subjects.candle(c.symbol, c.timeframe), c) for c in _candles(now))
         process = await _worker(urls)
         try:
@@ -113,15 +114,15 @@ async def _ask_all(bus: Bus, number: int) -> float:
     names = [f"bench{number}x{n}" for n in range(ACCOUNTS)]
     for name in names:
         subject = _subject(name)
-        await bus.kv_put("config", subjects.account_key(name), subject.account)
+        await bus.kv_put("config", subjects.account_key(key_of(name)), subject.account)
         await bus.kv_put("state", name, subject.state)
     now = datetime.now(UTC)
     await bus.publish_many(Emit(subjects.tick(tick.symbol), tick) for tick in _ticks(now))
     seen = Contexts()
-    subscription = await bus.nc.subscribe(subjects.context_built("*"), cb=seen.take)
+    subscription = await bus.nc.subscribe(subjects.context_built(ANY), cb=seen.take)
     await bus.nc.flush()
     began = time.perf_counter()
-    await bus.publish_many(Emit(subjects.decision_requested(name), _request(name, now)) for name in names)
+    await bus.publish_many(Emit(subjects.decision_requested(key_of(name)), _request(name, now)) for name in names)
     async with asyncio.timeout(60):
         while seen.built < ACCOUNTS:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.005)

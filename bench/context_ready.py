@@ -30,6 +30,7 @@ from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle
+from libs.schemas.names import key_of
 from services.context.domain.market import CAPACITY, OTHER_CAPACITY
 from services.context.settings import Settings
 from tests import builders
@@ -97,8 +98,8 @@ async def _fill(bus: Bus) -> None:
     for name, timeframes in (("short", _timeframes()[:half]), ("long", _timeframes()[half:])):
         strategy = builders.strategy(name, timeframe_preference=timeframes)
         account = builders.account(name, symbols=SYMBOLS, strategy_id=name, status="paused")
-        await bus.kv_put("config", subjects.strategy_key(name), strategy)
-        await bus.kv_put("config", subjects.account_key(name), account)
+        await bus.kv_put("config", subjects.strategy_key(key_of(name)), strategy)
+        await bus.kv_put("config", subjects.account_key(key_of(name)), account)
     await bus.publish_many(Emit(subjects.candle(c.symbol, c.timeframe), c) for c in _candles(now))
     for n in range(TICKS):
         symbol = SYMBOLS[n % len(SYMBOLS)]

@@ -38,6 +38,7 @@ from libs.runtime.settings import inbox_of
 from libs.schemas import subjects
 from libs.schemas.context import Trigger
 from libs.schemas.ids import context_id, decision_id, request_cycle
+from libs.schemas.names import key_of
 from tests import builders
 
 ACCOUNTS = 200
@@ -118,7 +119,7 @@ async def _ask(bus: Bus, chain: Chain, clock: MarketClockMirror, account: str) -
         requested_at=now,
         expires_at=now.replace(year=now.year + 1),
     )
-    await bus.publish(Emit(subjects.decision_requested(account), request))
+    await bus.publish(Emit(subjects.decision_requested(key_of(account)), request))
     try:
         await asyncio.wait_for(chain.ended.wait(), PATIENCE_S)
     except TimeoutError:
@@ -133,7 +134,7 @@ async def _flat_accounts(bus: Bus) -> list[str]:
     await states.start()
     for name in names:
         account = template.model_copy(update={"account_id": name, "name": name})
-        await bus.kv_put(subjects.KV_CONFIG.name, subjects.account_key(name), account)
+        await bus.kv_put(subjects.KV_CONFIG.name, subjects.account_key(key_of(name)), account)
     await _until(lambda: all(states.get(name) for name in names))
     await states.stop()
     return names

@@ -16,7 +16,7 @@ import orjson
 from pydantic import ValidationError
 
 from cli.connection import connected
-from cli.errors import CliError
+from cli.errors import CliError, named
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import MarketClockMirror
@@ -82,7 +82,7 @@ async def stored(url: str, account_id: str) -> ShownContext:
         async with _started(clock):
             now = clock.now()
             try:
-                found = await bus.js.get_last_msg(CONTEXTS.name, context_built(account_id), direct=True)
+                found = await bus.js.get_last_msg(CONTEXTS.name, context_built(named(account_id)), direct=True)
                 return ShownContext(TradingContext.model_validate_json(found.data or b""), now, fresh=False)
             except nats.js.errors.NotFoundError as error:
                 hours = CONTEXTS.max_age_s // 3_600

@@ -22,6 +22,7 @@ from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.dead import DeadLetter
+from libs.schemas.names import ANY, key_of
 
 WHAT = "dead.replayed"
 _OURS = ("Nats-", "perpetua-replay")
@@ -108,7 +109,8 @@ def _subject(subject: str) -> str | None:
     parts = subject.split(".")
     if parts[0] == "execute" and len(parts) == 4:
         kind, account = parts[2:]
-        subject = subjects.decision_validated(account) if kind == "validated" else subjects.control_requested(account)
+        made = subjects.decision_validated if kind == "validated" else subjects.control_requested
+        subject = made(key_of(account))
     try:
         subjects.stream_of(subject)
     except KeyError:
@@ -146,5 +148,5 @@ async def _times(bus: Bus) -> Counter[str]:
             return
         times[event.subject] += 1
 
-    await read_all(bus, subjects.AUDIT.name, [subjects.letter_replayed("*")], count, start=Start.all())
+    await read_all(bus, subjects.AUDIT.name, [subjects.letter_replayed(ANY)], count, start=Start.all())
     return times

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 
 from cli.ask.address import mongodb_url, nats_url
 from cli.connection import connected
-from cli.errors import CliError
+from cli.errors import CliError, named
 from libs.records import reading
 from libs.records.proposals import proposal_of
 from libs.records.reading import RecordsDb
@@ -43,7 +43,7 @@ async def records(url: str) -> AsyncIterator[RecordsDb]:
 async def newest_context(bus: Bus, db: RecordsDb, account_id: str) -> TradingContext:
     """The newest context of an account. CliError where there is none."""
     try:
-        message = await bus.js.get_last_msg(CONTEXTS.name, context_built(account_id))
+        message = await bus.js.get_last_msg(CONTEXTS.name, context_built(named(account_id)))
     except NotFoundError:
         context = await reading.newest_context(db, account_id)
         if context is None:

@@ -47,11 +47,12 @@ def account_list(as_json: AsJson = False, state_dir: StateDir = STATE) -> None:
 def account_show(account: AccountArg, as_json: AsJson = False, state_dir: StateDir = STATE) -> None:
     """One account: every field, and how its last changes came about."""
     from cli.ask.configuring import granted, history_lines
+    from cli.errors import named
     from libs.schemas.subjects import account_key
 
     async def work(desk: "ConfigurationDesk") -> tuple[Any, list[str]]:
         found = granted(await desk.accounts.get(account)).body
-        return found.model_dump(mode="json"), history_lines(await desk.history(account_key(account)))
+        return found.model_dump(mode="json"), history_lines(await desk.history(account_key(named(account))))
 
     fields, lines = on_desk(state_dir, work)
     if as_json:

@@ -34,10 +34,13 @@ def control(
 
     from cli.ask.address import nats_url
     from cli.ask.controls import send
+    from libs.schemas.names import RESERVED
     from libs.schemas.subjects import ALL_ACCOUNTS
 
     if all_accounts == (account is not None):
         raise CliError("say what to control", "add --account X, or --all")
+    if account is not None and account.lower() in RESERVED:
+        raise CliError(f"{account} is no account", "--all means every account")
     told = asyncio.run(send(nats_url(state_dir), ALL_ACCOUNTS if all_accounts else str(account), state.value, why))
     _say(state, told)
 

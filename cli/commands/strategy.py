@@ -150,6 +150,7 @@ def strategy_delete(strategy: StrategyArg, why: Why, at: AtVersion = None, state
 @strategy_app.command("history")
 def strategy_history(strategy: StrategyArg, as_json: AsJson = False, state_dir: StateDir = STATE) -> None:
     """Who changed it, when, why and how, newest first."""
+    from cli.errors import named
     from libs.schemas.subjects import strategy_key
 
-    say_history(state_dir, strategy_key(strategy), as_json)
+    say_history(state_dir, strategy_key(named(strategy)), as_json)

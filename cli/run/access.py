@@ -6,21 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.errors import CliError
-from libs.records.key_store import create_admin_key, find_key
-from libs.records.keys import TOKEN_BYTES, token_hash, token_of
-from libs.records.reading import RecordsDb
+from libs.records.key_store import KeyStore, create_admin_key
+from libs.records.keys import TOKEN_BYTES, key_id_of, token_of
 
 KEY_NAME = "perpetua command"
 
 
-async def ensure_api_key(db: RecordsDb, file: Path) -> bool:
-    """Make a key unless the one in `file` still opens this database. True when one was made."""
+async def ensure_api_key(store: KeyStore, file: Path) -> bool:
+    """Make a key unless the one in `file` still opens this installation. True when one was made."""
     now, token = datetime.now(UTC), read_token(file)
-    known = await find_key(db, token_hash(token)) if token else None
+    known = await store.find(key_id_of(token)) if token else None
     if known is not None and known.refusal(now) is None:
         return False
     token = token_of(secrets.token_bytes(TOKEN_BYTES))
-    await create_admin_key(db, token, KEY_NAME, now)
+    await create_admin_key(store, token, KEY_NAME, now)
     write_token(file, token)
     return True
 

@@ -25,6 +25,7 @@ from cli.run.supervised import SupervisedWorker, exit_words
 from cli.run.supervisor import Supervisor, make_workers
 from cli.runfile import RunFile, WorkerEntry, load
 from cli.screen.summary import Summary
+from libs.records.key_store import KeyStore, carry_over
 from libs.records.provision import provision
 from libs.runtime.bus import Bus
 from libs.runtime.ending import end
@@ -172,7 +173,9 @@ async def session(
                 await asyncio.gather(provision_nats(bus.js), provision(database.db))
             with phases.step("accounts, strategies") as step:
                 written = await seed(bus, read_all(plan.symbols), plan.state.seeded)
-                await ensure_api_key(database.db, plan.state.api_key)
+                keys = KeyStore(bus)
+                await carry_over(database.db, keys)
+                await ensure_api_key(keys, plan.state.api_key)
                 write_token(plan.state.publisher_url, infos["nats"].url_of(PUBLISHER))
                 _remember_market(plan)
                 step.detail = f"{len(written)} of them new or changed" if written else "as they were"

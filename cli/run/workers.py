@@ -54,7 +54,7 @@ TABLE = (
     WorkerKind(
         "gateway",
         ports=("PERPETUA_OPS_PORT", "PERPETUA_GATEWAY_PORT"),
-        databases=("mongodb",),
+        databases=("mongodb", "redis"),
         single=True,  # a second one needs a second port
     ),
 )

@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, Configuration, Refused, updated
+from libs.configuration.configuration import (
+    By,
+    ConfigEntry,
+    ConfigRefusal,
+    Configuration,
+    Refused,
+    no_such,
+    reserved,
+    updated,
+)
 from libs.configuration.strategies import Strategies
 from libs.schemas.account import Account, AccountState, AccountStatus
+from libs.schemas.names import is_key, key_of
 from libs.schemas.subjects import account_key
 
 # The executor opens an account's book with these: another value needs another account.
@@ -21,9 +31,13 @@ class Accounts:
         self._strategies = strategies
 
     async def get(self, account_id: str) -> ConfigEntry[Account] | Refused:
+        if not is_key(account_id):
+            return no_such("account", account_id)
         return await self._configuration.read(Account, account_key(account_id))
 
     async def add(self, account: Account, by: By) -> ConfigEntry[Account] | Refused:
+        if said := reserved(account.account_id):
+            return Refused(ConfigRefusal.INVALID, said, "account_id")
         fit = await self._strategies.fit(account, account.strategy_id, None)
         if isinstance(fit, Refused):
             return fit
@@ -54,7 +68,7 @@ class Accounts:
             return fit
         written = await self._configuration.change(
             Account,
-            account_key(account_id),
+            account_key(now.body.account_id),
             lambda there: _switched(there, now.body.strategy_id, fields) or updated(there, fields),
             by,
             version=version,
@@ -85,7 +99,7 @@ class Accounts:
         self, account_id: str, fields: Mapping[str, object], by: By, version: int | None
     ) -> ConfigEntry[Account] | Refused:
         return await self._configuration.change(
-            Account, account_key(account_id), lambda now: updated(now, fields), by, version=version
+            Account, account_key(key_of(account_id)), lambda now: updated(now, fields), by, version=version
         )
 
     async def _kept(self, made: ConfigEntry[Account], before: str, by: By) -> ConfigEntry[Account] | Refused:

@@ -19,6 +19,7 @@ from libs.runtime.failpoints import hit
 from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.validation import explain
 from libs.schemas.kinds import C, kind_of
+from libs.schemas.names import RESERVED, names_one
 from libs.schemas.strict import refuse, strictly, unknown_fields
 from libs.schemas.subjects import KV_CONFIG, MAX_MESSAGE_BYTES
 
@@ -218,6 +219,18 @@ def updated(body: C, fields: Mapping[str, object]) -> C | Refused:
         return refused(error)
 
 
+def no_such(what: str, name: str) -> Refused:
+    """What is asked for under a text that is no name cannot be there."""
+    return Refused(
+        ConfigRefusal.MISSING, f"there is no {what} {name[:40]!r}: a name has 1 to 32 letters, digits, - and _"
+    )
+
+
+def reserved(name: str) -> str | None:
+    """Why nothing new may be called so. What was called so before stays readable and goes on."""
+    return f"{name} is a word of ours: take another name" if name.lower() in RESERVED else None
+
+
 def refused(error: ValidationError) -> Refused:
     _, field, message = explain(error)
     return Refused(ConfigRefusal.INVALID, message, field)
@@ -242,13 +255,15 @@ class KvConfigStore:
         self._bus = bus
 
     async def latest(self, key: str) -> Written | None:
-        found = await self._read(key, Start.last_per_subject())
+        found = await self._read(_single(key), Start.last_per_subject())
         return found[-1] if found else None
 
     async def history(self, key: str) -> list[Written]:
-        return await self._read(key, Start.all())
+        return await self._read(_single(key), Start.all())
 
     async def present(self, prefix: str) -> dict[str, Written]:
+        if prefix:
+            _single(prefix.removesuffix("."))
         found = await self._read(f"{prefix}>", Start.last_per_subject())
         return {one.key: one for one in found if one.value is not None}
 
@@ -265,6 +280,13 @@ class KvConfigStore:
 
         await read_all(self._bus, f"KV_{KV_CONFIG.name}", [f"$KV.{KV_CONFIG.name}.{pattern}"], take, start=start)
         return found
+
+
+def _single(key: str) -> str:
+    """A key that is read as it stands. Raises ValueError for a pattern, which would read what nobody named."""
+    if not names_one(key):
+        raise ValueError(f"{key[:100]!r} is no key of the configuration")
+    return key
 
 
 def written(subject: str, data: bytes, sequence: int, headers: Mapping[str, str] | None, stored_ns: int) -> Written:

@@ -6,12 +6,13 @@ from datetime import datetime
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import AccountState, Control, ControlRequested
+from libs.schemas.names import key_of
 
 
 def requested(control_id: str, scope: str, wanted: Control, by: str, why: str, now: datetime) -> Emit:
     """The message, for one account or `all`; `now` is wall time."""
     body = ControlRequested(control_id=control_id, scope=scope, state=wanted, reason=why, by=by, requested_at=now)
-    return Emit(subjects.control_requested(scope), body)
+    return Emit(subjects.control_requested(key_of(scope)), body)
 
 
 def carried_out(wanted: Control, state: AccountState | None) -> bool:

@@ -8,6 +8,7 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.experiment import Experiment
 from libs.schemas.kinds import ConfigValue, kind_at
 from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.names import is_key
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, strategy_key, venue_key
 from libs.schemas.venue import ANY_SYMBOL, VenueSymbol
@@ -61,11 +62,11 @@ class ConfigMirror:
         return value if isinstance(value, ModelsConfig) else None
 
     def account(self, account_id: str) -> Account | None:
-        value = self._mirror.get(account_key(account_id))
+        value = self._mirror.get(account_key(account_id)) if is_key(account_id) else None
         return value if isinstance(value, Account) else None
 
     def strategy(self, strategy_id: str, version: int | None = None) -> TradingStrategy | None:
-        value = self._mirror.get(strategy_key(strategy_id, version))
+        value = self._mirror.get(strategy_key(strategy_id, version)) if is_key(strategy_id) else None
         return value if isinstance(value, TradingStrategy) else None
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:

@@ -16,7 +16,9 @@ from libs.configuration.configuration import (
     Configuration,
     Refused,
     Written,
+    no_such,
     parsed,
+    reserved,
     updated,
 )
 from libs.configuration.templates import TemplateFailed
@@ -24,6 +26,7 @@ from libs.runtime.errors import Conflict
 from libs.schemas.account import Account, AccountState
 from libs.schemas.context import TradingContext
 from libs.schemas.kinds import C
+from libs.schemas.names import is_key, names_one
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
@@ -70,13 +73,23 @@ class Strategies(Preview):
 
     async def get(self, strategy_id: str, version: int | None = None) -> ConfigEntry[TradingStrategy] | Refused:
         """The active version, or another one; of a deleted strategy its versions alone are left."""
+        if not is_key(strategy_id):
+            return no_such("strategy", strategy_id)
         found = await self._configuration.read(TradingStrategy, strategy_key(strategy_id))
         if version is None or (isinstance(found, ConfigEntry) and found.body.version == version):
             return found
         return await self._configuration.read(TradingStrategy, strategy_key(strategy_id, version))
 
+    async def maker(self, strategy_id: str) -> By | None:
+        """Who wrote the oldest write that is kept of a strategy that stands: its maker, unless it changed 64 times."""
+        writes = await self._configuration.store.history(strategy_key(strategy_id)) if is_key(strategy_id) else []
+        since = max((place for place, write in enumerate(writes) if write.value is None), default=-1)
+        return writes[since + 1].by if len(writes) > since + 1 else None
+
     async def versions(self, strategy_id: str) -> list[TradingStrategy]:
         """All that were ever active, newest first."""
+        if not is_key(strategy_id):
+            return []
         found = await self._configuration.store.present(f"{strategy_key(strategy_id)}.")
         bodies = [parsed(TradingStrategy, one.value) for one in found.values() if one.value is not None]
         known = {body.version: body for body in bodies if isinstance(body, TradingStrategy)}
@@ -86,6 +99,8 @@ class Strategies(Preview):
         return [known[version] for version in sorted(known, reverse=True)]
 
     async def add(self, strategy: TradingStrategy, by: By) -> ConfigEntry[TradingStrategy] | Refused:
+        if said := reserved(strategy.strategy_id):
+            return Refused(ConfigRefusal.INVALID, said, "strategy_id")
         if wrong := self.check(strategy):
             return _together(wrong)
         made = await self._configuration.create(strategy_key(strategy.strategy_id), _because(strategy, by), by)
@@ -105,8 +120,10 @@ class Strategies(Preview):
             return _together(wrong) if wrong else _because(made, by)
 
         before = await self.get(strategy_id)
+        if isinstance(before, Refused):
+            return before
         await self._copied(before, by)
-        key = strategy_key(strategy_id)
+        key = strategy_key(before.body.strategy_id)
         made = await self._configuration.change(TradingStrategy, key, change, by, version=version)
         return await self._copied(made, by)
 
@@ -126,12 +143,14 @@ class Strategies(Preview):
         if refused := await self._in_use(strategy_id):
             return refused
         await self._copied(found, by)
-        if not await self._configuration.remove(strategy_key(strategy_id), by, found.revision):
+        if not await self._configuration.remove(strategy_key(found.body.strategy_id), by, found.revision):
             return Refused(ConfigRefusal.CONTESTED, f"{strategy_id} was changed at this moment: look at it again")
         refused = await self._in_use(strategy_id)
         if refused is not None:
             back = By(by.who, f"undone: {refused.message}")
-            await self._copied(await self._configuration.create(strategy_key(strategy_id), found.body, back), back)
+            await self._copied(
+                await self._configuration.create(strategy_key(found.body.strategy_id), found.body, back), back
+            )
         return refused
 
     async def fit(self, account: Account, strategy_id: str, state: AccountState | None) -> tuple[str, ...] | Refused:
@@ -139,7 +158,8 @@ class Strategies(Preview):
         strategy = await self.get(strategy_id)
         if isinstance(strategy, Refused):
             return replace(strategy, field="strategy_id")
-        known = await self._configuration.store.present(f"{venue_key(account.venue, '')}")
+        place = venue_key(account.venue, "")
+        known = await self._configuration.store.present(place) if names_one(place.removesuffix(".")) else {}
         rules = {one.symbol: one for one in _all(VenueSymbol, known)}
         found = conflicts(strategy.body, account, state, rules)
         blocking = [one.message for one in found if one.blocking]

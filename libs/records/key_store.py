@@ -1,49 +1,104 @@
-"""API keys in MongoDB: the gateway reads them, the command makes them. All raise pymongo's errors."""
+"""API keys in KV `keys`: gateways mirror it, the command and the API write it. Everything raises Unavailable.
+
+Keys of earlier versions lie in MongoDB; `carry_over` brings them here once.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from libs.records.collections import API_KEYS
 from libs.records.keys import ApiKey, Scope, new_key
 from libs.records.reading import RecordsDb
+from libs.runtime.bus import Bus
+from libs.runtime.errors import Conflict, Unavailable
+from libs.runtime.reader import Record, Start, read_all
+from libs.schemas.subjects import KV_KEYS, api_key_key, api_key_used
+
+ATTEMPTS = 8
+_KEY: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)
+_STREAM, _PLACE = f"KV_{KV_KEYS.name}", f"$KV.{KV_KEYS.name}."
 
 
-async def find_key(db: RecordsDb, token_hash: str) -> ApiKey | None:
-    stored = await db[API_KEYS].find_one({"hash": token_hash})
-    return _key(stored) if stored else None
+def key_in(data: bytes) -> ApiKey:
+    """Raises ValidationError for what is no key."""
+    return _KEY.validate_json(data)
 
 
-async def mark_used(db: RecordsDb, key_id: str, at: datetime) -> None:
-    await db[API_KEYS].update_one({"_id": key_id}, {"$max": {"last_used_at": at}})
+class KeyStore:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def all(self) -> list[ApiKey]:
+        """Every key that was ever made, revoked ones too, with the time of its last use; oldest first."""
+        keys: dict[str, ApiKey] = {}
+        used: dict[str, datetime] = {}
+
+        def take(record: Record) -> None:
+            kind, _, key_id = record.subject.removeprefix(_PLACE).partition(".")
+            try:
+                if kind == "used":
+                    used[key_id] = datetime.fromisoformat(record.data.decode())
+                else:
+                    keys[key_id] = key_in(record.data)
+            except (ValidationError, ValueError):
+                return  # somebody wrote what is no key: it opens nothing
+
+        await read_all(self._bus, _STREAM, [f"{_PLACE}>"], take, start=Start.last_per_subject())
+        whole = [replace(key, last_used_at=used.get(name, key.last_used_at)) for name, key in keys.items()]
+        return sorted(whole, key=lambda key: (key.created_at, key.key_id))
+
+    async def find(self, key_id: str) -> ApiKey | None:
+        entry = await self._bus.kv_get(KV_KEYS.name, api_key_key(key_id), fresh=True)
+        return key_in(entry.value) if entry else None
+
+    async def add(self, key: ApiKey) -> bool:
+        """False where a key of this id is there already: it stays as it is."""
+        try:
+            await self._bus.kv_put(KV_KEYS.name, api_key_key(key.key_id), _KEY.dump_json(key), last=0)
+        except Conflict:
+            return False
+        return True
+
+    async def revoke(self, key_id: str, now: datetime) -> bool:
+        """End a key at once. False when there is no such key that still works."""
+        for _ in range(ATTEMPTS):
+            entry = await self._bus.kv_get(KV_KEYS.name, api_key_key(key_id), fresh=True)
+            key = key_in(entry.value) if entry else None
+            if entry is None or key is None or key.revoked_at is not None:
+                return False
+            ended = _KEY.dump_json(replace(key, revoked_at=now))
+            try:
+                await self._bus.kv_put(KV_KEYS.name, api_key_key(key_id), ended, last=entry.revision)
+            except Conflict:
+                continue
+            return True
+        raise Unavailable(f"{key_id} changes too often at this moment")
+
+    async def used(self, key_id: str, at: datetime) -> None:
+        await self._bus.kv_put(KV_KEYS.name, api_key_used(key_id), at.isoformat().encode())
 
 
-async def store_key(db: RecordsDb, key: ApiKey) -> None:
-    """Store a key; storing it again replaces it."""
-    document = {
-        "hash": key.hash,
-        "name": key.name,
-        "scopes": sorted(key.scopes),
-        "accounts": None if key.accounts is None else sorted(key.accounts),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": key.last_used_at,
-    }
-    await db[API_KEYS].replace_one({"_id": key.key_id}, document, upsert=True)
-
-
-async def create_admin_key(db: RecordsDb, token: str, name: str, now: datetime) -> ApiKey:
+async def create_admin_key(store: KeyStore, token: str, name: str, now: datetime) -> ApiKey:
     """Store a key with every scope for all accounts, opened by `token` (made by `keys.token_of`)."""
     key = new_key(token, name, [Scope.ADMIN], now)
-    await store_key(db, key)
+    await store.add(key)
     return key
 
 
-async def revoke_key(db: RecordsDb, key_id: str, now: datetime) -> bool:
-    """End a key at once. False when there is no such key that still works. Waits for the routes of keys."""
-    done = await db[API_KEYS].update_one({"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": now}})
-    return done.modified_count == 1
+async def carry_over(db: RecordsDb, store: KeyStore) -> int:
+    """Bring the keys of earlier versions from MongoDB, each once, revoked ones as revoked. Raises pymongo's errors too.
+
+    What was brought is removed there: a bucket that is lost must not bring back what was revoked since.
+    """
+    brought = 0
+    async for stored in db[API_KEYS].find():
+        brought += await store.add(_key(stored))
+        await db[API_KEYS].delete_one({"_id": stored["_id"]})
+    return brought
 
 
 def _key(stored: Mapping[str, Any]) -> ApiKey:

@@ -13,11 +13,12 @@ MARK_USED_EVERY = timedelta(minutes=1)
 
 
 class Scope(StrEnum):
-    """`trade` changes controls, strategies and accounts; `admin` includes every other scope."""
+    """`trade` changes controls, strategies and accounts; `publish` brings market data; `admin` does all."""
 
     READ = "read"
     DECIDE = "decide"
     TRADE = "trade"
+    PUBLISH = "publish"
     ADMIN = "admin"
 
 
@@ -52,6 +53,10 @@ class ApiKey:
     def allows(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
+    def covers(self, accounts: frozenset[str] | None) -> bool:
+        """Whether a key for these accounts opens nothing that this one does not."""
+        return self.accounts is None or (accounts is not None and accounts <= self.accounts)
+
     def sees(self, account_id: str) -> bool:
         return self.accounts is None or account_id in self.accounts
 
@@ -80,6 +85,11 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def key_id_of(token: str) -> str:
+    """The public id of the key that a token opens; it tells nothing of the token."""
+    return f"key-{token_hash(token_hash(token))[:16]}"
+
+
 def new_key(
     token: str,
     name: str,
@@ -89,11 +99,10 @@ def new_key(
     accounts: Iterable[str] | None = None,
     expires_at: datetime | None = None,
 ) -> ApiKey:
-    """The key that `token` opens; its id is public and tells nothing of the token."""
-    digest = token_hash(token)
+    """The key that `token` opens."""
     return ApiKey(
-        key_id=f"key-{token_hash(digest)[:16]}",
-        hash=digest,
+        key_id=key_id_of(token),
+        hash=token_hash(token),
         name=name,
         scopes=frozenset(scopes),
         accounts=None if accounts is None else frozenset(accounts),

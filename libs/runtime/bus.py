@@ -18,6 +18,7 @@ from libs.runtime.emit import Emit
 from libs.runtime.envelope import MSG_ID, headers
 from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.base import Message
+from libs.schemas.names import names_one
 from libs.schemas.subjects import MAX_MESSAGE_BYTES, stream_of
 
 PUBLISH_TIMEOUT_S = 5.0
@@ -39,6 +40,11 @@ NATS_AWAY: tuple[type[Exception], ...] = (
     ConnectionError,
 )
 NATS_SILENT: tuple[type[Exception], ...] = (TimeoutError, *NATS_AWAY)
+NOT_SENT: tuple[type[Exception], ...] = (
+    nats.errors.NoRespondersError,
+    nats.errors.OutboundBufferLimitError,
+    nats.js.errors.NoStreamResponseError,
+)
 # The same, and what JetStream answers while it is still starting.
 NATS_RETRY: tuple[type[Exception], ...] = (*NATS_AWAY, nats.js.errors.APIError)
 log = logging.getLogger(__name__)
@@ -131,14 +137,14 @@ class Bus:
         """Store a value; `last` is the revision it replaces (0: only if absent). Returns the new revision."""
         data = body if isinstance(body, bytes) else body.model_dump_json(exclude_none=True).encode()
         made = _replacing(last) | dict(headers or {})
-        return (await self._store(f"$KV.{bucket}.{key}", data, made, f"KV_{bucket}")).seq
+        return (await self._store(_entry(bucket, key), data, made, f"KV_{bucket}")).seq
 
     async def kv_delete(
         self, bucket: str, key: str, *, last: int | None = None, headers: Mapping[str, str] | None = None
     ) -> int:
         """Mark a key as deleted. Returns the revision of the mark."""
         made = _replacing(last) | dict(headers or {}) | {"KV-Operation": "DEL"}
-        return (await self._store(f"$KV.{bucket}.{key}", b"", made, f"KV_{bucket}")).seq
+        return (await self._store(_entry(bucket, key), b"", made, f"KV_{bucket}")).seq
 
     async def kv_get(self, bucket: str, key: str, *, fresh: bool = False) -> KvEntry | None:
         """The present value, or None where there is none or it was deleted.
@@ -146,7 +152,7 @@ class Bus:
         Any replica of the stream may answer and be a little behind, unless it has to be `fresh`: then its leader does.
         """
         try:
-            message = await self.js.get_last_msg(f"KV_{bucket}", f"$KV.{bucket}.{key}", direct=not fresh)
+            message = await self.js.get_last_msg(f"KV_{bucket}", _entry(bucket, key), direct=not fresh)
         except nats.js.errors.NotFoundError:
             return None
         except NATS_AWAY as error:
@@ -166,7 +172,7 @@ class Bus:
                 raise Unavailable(f"JetStream cannot store {subject}: {error.description}") from error
             raise
         except NATS_SILENT as error:
-            raise Unavailable(f"NATS is away: {error!r}") from error
+            raise Unavailable(f"NATS is away: {error!r}", unsure=not isinstance(error, NOT_SENT)) from error
 
     @asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:
@@ -177,6 +183,13 @@ class Bus:
                 yield
             finally:
                 self._waits.discard(wait)
+
+
+def _entry(bucket: str, key: str) -> str:
+    """The subject of one entry. A pattern would read or write what nobody named."""
+    if not names_one(key):
+        raise ValueError(f"{key[:100]!r} names no single entry of the bucket {bucket}")
+    return f"$KV.{bucket}.{key}"
 
 
 def _replacing(last: int | None) -> dict[str, str]:

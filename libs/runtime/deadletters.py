@@ -117,7 +117,7 @@ def rejection(durable: str, subject: str, body: bytes, detail: str, now: datetim
         )
     except ValidationError:  # the ids are as wrong as the rest: nothing can be ended in their name
         return None
-    return Emit(subjects.decision_rejected(account), rejected)
+    return Emit(subjects.decision_rejected(rejected.account_id), rejected)
 
 
 def _ids(kind: str, account: str, body: bytes) -> tuple[str, str, str, str, bool] | None:

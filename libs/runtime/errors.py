@@ -4,7 +4,14 @@ from libs.schemas.reasons import DeadLetterCode
 
 
 class Unavailable(Exception):
-    """A dependency is away. The message in hand waits, with heartbeats, and burns no delivery."""
+    """A dependency is away. The message in hand waits, with heartbeats, and burns no delivery.
+
+    `unsure`: it was asked to store something and did not answer, so that it may have been stored all the same.
+    """
+
+    def __init__(self, message: str, *, unsure: bool = False) -> None:
+        super().__init__(message)
+        self.unsure = unsure
 
 
 class Conflict(Exception):

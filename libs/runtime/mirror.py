@@ -48,6 +48,11 @@ class KvMirror(Generic[M]):
     async def stop(self) -> None:
         await self._reader.stop()
 
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the server was last heard: what is older may have been written meanwhile."""
+        return self._reader.silence_s
+
     def get(self, key: str) -> M | None:
         return self._values.get(key)
 

@@ -67,6 +67,7 @@ class OrderedReader:
         self._inbox = ""
         self._behind = 0
         self._heard = 0.0
+        self._in_touch = 0.0
         self._broken = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
@@ -75,6 +76,11 @@ class OrderedReader:
     def last_sequence(self) -> int:
         """Sequence of the last record; before the first one, of the last that was stored when "new" began, else 0."""
         return self._position.sequence
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the server was last heard: at most a heartbeat while all is well."""
+        return time.monotonic() - self._in_touch
 
     async def start(self) -> None:
         await self._create()
@@ -121,6 +127,7 @@ class OrderedReader:
             await subscription.unsubscribe()
             raise
         self._consumer = info.name
+        self._in_touch = time.monotonic()
         delivered = info.delivered.consumer_seq if info.delivered else 0
         self._behind = (info.num_pending or 0) + delivered
         if info.delivered and not delivered and not self._position.sequence and start.time:
@@ -155,7 +162,7 @@ class OrderedReader:
         async def receive(msg: Msg) -> None:
             if inbox != self._inbox:
                 return
-            self._heard = monotonic()
+            self._heard = self._in_touch = monotonic()
             tokens = msg.reply.split(".")  # $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.…
             if len(tokens) != 9:
                 if not msg.reply.startswith("$JS.ACK."):

@@ -6,13 +6,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-KEY_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"
+from libs.schemas.names import KEY_PATTERN, Key
+
 ID_PATTERN = r"^[A-Za-z0-9_.:|-]{1,160}$"
 BIG = Decimal("1e15")  # no money or quantity field goes beyond it: larger numbers are mistakes
 
 Symbol = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
-AccountId = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
-StrategyId = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
+AccountId = Annotated[Key, StringConstraints(pattern=KEY_PATTERN)]
+StrategyId = Annotated[Key, StringConstraints(pattern=KEY_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from libs.schemas.base import KEY_PATTERN, AccountId, Message, ModelChain, ShortText, Utc, Wire
+from libs.schemas.base import AccountId, Message, ModelChain, ShortText, Utc, Wire
 from libs.schemas.decision import LIVE, Arm
+from libs.schemas.names import KEY_PATTERN
 
 MAX_ARMS = 8
 MAX_SHADOWS = 8  # of one context, over all experiments

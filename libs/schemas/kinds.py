@@ -12,6 +12,7 @@ from libs.schemas.account import Account
 from libs.schemas.base import Message
 from libs.schemas.experiment import Experiment
 from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.names import Key, is_key
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import ANY_SYMBOL, VenueSymbol
 
@@ -43,7 +44,7 @@ class ConfigKind(Generic[C]):
     model: type[C]
     key: Callable[[C], str]
     files: ConfigFiles | None = None
-    changed: Callable[[str], str] | None = None
+    changed: Callable[[Key], str] | None = None
     versions_kept: bool = False
 
     def keys(self, value: C) -> tuple[str, ...]:
@@ -96,6 +97,6 @@ def kind_of(value: C) -> ConfigKind[C]:
 def event_at(key: str) -> tuple[str, str]:
     """What a change of the key is about, and the subject of its event."""
     kind, (_, _, name) = kind_at(key), key.partition(".")
-    if kind is not None and kind.changed is not None and subjects.is_key(name):
+    if kind is not None and kind.changed is not None and is_key(name):
         return kind.family, kind.changed(name)
     return "config", subjects.config_changed(key)

@@ -94,7 +94,8 @@ def _of(worker: str) -> tuple[Durable, ...]:
 
 STORED = tuple(one for stream in subjects.STREAMS for one in stream.subjects if not one.startswith(ADVISORIES))
 HEADS = tuple(dict.fromkeys(f"{one.partition('.')[0]}.>" for one in STORED))
-_EVERY_STREAM = (*(one.name for one in subjects.STREAMS), *_kv(*(one.name for one in subjects.BUCKETS)))
+_OPEN = tuple(one.name for one in subjects.BUCKETS if one not in (subjects.KV_KEYS, subjects.KV_CLAIMS))
+_EVERY_STREAM = (*(one.name for one in subjects.STREAMS), *_kv(*_OPEN))  # but those that hold secrets of callers
 _PUBLISHED = (subjects.TICK_ANY, "market.tick.*", "market.funding.*", "market.note.*")
 
 USERS = (
@@ -169,8 +170,22 @@ USERS = (
     ),
     BusUser(
         "gateway",
-        ("decision.requested.*", "control.requested.*", "config.changed.>", "$KV.config.>"),
-        reads=("MARKET", "CANDLES", "CONTEXTS", "DECISIONS", "ORDERS", *_kv("clock", "config", "state")),
+        (
+            "decision.requested.*",
+            "control.requested.*",
+            "config.changed.>",
+            "$KV.config.>",
+            "$KV.keys.>",
+            "$KV.claims.>",
+        ),
+        reads=(
+            "MARKET",
+            "CANDLES",
+            "CONTEXTS",
+            "DECISIONS",
+            "ORDERS",
+            *_kv("clock", "config", "state", "keys", "claims"),
+        ),
     ),
     BusUser(ADMIN, everything=True),
     BusUser(OBSERVER, reads=_EVERY_STREAM, asks=_EVERY_STREAM),

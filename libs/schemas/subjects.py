@@ -4,14 +4,11 @@ Durable names are an operations interface: autoscalers and runbooks use them. Pr
 and every service asserts at start that the server's live configuration is this one.
 """
 
-import re
 from functools import lru_cache
 
-from libs.schemas.base import KEY_PATTERN
 from libs.schemas.ids import PARTITIONS
+from libs.schemas.names import ANY, Key, key_of
 from libs.schemas.topology import Bucket, Durable, Stream, StreamIntake
-
-_KEY = re.compile(KEY_PATTERN)
 
 TICK_ANY = "market.tick"
 MAX_TICK_BYTES = 16 * 1024
@@ -23,72 +20,78 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 
+@lru_cache(maxsize=4096)  # symbols recur
+def _part(symbol: str) -> str:
+    """A symbol as a part of a subject. Raises ValueError for a text that is none."""
+    return symbol if symbol == ANY else key_of(symbol)
+
+
 def tick(symbol: str) -> str:
-    return f"market.tick.{symbol}"
+    return f"market.tick.{_part(symbol)}"
 
 
 def funding(symbol: str) -> str:
-    return f"market.funding.{symbol}"
+    return f"market.funding.{_part(symbol)}"
 
 
 def note(symbol: str | None) -> str:
-    return f"market.note.{symbol or 'all'}"
+    return f"market.note.{_part(symbol or 'all')}"
 
 
 def candle(symbol: str, timeframe: str) -> str:
-    return f"market.candle.{symbol}.{timeframe}"
+    return f"market.candle.{_part(symbol)}.{timeframe}"
 
 
-def decision_requested(account: str) -> str:
+def decision_requested(account: Key) -> str:
     return f"decision.requested.{account}"
 
 
-def context_built(account: str) -> str:
+def context_built(account: Key) -> str:
     return f"context.built.{account}"
 
 
-def decision_proposed(account: str) -> str:
+def decision_proposed(account: Key) -> str:
     return f"decision.proposed.{account}"
 
 
-def decision_validated(account: str) -> str:
+def decision_validated(account: Key) -> str:
     return f"decision.validated.{account}"
 
 
-def decision_rejected(account: str) -> str:
+def decision_rejected(account: Key) -> str:
     return f"decision.rejected.{account}"
 
 
-def decision_answered(account: str) -> str:
+def decision_answered(account: Key) -> str:
     return f"decision.answered.{account}"
 
 
-def decision_evaluated(account: str) -> str:
+def decision_evaluated(account: Key) -> str:
     return f"decision.evaluated.{account}"
 
 
-def decisions_of(account: str) -> str:
+def decisions_of(account: Key) -> str:
     """Filter over every decision event of one account."""
     return f"decision.*.{account}"
 
 
-def order_event(kind: str, account: str) -> str:
+def order_event(kind: str, account: Key) -> str:
     return f"order.{kind}.{account}"
 
 
-def position_event(kind: str, account: str) -> str:
+def position_event(kind: str, account: Key) -> str:
     return f"position.{kind}.{account}"
 
 
-def control_requested(scope: str) -> str:
+def control_requested(scope: Key) -> str:
     return f"control.requested.{scope}"
 
 
-def account_changed(account: str) -> str:
+def account_changed(account: Key) -> str:
     return f"account.changed.{account}"
 
 
-def strategy_changed(strategy: str) -> str:
+def strategy_changed(strategy: Key) -> str:
     return f"strategy.changed.{strategy}"
 
 
@@ -101,7 +104,7 @@ def letter_replayed(stream: str) -> str:
     return f"letter.replayed.{stream}"
 
 
-def alert_raised(account: str | None) -> str:
+def alert_raised(account: Key | None) -> str:
     return f"alert.raised.{account or 'global'}"
 
 
@@ -120,11 +123,7 @@ MARKET = Stream(
 )
 CANDLES = Stream("CANDLES", ("market.candle.*.*",), max_per_subject=1_500, discard="old", persist_async=True)
 REQUESTS = Stream(
-    "REQUESTS",
-    ("decision.requested.*",),
-    max_age_s=7 * DAY,
-    max_bytes=1 * GIB,
-    duplicate_window_s=LONG_WINDOW_S,
+    "REQUESTS", ("decision.requested.*",), max_age_s=7 * DAY, max_bytes=1 * GIB, duplicate_window_s=LONG_WINDOW_S
 )
 CONTEXTS = Stream("CONTEXTS", ("context.built.*",), max_age_s=DAY, max_bytes=2 * GIB, discard="old")
 DECISIONS = Stream(
@@ -156,11 +155,7 @@ EXECUTION = Stream(
     ),
 )
 ORDERS = Stream(
-    "ORDERS",
-    ("order.*.*", "position.*.*"),
-    max_age_s=90 * DAY,
-    max_bytes=8 * GIB,
-    duplicate_window_s=LONG_WINDOW_S,
+    "ORDERS", ("order.*.*", "position.*.*"), max_age_s=90 * DAY, max_bytes=8 * GIB, duplicate_window_s=LONG_WINDOW_S
 )
 AUDIT = Stream(
     "AUDIT",
@@ -227,8 +222,10 @@ KV_STATE = Bucket("state")
 KV_CLOCK = Bucket("clock")
 KV_LEASE = Bucket("lease")
 KV_INFLIGHT = Bucket("inflight")
+KV_KEYS = Bucket("keys")
+KV_CLAIMS = Bucket("claims", ttl_s=DAY)
 
-BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT)
+BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT, KV_KEYS, KV_CLAIMS)
 
 CLOCK_KEY = "market"
 LOOKED_KEY = "context.looked"  # in KV `lease`: how far context workers are, in lockstep
@@ -236,12 +233,12 @@ ALL_ACCOUNTS = "all"  # the scope of a control that is about every account
 CONTROL_ALL = "control.all"  # its key in KV `config`
 
 
-def account_key(account: str) -> str:
+def account_key(account: Key) -> str:
     """Key of an account's configuration in KV `config`."""
     return f"account.{account}"
 
 
-def strategy_key(strategy: str, version: int | None = None) -> str:
+def strategy_key(strategy: Key, version: int | None = None) -> str:
     """Key of a strategy in KV `config`: the active version, or one named version."""
     return f"strategy.{strategy}" if version is None else f"strategy.{strategy}.{version}"
 
@@ -251,12 +248,22 @@ def experiment_key(name: str) -> str:
     return f"experiment.{name}"
 
 
-def is_key(text: str) -> bool:
-    """Whether a text may stand as the key of a subject: an account, a strategy, a symbol."""
-    return _KEY.fullmatch(text) is not None
+def api_key_key(key_id: str) -> str:
+    """Key of an API key in KV `keys`."""
+    return f"key.{key_of(key_id)}"
 
 
-def inflight_key(account: str, *, dry_run: bool = False) -> str:
+def api_key_used(key_id: str) -> str:
+    """Key of the last use of an API key in KV `keys`: written apart, so that it never meets a revocation."""
+    return f"used.{key_of(key_id)}"
+
+
+def claim_key(key_id: str, digest: str) -> str:
+    """Key of the first use of an Idempotency-Key in KV `claims`; `digest` is a hash of it."""
+    return f"{key_of(key_id)}.{key_of(digest)}"
+
+
+def inflight_key(account: Key, *, dry_run: bool = False) -> str:
     """Key in KV `inflight`. Dry runs have a place of their own: they neither wait for trading nor hold it up."""
     return f"{account}.dry" if dry_run else account
 

@@ -7,13 +7,18 @@ from libs.configuration.configuration import Configuration, KvConfigStore
 from libs.configuration.mirror import ConfigMirror, MirroredAccounts, StateMirror
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
+from libs.records.key_store import KeyStore
+from libs.records.keys import TOKEN_BYTES, token_of
 from libs.runtime.mongo import Database
 from libs.runtime.worker import Worker, run
-from services.gateway.adapters.mongo import MongoClaims, MongoKeys
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
 from services.gateway.adapters.nats import NatsGatewayLog
+from services.gateway.adapters.nats_claims import NatsClaims
+from services.gateway.adapters.nats_keys import MirroredKeys
 from services.gateway.adapters.nats_market import NatsMarket
+from services.gateway.adapters.redis_limits import RedisLimits
+from services.gateway.domain.limits import Rates
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import ConfigurationAccess, Deps
@@ -25,13 +30,18 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("gateway", settings)
     database = Database(settings.mongodb_url, settings.mongodb_db)
     config, states = ConfigMirror(worker.bus), StateMirror(worker.bus)
-    for service in (database, config, states):
+    key_store = KeyStore(worker.bus)
+    keys = MirroredKeys(worker.bus, key_store)
+    limits = RedisLimits(settings.redis_url, lambda: worker.clock.wall().timestamp())
+    for service in (database, config, states, keys, limits):
         worker.add(service)
     configuration = Configuration(KvConfigStore(worker.bus))
     strategies = Strategies(configuration, JinjaTemplates())
     deps = Deps(
-        keys=MongoKeys(database.db),
-        claims=MongoClaims(database.db),
+        keys=keys,
+        key_desk=key_store,
+        claims=NatsClaims(worker.bus),
+        limits=limits,
         records=MongoRecords(database.db),
         log=NatsGatewayLog(worker.bus),
         accounts=MirroredAccounts(config, states),
@@ -40,6 +50,8 @@ def create_app(settings: Settings | None = None) -> Worker:
         desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), configuration.store),
         clock=worker.clock,
         new_id=lambda: secrets.token_hex(16),
+        new_token=lambda: token_of(secrets.token_bytes(TOKEN_BYTES)),
+        rates=Rates(settings.gateway_rate_limit, settings.gateway_generate_limit),
         hosts=settings.hosts,
         max_tick_age=settings.tick_age,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -21,6 +21,7 @@ from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from services.gateway.domain.limits import Allowance, Brake, Rates
 from services.gateway.domain.records import (
     AuditEntry,
     DecisionRecord,
@@ -33,23 +34,50 @@ from services.gateway.domain.records import (
 
 
 class ApiKeys(Protocol):
-    async def find(self, token_hash: str) -> ApiKey | None: ...
+    """The keys as this process follows them: looking one up asks no server."""
 
-    async def used(self, key_id: str, at: datetime) -> None:
-        """Remember the last use."""
+    def find(self, token_hash: str) -> ApiKey | None: ...
+
+    def in_touch(self) -> bool:
+        """Whether it follows: what was revoked a minute ago is known."""
+
+    def used(self, key_id: str, at: datetime) -> None:
+        """Remember the last use, in a while; it may get lost."""
+
+
+class KeyDesk(Protocol):
+    """Where keys are made and ended."""
+
+    async def all(self) -> list[ApiKey]: ...
+    async def add(self, key: ApiKey) -> bool: ...
+    async def revoke(self, key_id: str, now: datetime) -> bool:
+        """False when there is no such key that still works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The first use of an Idempotency-Key: with what content, and when (wall time)."""
+    """The first use of an Idempotency-Key: with what content, and when (wall time); `answer` once it was done.
+
+    `mine`: it is the first use.
+    """
 
     fingerprint: str
     first_seen: datetime
+    answer: str | None = None
+    mine: bool = True
 
 
 class Claims(Protocol):
     async def claim(self, key_id: str, idempotency_key: str, fingerprint: str, now: datetime) -> Claim:
         """The first use, which is this one if there was none in the last 24 hours."""
+
+    async def done(self, key_id: str, idempotency_key: str, claim: Claim, answer: str) -> None:
+        """Keep what it came to, for repetitions."""
+
+
+class RateCounts(Protocol):
+    async def take(self, what: str, limit: int) -> Allowance:
+        """Count one request against a limit of the minute. Asks no server that may be away."""
 
 
 class Records(Protocol):
@@ -140,13 +168,16 @@ class ConfigurationAccess:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`new_id` gives a random text that nobody can guess; `hosts` are the names that are answered, `*` any.
+    """`new_id` gives a random text that nobody can guess, `new_token` the token of a new key;
+    `hosts` are the names that are answered, `*` any.
 
     `max_tick_age` is in market seconds, as for the validator.
     """
 
     keys: ApiKeys
+    key_desk: KeyDesk
     claims: Claims
+    limits: RateCounts
     records: Records
     log: GatewayLog
     accounts: AccountReader
@@ -155,5 +186,8 @@ class Deps:
     desk: ConfigurationAccess
     clock: Clock
     new_id: Callable[[], str]
+    new_token: Callable[[], str]
+    rates: Rates = field(default_factory=Rates)
+    brake: Brake = field(default_factory=Brake)
     hosts: frozenset[str] = frozenset({"*"})
     max_tick_age: float = 45.0

@@ -2,15 +2,19 @@
 
 from pydantic import Field
 
-from libs.runtime.settings import FreshnessSettings, MongoSettings, RuntimeSettings
+from libs.runtime.settings import FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings
 
 
-class Settings(FreshnessSettings, MongoSettings, RuntimeSettings):
+class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings):
     """`gateway_hosts` are the names under which it may be called, separated by commas; `*` allows every name."""
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=0, ge=0, le=65535, description="the HTTP API; 0 takes a free port")
     gateway_hosts: str = Field(default="127.0.0.1,localhost,[::1]", description="host names that are answered")
+    gateway_rate_limit: int = Field(default=12_000, ge=1, description="requests of one API key in a minute")
+    gateway_generate_limit: int = Field(
+        default=600, ge=1, description="decisions of one account and symbol that are asked for in a minute"
+    )
 
     @property
     def hosts(self) -> frozenset[str]:

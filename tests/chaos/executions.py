@@ -19,6 +19,7 @@ from libs.runtime.reader import Record
 from libs.schemas import ids, subjects
 from libs.schemas.decision import AssetDecision, OrderAdjustment, PositionAdjustment, StrategyRef
 from libs.schemas.market import FundingUpdate
+from libs.schemas.names import key_of
 from libs.schemas.orders import TERMINAL_STATES
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.book import AccountBook
@@ -71,12 +72,12 @@ class Life:
         self.config = values.account(account_id, symbols=(symbol,))
 
     async def begin(self) -> None:
-        await self._world.config(subjects.account_key(self.account_id), self.config)
+        await self._world.config(subjects.account_key(key_of(self.account_id)), self.config)
         await self.until(lambda book: True, "the account is open")
 
     async def end(self) -> None:
         """Out of the way of the next one."""
-        await self._world.js.publish(f"$KV.config.{subjects.account_key(self.account_id)}", b"", headers=PURGE)
+        await self._world.js.publish(f"$KV.config.{subjects.account_key(key_of(self.account_id))}", b"", headers=PURGE)
         for name in ("accounts", "order_plans", "order_intents"):
             key = "_id" if name == "accounts" else "account_id"
             await self._world.db[name].delete_many({key: self.account_id})
@@ -125,7 +126,7 @@ class Life:
         verdicts = judge(decision, body.facts, view, limits, now, expires_at=body.expires_at).to_wire()
         update = {"decision": decision, "verdicts": verdicts, "expires_at": ends}
         update["strategy"] = StrategyRef(id=chosen.strategy_id, version=1)
-        await self._world.send(subjects.decision_validated(self.account_id), body.model_copy(update=update))
+        await self._world.send(subjects.decision_validated(key_of(self.account_id)), body.model_copy(update=update))
 
     def executed(self, book: AccountBook) -> bool:
         """The last decision was carried out."""
@@ -138,7 +139,7 @@ class Life:
             control_id=f"c-{self.account_id}-{number}",
             requested_at=datetime.now(UTC),
         )
-        await self._world.send(subjects.control_requested(self.account_id), body)
+        await self._world.send(subjects.control_requested(key_of(self.account_id)), body)
 
     async def tick(self, price: float, **over: Any) -> None:
         self._price, self._told = price, time.monotonic()

@@ -14,6 +14,7 @@ import pytest
 
 from cli.run.backoff import Backoff
 from libs.schemas.inflight import InFlight
+from libs.schemas.names import key_of
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_INFLIGHT, account_key, strategy_key
 from services.feed.domain.synthetic import LISTINGS
@@ -28,11 +29,11 @@ SYMBOLS = tuple(listing.symbol for listing in LISTINGS)  # ten
 
 async def open_accounts(run: Pipeline) -> None:
     """Accounts that trade all symbols on the 15m interval; a quarter is also woken by prices, with a pause."""
-    stored = await run.bus.kv_get(KV_CONFIG.name, strategy_key("scalping"))
+    stored = await run.bus.kv_get(KV_CONFIG.name, strategy_key(key_of("scalping")))
     assert stored is not None
     changed = {"strategy_id": "quarter", "timeframe_preference": ["15m", "1h"], "version": 1}
     strategy = TradingStrategy.model_validate({**orjson.loads(stored.value), **changed})
-    await run.bus.kv_put(KV_CONFIG.name, strategy_key("quarter"), strategy)
+    await run.bus.kv_put(KV_CONFIG.name, strategy_key(key_of("quarter")), strategy)
     for n in range(ACCOUNTS):
         account = builders.account(
             f"many{n:03d}",

@@ -22,6 +22,7 @@ from libs.records.collections import ACCOUNTS
 from libs.runtime.ending import together
 from libs.runtime.reader import OrderedReader, Start
 from libs.schemas import subjects
+from libs.schemas.names import key_of
 from tests.chaos.executions import MAY_BE, PRICE, SCRIPTS, STRATEGIES, SYMBOL, SYMBOLS, Events, Life, Outcome, Script
 from tests.chaos.forks import Executor, forking
 from tests.fakes import executor_values as values
@@ -70,8 +71,8 @@ async def running(world: World) -> AsyncIterator[tuple[Executor, Events]]:
     env = {"NATS_URL": world.nats_url, "MONGODB_URL": world.mongo_url, "PERPETUA_MONGODB_DB": world.db_name}
     events = Events()
     for name, strategy in STRATEGIES.items():
-        await world.config(subjects.strategy_key(name), strategy)
-        await world.config(subjects.strategy_key(name, 1), strategy)
+        await world.config(subjects.strategy_key(key_of(name)), strategy)
+        await world.config(subjects.strategy_key(key_of(name), 1), strategy)
     for symbol in SYMBOLS:
         await world.config(subjects.venue_key("paper", symbol), values.filters(symbol))
     async with connected(world.nats_url) as bus, forking(env) as executor:

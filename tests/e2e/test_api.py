@@ -16,6 +16,7 @@ from libs.runtime.mongo import client
 from libs.runtime.reader import Record
 from libs.schemas import ids
 from libs.schemas.account import Account
+from libs.schemas.names import key_of
 from libs.schemas.subjects import KV_CONFIG, account_key
 from tests.chaos.pipeline import until
 from tests.e2e.running import Running, running
@@ -51,12 +52,12 @@ async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running
     async with running(tmp_path_factory.mktemp("api") / "state") as made:
         await made.pipeline.progress(2)
         bus, board = made.pipeline.bus, made.pipeline.run.board
-        entry = await bus.kv_get(KV_CONFIG.name, account_key("aggressive"))
+        entry = await bus.kv_get(KV_CONFIG.name, account_key(key_of("aggressive")))
         assert entry is not None
         changes = {"account_id": MINE, "min_seconds_between_decisions": 86_400}
         account = Account.model_validate_json(entry.value).model_copy(update=changes)
         await until(lambda: board.market_time is not None and 75 < board.market_time.timestamp() % 300 < 200, "a pause")
-        await bus.kv_put(KV_CONFIG.name, account_key(MINE), account)
+        await bus.kv_put(KV_CONFIG.name, account_key(key_of(MINE)), account)
         yield made
 
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from libs.schemas.account import Account
+from libs.schemas.names import key_of
 from libs.schemas.subjects import KV_CONFIG, account_key
 from tests.chaos.pipeline import until
 from tests.e2e.running import Running, running
@@ -40,11 +41,11 @@ async def run(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> 
     env = {"OPENROUTER_API_BASE": server.url, "OPENROUTER_API_KEY": "sk-or-test-0001"}
     async with running(tmp_path_factory.mktemp("identical") / "state", replicas=REPLICAS, more=env) as made:
         await made.pipeline.progress(1)
-        entry = await made.pipeline.bus.kv_get(KV_CONFIG.name, account_key("aggressive"))
+        entry = await made.pipeline.bus.kv_get(KV_CONFIG.name, account_key(key_of("aggressive")))
         assert entry is not None
         changes = {"account_id": ASKED, "status": "paused", "model": MODEL}
         account = Account.model_validate_json(entry.value).model_copy(update=changes)
-        await made.pipeline.bus.kv_put(KV_CONFIG.name, account_key(ASKED), account)
+        await made.pipeline.bus.kv_put(KV_CONFIG.name, account_key(key_of(ASKED)), account)
         await until(lambda: ASKED in {row.account for row in made.pipeline.run.board.accounts}, "the account is known")
         yield made
 

@@ -99,7 +99,7 @@ class MemoryAccounts:
     ) -> None:
         self.models = models
         self.venue = {(each.venue, each.symbol): each for each in venue}
-        self.accounts = {account.account_id: account for account in accounts}
+        self.accounts: dict[str, Account] = {account.account_id: account for account in accounts}
 
     def account(self, account_id: str) -> Account | None:
         return self.accounts.get(account_id)

@@ -25,6 +25,7 @@ from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from services.gateway.domain.limits import Allowance, Rates, Windows
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
     AuditEntry,
@@ -95,11 +96,29 @@ class FakeKeys:
             "old": new_key(TOKENS["old"], "old", [Scope.READ], T0, expires_at=T0),
         }
         self.by_hash = {key.hash: key for key in made.values()}
+        self.follows = True
 
-    async def find(self, token_hash: str) -> ApiKey | None:
+    def find(self, token_hash: str) -> ApiKey | None:
         return self.by_hash.get(token_hash)
 
-    async def used(self, key_id: str, at: datetime) -> None:
+    def in_touch(self) -> bool:
+        return self.follows
+
+    async def all(self) -> list[ApiKey]:
+        return list(self.by_hash.values())
+
+    async def add(self, key: ApiKey) -> bool:
+        self.by_hash[key.hash] = key
+        return True
+
+    async def revoke(self, key_id: str, now: datetime) -> bool:
+        for token, key in self.by_hash.items():
+            if key.key_id == key_id and key.revoked_at is None:
+                self.by_hash[token] = replace(key, revoked_at=now)
+                return True
+        return False
+
+    def used(self, key_id: str, at: datetime) -> None:
         for token, key in self.by_hash.items():
             if key.key_id == key_id:
                 self.by_hash[token] = replace(key, last_used_at=at)
@@ -110,7 +129,23 @@ class FakeClaims:
         self.claims: dict[tuple[str, str], Claim] = {}
 
     async def claim(self, key_id: str, idempotency_key: str, fingerprint: str, now: datetime) -> Claim:
+        first = self.claims.get((key_id, idempotency_key))
+        if first is not None:
+            return replace(first, mine=False)
         return self.claims.setdefault((key_id, idempotency_key), Claim(fingerprint, now))
+
+    async def done(self, key_id: str, idempotency_key: str, claim: Claim, answer: str) -> None:
+        self.claims[key_id, idempotency_key] = replace(claim, answer=answer)
+
+
+class FakeLimits:
+    """Those of one process."""
+
+    def __init__(self, clock: "StoppableClock") -> None:
+        self._windows, self._clock = Windows(), clock
+
+    async def take(self, what: str, limit: int) -> Allowance:
+        return self._windows.take(what, limit, self._clock.wall().timestamp())
 
 
 class FakeRecords:
@@ -172,12 +207,12 @@ class FakeLog:
         self.headers: list[Mapping[str, str]] = []
         self.respond: Responder = lambda _: ()
         self.heard: Callable[[Emit], object] = lambda _: None
-        self.away = False
+        self.away = self.unsure = False
         self._listening: list[FakeEvents] = []
 
     async def publish(self, emit: Emit, headers: Mapping[str, str]) -> None:
         if self.away:
-            raise Away("NATS")
+            raise Away("NATS", unsure=self.unsure)
         self.published.append(emit)
         self.headers.append(headers)
         self.heard(emit)
@@ -186,7 +221,7 @@ class FakeLog:
 
     @asynccontextmanager
     async def listen(self, account_id: str) -> AsyncIterator[FakeEvents]:
-        if self.away:
+        if self.away and not self.unsure:
             raise Away("NATS")
         events = FakeEvents(self._clock)
         self._listening.append(events)
@@ -275,6 +310,7 @@ class Gateway:
     """The application over fakes."""
 
     hosts: frozenset[str] = frozenset({"*"})
+    rates: Rates = field(default_factory=Rates)
     clock: StoppableClock = field(default_factory=StoppableClock)
     keys: FakeKeys = field(default_factory=FakeKeys)
     claims: FakeClaims = field(default_factory=FakeClaims)
@@ -290,9 +326,11 @@ class Gateway:
         self._ids = iter(range(1_000_000))
         configuration = Configuration(self.store)
         strategies = Strategies(configuration, JinjaTemplates())
-        deps = Deps(
+        deps = self.deps = Deps(
             keys=self.keys,
+            key_desk=self.keys,
             claims=self.claims,
+            limits=FakeLimits(self.clock),
             records=self.records,
             log=self.log,
             accounts=self.accounts,
@@ -301,6 +339,8 @@ class Gateway:
             desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), self.store),
             clock=self.clock,
             new_id=lambda: f"random-{next(self._ids)}",
+            new_token=lambda: token_of(str(next(self._ids)).encode().rjust(32, b"t")),
+            rates=self.rates,
             hosts=self.hosts,
         )
         self.app = fake_http_app(deps, GatewayMetrics(self.registry))

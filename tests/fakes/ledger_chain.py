@@ -20,6 +20,7 @@ from libs.schemas.decision import (
     Timing,
     TradingDecision,
 )
+from libs.schemas.names import key_of
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, PositionEvent
 from libs.schemas.reasons import OrderReason, Reason, RejectReason
 from libs.schemas.verdict import AssetVerdict, DecisionRejected, DecisionValidated, Instruction, Receipt
@@ -235,13 +236,13 @@ class Chain:
     def messages(self) -> list[tuple[str, Message]]:
         """All messages with their subjects, in the order in which they come into being."""
         account = self.account
-        orders = [(subjects.order_event(order.kind, account), order) for order in self.orders()]
-        positions = [(subjects.position_event(event.kind, account), event) for event in self.positions()]
+        orders = [(subjects.order_event(order.kind, key_of(account)), order) for order in self.orders()]
+        positions = [(subjects.position_event(event.kind, key_of(account)), event) for event in self.positions()]
         return [
-            (subjects.decision_requested(account), self.request()),
-            (subjects.context_built(account), self.context()),
-            (subjects.decision_proposed(account), self.proposed()),
-            (subjects.decision_validated(account), self.validated()),
+            (subjects.decision_requested(key_of(account)), self.request()),
+            (subjects.context_built(key_of(account)), self.context()),
+            (subjects.decision_proposed(key_of(account)), self.proposed()),
+            (subjects.decision_validated(key_of(account)), self.validated()),
             *orders,
             *positions,
         ]

@@ -20,6 +20,7 @@ from libs.runtime.worker import Worker
 from libs.schemas import ids, subjects
 from libs.schemas.account import AccountState
 from libs.schemas.base import Message
+from libs.schemas.names import key_of
 from services.executor.app import create_app
 from services.executor.settings import Settings
 from tests.fakes import executor_values as values
@@ -45,9 +46,9 @@ class World:
         await provision_nats(self.js)
         await provision(self.db)
         await self.config(subjects.venue_key("paper", values.SYMBOL), values.filters())
-        await self.config(subjects.strategy_key("plain"), values.strategy())
-        await self.config(subjects.strategy_key("plain", 1), values.strategy())
-        await self.config(subjects.account_key(ACCOUNT), values.account())
+        await self.config(subjects.strategy_key(key_of("plain")), values.strategy())
+        await self.config(subjects.strategy_key(key_of("plain"), 1), values.strategy())
+        await self.config(subjects.account_key(key_of(ACCOUNT)), values.account())
 
     async def stop(self) -> None:
         for process in self.processes:

@@ -9,10 +9,8 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo import AsyncMongoClient
 
 from cli.ask.board import Screen
 from cli.ask.dead import dead_letters, list_line, pick_letter, show_lines
@@ -23,14 +21,17 @@ from cli.errors import CliError
 from cli.run.access import ensure_api_key, read_token
 from cli.run.keeper import Keeper
 from cli.run.seed import read_all, seed
-from libs.records.collections import API_KEYS
+from libs.records.key_store import KeyStore
+from libs.records.keys import key_id_of
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.dead import DeadLetter, DeadLetterError
+from libs.schemas.names import key_of
 from libs.schemas.reasons import DeadLetterCode
+from libs.schemas.subjects import KV_KEYS, api_key_key
 from tests.fakes.context_values import candle, tick
 
 pytestmark = pytest.mark.integration
@@ -131,7 +132,7 @@ async def test_configuration_is_seeded_once_and_again_only_when_a_file_changed(b
     wanted = read_all(("BTCUSDT", "ETHUSDT"))
     assert sorted(await seed(bus, wanted, remembered)) == sorted(wanted)
     assert await seed(bus, wanted, remembered) == []
-    key = subjects.account_key("scalping")
+    key = subjects.account_key(key_of("scalping"))
     entry = await bus.kv_get("config", key)
     assert entry is not None
     by_api = Account.model_validate_json(entry.value).model_copy(update={"strategy_id": "swing", "version": 5})
@@ -143,35 +144,32 @@ async def test_configuration_is_seeded_once_and_again_only_when_a_file_changed(b
     assert stored is not None
     account = Account.model_validate_json(stored.value)
     assert (account.version, account.rate_limit, account.symbols) == (6, 7, ("BTCUSDT", "ETHUSDT"))
-    assert await bus.kv_get("config", subjects.strategy_key("aggressive", 1)) is not None
+    assert await bus.kv_get("config", subjects.strategy_key(key_of("aggressive"), 1)) is not None
 
 
 async def test_configuration_of_somebody_elses_bus_stays(bus: Bus, tmp_path: Path) -> None:
     wanted = read_all(("BTCUSDT",))
-    key = subjects.account_key("aggressive")
+    key = subjects.account_key(key_of("aggressive"))
     account = wanted[key]
     assert isinstance(account, Account)
     await bus.kv_put("config", key, account.model_copy(update={"rate_limit": 99}))
     assert key not in await seed(bus, wanted, tmp_path / "seeded.json")
 
 
-async def test_an_admin_key_is_made_once_and_again_for_an_empty_database(
-    mongo_url: str, mongo_db_name: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "api_key"
-    async with AsyncMongoClient[dict[str, Any]](mongo_url, tz_aware=True) as client:
-        db = client[mongo_db_name]
-        assert await ensure_api_key(db, file) is True
-        first = read_token(file)
-        assert first is not None
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert await ensure_api_key(db, file) is False
-        assert read_token(file) == first
-        stored = json.dumps(await db[API_KEYS].find_one(), default=str)
-        assert first not in stored
-        await db[API_KEYS].delete_many({})
-        assert await ensure_api_key(db, file) is True
-        assert read_token(file) != first
+async def test_an_admin_key_is_made_once_and_again_when_it_was_revoked(bus: Bus, tmp_path: Path) -> None:
+    file, store = tmp_path / "api_key", KeyStore(bus)
+    assert await ensure_api_key(store, file) is True
+    first = read_token(file)
+    assert first is not None
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert await ensure_api_key(store, file) is False
+    assert read_token(file) == first
+    entry = await bus.kv_get(KV_KEYS.name, api_key_key(key_id_of(first)))
+    assert entry is not None
+    assert first not in entry.value.decode()
+    assert await store.revoke(key_id_of(first), datetime.now(UTC))
+    assert await ensure_api_key(store, file) is True
+    assert read_token(file) != first
 
 
 async def test_the_observer_counts_what_happens_from_its_start_on(bus: Bus) -> None:

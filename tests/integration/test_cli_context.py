@@ -7,6 +7,7 @@ import pytest
 from cli.ask.context import fresh, stored
 from cli.errors import CliError
 from libs.schemas import subjects
+from libs.schemas.names import key_of
 from tests.builders import account, position, state
 from tests.integration.test_context import HISTORY, market_at, running, until, workers
 
@@ -46,9 +47,9 @@ async def test_a_context_of_now_equals_that_of_a_worker_and_leaves_no_trace(nats
 async def test_why_a_model_would_be_told_nothing_is_said(nats_url: str) -> None:
     async with market_at(nats_url) as market:
         await market.prepare("acc1")
-        await market.put("config", subjects.account_key("lost"), account("lost", strategy_id="gone"))
-        await market.put("config", subjects.account_key("new"), account("new"))
-        await market.put("config", subjects.account_key("far"), account("far", symbols=("SOLUSDT",)))
+        await market.put("config", subjects.account_key(key_of("lost")), account("lost", strategy_id="gone"))
+        await market.put("config", subjects.account_key(key_of("new")), account("new"))
+        await market.put("config", subjects.account_key(key_of("far")), account("far", symbols=("SOLUSDT",)))
         await market.put("state", "far", state("far"))
         await market.js.publish("$KV.config.account.torn", b"{", stream="KV_config")
         for name, said in {

@@ -28,6 +28,7 @@ from libs.runtime.errors import Conflict
 from libs.runtime.provision import provision_nats
 from libs.schemas.account import AuditEvent
 from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.names import key_of
 from libs.schemas.subjects import AUDIT, account_key, venue_key
 from services.ledger.app import create_app
 from services.ledger.settings import Settings
@@ -109,8 +110,8 @@ async def test_every_write_becomes_one_event_with_who_what_and_why(
     await accounts.change("acc1", {"rate_limit": 7}, By("bert", "too many calls"))
     await strategies.change("trend", {"max_positions": 5}, By("bert", "more room"))
     assert await strategies.delete("trend", BY) is not None
-    await bus.kv_put("config", account_key("past"), account("past"))
-    await bus.kv_delete("config", account_key("past"))
+    await bus.kv_put("config", account_key(key_of("past")), account("past"))
+    await bus.kv_delete("config", account_key(key_of("past")))
     places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
     for _ in range(2):  # a ledger that comes again makes no event twice
         ledger = create_app(Settings.model_validate(places))
@@ -161,8 +162,8 @@ async def test_a_writer_that_dies_after_its_write_leaves_the_event_behind(
 async def test_a_mirror_ignores_what_stands_under_a_key_that_is_not_its_own(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await bus.kv_put("config", account_key("alpha"), account("beta"))
-    await bus.kv_put("config", account_key("gamma"), account("gamma"))
+    await bus.kv_put("config", account_key(key_of("alpha")), account("beta"))
+    await bus.kv_put("config", account_key(key_of("gamma")), account("gamma"))
     await bus.kv_put("config", "strategy.trend.7", strategy(version=3))
     mirror = ConfigMirror(bus)
     await mirror.start()
@@ -247,7 +248,7 @@ async def test_of_two_switches_of_the_models_at_once_one_wins_and_the_other_is_t
 async def test_a_mirror_reads_what_a_newer_worker_wrote(bus: Bus) -> None:
     body = account().model_dump(mode="json") | {"later": 1}
     body["budgets"] |= {"usd_per_week": 3}
-    await bus.kv_put("config", account_key("acc1"), json.dumps(body).encode())
+    await bus.kv_put("config", account_key(key_of("acc1")), json.dumps(body).encode())
     await bus.kv_put("config", MODELS_KEY, json.dumps(EXAMPLES[ModelsConfig] | {"version": 4, "later": 1}).encode())
     mirror = ConfigMirror(bus)
     await mirror.start()

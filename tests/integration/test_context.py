@@ -24,6 +24,7 @@ from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
 from libs.schemas.market import Candle, MarketClock
+from libs.schemas.names import ANY, key_of
 from libs.schemas.reasons import ContextErrorCode, DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
@@ -63,7 +64,7 @@ class Market:
         await self.beat()
         await self.put("config", "strategy.trend", strategy("1m", "5m"))
         for name in accounts:
-            await self.put("config", subjects.account_key(name), account(name, symbols=self.symbols))
+            await self.put("config", subjects.account_key(key_of(name)), account(name, symbols=self.symbols))
             await self.put("state", name, state(name))
         for symbol in self.symbols if self.candles else ():
             for minute in range(HISTORY - 1):
@@ -100,7 +101,7 @@ class Market:
 
     async def run(self) -> None:
         """For ever, through outages of the server."""
-        await self.nc.subscribe(subjects.context_built("*"), cb=self.end)
+        await self.nc.subscribe(subjects.context_built(ANY), cb=self.end)
         while True:
             with contextlib.suppress(nats.errors.Error, nats.js.errors.Error):
                 if self.ticks % 20 == 0:
@@ -246,7 +247,7 @@ async def test_a_clients_request_is_answered_once_and_an_impossible_one_rejected
         async with running(market.run), workers(nats_url, 2):
             for name in ("acc1", "nobody"):
                 body = asked(f"r-{name}", name, market.now()).model_dump_json().encode()
-                await market.js.publish(subjects.decision_requested(name), body)
+                await market.js.publish(subjects.decision_requested(key_of(name)), body)
 
             async def both() -> bool:
                 contexts = [c for c in await market.contexts() if c.cycle == "request:r-acc1"]

@@ -1,22 +1,20 @@
 """Controls from the API and the command line to the executor's accounts: within a second, with orders and positions."""
 
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from cli.ask.controls import send
 from libs.records.collections import ACCOUNTS
-from libs.records.key_store import create_admin_key
-from libs.records.keys import token_of
 from libs.schemas import subjects
+from libs.schemas.names import key_of
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
 from tests.fakes import executor_values as values
+from tests.integration.api_keys import admin_token
 from tests.integration.executing import ACCOUNT, ENTRY, World, has_events, now_validated, until
 from tests.pace import quiet
 
@@ -34,8 +32,7 @@ async def world(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncItera
 
 @asynccontextmanager
 async def gateway(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    token = token_of(secrets.token_bytes(32))
-    await create_admin_key(world.db, token, "test", datetime.now(UTC))
+    token = await admin_token(world.nats_url)
     places = {"nats_url": world.nats_url, "mongodb_url": world.mongo_url, "mongodb_db": world.db_name}
     worker = create_app(Settings.model_validate(places))
     await worker.start()
@@ -50,11 +47,11 @@ async def gateway(world: World) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_control_holds_within_a_second_for_one_account_and_for_all(world: World) -> None:
     names = [ACCOUNT, *(f"other-{n}" for n in range(OTHERS))]
     for name in names[1:]:
-        await world.config(subjects.account_key(name), values.account(name))
+        await world.config(subjects.account_key(key_of(name)), values.account(name))
     async with world.executor(), gateway(world) as api:
         await until(lambda: _states(world, *["active"] * len(names)))
         await world.tick(50_000)
-        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.opened"))
         spent = {}
         for scope, state in ((f"/accounts/{ACCOUNT}", "flatten"), ("", "reducing"), ("", "active")):

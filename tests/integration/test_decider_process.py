@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from libs.runtime.clock import WallClock
 from libs.runtime.provision import provision_nats
 from libs.schemas import ids, subjects
+from libs.schemas.names import key_of
 from services.decider.adapters.redis import LEASE_MS, RedisAnswers
 from services.decider.app import create_app, models_of
 from services.decider.application.deciding import decide
@@ -44,7 +45,7 @@ async def test_every_context_gets_one_proposal_under_its_own_id(
     try:
         await publish(js, *(fresh(str(n)) for n in range(20)))
         found = await proposals(js, 20)
-        last = await js.get_last_msg("DECISIONS", subjects.decision_proposed("scalper"))
+        last = await js.get_last_msg("DECISIONS", subjects.decision_proposed(key_of("scalper")))
     finally:
         await worker.stop()
     assert {p.decision_id for p in found} == {ids.decision_id(f"ctx-{n}", "live") for n in range(20)}

@@ -13,6 +13,7 @@ from libs.schemas.account import AuditEvent, ControlRequested
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
+from libs.schemas.names import key_of
 from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import PROTECTION_GRACE
@@ -35,7 +36,7 @@ async def test_a_verdict_becomes_a_protected_position_and_its_stop_closes_it(wor
     async with world.executor():
         await until(lambda: opened(world))
         await world.tick(50_000)
-        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.opened"))
         state = await world.state()
         assert [(p.quantity, p.stop_loss, p.take_profit) for p in state.positions] == [
@@ -72,10 +73,10 @@ async def test_a_decision_delivered_twice_is_one_plan_and_one_order(world: World
         await until(lambda: opened(world))
         await world.tick(50_000)
         body = now_validated(ENTRY)
-        await world.send(subjects.decision_validated(ACCOUNT), body)
-        await world.send(subjects.decision_validated(ACCOUNT), body)
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), body)
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), body)
         await world.send(
-            subjects.decision_validated(ACCOUNT), now_validated(values.instruction("hold"), decision="dec-2")
+            subjects.decision_validated(key_of(ACCOUNT)), now_validated(values.instruction("hold"), decision="dec-2")
         )
         await until(lambda: delivered(world, 3))
         assert (await world.events()).count("position.opened") == 1
@@ -87,7 +88,7 @@ async def test_a_live_account_is_refused_with_an_alert(world: World) -> None:
     async with world.executor() as worker:
         await until(lambda: opened(world))
         live = values.account("live-1", mode="live", venue="aster", credential="key")
-        await world.config(subjects.account_key("live-1"), live)
+        await world.config(subjects.account_key(key_of("live-1")), live)
         await until(lambda: _alerted(world, "live-1"))
         assert await world.db[ACCOUNTS].count_documents({"_id": "live-1"}) == 0
         assert worker.checks()["started"]
@@ -95,7 +96,7 @@ async def test_a_live_account_is_refused_with_an_alert(world: World) -> None:
 
 async def _alerted(world: World, account: str) -> bool:
     try:
-        await world.js.get_last_msg("AUDIT", subjects.alert_raised(account))
+        await world.js.get_last_msg("AUDIT", subjects.alert_raised(key_of(account)))
     except NotFoundError:
         return False
     return True
@@ -105,14 +106,14 @@ async def test_where_the_venue_rejects_stops_no_position_lives_longer_than_the_g
     async with world.executor(paper_refuses=["stop"]):
         await until(lambda: opened(world))
         await world.tick(50_000)
-        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.closed"))
     log = [event for event in [await _event(world, n) for n in range(1, 100)] if event]
     by_kind = {event.kind: event for event in log if isinstance(event, PositionEvent)}
     lived = by_kind["closed"].at - by_kind["opened"].at
     assert by_kind["closed"].cause is OrderReason.UNPROTECTED
     assert PROTECTION_GRACE <= lived <= PROTECTION_GRACE + timedelta(seconds=5), lived
-    message = await world.js.get_last_msg("AUDIT", subjects.alert_raised(ACCOUNT))
+    message = await world.js.get_last_msg("AUDIT", subjects.alert_raised(key_of(ACCOUNT)))
     alert = Alert.model_validate_json(message.data or b"")
     assert (alert.kind, alert.severity) == ("protection", "critical")
 
@@ -129,19 +130,19 @@ async def test_a_control_flattens_and_halts(world: World) -> None:
     async with world.executor():
         await until(lambda: opened(world))
         await world.tick(50_000)
-        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.opened"))
         flatten = builders.control("flatten", ACCOUNT, by="me", requested_at=datetime.now(UTC))
-        await world.send(subjects.control_requested(ACCOUNT), flatten)
+        await world.send(subjects.control_requested(key_of(ACCOUNT)), flatten)
         await until(lambda: has_events(world, "position.closed"))
         assert (await world.state()).trading_state == "halted"
-        message = await world.js.get_last_msg("AUDIT", subjects.account_changed(ACCOUNT))
+        message = await world.js.get_last_msg("AUDIT", subjects.account_changed(key_of(ACCOUNT)))
         change = AuditEvent.model_validate_json(message.data or b"")
         assert (change.before, change.after, change.who) == ("active", "halted", "me")
 
 
 async def test_a_control_of_all_accounts_reaches_every_account_once(world: World) -> None:
-    await world.config(subjects.account_key("paper-2"), values.account("paper-2"))
+    await world.config(subjects.account_key(key_of("paper-2")), values.account("paper-2"))
 
     async def states() -> list[str]:
         found = await world.db[ACCOUNTS].find({}, {"trading_state": 1}).sort("_id").to_list()
@@ -155,12 +156,12 @@ async def test_a_control_of_all_accounts_reaches_every_account_once(world: World
 
     async with world.executor():
         await until(lambda: are("active", "active"))
-        await world.send(subjects.control_requested("all"), control("halted", "c-1", "all"))
+        await world.send(subjects.control_requested(key_of("all")), control("halted", "c-1", "all"))
         await until(lambda: are("halted", "halted"))
-        await world.send(subjects.control_requested("paper-2"), control("active", "c-2", "paper-2"))
+        await world.send(subjects.control_requested(key_of("paper-2")), control("active", "c-2", "paper-2"))
         await until(lambda: are("halted", "active"))
     async with world.executor("executor-b"):
-        await world.config(subjects.account_key("paper-3"), values.account("paper-3"))
+        await world.config(subjects.account_key(key_of("paper-3")), values.account("paper-3"))
         await until(lambda: are("halted", "active", "halted"))
         assert (await world.js.stream_info("DEAD")).state.messages == 0
 
@@ -170,6 +171,6 @@ async def test_a_state_in_kv_that_nobody_can_read_is_overwritten(world: World) -
     async with world.executor():
         await until(lambda: opened(world))
         await world.tick(50_000)
-        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.opened"))
         assert (await world.state()).positions

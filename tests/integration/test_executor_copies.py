@@ -11,6 +11,7 @@ import pytest
 from cli.embedded import Servers
 from libs.records.collections import ACCOUNTS, LEASES, ORDER_PLANS
 from libs.schemas import ids, subjects
+from libs.schemas.names import key_of
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.changes import Turn, seal
 from services.executor.ports import Fenced
@@ -34,7 +35,7 @@ async def test_a_graceful_stop_hands_the_account_to_the_next_copy(world: World) 
     async with world.executor("executor-a"):
         await until(lambda: opened(world))
         await world.tick(50_000)
-        await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+        await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
         await until(lambda: has_events(world, "position.opened"))
     await world.tick(48_900)
     async with world.executor("executor-b"):
@@ -50,7 +51,7 @@ async def test_a_copy_that_slept_past_its_lease_has_no_effect_when_it_wakes(worl
     asleep = await world.process("executor-s", PERPETUA_FAILPOINT=step, PERPETUA_FAILSIGNAL="SIGSTOP")
     await until(lambda: _held(world, "executor-s"))
     await world.tick(50_000)
-    await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+    await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
     await until(lambda: _sleeps(asleep.pid))
     async with world.executor("executor-b"):
         await until(lambda: has_events(world, "position.opened"))
@@ -82,7 +83,7 @@ async def test_copies_share_the_partitions_and_one_takes_over_what_a_killed_one_
     await until(lambda: opened(world))
     await until(lambda: _sharing(world, "executor-a", "executor-b"))
     await world.tick(50_000)
-    await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+    await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
     await until(lambda: has_events(world, "position.opened"))
     lease = await world.db[LEASES].find_one({"partition": ids.partition(ACCOUNT)})
     assert lease is not None
@@ -104,7 +105,7 @@ async def test_a_stop_that_triggers_while_mongodb_is_away_is_not_lost(own_server
         async with world.executor():
             await until(lambda: opened(world))
             await world.tick(50_000)
-            await world.send(subjects.decision_validated(ACCOUNT), now_validated(ENTRY))
+            await world.send(subjects.decision_validated(key_of(ACCOUNT)), now_validated(ENTRY))
             await until(lambda: _all_open(world))
             own_servers.signal("mongodb", signal.SIGKILL)
             await world.tick(48_900)

@@ -13,6 +13,7 @@ from libs.records.collections import ACCOUNTS
 from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.analytics import Alert
+from libs.schemas.names import key_of
 from tests import builders
 from tests.contract.benches import CCXT, NO_CCXT, SECRET
 from tests.fakes import executor_values as values
@@ -44,7 +45,9 @@ class Live:
 
     async def decide(self, decision: str = "dec-1") -> None:
         await self.world.tick(50_000)
-        await self.world.send(subjects.decision_validated(executing.ACCOUNT), now_validated(ENTRY, decision=decision))
+        await self.world.send(
+            subjects.decision_validated(key_of(executing.ACCOUNT)), now_validated(ENTRY, decision=decision)
+        )
 
 
 def live_account(venue: str) -> Account:
@@ -73,7 +76,7 @@ async def live(
         await world.start()
         rules = values.filters().model_copy(update={"venue": kind})
         await world.config(subjects.venue_key(kind, SYMBOL), rules)
-        await world.config(subjects.account_key(executing.ACCOUNT), live_account(kind))
+        await world.config(subjects.account_key(key_of(executing.ACCOUNT)), live_account(kind))
         try:
             yield Live(world, fake, env)
         finally:
@@ -168,7 +171,7 @@ async def test_flatten_closes_everything_at_the_venue(live: Live) -> None:
         await live.decide()
         await until(lambda: protected(live))
         body = builders.control("flatten", executing.ACCOUNT, requested_at=datetime.now(UTC))
-        await world.send(subjects.control_requested(executing.ACCOUNT), body)
+        await world.send(subjects.control_requested(key_of(executing.ACCOUNT)), body)
         await until(lambda: has_events(world, "position.closed"))
         await until(lambda: nothing_rests(live))
         assert live.amount() == 0
@@ -211,7 +214,7 @@ async def test_an_account_that_misses_a_gate_stays_shut_and_the_alert_says_what_
 ) -> None:
     monkeypatch.setenv("EXECUTOR_ALLOW_LIVE", "false")
     world = live.world
-    await world.config(subjects.account_key("paper-2"), values.account("paper-2"))
+    await world.config(subjects.account_key(key_of("paper-2")), values.account("paper-2"))
     async with world.executor():
         await until(lambda: told(world, "EXECUTOR_ALLOW_LIVE"))
         await until(lambda: there(world, "paper-2"))  # the others go on

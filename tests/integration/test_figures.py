@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from libs.schemas import subjects
+from libs.schemas.names import key_of
 from tests import builders
 from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_context import STRATEGY
@@ -22,7 +23,7 @@ def chain_of(n: int) -> Chain:
 async def closed(to: Running, n: int, pnl: str) -> None:
     """A position of a decision with the strategy `steady`, from open to flat."""
     chain = chain_of(n)
-    await to.js.publish(subjects.decision_proposed("alpha"), chain.proposed().model_dump_json().encode())
+    await to.js.publish(subjects.decision_proposed(key_of("alpha")), chain.proposed().model_dump_json().encode())
     held = builders.position(
         quantity=Decimal("0.02"),
         entry_price=Decimal(60_000),
@@ -45,11 +46,15 @@ async def closed(to: Running, n: int, pnl: str) -> None:
             at=chain.at(60 + n),
         )
         body = event.model_dump_json(exclude_none=True).encode()
-        await to.js.publish(subjects.position_event(kind, "alpha"), body, headers={"Nats-Msg-Id": event.event_id})
+        await to.js.publish(
+            subjects.position_event(kind, key_of("alpha")), body, headers={"Nats-Msg-Id": event.event_id}
+        )
 
 
 async def test_trades_alerts_and_changes_come_from_the_log_to_the_api(running: Running) -> None:
-    await running.js.publish(f"$KV.config.{subjects.strategy_key('steady')}", STRATEGY.model_dump_json().encode())
+    await running.js.publish(
+        f"$KV.config.{subjects.strategy_key(key_of('steady'))}", STRATEGY.model_dump_json().encode()
+    )
     for n in range(LOSSES):
         await closed(running, n, "-30")
     await running.stored()

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from cli.embedded import Servers
 from libs.records.collections import API_KEYS
-from libs.records.key_store import create_admin_key, revoke_key, store_key
+from libs.records.key_store import KeyStore, carry_over
 from libs.records.keys import Scope, new_key, token_of
 from libs.records.provision import provision
 from libs.runtime.mongo import client
@@ -28,6 +28,8 @@ from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
+from libs.schemas.names import key_of
+from services.gateway.adapters.nats_claims import NatsClaims
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
 from services.ledger.app import create_app as create_ledger
@@ -35,6 +37,7 @@ from services.ledger.handlers import STORED
 from services.ledger.settings import Settings as LedgerSettings
 from tests import builders
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
+from tests.integration.api_keys import admin_token
 from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
@@ -52,6 +55,7 @@ class Running:
     js: JetStreamContext
     db: AsyncDatabase[dict[str, Any]]
     admin: str
+    gateway: Worker
 
     async def answer_with(self, script: Script) -> None:
         """From now on, each request is followed on the bus by what the script says."""
@@ -93,9 +97,8 @@ async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
     await provision_nats(js)
     for name in ("alpha", "beta"):
         account = builders.account(name, strategy_id="steady", leverage=Decimal(2))
-        await js.publish(f"$KV.config.{subjects.account_key(name)}", account.model_dump_json().encode())
-    token = token_of(secrets.token_bytes(32))
-    await create_admin_key(db, token, "test", datetime.now(UTC))
+        await js.publish(f"$KV.config.{subjects.account_key(key_of(name))}", account.model_dump_json().encode())
+    token = await admin_token(nats_url)
     places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
     ledger = create_ledger(LedgerSettings.model_validate(places))
     gateway = create_app(Settings.model_validate(places))
@@ -104,7 +107,7 @@ async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
     transport = httpx.ASGITransport(app=served(gateway))
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=120) as api:
-        yield Running(api, js, db, token)
+        yield Running(api, js, db, token, gateway)
     await gateway.stop()
     await ledger.stop()
     await connection.close()
@@ -178,24 +181,89 @@ async def test_a_repeated_idempotency_key_gives_the_same_decision_and_asks_once(
 async def test_keys_open_what_they_say_and_end_at_once(running: Running) -> None:
     token, now = token_of(secrets.token_bytes(32)), datetime.now(UTC)
     key = new_key(token, "beta only", [Scope.READ], now, accounts=["beta"], expires_at=now + timedelta(hours=1))
-    await store_key(running.db, key)
+    store = KeyStore(running.gateway.bus)
+    await store.add(key)
     mine = {"Authorization": f"Bearer {token}"}
 
     async def status(path: str, headers: dict[str, str]) -> int:
         return (await running.api.get(path, headers=headers)).status_code
 
     assert await status(HISTORY, {"Authorization": "Bearer perp_wrong"}) == 401
-    assert await status(HISTORY, mine) == 200
+    await soon(lambda: status(HISTORY, mine), 200)
     assert await status("/api/v1/accounts/beta", mine) == 200
     assert await status("/api/v1/accounts/alpha", mine) == 404
     assert await status("/api/v1/accounts/gamma", mine) == 404
     assert (await running.api.post(GENERATE, json={"account_id": "beta"}, headers=mine)).status_code == 403
-    assert await revoke_key(running.db, key.key_id, now)
-    assert await status(HISTORY, mine) == 401
-    used = await running.db[API_KEYS].find_one({"_id": key.key_id})
-    assert used is not None
-    assert used["last_used_at"] is not None
-    assert token not in str(await running.db[API_KEYS].find().to_list())
+    assert await store.revoke(key.key_id, now)
+    began = asyncio.get_running_loop().time()
+    await soon(lambda: status(HISTORY, mine), 401)
+    assert asyncio.get_running_loop().time() - began < 30
+    assert not await store.revoke(key.key_id, now)
+    (stored,) = [one for one in await store.all() if one.key_id == key.key_id]
+    assert (stored.revoked_at, stored.last_used_at is not None) == (now, True)
+    assert token not in str(await store.all())
+
+
+async def soon(look: Callable[[], Awaitable[int]], wanted: int) -> None:
+    async with asyncio.timeout(60):
+        while await look() != wanted:  # noqa: ASYNC110 - what a gateway has heard of is only seen by asking it
+            await asyncio.sleep(0.02)
+
+
+async def test_keys_are_made_listed_and_ended_over_http(running: Running) -> None:
+    wanted = {"name": "beta's", "scopes": ["read"], "accounts": ["beta"]}
+    headers = {"Idempotency-Key": "one-key"}
+    made = (await running.api.post("/api/v1/keys", json=wanted, headers=headers)).json()
+    again = (await running.api.post("/api/v1/keys", json=wanted, headers=headers)).json()
+    assert (again["key_id"], again["token"]) == (made["key_id"], None)
+    mine = {"Authorization": f"Bearer {made['token']}"}
+    assert (await running.api.get("/api/v1/accounts/beta", headers=mine)).status_code == 200
+    assert (await running.api.get("/api/v1/keys", headers=mine)).status_code == 403
+    listed = (await running.api.get("/api/v1/keys")).text
+    assert made["key_id"] in listed
+    assert made["token"] not in listed
+    assert (await running.api.delete(f"/api/v1/keys/{made['key_id']}")).status_code == 204
+    assert (await running.api.get("/api/v1/accounts/beta", headers=mine)).status_code == 401
+
+
+async def test_keys_of_earlier_versions_are_carried_over_once(running: Running) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    tokens = [token_of(secrets.token_bytes(32)) for _ in range(2)]
+    for token, revoked in zip(tokens, (None, now), strict=True):
+        key = new_key(token, "of old", [Scope.READ], now, accounts=["beta"])
+        document = {
+            "_id": key.key_id,
+            "hash": key.hash,
+            "name": key.name,
+            "scopes": ["read"],
+            "accounts": ["beta"],
+            "created_at": now,
+            "expires_at": None,
+            "revoked_at": revoked,
+            "last_used_at": None,
+        }
+        await running.db[API_KEYS].insert_one(document)
+    store = KeyStore(running.gateway.bus)
+    assert await carry_over(running.db, store) == 2
+    assert await carry_over(running.db, store) == 0
+    assert await running.db[API_KEYS].count_documents({}) == 0
+    for token, status in zip(tokens, (200, 401), strict=True):
+        mine = {"Authorization": f"Bearer {token}"}
+
+        async def opened(mine: dict[str, str] = mine) -> int:
+            return (await running.api.get("/api/v1/accounts/beta", headers=mine)).status_code
+
+        await soon(opened, status)
+
+
+async def test_what_was_made_once_is_not_made_again(running: Running) -> None:
+    claims, now = NatsClaims(running.gateway.bus), datetime.now(UTC)
+    first = await claims.claim("key-1", "k", "print", now)
+    assert (first.mine, first.answer) == (True, None)
+    await claims.done("key-1", "k", first, "made")
+    again = await claims.claim("key-1", "k", "other", datetime.now(UTC))
+    assert (again.mine, again.answer, again.fingerprint, again.first_seen) == (False, "made", "print", now)
+    assert (await claims.claim("key-2", "k", "print", now)).mine
 
 
 async def test_history_pages_and_filters(running: Running) -> None:
@@ -272,6 +340,21 @@ async def test_an_outage_is_named_and_over_when_it_is_over(own_servers: Servers,
         assert (await running.api.get(HISTORY)).status_code == 200
         await asyncio.to_thread(own_servers.restart, "nats")
         assert await becomes(running, 200) == 200
+
+
+@pytest.mark.slow
+async def test_the_kill_switch_needs_no_mongodb(own_servers: Servers, mongo_db_name: str) -> None:
+    bus, database = own_servers.restart("nats").url, own_servers.restart("mongodb").url
+    async with started(bus, database, mongo_db_name) as running:
+        own_servers.signal("mongodb", signal.SIGSTOP)
+        try:
+            for headers in ({}, {"Idempotency-Key": "halt"}, {"Idempotency-Key": "halt"}):
+                body = {"state": "halted", "reason": "MongoDB is away"}
+                answer = await running.api.post("/api/v1/control", json=body, headers=headers)
+                assert answer.status_code == 200, answer.text
+            assert (await running.js.stream_info("AUDIT")).state.messages >= 2
+        finally:
+            own_servers.signal("mongodb", signal.SIGCONT)
 
 
 async def becomes(running: Running, status: int) -> int:

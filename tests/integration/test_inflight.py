@@ -15,6 +15,7 @@ from libs.runtime.provision import provision_nats, stream_config
 from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight
+from libs.schemas.names import key_of
 from services.context.adapters.inflight import KvPlaces
 from services.context.adapters.requests import NatsRequestLog
 from services.context.adapters.reuse import RedisReuse
@@ -24,7 +25,7 @@ from tests.fakes.context_values import at, request
 from tests.integration.test_context import Market, market_at, running, until, workers
 
 pytestmark = pytest.mark.integration
-SUBJECT = subjects.decision_requested("acc1")
+SUBJECT = subjects.decision_requested(key_of("acc1"))
 
 
 @pytest.fixture

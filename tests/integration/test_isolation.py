@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
+from libs.schemas.names import ANY, key_of
 from libs.schemas.verdict import DecisionRejected
 from services.context.app import create_app
 from services.context.settings import Settings
@@ -45,7 +46,7 @@ async def open_accounts(market: Market) -> Counter[str]:
                 config, end = account(name, status="paused", strategy_id="gone"), "no_strategy"
             case 4:
                 config, end = b'{"account_id": "many"', "unknown_account"
-        await put(market, "config", subjects.account_key(name), config)
+        await put(market, "config", subjects.account_key(key_of(name)), config)
         if held is not None:
             await put(market, "state", name, held)
         ends[end] += 1
@@ -60,7 +61,7 @@ async def put(market: Market, bucket: str, key: str, body: Message | bytes) -> N
 async def ask(market: Market, n: int) -> None:
     name, now = f"many{n:03d}", market.now()
     body = builders.request(f"r-{name}", account_id=name, requested_at=now, expires_at=now + timedelta(hours=1))
-    await market.js.publish(subjects.decision_requested(name), body.model_dump_json().encode())
+    await market.js.publish(subjects.decision_requested(key_of(name)), body.model_dump_json().encode())
 
 
 @dataclass
@@ -87,7 +88,7 @@ async def test_fifty_broken_accounts_among_two_hundred_delay_none_of_the_others(
         await market.prepare()
         wanted = await open_accounts(market)
         ends = Ends()
-        for subject in (subjects.context_built("*"), subjects.decision_rejected("*")):
+        for subject in (subjects.context_built(ANY), subjects.decision_rejected(ANY)):
             await market.nc.subscribe(subject, cb=ends.take)
         worker = create_app(Settings(nats_url=nats_url, instance="context-0", candle_wait=0.3, state_wait=STATE_WAIT_S))
         await worker.start()

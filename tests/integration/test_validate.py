@@ -1,7 +1,6 @@
 """The same decision through the library, over the bus and behind the route gets the same verdicts."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +12,6 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
-from libs.records.key_store import create_admin_key
-from libs.records.keys import token_of
 from libs.records.provision import provision
 from libs.risk.evaluation import Scene, evaluate
 from libs.risk.facts import facts_of_context
@@ -26,6 +23,7 @@ from libs.schemas.account import AccountState
 from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed, TradingDecision
+from libs.schemas.names import key_of
 from libs.schemas.verdict import DecisionEvaluated
 from libs.strategies.sample import samples
 from services.gateway.app import create_app as create_gateway
@@ -35,6 +33,7 @@ from services.validator.settings import Settings as ValidatorSettings
 from tests import builders
 from tests.builders import venue
 from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy
+from tests.integration.api_keys import admin_token
 from tests.integration.test_gateway import served
 from tests.pace import PATIENCE_S
 
@@ -72,8 +71,8 @@ class Both:
         await self.js.publish(f"$KV.{bucket}.{key}", body.model_dump_json().encode(), stream=f"KV_{bucket}")
 
     async def prepare(self) -> None:
-        await self.put("config", subjects.account_key("acc1"), account())
-        for key in (subjects.strategy_key("trend"), subjects.strategy_key("trend", 3)):
+        await self.put("config", subjects.account_key(key_of("acc1")), account())
+        for key in (subjects.strategy_key(key_of("trend")), subjects.strategy_key(key_of("trend"), 3)):
             await self.put("config", key, strategy())
         for symbol, price in PRICES.items():
             await self.put("config", subjects.venue_key("paper", symbol), venue(symbol))
@@ -84,7 +83,7 @@ class Both:
             self.marks[symbol] = mark
         await self.put("state", "acc1", HELD)
         built = self.context.model_dump_json(exclude_none=True).encode()
-        await self.js.publish(subjects.context_built("acc1"), built)
+        await self.js.publish(subjects.context_built(key_of("acc1")), built)
 
     def proposed(self, name: str, wanted: TradingDecision) -> DecisionProposed:
         now = datetime.now(UTC)
@@ -100,9 +99,11 @@ class Both:
         )
 
     async def over_the_bus(self, given: DecisionProposed) -> DecisionEvaluated:
-        subject = subjects.decision_evaluated("acc1")
+        subject = subjects.decision_evaluated(key_of("acc1"))
         heard = await self.js._nc.subscribe(subject)
-        await self.js.publish(subjects.decision_proposed("acc1"), given.model_dump_json(exclude_none=True).encode())
+        await self.js.publish(
+            subjects.decision_proposed(key_of("acc1")), given.model_dump_json(exclude_none=True).encode()
+        )
         try:
             async with asyncio.timeout(60):
                 while True:
@@ -126,8 +127,7 @@ async def both(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterat
     connection = await nats.connect(nats_url)
     js = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(js)
-    token, now = token_of(secrets.token_bytes(32)), datetime.now(UTC)
-    await create_admin_key(mongo[mongo_db_name], token, "test", now)
+    token, now = await admin_token(nats_url), datetime.now(UTC)
     shown = samples(strategy(), account())[0].model_copy(update={"context_id": "ctx-1", "timestamp": now})
     places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
     validator = create_validator(ValidatorSettings(nats_url=nats_url))

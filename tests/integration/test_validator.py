@@ -24,6 +24,7 @@ from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.decision import DecisionProposed, StrategyRef
+from libs.schemas.names import key_of
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.validator.app import create_app
@@ -55,8 +56,8 @@ class Bench:
         await self.js.publish(f"$KV.{bucket}.{key}", body.model_dump_json().encode(), stream=f"KV_{bucket}")
 
     async def prepare(self) -> None:
-        await self.put("config", subjects.account_key("acc1"), account())
-        await self.put("config", subjects.strategy_key("trend", 3), strategy())
+        await self.put("config", subjects.account_key(key_of("acc1")), account())
+        await self.put("config", subjects.strategy_key(key_of("trend"), 3), strategy())
         for symbol in ("BTCUSDT", "ETHUSDT"):
             await self.put("config", subjects.venue_key("paper", symbol), venue(symbol))
         held = state(positions=(long_position("ETHUSDT", Decimal(2_400)),))
@@ -238,7 +239,7 @@ async def test_a_proposal_whose_acknowledgement_was_lost_keeps_its_first_end(ben
         rejected_at=datetime.now(UTC),
     )
     headers = {"Nats-Msg-Id": f"decision.ended:{ended.decision_id}"}
-    await bench.js.publish(subjects.decision_rejected("acc1"), body.model_dump_json().encode(), headers=headers)
+    await bench.js.publish(subjects.decision_rejected(key_of("acc1")), body.model_dump_json().encode(), headers=headers)
     await first.nak()
     async with validator(bench.url):
         await bench.worked_off(2)

@@ -9,12 +9,13 @@ from libs.runtime.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
+from libs.schemas.names import ANY
 from libs.schemas.orders import PositionEvent
 from services.context.domain.causes import EXECUTED
 from services.context.domain.triggers import MAX_AGE_S
 from services.context.ports import ContextConfiguration
 
-_FILTERS = [subjects.position_event(kind, "*") for kind in ("changed", "closed", "liquidated")]
+_FILTERS = [subjects.position_event(kind, ANY) for kind in ("changed", "closed", "liquidated")]
 _MARGIN_S = 120.0  # clocks of this machine and of the server may differ; market time may have stood still
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
+from libs.schemas.names import ANY, key_of
 from services.context.domain.triggers import Asked
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class NatsRequestLog:
         self._reader = OrderedReader(
             bus,
             subjects.REQUESTS.name,
-            [subjects.decision_requested("*")],
+            [subjects.decision_requested(ANY)],
             self._on_record,
             start=Start.last_per_subject(),
         )
@@ -69,7 +70,9 @@ class NatsRequestLog:
     async def refresh(self, account_id: str) -> None:
         """Look at the newest request itself: somebody else has published, or the log has forgotten the one we know."""
         try:
-            found = await self._bus.js.get_last_msg(subjects.REQUESTS.name, subjects.decision_requested(account_id))
+            found = await self._bus.js.get_last_msg(
+                subjects.REQUESTS.name, subjects.decision_requested(key_of(account_id))
+            )
         except nats.js.errors.NotFoundError:
             self._sequences[account_id] = 0
         except NATS_AWAY as error:

@@ -57,7 +57,7 @@ def answered(deps: Deps, account_id: str, request: Joined, by: str, why: Literal
         correlation_id=request.request_id,
         answered_at=deps.clock.now(),
     )
-    return Emit(subjects.decision_answered(account_id), body)
+    return Emit(subjects.decision_answered(body.account_id), body)
 
 
 def _key(deps: Deps, body: DecisionRequest, account: Account, strategy: TradingStrategy, version: int) -> str:

@@ -16,6 +16,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.position import Start
 from libs.runtime.reader import Record, read_all
 from libs.schemas import subjects
+from libs.schemas.names import ANY
 from services.decider.adapters.scripts import Scripts
 from services.decider.domain.spending import DAY_S, HOUR_S, Spending
 from services.decider.ports import StoreAway
@@ -134,7 +135,7 @@ class NatsProposals:
                 log.warning("DECISIONS:%d is not counted: %r", record.sequence, error)
 
         start = Start.since(datetime.fromtimestamp(spending.day_begins, UTC))
-        await read_all(self._bus, subjects.DECISIONS.name, [subjects.decision_proposed("*")], add, start=start)
+        await read_all(self._bus, subjects.DECISIONS.name, [subjects.decision_proposed(ANY)], add, start=start)
 
 
 def _restore(spending: Spending, holder: str) -> dict[str, object]:

@@ -50,4 +50,4 @@ def _critical(alert_id: str, account_id: str, kind: AlertKind, message: str, now
     alert = Alert(
         alert_id=alert_id, account_id=account_id, kind=kind, severity="critical", message=message, created_at=now
     )
-    return Emit(subjects.alert_raised(account_id), alert)
+    return Emit(subjects.alert_raised(alert.account_id), alert)

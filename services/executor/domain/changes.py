@@ -9,6 +9,7 @@ from typing import Literal
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent, ClosedTrade, Position
 from libs.schemas.analytics import Alert, AlertKind
+from libs.schemas.names import key_of
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, OrderKind, PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.book import ZERO, AccountBook
@@ -149,16 +150,20 @@ def events(book: AccountBook, changes: Sequence[Change], now: datetime) -> list[
 def _outgoing(book: AccountBook, n: int, change: Change, now: datetime) -> Outgoing:
     event_id = f"{book.account_id}:{book.version}:{n}"
     if isinstance(change, OrderChange):
-        subject = subjects.order_event(change.kind, book.account_id)
+        subject = subjects.order_event(change.kind, key_of(book.account_id))
         body = _order_event(book, event_id, change, now)
         return Outgoing(event_id, subject, body, change.correlation_id, book.traces.get(change.correlation_id))
     if isinstance(change, PositionChange):
-        subject = subjects.position_event(change.kind, book.account_id)
+        subject = subjects.position_event(change.kind, key_of(book.account_id))
         told = _position_event(book, event_id, change, now)
         return Outgoing(event_id, subject, told, change.correlation_id, book.traces.get(change.correlation_id))
     if isinstance(change, AlertChange):
-        return Outgoing(event_id, subjects.alert_raised(book.account_id), _alert(book, event_id, change, now), None)
-    return Outgoing(event_id, subjects.account_changed(book.account_id), _audit(book, event_id, change, now), None)
+        return Outgoing(
+            event_id, subjects.alert_raised(key_of(book.account_id)), _alert(book, event_id, change, now), None
+        )
+    return Outgoing(
+        event_id, subjects.account_changed(key_of(book.account_id)), _audit(book, event_id, change, now), None
+    )
 
 
 def _order_event(book: AccountBook, event_id: str, change: OrderChange, now: datetime) -> OrderEvent:

@@ -14,6 +14,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.market import Looked
+from libs.schemas.names import ANY
 
 _POLL_S = 0.005
 _SAY_S = 10.0
@@ -37,7 +38,7 @@ class NatsLockstep:
         self._ended.clear()
         self._verdicts = self._executed = 0
         self._execution_began = (await self._bus.js.stream_info(subjects.EXECUTION.name)).state.last_seq
-        requests = [subjects.decision_requested("*")]
+        requests = [subjects.decision_requested(ANY)]
         start = Start.new()
         self._readers = (
             OrderedReader(self._bus, subjects.REQUESTS.name, requests, self._on_request, start=start),

@@ -14,6 +14,7 @@ from libs.runtime.reader import UNREADABLE, OrderedReader, Record
 from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
+from libs.schemas.names import key_of
 from services.gateway.domain.problems import Away
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class _Channel:
         if self._readers:
             return
         wanted = (
-            (subjects.DECISIONS.name, subjects.decisions_of(account_id)),
-            (subjects.ORDERS.name, subjects.order_event("*", account_id)),
+            (subjects.DECISIONS.name, subjects.decisions_of(key_of(account_id))),
+            (subjects.ORDERS.name, subjects.order_event("*", key_of(account_id))),
         )
         readers = [OrderedReader(bus, stream, [name], self.take) for stream, name in wanted]
         try:
@@ -83,7 +84,7 @@ class NatsGatewayLog:
         try:
             await self._bus.publish(emit, headers)
         except Unavailable as error:
-            raise Away("NATS") from error
+            raise Away("NATS", unsure=error.unsure) from error
 
     @asynccontextmanager
     async def listen(self, account_id: str) -> AsyncIterator[NatsEvents]:

@@ -11,6 +11,7 @@ from libs.risk.marks import Mark, after_tick
 from libs.runtime.bus import NATS_SILENT, Bus
 from libs.schemas.context import TradingContext
 from libs.schemas.market import MarketTick
+from libs.schemas.names import key_of
 from libs.schemas.subjects import CONTEXTS, MARKET, context_built, tick
 from services.gateway.domain.problems import Away
 
@@ -27,7 +28,7 @@ class NatsMarket:
         return {symbol: mark for symbol, mark in zip(wanted, found, strict=True) if mark is not None}
 
     async def context(self, account_id: str) -> TradingContext | None:
-        message = await self._last(CONTEXTS.name, context_built(account_id))
+        message = await self._last(CONTEXTS.name, context_built(key_of(account_id)))
         try:
             return TradingContext.model_validate_json(message.data or b"") if message else None
         except ValidationError:

@@ -5,6 +5,7 @@ from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Acknowledgement, Alert
+from libs.schemas.names import key_of
 from services.gateway.application.paging import next_cursor, position
 from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.problems import not_found
@@ -47,7 +48,7 @@ def _sees(key: ApiKey, alert: Alert) -> bool:
 
 def _subjects(accounts: frozenset[str]) -> frozenset[str]:
     """An account in the audit trail: its configuration by its key, its trading by its name."""
-    return accounts | {subjects.account_key(account_id) for account_id in accounts}
+    return accounts | {subjects.account_key(key_of(account_id)) for account_id in accounts}
 
 
 def _acknowledged(alert: Alert, word: Acknowledgement) -> Emit:

@@ -1,10 +1,33 @@
-"""An Idempotency-Key belongs to the content that it was first used with."""
+"""An Idempotency-Key belongs to the content that it was first used with; a repetition gets the first one's answer."""
 
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
+from typing import TypeVar
+
+from pydantic import TypeAdapter
 
 from libs.records.keys import ApiKey
 from services.gateway.domain.problems import Refusal, RequestRefused
 from services.gateway.ports import Claim, Deps
+
+T = TypeVar("T")
+IN_HAND = timedelta(seconds=10)  # a first use that has no answer by then has none coming
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An Idempotency-Key as a client sent it, with what it stands for; None: the client sent none."""
+
+    key: ApiKey
+    idempotency_key: str | None
+    content: str
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.content.encode("utf-8", "replace")).hexdigest()
 
 
 async def first_use(deps: Deps, key: ApiKey, idempotency_key: str, fingerprint: str) -> Claim:
@@ -14,3 +37,19 @@ async def first_use(deps: Deps, key: ApiKey, idempotency_key: str, fingerprint: 
         detail = "this Idempotency-Key was used with another content; take a new one"
         raise RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail))
     return claim
+
+
+async def once(deps: Deps, use: Use, answer: TypeAdapter[T], work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` comes to, done once for each Idempotency-Key. A refusal is not kept: it may be tried again."""
+    if use.idempotency_key is None:
+        return await work()
+    claim = await first_use(deps, use.key, use.idempotency_key, use.fingerprint)
+    if claim.answer is not None:
+        return answer.validate_json(claim.answer)
+    if not claim.mine and deps.clock.wall() - claim.first_seen < IN_HAND:
+        detail = "the first request with this Idempotency-Key is in hand; ask again in a moment"
+        refusal = Refusal(HTTPStatus.CONFLICT, "idempotency-key-in-hand", detail, headers={"Retry-After": "1"})
+        raise RequestRefused(refusal)
+    done = await work()
+    await deps.claims.done(use.key.key_id, use.idempotency_key, claim, answer.dump_json(done).decode())
+    return done

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from libs.configuration.controls import requested, still_to_do
 from libs.records.keys import ApiKey
 from libs.schemas.subjects import ALL_ACCOUNTS
-from services.gateway.application.access import seen_account
+from services.gateway.application.access import in_touch, seen_account
 from services.gateway.application.claiming import first_use
 from services.gateway.domain.controls import ControlBody, ControlTaken, control_id
 from services.gateway.domain.problems import Refusal, RequestRefused
@@ -19,12 +19,14 @@ async def control(
     deps: Deps, key: ApiKey, account_id: str, body: ControlBody, idempotency_key: str | None
 ) -> ControlTaken:
     """Set what an account may do."""
+    _up_to_date(deps, body)
     seen_account(deps, key, account_id)
     return await _taken(deps, key, account_id, body, idempotency_key)
 
 
 async def control_all(deps: Deps, key: ApiKey, body: ControlBody, idempotency_key: str | None) -> ControlTaken:
     """Set what every account may do, those that are made later included."""
+    _up_to_date(deps, body)
     if key.accounts is not None:
         detail = "this API key is for certain accounts; control each of them, or take a key for all accounts"
         raise RequestRefused(Refusal(HTTPStatus.FORBIDDEN, "not-for-all-accounts", detail))
@@ -32,8 +34,7 @@ async def control_all(deps: Deps, key: ApiKey, body: ControlBody, idempotency_ke
 
 
 async def _taken(deps: Deps, key: ApiKey, scope: str, body: ControlBody, idempotency_key: str | None) -> ControlTaken:
-    name = await _id(deps, key, scope, body, idempotency_key)
-    await deps.log.publish(requested(name, scope, body.state, key.signature, body.reason, deps.clock.wall()), {})
+    name = await _sent(deps, key, scope, body, idempotency_key)
     waiting = _waiting(deps, scope, body)
     for _ in range(LOOKS):
         if not waiting:
@@ -49,8 +50,25 @@ def _waiting(deps: Deps, scope: str, body: ControlBody) -> tuple[str, ...]:
     return still_to_do(body.state, ((name, deps.accounts.state(name)) for name in names))
 
 
-async def _id(deps: Deps, key: ApiKey, scope: str, body: ControlBody, idempotency_key: str | None) -> str:
+async def _sent(deps: Deps, key: ApiKey, scope: str, body: ControlBody, idempotency_key: str | None) -> str:
+    """The id of the control once it is in the log. One that was stored before is not stored again."""
     if idempotency_key is None:
-        return control_id("random", deps.new_id())
+        return await _publish(deps, key, scope, body, control_id("random", deps.new_id()))
     claim = await first_use(deps, key, idempotency_key, f"{scope}:{body.fingerprint}")
-    return control_id(key.key_id, idempotency_key, claim.first_seen.isoformat(timespec="milliseconds"))
+    if claim.answer is not None:
+        return claim.answer
+    name = control_id(key.key_id, idempotency_key, claim.first_seen.isoformat(timespec="milliseconds"))
+    await _publish(deps, key, scope, body, name)
+    await deps.claims.done(key.key_id, idempotency_key, claim, name)
+    return name
+
+
+async def _publish(deps: Deps, key: ApiKey, scope: str, body: ControlBody, name: str) -> str:
+    await deps.log.publish(requested(name, scope, body.state, key.signature, body.reason, deps.clock.wall()), {})
+    return name
+
+
+def _up_to_date(deps: Deps, body: ControlBody) -> None:
+    """`active` is the one control that does not reduce risk: no key that may have been revoked gives it."""
+    if body.state == "active":
+        in_touch(deps)

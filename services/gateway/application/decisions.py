@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from libs.records.keys import ApiKey
+from libs.schemas.account import Account
 from libs.schemas.analytics import DecisionResult
-from services.gateway.application.access import seen_account
+from services.gateway.application.access import seen_account, too_many
 from services.gateway.application.claiming import first_use
 from services.gateway.application.paging import aware, next_cursor, position
+from services.gateway.application.strategy_access import usable_strategy
 from services.gateway.application.waiting import ask, ask_and_wait
 from services.gateway.domain.cursors import PagePosition
-from services.gateway.domain.problems import Refusal, RequestRefused, invalid, not_found
+from services.gateway.domain.problems import Away, Refusal, RequestRefused, away, invalid, not_found
 from services.gateway.domain.records import DecisionRecord, HistoryEntry, HistoryFilter, Page, Window
 from services.gateway.domain.requests import (
     DEFAULT_TIMEOUT_S,
@@ -24,7 +26,6 @@ from services.gateway.domain.requests import (
     ids_of,
     life_of,
     random_request_id,
-    traced_request_id,
 )
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
@@ -35,12 +36,10 @@ LOOKS, LOOK_S = 10, 0.05
 
 @dataclass(frozen=True, slots=True)
 class GenerateCall:
-    """How a client asks for a decision. `request_id` is the name that it gave its request, `cause` its trace;
-    decisions are to be found below `place`."""
+    """How a client asks for a decision. `cause` is its trace; decisions are to be found below `place`."""
 
     key: ApiKey
     place: str
-    request_id: str | None = None
     idempotency_key: str | None = None
     cause: Mapping[str, str] | None = None
     wait_s: float | None = None
@@ -51,10 +50,24 @@ async def generate(
     deps: Deps, metrics: GatewayMetrics, wish: GenerateRequest, call: GenerateCall
 ) -> DecisionResult | GenerateAccepted:
     """Ask for a decision and wait for its end, unless the client wants an answer at once."""
-    seen_account(deps, call.key, wish.account_id)
-    if wish.strategy_override is not None and deps.accounts.strategy(wish.strategy_override) is None:
-        raise invalid("body.strategy_override", f"there is no strategy {wish.strategy_override}")
+    account = seen_account(deps, call.key, wish.account_id)
+    if wish.strategy_override is not None:
+        missing = invalid("body.strategy_override", f"there is no strategy {wish.strategy_override}")
+        if deps.accounts.strategy(wish.strategy_override) is None:
+            raise missing
+        await usable_strategy(deps, call.key, wish.strategy_override, missing)
+    await _within_rate(deps, account, wish)
     ids = await _ids(deps, wish, call)
+    location = f"{call.place}/{ids.decision_id}"
+    try:
+        return await _asked(deps, metrics, wish, call, ids)
+    except Away as error:
+        raise RequestRefused(away(error, location if error.unsure else None)) from error
+
+
+async def _asked(
+    deps: Deps, metrics: GatewayMetrics, wish: GenerateRequest, call: GenerateCall, ids: Ids
+) -> DecisionResult | GenerateAccepted:
     wait_s = call.wait_s or wish.timeout or DEFAULT_TIMEOUT_S
     location, cause, by = f"{call.place}/{ids.decision_id}", call.cause or {}, call.key.key_id
     if call.at_once:
@@ -101,13 +114,19 @@ async def _record(deps: Deps, decision_id: str) -> DecisionRecord | None:
     return record
 
 
+async def _within_rate(deps: Deps, account: Account, wish: GenerateRequest) -> None:
+    """Of each account and symbol only so many decisions a minute are asked for."""
+    for symbol in wish.symbols or account.symbols:
+        allowance = await deps.limits.take(f"generate:{account.account_id}:{symbol}", deps.rates.of_symbol)
+        if not allowance.granted:
+            raise too_many(f"decisions of {account.account_id} on {symbol}", allowance.reset_s)
+
+
 async def _ids(deps: Deps, wish: GenerateRequest, call: GenerateCall) -> Ids:
     key_id = call.key.key_id
     if call.idempotency_key is not None:
         claim = await first_use(deps, call.key, call.idempotency_key, wish.fingerprint)
         return ids_of(wish.account_id, idempotent_request_id(key_id, call.idempotency_key, claim.first_seen))
-    if call.request_id is not None:
-        return ids_of(wish.account_id, traced_request_id(key_id, call.request_id, wish.fingerprint))
     return ids_of(wish.account_id, random_request_id(deps.new_id()), fresh=True)
 
 

@@ -1,6 +1,6 @@
 """Parameters and cursors of lists."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.gateway.domain import cursors
 from services.gateway.domain.cursors import PagePosition
@@ -26,4 +26,7 @@ def aware(name: str, value: datetime | None) -> datetime | None:
     """A time with its offset. Refuses one without."""
     if value is not None and value.tzinfo is None:
         raise invalid(f"query.{name}", "a time needs its offset, such as 2026-11-20T12:00:00Z")
-    return value
+    try:
+        return value.astimezone(UTC) if value is not None else None
+    except OverflowError as error:  # the first and the last day of the calendar have hours that UTC does not have
+        raise invalid(f"query.{name}", "the time is out of range") from error

@@ -1,5 +1,6 @@
 """Figures of accounts and strategies over a period, side by side, and what to do about them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -84,7 +85,7 @@ async def _over(
     )
 
 
-async def _unfit(deps: Deps, account: Account, strategies: list[str]) -> dict[str, str]:
+async def _unfit(deps: Deps, account: Account, strategies: Sequence[str]) -> dict[str, str]:
     state = deps.accounts.state(account.account_id)
     fits = {name: await deps.desk.strategies.fit(account, name, state) for name in strategies}
     return {name: fit.message for name, fit in fits.items() if isinstance(fit, Refused)}

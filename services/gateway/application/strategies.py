@@ -1,6 +1,8 @@
 """Strategies: what there is, whether one is sound, how one reads, and which account got which."""
 
-from libs.configuration.configuration import Refused, given
+from pydantic import TypeAdapter
+
+from libs.configuration.configuration import ConfigEntry, Refused, given
 from libs.configuration.strategies import assignments
 from libs.configuration.templates import TemplateFailed
 from libs.records.keys import ApiKey
@@ -9,13 +11,15 @@ from libs.schemas.context import TradingContext
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key
 from libs.strategies.sample import samples
-from services.gateway.application.changes import found_strategy, granted
+from services.gateway.application.changes import by, found_strategy, granted
+from services.gateway.application.claiming import Use, once
 from services.gateway.domain.configuring import (
     Assignments,
     Checked,
     PreviewBody,
     Previewed,
     StrategyAssignment,
+    StrategyBody,
     StrategyList,
     StrategySummary,
 )
@@ -23,6 +27,7 @@ from services.gateway.domain.problems import invalid
 from services.gateway.ports import Deps
 
 CHARS_A_TOKEN = 4
+_STORED: TypeAdapter[ConfigEntry[TradingStrategy]] = TypeAdapter(ConfigEntry[TradingStrategy])
 
 
 def available(deps: Deps, key: ApiKey) -> StrategyList:
@@ -38,6 +43,18 @@ def checked(deps: Deps, fields: dict[str, object]) -> Checked:
     problems = (parsed,) if isinstance(parsed, Refused) else deps.desk.strategies.check(parsed)
     errors: list[dict[str, str | None]] = [{"field": p.field, "message": p.message} for p in problems]
     return Checked(valid=not errors, errors=errors)
+
+
+async def added(
+    deps: Deps, key: ApiKey, body: StrategyBody, idempotency_key: str | None
+) -> ConfigEntry[TradingStrategy]:
+    """A new strategy, checked and its template tried before."""
+    wanted = granted(given(TradingStrategy, body.strategy))
+
+    async def add() -> ConfigEntry[TradingStrategy]:
+        return granted(await deps.desk.strategies.add(wanted, by(key, body.reason)))
+
+    return await once(deps, Use(key, idempotency_key, f"strategy:{body.model_dump_json()}"), _STORED, add)
 
 
 async def previewed(deps: Deps, strategy_id: str, body: PreviewBody, account: Account | None) -> Previewed:

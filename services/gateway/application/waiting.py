@@ -7,6 +7,7 @@ from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.analytics import DecisionResult
 from libs.schemas.verdict import DecisionAnswered
+from services.gateway.domain.problems import Away
 from services.gateway.domain.records import TERMINAL, result_of_record
 from services.gateway.domain.requests import GenerateRequest, Ids, life_of, request_of
 from services.gateway.domain.waiting import Heard, hear, listen_for, result_of, settled
@@ -31,7 +32,7 @@ async def ask_and_wait(
     began = deps.clock.monotonic()
     heard = listen_for(ids, deps.clock.now())
     async with deps.log.listen(wish.account_id) as events:
-        known = None if ids.fresh else await deps.records.status(ids.decision_id)
+        known = None if ids.fresh else await _known(deps, ids)
         if known in TERMINAL:
             return await _from_history(deps, heard)
         if known is None:
@@ -48,10 +49,26 @@ async def _wait(deps: Deps, events: Events, heard: Heard, began: float, timeout_
             total_ms = (deps.clock.monotonic() - began) * 1000
             return result_of(heard, heard.terminal, total_ms) if heard.terminal else None
         if event is None or isinstance(event, DecisionAnswered):
-            found = await _from_history(deps, heard)
+            found = await _if_there(deps, heard)
             if found is not None:
                 return found
     return None
+
+
+async def _known(deps: Deps, ids: Ids) -> str | None:
+    """The status of a decision that may have been asked for before: if it was, it goes on whatever we know of it."""
+    try:
+        return await deps.records.status(ids.decision_id)
+    except Away as error:
+        raise Away(error.dependency, unsure=True) from error
+
+
+async def _if_there(deps: Deps, heard: Heard) -> DecisionResult | None:
+    """The history only helps out: while it is away the events alone tell the end."""
+    try:
+        return await _from_history(deps, heard)
+    except Away:
+        return None
 
 
 async def _with_orders(deps: Deps, events: Events, heard: Heard) -> Heard:

@@ -51,8 +51,10 @@ class AccountBody(Body):
 
 
 class SwitchBody(Body):
+    """Without a reason the name of the key stands for it."""
+
     strategy_id: StrategyId
-    reason: Reason
+    reason: Reason | None = None
 
 
 class PreviewBody(Body):

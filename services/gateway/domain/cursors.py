@@ -28,4 +28,9 @@ def decode(cursor: str) -> PagePosition | None:
         at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
     except (binascii.Error, ValueError, TypeError, OverflowError, OSError):
         return None
-    return PagePosition(at, entry) if isinstance(entry, str) else None
+    return PagePosition(at, entry) if isinstance(entry, str) and _is_text(entry) else None
+
+
+def _is_text(entry: str) -> bool:
+    """Half a surrogate pair, which JSON can name, is none that a database takes."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in entry)

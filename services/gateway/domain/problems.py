@@ -42,10 +42,10 @@ class Refusal:
             type=f"urn:perpetua:problem:{self.slug}",
             title=self.status.phrase,
             status=self.status.value,
-            detail=self.detail,
-            instance=instance,
+            detail=printable(self.detail),
+            instance=printable(instance),
             request_id=request_id,
-            errors=[FieldProblem(field=where, message=what) for where, what in self.errors],
+            errors=[FieldProblem(field=printable(where), message=printable(what)) for where, what in self.errors],
         )
 
 
@@ -58,11 +58,15 @@ class RequestRefused(Exception):
 
 
 class Away(Exception):
-    """A server that the gateway needs does not answer. `dependency` is its name as operators know it."""
+    """A server that the gateway needs does not answer. `dependency` is its name as operators know it.
 
-    def __init__(self, dependency: str) -> None:
+    `unsure`: what was asked for may have been stored, and may still happen.
+    """
+
+    def __init__(self, dependency: str, *, unsure: bool = False) -> None:
         super().__init__(f"{dependency} does not answer")
         self.dependency = dependency
+        self.unsure = unsure
 
 
 def not_found(what: str) -> RequestRefused:
@@ -75,11 +79,17 @@ def invalid(field_name: str, message: str) -> RequestRefused:
     return RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, ((field_name, message),)))
 
 
-def away(dependency: str) -> Refusal:
-    """A server that the gateway needs does not answer."""
-    return Refusal(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "dependency-away",
-        f"{dependency} does not answer; nothing was lost, try again",
-        headers={"Retry-After": "2"},
-    )
+def away(error: Away, location: str | None = None) -> Refusal:
+    """A server that the gateway needs does not answer: what that means for the request; `location` shows its end."""
+    if not error.unsure:
+        said = f"{error.dependency} does not answer; nothing was done, try again"
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "dependency-away", said, headers={"Retry-After": "2"})
+    look = "look at Location later" if location else "look before you try again, or repeat it with its Idempotency-Key"
+    said = f"{error.dependency} does not answer; what was asked for may still happen: {look}"
+    headers = {"Retry-After": "2"} | ({"Location": location} if location else {})
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "may-still-happen", said, headers=headers)
+
+
+def printable(text: str) -> str:
+    """A text that came from outside, as JSON can carry it: half a surrogate pair is none."""
+    return text.encode("utf-8", "replace").decode()

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from libs.schemas import ids
 from libs.schemas.base import AccountId, ModelChain, StrategyId, Symbol
 from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.decision import LIVE
+from services.gateway.domain.configuring import Body
 
 DEFAULT_TIMEOUT_S = 30.0
 MAX_TIMEOUT_S = 120.0
@@ -20,12 +21,18 @@ MIN_LIFE_S = 60.0
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S, description="wall seconds to wait for the end")]
 
 
-class GenerateRequest(BaseModel):
+def _as_text(value: object) -> object:
+    """Accounts may be called by a number, and clients then send one."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+AccountRef = Annotated[AccountId, BeforeValidator(_as_text, json_schema_input_type=AccountId | int)]
+
+
+class GenerateRequest(Body):
     """A wish for one portfolio decision of an account."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    account_id: AccountId
+    account_id: AccountRef
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)] | None = None
     strategy_override: StrategyId | None = None
     force_refresh: bool = False
@@ -63,11 +70,6 @@ class Ids:
 def idempotent_request_id(key_id: str, idempotency_key: str, first_seen: datetime) -> str:
     """The same for every repetition while the first use is remembered (24 h); afterwards the key is free again."""
     return _request_id("idempotency", key_id, idempotency_key, first_seen.isoformat(timespec="milliseconds"))
-
-
-def traced_request_id(key_id: str, x_request_id: str, fingerprint: str) -> str:
-    """A client that names its request gets the same decision when it sends it twice with the same content."""
-    return _request_id("x-request-id", key_id, x_request_id, fingerprint)
 
 
 def random_request_id(random: str) -> str:

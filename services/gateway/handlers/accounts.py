@@ -12,12 +12,13 @@ from services.gateway.application.access import seen_account
 from services.gateway.domain.records import AccountList, Cursor, EquityPoint, Limit, OrderRecord, Page
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
+from services.gateway.handlers.parameters import AccountPath
 from services.gateway.ports import Deps
 
 
 def routes(deps: Deps, base: str) -> APIRouter:
     router = APIRouter(prefix=f"{base}/accounts", tags=["accounts"], responses=PROBLEMS)
-    may_read = Depends(key_with(deps, Scope.READ))
+    may_read = Depends(key_with(Scope.READ))
 
     @router.get("")
     async def accounts(key: Annotated[ApiKey, may_read]) -> AccountList:
@@ -25,18 +26,18 @@ def routes(deps: Deps, base: str) -> APIRouter:
         return application.visible(deps, key)
 
     @router.get("/{account_id}")
-    async def account(account_id: str, key: Annotated[ApiKey, may_read]) -> Account:
+    async def account(account_id: AccountPath, key: Annotated[ApiKey, may_read]) -> Account:
         """Its configuration."""
         return seen_account(deps, key, account_id)
 
     @router.get("/{account_id}/state")
-    async def state(account_id: str, key: Annotated[ApiKey, may_read]) -> AccountState:
+    async def state(account_id: AccountPath, key: Annotated[ApiKey, may_read]) -> AccountState:
         """Balances, positions and orders as the executor last wrote them."""
         return application.state_of(deps, key, account_id)
 
     @router.get("/{account_id}/equity")
     async def equity(
-        account_id: str,
+        account_id: AccountPath,
         key: Annotated[ApiKey, may_read],
         since: Annotated[datetime | None, Query(alias="from", description="market time, included")] = None,
         until: Annotated[datetime | None, Query(alias="to", description="market time, not included")] = None,
@@ -48,7 +49,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
 
     @router.get("/{account_id}/orders")
     async def orders(
-        account_id: str,
+        account_id: AccountPath,
         key: Annotated[ApiKey, may_read],
         limit: Annotated[Limit, Query()] = 50,
         cursor: Annotated[Cursor | None, Query()] = None,

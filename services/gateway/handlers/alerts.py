@@ -10,13 +10,14 @@ from services.gateway.application import alerts as application
 from services.gateway.domain.records import AuditEntry, Cursor, Limit, Page
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
+from services.gateway.handlers.parameters import AlertPath
 from services.gateway.ports import Deps
 
 
 def routes(deps: Deps, base: str) -> APIRouter:
     """To be included before the routes of strategies: `/{strategy_id}` would take `alerts` for one."""
     router = APIRouter(prefix=base, responses=PROBLEMS)
-    may_read, may_trade = Depends(key_with(deps, Scope.READ)), Depends(key_with(deps, Scope.TRADE))
+    may_read, may_trade = Depends(key_with(Scope.READ)), Depends(key_with(Scope.TRADE))
 
     @router.get("/strategies/alerts", tags=["strategies"])
     async def alerts(
@@ -29,7 +30,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
         return await application.alerts(deps, key, open_only, limit, cursor)
 
     @router.post("/alerts/{alert_id}/acknowledge", tags=["strategies"])
-    async def acknowledge(alert_id: str, key: Annotated[ApiKey, may_trade]) -> Alert:
+    async def acknowledge(alert_id: AlertPath, key: Annotated[ApiKey, may_trade]) -> Alert:
         """Say that somebody looks after it; the first who says so stays named."""
         return await application.acknowledge(deps, key, alert_id)
 

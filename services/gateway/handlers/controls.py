@@ -3,19 +3,16 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 
 from libs.records.keys import ApiKey, Scope
 from services.gateway.application import controls as application
 from services.gateway.domain.controls import ControlBody, ControlTaken
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
+from services.gateway.handlers.parameters import AccountPath, IdempotencyKey
 from services.gateway.ports import Deps
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(min_length=1, max_length=200, description="repeating it within 24 h is the same control, carried out once"),
-]
 TAKEN: dict[int | str, dict[str, Any]] = {
     202: {"model": ControlTaken, "description": "taken, and not carried out by every account within a second"}
 }
@@ -23,11 +20,11 @@ TAKEN: dict[int | str, dict[str, Any]] = {
 
 def routes(deps: Deps, base: str) -> APIRouter:
     router = APIRouter(prefix=base, tags=["controls"], responses=PROBLEMS)
-    may_trade = Depends(key_with(deps, Scope.TRADE))
+    may_trade = Depends(key_with(Scope.TRADE))
 
     @router.post("/accounts/{account_id}/control", responses=TAKEN)
     async def control(
-        account_id: str,
+        account_id: AccountPath,
         body: ControlBody,
         key: Annotated[ApiKey, may_trade],
         response: Response,

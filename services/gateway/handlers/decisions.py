@@ -25,19 +25,17 @@ from services.gateway.domain.records import (
 from services.gateway.domain.requests import GenerateAccepted, GenerateRequest, Timeout
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
+from services.gateway.handlers.parameters import DecisionPath, IdempotencyKey
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 AT_ONCE = "respond-async"
-IdempotencyKey = Annotated[
-    str | None, Header(min_length=1, max_length=200, description="repeating it within 24 h gives the same decision")
-]
 
 
 def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
     router = APIRouter(prefix=f"{base}/decisions", tags=["decisions"], responses=PROBLEMS)
-    may_decide, may_read = Depends(key_with(deps, Scope.DECIDE)), Depends(key_with(deps, Scope.READ))
+    may_decide, may_read = Depends(key_with(Scope.DECIDE)), Depends(key_with(Scope.READ))
 
     @router.post(
         "/generate",
@@ -54,7 +52,7 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
     ) -> DecisionResult | GenerateAccepted:
         """Ask for a decision and wait for its end."""
         at_once = AT_ONCE in {part.strip().lower() for part in prefer.split(",")}
-        call = GenerateCall(key, router.prefix, _named(request), idempotency_key, _cause(request), timeout, at_once)
+        call = GenerateCall(key, router.prefix, idempotency_key, _cause(request), timeout, at_once)
         answer = await application.generate(deps, metrics, wish, call)
         if isinstance(answer, GenerateAccepted):
             response.status_code = HTTPStatus.ACCEPTED
@@ -80,16 +78,11 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         return await application.history(deps, key, account_id, wanted, limit, cursor)
 
     @router.get("/{decision_id}")
-    async def decision(decision_id: str, key: Annotated[ApiKey, may_read]) -> DecisionRecord:
+    async def decision(decision_id: DecisionPath, key: Annotated[ApiKey, may_read]) -> DecisionRecord:
         """The whole record. A request that another decision answered shows that one."""
         return await application.record_of(deps, key, decision_id)
 
     return router
-
-
-def _named(request: Request) -> str | None:
-    """The id that the client gave its request."""
-    return request.state.request_id if request.state.request_id_given else None
 
 
 def _cause(request: Request) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""The outermost layer: request ids, the limit of a body, names of the host, and counting."""
+"""The outermost layer: request ids, names of the host, who calls and how often, the limit of a body, and counting."""
 
+import asyncio
 import re
 from http import HTTPStatus
 from typing import Any
@@ -9,11 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.domain.problems import MEDIA_TYPE, Refusal
+from services.gateway.application.access import identified, in_touch, too_many
+from services.gateway.domain.problems import MEDIA_TYPE, Refusal, RequestRefused
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
 MAX_BODY = 1024 * 1024
+PART_S, BODY_S = 10.0, 60.0  # for the next part of a body, and for the whole
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:|/+=@-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -25,8 +28,10 @@ TOO_LARGE = Refusal(
 class Edge:
     """Wraps the whole application, so that its own error answers carry the request id too."""
 
-    def __init__(self, app: ASGIApp, deps: Deps, metrics: GatewayMetrics) -> None:
+    def __init__(self, app: ASGIApp, deps: Deps, metrics: GatewayMetrics, base: str) -> None:
         self._app = app
+        self._base = f"{base}/"
+        self._open = f"{base}/openapi.json"
         self._deps = deps
         self._metrics = metrics
 
@@ -37,11 +42,9 @@ class Edge:
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID)
         named = given if given and _REQUEST_ID.fullmatch(given) else None
-        state = scope.setdefault("state", {})
-        state["request_id"] = named or self._deps.new_id()
-        state["request_id_given"] = named is not None
+        scope.setdefault("state", {})["request_id"] = named or self._deps.new_id()
         answer = self._answering(scope, send)
-        refusal = self._refusal(headers)
+        refusal = self._refusal(headers) or await self._caller(scope, headers)
         if refusal is not None:
             await problem_response(refusal, scope)(scope, receive, answer)
         else:
@@ -54,10 +57,29 @@ class Edge:
         length = headers.get("content-length", "0")
         return TOO_LARGE if not length.isdecimal() or int(length) > MAX_BODY else None
 
+    async def _caller(self, scope: Scope, headers: Headers) -> Refusal | None:
+        """Who calls is known, and has not called too often, before a byte of the body is read."""
+        path, state = scope["path"], scope["state"]
+        if not path.startswith(self._base) or path == self._open:
+            return None
+        address = (scope.get("client") or ("unknown",))[0]
+        calms = scope["method"] == "POST" and path.endswith("/control")
+        try:
+            key = state["key"] = identified(self._deps, _token(headers), str(address))
+            if not calms:
+                in_touch(self._deps)
+        except RequestRefused as error:
+            return error.refusal
+        allowance = await self._deps.limits.take(key.key_id, self._deps.rates.of_key)
+        state["rate"] = allowance.headers()
+        return None if allowance.granted or calms else too_many("requests with this API key", allowance.reset_s).refusal
+
     def _answering(self, scope: Scope, send: Send) -> Send:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = scope["state"]["request_id"]
+                shown = MutableHeaders(scope=message)
+                shown[REQUEST_ID] = scope["state"]["request_id"]
+                shown.update(scope["state"].get("rate", {}))
                 route = getattr(scope.get("route"), "path", "none")
                 method = scope["method"] if scope["method"] in _METHODS else "other"
                 self._metrics.requests.labels(method, route, str(message["status"])).inc()
@@ -72,13 +94,23 @@ def problem_response(refusal: Refusal, scope: Scope) -> Response:
     return Response(problem.model_dump_json(), problem.status, refusal.headers, MEDIA_TYPE)
 
 
+def _token(headers: Headers) -> str | None:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
 def _limited(receive: Receive) -> Receive:
-    """Counts what really comes: a chunked body names no length."""
-    seen = 0
+    """Counts what really comes: a chunked body names no length. One that stands still is given up."""
+    seen, whole, until = 0, False, asyncio.get_running_loop().time() + BODY_S
 
     async def limited() -> Any:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        left = until - asyncio.get_running_loop().time()
+        try:
+            message = await (receive() if whole else asyncio.wait_for(receive(), max(0.0, min(PART_S, left))))
+        except TimeoutError as error:
+            raise HTTPException(408, "the body did not come in time; send it again") from error
+        whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > MAX_BODY:
             raise HTTPException(TOO_LARGE.status.value, TOO_LARGE.detail)

@@ -1,5 +1,6 @@
 """Every error leaves as a problem document."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,17 +12,18 @@ from libs.runtime.errors import Unavailable
 from services.gateway.domain.problems import Away, Problem, Refusal, RequestRefused, away
 from services.gateway.handlers.edge import TOO_LARGE, problem_response
 
-_CODES = (401, 403, 404, 409, 412, 413, 422, 503)
+_CODES = (400, 401, 403, 404, 405, 408, 409, 412, 413, 421, 422, 429, 500, 503)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": HTTPStatus(code).phrase} for code in _CODES
 }
 _FAULT = Refusal(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "a fault of ours; report it with the request id of this answer"
 )
+_TOO_DEEP = Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "body: it is nested too deeply")
 
 
-def install(app: FastAPI) -> None:
-    """Register a handler for every kind of error."""
+def install(app: FastAPI, methods: Callable[[str], list[str]]) -> None:
+    """Register a handler for every kind of error; `methods` are those of a path."""
 
     def answer(request: Request, refusal: Refusal) -> Response:
         return problem_response(refusal, request.scope)
@@ -32,10 +34,11 @@ def install(app: FastAPI) -> None:
 
     async def gone(request: Request, error: Exception) -> Response:
         assert isinstance(error, Away)  # noqa: S101
-        return answer(request, away(error.dependency))
+        return answer(request, away(error))
 
     async def unavailable(request: Request, error: Exception) -> Response:
-        return answer(request, away("NATS"))
+        assert isinstance(error, Unavailable)  # noqa: S101
+        return answer(request, away(Away("NATS", unsure=error.unsure)))
 
     async def bad_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -43,7 +46,10 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        return answer(request, _http(error))
+        return answer(request, _http(error, methods(request.url.path)))
+
+    async def deep(request: Request, error: Exception) -> Response:
+        return answer(request, _TOO_DEEP)
 
     async def fault(request: Request, error: Exception) -> Response:
         return answer(request, _FAULT)
@@ -53,6 +59,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Unavailable, unavailable)
     app.add_exception_handler(RequestValidationError, bad_request)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RecursionError, deep)
     app.add_exception_handler(Exception, fault)
 
 
@@ -65,7 +72,11 @@ def _invalid(error: RequestValidationError, content_type: str) -> Refusal:
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, fields)
 
 
-def _http(error: HTTPException) -> Refusal:
+def _http(error: HTTPException, methods: list[str]) -> Refusal:
+    """The router names the methods of the first route that fits alone."""
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and methods:
+        allowed, status = ", ".join(methods), HTTPStatus.METHOD_NOT_ALLOWED
+        return Refusal(status, "method-not-allowed", f"this path takes {allowed}", headers={"Allow": allowed})
     status = HTTPStatus(error.status_code)
     if status is TOO_LARGE.status:
         return TOO_LARGE

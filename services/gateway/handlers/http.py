@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from services.gateway.domain.problems import MEDIA_TYPE
@@ -14,11 +15,13 @@ from services.gateway.handlers import (
     controls,
     decisions,
     errors,
+    keys,
     performance,
     strategies,
     validation,
 )
 from services.gateway.handlers.edge import Edge
+from services.gateway.handlers.parameters import known_parameters
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
@@ -36,23 +39,38 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
     )
-    errors.install(app)
-    # Routers know their whole prefix: a request's route, by which it is counted, is named relative to its router.
-    app.include_router(validation.routes(deps, BASE))
-    app.include_router(decisions.routes(deps, metrics, BASE))
-    app.include_router(accounts.routes(deps, BASE))
-    app.include_router(account_changes.routes(deps, BASE))
-    app.include_router(controls.routes(deps, BASE))
-    app.include_router(performance.routes(deps, BASE))
-    app.include_router(alerts.routes(deps, BASE))
-    app.include_router(strategies.routes(deps, BASE))
+    routers = routers_of(deps, metrics)
+    errors.install(app, lambda path: methods_of(routers, path))
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(known_parameters)])
 
     @app.get("/", include_in_schema=False)
     async def root() -> dict[str, str]:
         return {"name": "perpetua", "docs": "/docs", "openapi": f"{BASE}/openapi.json", "api": BASE}
 
     app.openapi = _problems_by_their_type(app.openapi)  # type: ignore[method-assign]
-    return Edge(app, deps, metrics)
+    return Edge(app, deps, metrics, BASE)
+
+
+def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
+    """Routers know their whole prefix: a request's route, by which it is counted, is named relative to its router."""
+    return (
+        validation.routes(deps, BASE),
+        decisions.routes(deps, metrics, BASE),
+        accounts.routes(deps, BASE),
+        account_changes.routes(deps, BASE),
+        controls.routes(deps, BASE),
+        performance.routes(deps, BASE),
+        alerts.routes(deps, BASE),
+        strategies.routes(deps, BASE),
+        keys.routes(deps, BASE),
+    )
+
+
+def methods_of(routers: tuple[APIRouter, ...], path: str) -> list[str]:
+    """Every method that some route of the path takes."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
 
 
 def _problems_by_their_type(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

@@ -14,7 +14,7 @@ from services.gateway.ports import Deps
 
 def routes(deps: Deps, base: str) -> APIRouter:
     router = APIRouter(prefix=f"{base}/decisions", tags=["decisions"], responses=PROBLEMS)
-    may_read = Depends(key_with(deps, Scope.READ))
+    may_read = Depends(key_with(Scope.READ))
 
     @router.post("/validate")
     async def validate(body: ValidateBody, key: Annotated[ApiKey, may_read]) -> Validated:

@@ -9,6 +9,7 @@ from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, Con
 from libs.configuration.strategies import Strategies, assignments
 from libs.configuration.templates import JinjaTemplates
 from libs.schemas.account import Account
+from libs.schemas.names import key_of
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key
 from tests.builders import venue
@@ -54,7 +55,7 @@ def why(found: object) -> ConfigRefusal:
 async def test_a_change_is_one_version_more_and_says_who_and_why(desk: Desk) -> None:
     changed = body(await desk.accounts.change("acc1", {"rate_limit": 7}, By("bert", "too many calls")))
     assert (changed.rate_limit, changed.version) == (7, 2)
-    last = (await desk.store.history(account_key("acc1")))[-1]
+    last = (await desk.store.history(account_key(key_of("acc1"))))[-1]
     assert (last.by.who, last.by.why) == ("bert", "too many calls")
 
 
@@ -65,7 +66,7 @@ async def test_what_changes_nothing_is_not_written(desk: Desk) -> None:
 
 
 async def test_two_writers_at_once_both_count(desk: Desk) -> None:
-    key = account_key("acc1")
+    key = account_key(key_of("acc1"))
     other = account().model_copy(update={"leverage": Decimal(2), "version": 2})
 
     def meanwhile(written: str) -> None:
@@ -138,7 +139,7 @@ async def test_every_version_of_a_strategy_stays_readable(desk: Desk) -> None:
 
 async def test_a_version_whose_copy_a_crash_prevented_is_copied_before_the_next_one(desk: Desk) -> None:
     left = strategy(version=2, max_positions=9)
-    desk.store.put_now(strategy_key("trend"), left.model_dump_json().encode(), BY)
+    desk.store.put_now(strategy_key(key_of("trend")), left.model_dump_json().encode(), BY)
     assert isinstance(await desk.strategies.change("trend", {"max_positions": 4}, BY), ConfigEntry)
     assert [one.max_positions for one in await desk.strategies.versions("trend")] == [4, 9, 3]
 
@@ -199,9 +200,9 @@ async def test_a_strategy_that_is_assigned_while_it_is_deleted_comes_back(desk: 
 
     def meanwhile(key: str) -> None:
         desk.store.before_put = lambda _: None
-        desk.store.put_now(account_key("acc1"), taken.model_dump_json().encode(), By("other", "at once"))
+        desk.store.put_now(account_key(key_of("acc1")), taken.model_dump_json().encode(), By("other", "at once"))
 
-    desk.store.before_put = lambda key: meanwhile(key) if key == strategy_key("other") else None
+    desk.store.before_put = lambda key: meanwhile(key) if key == strategy_key(key_of("other")) else None
     assert why(await desk.strategies.delete("other", BY)) is ConfigRefusal.IN_USE
     found = await desk.strategies.get("other")
     assert isinstance(found, ConfigEntry)
@@ -211,7 +212,7 @@ async def test_a_strategy_that_is_assigned_while_it_is_deleted_comes_back(desk: 
 async def test_an_assignment_to_a_strategy_that_is_deleted_at_once_is_undone(desk: Desk) -> None:
     def meanwhile(key: str) -> None:
         desk.store.before_put = lambda _: None
-        desk.store.put_now(strategy_key("other"), None, By("other", "at once"))
+        desk.store.put_now(strategy_key(key_of("other")), None, By("other", "at once"))
 
     desk.store.before_put = meanwhile
     assert why(await desk.accounts.assign("acc1", "other", BY)) is ConfigRefusal.MISSING
@@ -222,7 +223,7 @@ async def test_a_switch_has_a_history(desk: Desk) -> None:
     await desk.accounts.assign("acc1", "other", By("bert", "quieter"))
     await desk.accounts.change("acc1", {"rate_limit": 7}, BY)
     await desk.accounts.assign("acc1", "trend", By("anna", "back"))
-    found = assignments(await desk.store.history(account_key("acc1")))
+    found = assignments(await desk.store.history(account_key(key_of("acc1"))))
     assert [(by.who, by.why, name, version) for _, by, name, version in found] == [
         ("anna", "back", "trend", 4),
         ("bert", "quieter", "other", 2),

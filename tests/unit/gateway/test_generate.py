@@ -11,7 +11,9 @@ from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
 from libs.schemas.reasons import AbstainReason, RejectReason
 from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated
+from services.gateway.domain.limits import Rates
 from tests.fakes.gateway_ports import Gateway, record
+from tests.fakes.gateway_ports import account as named_account
 from tests.fakes.ledger_chain import Chain, later
 
 PATH = "/api/v1/decisions/generate"
@@ -201,21 +203,61 @@ async def test_an_idempotency_key_belongs_to_the_api_key() -> None:
     assert mine["decision_id"] != theirs["decision_id"]
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ({"X-Request-Id": "r1"}, {"X-Request-Id": "r1"}, True),
-        ({"X-Request-Id": "r1"}, {"X-Request-Id": "r2"}, False),
-        ({}, {}, False),
-    ],
-    ids=["same id", "other id", "none"],
-)
-async def test_a_named_request_is_the_same_request(one: dict[str, str], other: dict[str, str], same: bool) -> None:
+async def test_the_id_of_a_request_is_a_trace_and_makes_nothing_the_same() -> None:
     gateway = gateway_with(whole)
-    for headers in (one, other):
-        await gateway.call("POST", PATH, json=WISH, headers=headers)
+    for _ in range(2):
+        await gateway.call("POST", PATH, json=WISH, headers={"X-Request-Id": "r1"})
     first, second = (chain_of(emit).decision_id for emit in gateway.log.published)
-    assert (first == second) is same
+    assert first != second
+
+
+async def test_a_decision_goes_on_without_the_history() -> None:
+    gateway = gateway_with(whole)
+    gateway.records.away = True
+    assert (await gateway.call("POST", PATH, json=WISH)).json()["status"] == "accepted"
+    silent = Gateway()
+    silent.records.away = True
+    answer = await silent.call("POST", PATH, json=WISH | {"timeout": 3})
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "no-answer-in-time")
+
+
+async def test_an_answer_that_it_may_still_happen_says_where_to_look() -> None:
+    gateway = Gateway()
+    gateway.log.away = gateway.log.unsure = True
+    answer = await gateway.call("POST", PATH, json=WISH)
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "may-still-happen")
+    assert answer.headers["location"].startswith("/api/v1/decisions/dec-")
+    gateway.log.unsure = False
+    answer = await gateway.call("POST", PATH, json=WISH)
+    assert (answer.json()["type"].rpartition(":")[2], "location" in answer.headers) == ("dependency-away", False)
+
+
+async def test_a_repetition_that_cannot_be_looked_up_may_still_happen() -> None:
+    gateway, headers = gateway_with(whole), {"Idempotency-Key": "k1"}
+    first = (await gateway.call("POST", PATH, json=WISH, headers=headers)).json()
+    gateway.records.away = True
+    again = await gateway.call("POST", PATH, json=WISH, headers=headers)
+    assert (again.status_code, again.json()["type"].rpartition(":")[2]) == (503, "may-still-happen")
+    assert again.headers["location"].endswith(first["decision_id"])
+    assert len(gateway.log.published) == 1
+
+
+async def test_an_account_may_be_named_by_a_number() -> None:
+    gateway = gateway_with(whole)
+    gateway.accounts.known["7"] = named_account("7")
+    assert (await gateway.call("POST", PATH, json={"account_id": 7})).json()["account_id"] == "7"
+
+
+async def test_of_one_account_and_symbol_only_so_many_decisions_a_minute_are_asked_for() -> None:
+    gateway = Gateway(rates=Rates(of_symbol=2))
+    gateway.log.respond = lambda emit: whole(chain_of(emit))
+    answers = [await gateway.call("POST", PATH, json=WISH | {"symbols": ["BTCUSDT"]}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[2].headers["retry-after"]) <= 60
+    other = await gateway.call("POST", PATH, json=WISH | {"symbols": ["ETHUSDT"]})
+    assert other.status_code == 200
+    gateway.clock.advance(60)
+    assert (await gateway.call("POST", PATH, json=WISH | {"symbols": ["BTCUSDT"]})).status_code == 200
 
 
 @pytest.mark.parametrize(("speed", "timeout", "life"), [(1, 30, 60), (1, 120, 120), (60, 30, 1800)])

@@ -8,6 +8,7 @@ import pytest
 
 from libs.configuration.configuration import parsed
 from libs.schemas.account import Account, AccountState
+from libs.schemas.names import key_of
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import account_key, strategy_key, venue_key
 from libs.schemas.venue import VenueSymbol
@@ -37,7 +38,7 @@ class Mirrored:
         return sorted({one.key for one in self._store.writes if one.key.startswith(prefix) and one.key.count(".") == 1})
 
     def account(self, account_id: str) -> Account | None:
-        found: Account | None = self._read(Account, account_key(account_id))
+        found: Account | None = self._read(Account, account_key(key_of(account_id)))
         return found
 
     def accounts(self) -> list[Account]:
@@ -47,7 +48,7 @@ class Mirrored:
         return None
 
     def strategy(self, strategy_id: str) -> TradingStrategy | None:
-        found: TradingStrategy | None = self._read(TradingStrategy, strategy_key(strategy_id))
+        found: TradingStrategy | None = self._read(TradingStrategy, strategy_key(key_of(strategy_id)))
         return found
 
     def strategies(self) -> list[TradingStrategy]:
@@ -86,7 +87,7 @@ async def test_a_change_is_a_new_version_and_the_old_one_stays_readable(gateway:
     assert [(one["version"], one["max_positions"]) for one in versions] == [(2, 5), (1, 3)]
     first = await gateway.call("GET", f"{STRATEGIES}/trend?version=1")
     assert (first.json()["max_positions"], first.headers["etag"]) == (3, '"1"')
-    last = (await gateway.store.history(strategy_key("trend")))[-1]
+    last = (await gateway.store.history(strategy_key(key_of("trend"))))[-1]
     assert last.by.who.startswith("admin (key-")
     assert last.by.why == "more room"
 
@@ -159,7 +160,7 @@ async def test_a_key_changes_only_what_is_its_own(gateway: Gateway) -> None:
     assert (await change(gateway, key="reader")).status_code == 403
     refused = await change(gateway, key="trader")
     assert (refused.status_code, "does not see" in refused.json()["detail"]) == (409, True)
-    assert (await change(gateway, "other", key="trader")).status_code == 200
+    assert (await change(gateway, "other", key="trader")).status_code == 404
     patch = {"account": {"rate_limit": 7}, "reason": "x"}
     assert (await gateway.call("PATCH", f"{BASE}/accounts/beta", key="trader", json=patch)).status_code == 200
     assert (await gateway.call("PATCH", f"{BASE}/accounts/alpha", key="trader", json=patch)).status_code == 404
@@ -167,8 +168,70 @@ async def test_a_key_changes_only_what_is_its_own(gateway: Gateway) -> None:
     assert (
         await gateway.call("POST", f"{STRATEGIES}/account/alpha/switch", key="trader", json=switch)
     ).status_code == 404
+    assert (
+        await gateway.call("POST", f"{STRATEGIES}/account/beta/switch", key="trader", json=switch)
+    ).status_code == 404
     listed = (await gateway.call("GET", f"{STRATEGIES}/available", key="trader")).json()["items"]
     assert {one["strategy_id"]: one["accounts"] for one in listed} == {"trend": ["beta"], "other": []}
+
+
+async def test_the_text_of_a_strategy_is_for_those_who_have_it_or_made_it(gateway: Gateway) -> None:
+    body = {"strategy": NEW | {"strategy_id": "mine"}, "reason": "an idea"}
+    assert (await gateway.call("POST", f"{STRATEGIES}/custom", key="trader", json=body)).status_code == 201
+    for name, status in (("mine", 200), ("trend", 200), ("other", 404)):
+        for path in (name, f"{name}/versions", f"{name}?version=1"):
+            assert (await gateway.call("GET", f"{STRATEGIES}/{path}", key="trader")).status_code == status, path
+        shown = await gateway.call("POST", f"{STRATEGIES}/{name}/preview", key="trader", json={})
+        assert shown.status_code == status
+    assert (await change(gateway, "mine", key="trader")).status_code == 200
+    assert (await gateway.call("DELETE", f"{STRATEGIES}/other?reason=x", key="trader")).status_code == 404
+    assert (await gateway.call("DELETE", f"{STRATEGIES}/mine?reason=x", key="trader")).status_code == 204
+
+
+async def test_another_version_is_no_name_and_rewrites_nothing(gateway: Gateway) -> None:
+    before = len(gateway.store.writes)
+    for name in ("trend.1", "*", ">", "trend.*", "a b", "x" * 33, "x" * 300):
+        for key in ("admin", "trader"):
+            assert (await change(gateway, name, key=key)).status_code == 422, name
+    assert len(gateway.store.writes) == before
+
+
+@pytest.mark.parametrize("word", ["all", "global", "available", "alerts", "account", "custom", "ALL"])
+async def test_words_of_ours_are_no_names(gateway: Gateway, word: str) -> None:
+    made = {"strategy": NEW | {"strategy_id": word}, "reason": "x"}
+    answer = await gateway.call("POST", f"{STRATEGIES}/custom", json=made)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.strategy_id")
+    fields = account(word).model_copy(update={"strategy_id": "trend"}).model_dump(mode="json")
+    answer = await gateway.call("POST", f"{BASE}/accounts", json={"account": fields, "reason": "x"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.account_id")
+
+
+async def test_an_account_of_earlier_times_called_all_is_not_controlled_by_its_name(gateway: Gateway) -> None:
+    legacy = account("beta").model_copy(update={"account_id": "all"})
+    gateway.store.put_now("account.all", legacy.model_dump_json().encode(), BY_TEST)
+    halt = {"state": "halted", "reason": "x"}
+    assert (await gateway.call("POST", f"{BASE}/accounts/all/control", json=halt)).status_code == 404
+    assert gateway.log.published == []
+    listed = (await gateway.call("GET", f"{BASE}/accounts")).json()["items"]
+    assert "all" in {one["account_id"] for one in listed}
+
+
+async def test_a_repetition_of_what_was_made_is_answered_as_the_first_time(gateway: Gateway) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    body = {"strategy": NEW | {"strategy_id": "mine"}, "reason": "an idea"}
+    answers = [await gateway.call("POST", f"{STRATEGIES}/custom", json=body, headers=headers) for _ in range(2)]
+    assert [(one.status_code, one.headers["etag"]) for one in answers] == [(201, '"1"')] * 2
+    assert answers[0].json() == answers[1].json()
+    switch = {"strategy_id": "other"}
+    for _ in range(2):
+        made = await gateway.call(
+            "POST", f"{STRATEGIES}/account/beta/switch", json=switch, headers={"Idempotency-Key": "k2"}
+        )
+        assert (made.status_code, made.headers["etag"]) == (200, '"2"'), made.text
+    (last,) = (await gateway.store.history(account_key(key_of("beta"))))[-1:]
+    assert "asked for by the key admin" in last.by.why
+    other = await gateway.call("POST", f"{STRATEGIES}/custom", json=body | {"reason": "y"}, headers=headers)
+    assert other.json()["type"] == "urn:perpetua:problem:idempotency-key-reused"
 
 
 async def test_a_switch_is_answered_with_remarks_and_has_a_history(gateway: Gateway) -> None:

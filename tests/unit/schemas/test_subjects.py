@@ -3,6 +3,7 @@
 import pytest
 
 from libs.schemas import ids
+from libs.schemas.names import key_of
 from libs.schemas.subjects import (
     BUCKETS,
     DURABLES,
@@ -37,9 +38,9 @@ def test_patterns_match_as_the_server_matches_them(pattern: str, subject: str, e
     [
         (tick("BTCUSDT"), "MARKET"),
         ("market.tick", "MARKET"),
-        (context_built("a"), "CONTEXTS"),
-        (decision_proposed("a"), "DECISIONS"),
-        (order_event("placed", "a"), "ORDERS"),
+        (context_built(key_of("a")), "CONTEXTS"),
+        (decision_proposed(key_of("a")), "DECISIONS"),
+        (order_event("placed", key_of("a")), "ORDERS"),
         (dead("MARKET", "context-ticks"), "DEAD"),
     ],
 )

@@ -82,7 +82,7 @@ DESIGN: dict[str, tuple[Any, ...]] = {
     ),
     "dca": (3, 4, 6, None, 1, 900, 10, 0.05, 0, 0.15, "15m 1h", 1, "fixed", "maker_only", 50, 100, 50, None),
 }
-STRATEGIES = {one.strategy_id: one for one in read_strategies()}
+STRATEGIES: dict[str, TradingStrategy] = {one.strategy_id: one for one in read_strategies()}
 ENGINE = Strategies(Configuration(FakeConfigStore()), JinjaTemplates())
 
 

@@ -4,6 +4,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.reader import Record
 from libs.schemas import ids, subjects
 from libs.schemas.context import DecisionRequest, Trigger
+from libs.schemas.names import key_of
 from services.context.adapters.requests import NatsRequestLog
 from services.context.domain.triggers import Asked
 from tests.fakes.clock import ReadClock
@@ -16,7 +17,7 @@ def log_of(*bodies: DecisionRequest) -> NatsRequestLog:
     log = NatsRequestLog(Bus(NatsBroker(), "context"), ReadClock(at(400)))
     for n, body in enumerate(bodies):
         data = body.model_dump_json().encode()
-        log._on_record(Record(subjects.decision_requested("acc1"), data, n + 1, None, 0))
+        log._on_record(Record(subjects.decision_requested(key_of("acc1")), data, n + 1, None, 0))
     return log
 
 
