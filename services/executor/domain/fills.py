@@ -157,7 +157,7 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     if holding.exited < holding.entered:
         effect = _Effect(now_book, "changed", before, holding.position, paid, realised)
         return _told(turn, match, effect, market)
-    now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at)
+    now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at, match.cause)
     kind: PositionKind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
     return _told(turn, match, _Effect(now_book, kind, before, None, paid, realised), market)
 
