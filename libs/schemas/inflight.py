@@ -53,7 +53,7 @@ class Waiting(Wire):
 
 class InFlight(Message):
     """One account's place: its holder, the line behind it (first in front), the newest decision that was begun and
-    ended as one, the ids of the requests that ended last, and the newest verdicts on what was to be done (oldest first)."""
+    ended as one, the ids of the requests that ended last, and the newest verdicts on what was to be done."""
 
     account_id: AccountId
     holder: Holder | None = None

@@ -14,7 +14,7 @@ VerdictWord = Literal["accepted", "clamped", "denied"]
 
 
 class PastVerdict(Wire):
-    """What the rules said of one asset of a decision, at market time `at`. `reasons` are of its receipts, worst first."""
+    """What the rules said of one asset of a decision, at market time `at`. `reasons`: of its receipts, worst first."""
 
     decision_id: Id
     asset: Symbol

@@ -4,7 +4,6 @@ from typing import Any
 
 from libs.schemas.context import TradingContext
 
-
 _UNTOLD: Any = {"active_strategy": True, "open_positions": {"__all__": {"exit_plan", "invalidation"}}}
 
 

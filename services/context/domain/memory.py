@@ -31,7 +31,7 @@ _FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class InvalidationCheck:
     """Whether conditions came true in a time: the close of the first candle with one, and whether all are known."""
 
     at: datetime | None
@@ -70,11 +70,13 @@ def positions_checked(
     return section.model_copy(update={"open_positions": positions})
 
 
-def check(terms: Sequence[Condition], symbol: str, market: MarketState, since: datetime, until: datetime) -> Checked:
+def check(
+    terms: Sequence[Condition], symbol: str, market: MarketState, since: datetime, until: datetime
+) -> InvalidationCheck:
     """The candles that closed after `since` and by `until`."""
     found = [_first(term, market.series(symbol, term.timeframe), since, until) for term in terms]
     times = [each.at for each in found if each.at is not None]
-    return Checked(min(times, default=None), bool(found) and all(each.whole for each in found))
+    return InvalidationCheck(min(times, default=None), bool(found) and all(each.whole for each in found))
 
 
 def _of_asset(
@@ -115,10 +117,10 @@ def _watched(
     return held.model_copy(update={"conditions": terms, "invalidated_at": became.at, "checked": became.whole})
 
 
-def _first(term: Condition, series: Series | None, since: datetime, until: datetime) -> Checked:
+def _first(term: Condition, series: Series | None, since: datetime, until: datetime) -> InvalidationCheck:
     n = series.contiguous(series.capacity) if series else 0
     if series is None or n == 0:
-        return Checked(None, whole=False)
+        return InvalidationCheck(None, whole=False)
     ends = series.times[-n:] + series.step
     window = (ends > since.timestamp()) & (ends <= until.timestamp())
     whole = bool(ends[0] - series.step <= since.timestamp() and ends[-1] + series.step > until.timestamp())
@@ -126,7 +128,7 @@ def _first(term: Condition, series: Series | None, since: datetime, until: datet
     true = window & ((left < right) if term.side == "below" else (left > right))
     known = bool(np.isfinite(left[window]).all() and np.isfinite(right[window]).all())
     at = datetime.fromtimestamp(int(ends[true][0]), UTC) if true.any() else None
-    return Checked(at, whole and known)
+    return InvalidationCheck(at, whole and known)
 
 
 def _values(term: Condition, series: Series, n: int) -> tuple[Floats, Floats]:

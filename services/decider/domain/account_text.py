@@ -14,7 +14,8 @@ def account(context: TradingContext) -> str:
     return "\n".join((
         f"# Account (USD); trading state: {a.trading_state}",
         f"equity {money(a.equity)}, available margin {money(a.available_balance)}; opening equity today "
-        f"{money(a.day_open_equity)}, realised today {money(a.realized_pnl_today)}, total {money(a.total_pnl)}{_paid(a)}",
+        f"{money(a.day_open_equity)}, realised today {money(a.realized_pnl_today)}, total {money(a.total_pnl)}"
+        f"{_paid(a)}",
         f"gross exposure {money(risk.gross_exposure)} ({a.risk_exposure:.1f}% of equity), net "
         f"{money(risk.net_exposure)}, VaR 95% of one {context.timeframes[0]} candle {money(risk.var_95)}",
         _room(a),
@@ -27,7 +28,7 @@ def _paid(a: AccountContext) -> str:
     """Since the account began; nothing where nobody has counted."""
     if a.fees_total is None or a.funding_total is None:
         return ""
-    return f"; so far fees {money(-a.fees_total)}, funding {a.funding_total:+.2f}"
+    return f"; since it began fees {money(-a.fees_total)}, funding {a.funding_total:+.2f}"
 
 
 def _record(won: PerformanceMetrics) -> tuple[str, ...]:
@@ -72,7 +73,8 @@ def positions(context: TradingContext, ticks: Ticks) -> str:
     held = context.account_state.open_positions
     if not held:
         return "# Open positions\nnone"
-    head = "symbol side size(base) entry mark leverage margin pnl pnl% stop target liquidation age fees funding next_funding"
+    prices = "entry mark leverage margin pnl pnl% stop target liquidation"
+    head = f"symbol side size(base) {prices} age fees funding next_funding"
     rows = [row for position in held for row in _position(context, position, ticks)]
     return "\n".join(
         (

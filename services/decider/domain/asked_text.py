@@ -1,4 +1,4 @@
-"""The head of what is new each time: which assets, why it is asked now, when again, and until when the answer counts."""
+"""The head of what is new each time: which assets, why it is asked now, when again, and how long the answer counts."""
 
 from datetime import UTC, datetime
 

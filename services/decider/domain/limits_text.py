@@ -18,8 +18,9 @@ def _drift(account: AccountContext) -> str:
     """The rule `price_drift` of libs/risk/gates.py."""
     shortest = min(account.active_strategy.timeframe_preference, key=TIMEFRAME_SECONDS.__getitem__)
     return (
-        f"an entry is denied once the mark has moved from what you see by more than {DRIFT_OF_ATR:g} × ATR of {shortest} or "
-        f"{DRIFT_OF_STOP:g} × the distance to the stop, the smaller of the two, and by more than {DRIFT_FLOOR:.2%}"
+        "an entry is denied once the mark has moved from what you see by more than "
+        f"{DRIFT_OF_ATR:g} × ATR of {shortest} or {DRIFT_OF_STOP:g} × the distance to the "
+        f"stop, the smaller of the two, and by more than {DRIFT_FLOOR:.2%}"
     )
 
 
