@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cli.ask.configuring import desk, granted
+from cli.ask.deciders import NOTHING_RUNS, Silence, ToldByDecider, ask
 from cli.errors import CliError
 from libs.configuration.configuration import By
 from libs.configuration.models import SeenModels
 from libs.schemas.models import ModelsConfig
 from services.decider.application import models_file
 from services.decider.domain import routing
-from services.decider.domain.authentication import WRONG, Check
+from services.decider.domain.authentication import WRONG, Check, KeyVerdict
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, CatalogueError, UnknownModel
 from services.decider.settings import Settings
 
@@ -23,30 +25,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The catalogue, and who decides where nobody says otherwise: `chain`, because of `by`."""
+    """The catalogue, and who decides where nobody says otherwise: `chain`, because of `by`.
+
+    `of` says whose truth that is: a decider's, or this environment's and why no decider was asked.
+    """
 
     settings: Settings
     catalogue: Catalogue
     chain: tuple[str, ...]
     by: str
     seen: SeenModels
+    of: ToldByDecider | Silence
 
 
-def configured(switched: ModelsConfig | None, env: Settings | None = None, revision: int = 0) -> Configured:
+def configured(
+    switched: ModelsConfig | None,
+    env: Settings | None = None,
+    revision: int = 0,
+    of: ToldByDecider | Silence = Silence(NOTHING_RUNS),  # noqa: B008 - a frozen value
+) -> Configured:
     """`revision` is the last one under which models were switched or reset. Raises CliError for a catalogue that cannot
     be read."""
     settings = env or Settings()
-    try:
-        catalogue = models_file.load(settings.config_dir)
-    except CatalogueError as error:
-        raise CliError(str(error), "correct models.yaml, or restore it from git") from error
+    catalogue = _catalogue(settings) if isinstance(of, Silence) else of.catalogue
     seen = SeenModels(switched, revision)
     if switched:
         by = f"switched to by {switched.by} at {switched.switched_at:%Y-%m-%d %H:%M:%S} UTC: {switched.why}"
-        return Configured(settings, catalogue, switched.chain, by, seen)
+        return Configured(settings, catalogue, switched.chain, by, seen, of)
+    if isinstance(of, ToldByDecider):
+        return Configured(settings, catalogue, catalogue.chain, of.by, seen, of)
     if settings.llm_model:
-        return Configured(settings, catalogue, routing.names(settings.llm_model), "LLM_MODEL", seen)
-    return Configured(settings, catalogue, catalogue.chain, "chain of models.yaml", seen)
+        return Configured(settings, catalogue, routing.names(settings.llm_model), "LLM_MODEL", seen, of)
+    return Configured(settings, catalogue, catalogue.chain, "chain of models.yaml", seen, of)
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    try:
+        return models_file.load(settings.config_dir)
+    except CatalogueError as error:
+        raise CliError(str(error), "correct models.yaml, or restore it from git") from error
+
+
+def whose(found: Configured) -> str:
+    """Whom the rest speaks of."""
+    if isinstance(found.of, Silence):
+        return f"of this environment: {found.of.why}"
+    return f"as {found.of.instance} has it"
+
+
+async def of_run(state_dir: Path, switched: ModelsConfig | None, revision: int = 0) -> Configured:
+    """What holds for the deciders of the run in `state_dir`, else for this environment."""
+    return configured(switched, revision=revision, of=await ask(state_dir))
 
 
 async def switched(url: str) -> ModelsConfig | None:
@@ -63,7 +92,7 @@ async def looked(url: str) -> Configured:
 
 
 def list_lines(found: Configured) -> list[str]:
-    lines = [f"decides: {', '.join(found.chain)}  ({found.by})", ""]
+    lines = [f"decides: {', '.join(found.chain)}  ({found.by})", whose(found), ""]
     width = max(len(name) for name in found.catalogue.entries)
     for name, entry in found.catalogue.entries.items():
         at = f"{found.chain.index(name) + 1}." if name in found.chain else ""
@@ -91,8 +120,38 @@ def chain_of(found: Configured, models: Sequence[str]) -> tuple[CatalogueEntry, 
 
 
 def check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
-    """A check of each provider's key. Costs nothing."""
+    """A check of each provider's key: the decider's last one, or one made here and now, which costs nothing."""
+    if isinstance(found.of, ToldByDecider):
+        return _told(found.of, chain)
     return asyncio.run(_check(found, chain))
+
+
+def _told(of: ToldByDecider, chain: Sequence[CatalogueEntry]) -> list[Check]:
+    """One that the decider has not made is no word about its key."""
+    known = {each["provider"]: each for each in of.checks}
+    checks = []
+    for provider in dict.fromkeys(entry.provider for entry in chain):
+        names = tuple(entry.id for entry in chain if entry.provider == provider)
+        told = known.get(provider)
+        checks.append(_unchecked(of, provider, names) if told is None else _as_told(told))
+    return checks
+
+
+def _as_told(told: Mapping[str, Any]) -> Check:
+    when = datetime.fromisoformat(told["at"])
+    return Check(**{**told, "models": tuple(told["models"]), "verdict": KeyVerdict(told["verdict"]), "at": when})
+
+
+def _unchecked(of: ToldByDecider, provider: str, names: tuple[str, ...]) -> Check:
+    return Check(
+        provider=provider,
+        models=names,
+        verdict=KeyVerdict.UNPROVEN,
+        expected="a check by the decider",
+        actual=f"none: {of.instance} checks the keys of models that decide by default",
+        at=datetime.now(UTC),
+        hint="`perpetua models switch` tries them",
+    )
 
 
 async def _check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:

@@ -4,9 +4,11 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.ask.models import Configured, configured
+from cli.ask.address import mongodb_url, nats_url
+from cli.ask.models import Configured, of_run, whose
 from cli.ask.records import newest_context, records
 from cli.connection import connected
 from cli.errors import CliError
@@ -30,22 +32,23 @@ class ShownPrompt:
     entry: CatalogueEntry
     prompt: Prompt
     by: str
+    whose: str
 
 
-async def show(nats: str, mongodb: str, account_id: str, model: str | None = None) -> ShownPrompt:
-    """The prompt of the first model of the chain, or of `model`. CliError where it cannot be written."""
+async def show(state_dir: Path, account_id: str, model: str | None = None) -> ShownPrompt:
+    """The prompt of the first model of the deciders' chain, or of `model`. CliError where it cannot be written."""
+    nats, mongodb = nats_url(state_dir), mongodb_url(state_dir)
     async with connected(nats) as bus, records(mongodb) as db:
         mirror = ConfigMirror(bus)
         await mirror.start()
         try:
             context = await newest_context(bus, db, account_id)
             seat = seats.live(context)
-            context, found = seat.shown(context), configured(mirror.models)
+            context, found = seat.shown(context), await of_run(state_dir, mirror.models)
             entry, by = _entry(found, mirror, (context, seat), model)
             async with loaded(found, only_count_for=entry) as models:
-                return ShownPrompt(
-                    context, entry, _written(Writer(JinjaTemplates(), models, mirror), context, entry), by
-                )
+                written = _written(Writer(JinjaTemplates(), models, mirror), context, entry)
+                return ShownPrompt(context, entry, written, by, whose(found))
         finally:
             await mirror.stop()
 
@@ -94,7 +97,7 @@ def lines(shown: ShownPrompt) -> list[str]:
     return [
         f"account  {shown.context.account_id}, context {shown.context.context_id} "
         f"of {shown.context.timestamp:%Y-%m-%d %H:%M:%S} UTC",
-        f"model    {entry.id}, chosen by {shown.by}; answers as {entry.structured}",
+        f"model    {entry.id}, chosen by {shown.by}, {shown.whose}; answers as {entry.structured}",
         f"prompt   version {prompt.version}, sha256 {sha256(prompt.messages)}",
         f"tokens   {prompt.tokens:,} of at most {prompt_room(entry):,}"
         + (f"; {prompt.shortened}" * bool(prompt.shortened)),
@@ -108,6 +111,7 @@ def as_json(shown: ShownPrompt) -> str:
         "account_id": shown.context.account_id,
         "context_id": shown.context.context_id,
         "model": shown.entry.id,
+        "catalogue": shown.whose,
         "structured_output": shown.entry.structured,
         "prompt_version": prompt.version,
         "prompt_sha256": sha256(prompt.messages),

@@ -18,29 +18,32 @@ def list_models(state_dir: StateDir = STATE) -> None:
     import asyncio
 
     from cli.ask.address import nats_url
-    from cli.ask.models import configured, list_lines, switched
+    from cli.ask.models import list_lines, of_run, switched
 
     try:
         url = nats_url(state_dir)
     except CliError:  # nothing runs: then nothing was switched either
         url = None
-    for line in list_lines(configured(asyncio.run(switched(url)) if url else None)):
+    for line in list_lines(asyncio.run(of_run(state_dir, asyncio.run(switched(url)) if url else None))):
         typer.echo(line)
 
 
 @models_app.command("check")
 def check_models(models: Models = None, state_dir: StateDir = STATE) -> None:
-    """Whether the providers take your keys; costs nothing. Without names, those of the models that decide."""
+    """Whether the providers take the keys that the deciders have, else yours; costs nothing. Without names, those of
+    the models that decide."""
     import asyncio
 
     from cli.ask.address import nats_url
-    from cli.ask.models import chain_of, check, configured, failed, switched
+    from cli.ask.models import chain_of, check, failed, of_run, switched, whose
 
     try:
-        found = configured(asyncio.run(switched(nats_url(state_dir))))
+        chosen = asyncio.run(switched(nats_url(state_dir)))
     except CliError:
-        found = configured(None)
+        chosen = None
+    found = asyncio.run(of_run(state_dir, chosen))
     checks = check(found, chain_of(found, models or ()))
+    typer.echo(whose(found))
     for each in checks:
         typer.echo(each.line())
     if failed(checks):

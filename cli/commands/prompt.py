@@ -31,9 +31,8 @@ def show_prompt(
     import asyncio
 
     from cli.ask import prompts
-    from cli.ask.address import mongodb_url, nats_url
 
-    found = asyncio.run(prompts.show(nats_url(state_dir), mongodb_url(state_dir), account, model))
+    found = asyncio.run(prompts.show(state_dir, account, model))
     typer.echo(prompts.as_json(found) if as_json else "\n".join(prompts.lines(found)))
 
 

@@ -1,5 +1,6 @@
 """`perpetua doctor`: would it run here, and if not, what to do. Keys are named, never shown."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cli.ask.deciders import Silence, ToldByDecider, ask_all
 from cli.embedded import ServerError
 from cli.embedded.binaries import find, version_of
 from cli.embedded.kind import version_behind, without_credentials
@@ -21,6 +23,7 @@ from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
 from cli.run.plan import make_plan
 from cli.run.variables import invalid_settings, known_variables, mistyped
 from cli.runfile import RunFile, running
+from services.decider.domain.authentication import WRONG
 
 Level = Literal["ok", "warn", "fail"]
 LITTLE_BYTES, TOO_LITTLE_BYTES = 5 * 1024**3, 1024**3
@@ -51,7 +54,7 @@ def examine(state: StateFolder, env: Mapping[str, str], data: Path | None = None
     yield from _settings(env)
     yield from _config(env)
     yield _data(state, env, data)
-    yield from _keys(env)
+    yield from _keys(env) if run is None else deciders(asyncio.run(ask_all(state.folder)))
     yield _disk(state)
 
 
@@ -150,9 +153,27 @@ def _data(state: StateFolder, env: Mapping[str, str], data: Path | None) -> Find
 def _keys(env: Mapping[str, str]) -> Iterator[Finding]:
     present = [f"{name} ({use})" for name, use in KEYS.items() if env.get(name)]
     if present:
-        yield Finding("ok", "keys", f"set: {', '.join(present)}")
+        yield Finding("ok", "keys", f"set in this environment: {', '.join(present)}")
     else:
-        yield Finding("ok", "keys", "none set: the built-in model decides; OPENROUTER_API_KEY brings others")
+        yield Finding(
+            "ok", "keys", "none set in this environment: the built-in model decides; OPENROUTER_API_KEY brings others"
+        )
+
+
+def deciders(told: list[ToldByDecider] | Silence) -> Iterator[Finding]:
+    """What the workers of the run have: their environment may be another than this one."""
+    if isinstance(told, Silence):
+        yield Finding("warn", "deciders", told.why, "wait until the run is ready, or see the decider's log")
+        return
+    for each in told:
+        yield Finding("ok", each.instance, f"decides by default: {', '.join(each.catalogue.chain)} ({each.by})")
+        for check in each.checks:
+            wrong = check["verdict"] in WRONG
+            said = f"{check['provider']}: {check['verdict']}, {check['actual']}"
+            yield Finding("fail" if wrong else "ok", "keys", said, str(check.get("hint", "")) if wrong else "")
+    if len({(each.catalogue.chain, tuple(each.catalogue.entries)) for each in told}) > 1:
+        said = "the deciders of this run have different models"
+        yield Finding("fail", "deciders", said, "start the run anew, so that all read one models.yaml")
 
 
 def _disk(state: StateFolder) -> Finding:

@@ -41,7 +41,7 @@ def judge(
     for row in sorted((row for row in passed if row.kind in EXITS), key=lambda row: EXITS.index(row.kind)):
         checked += judge_exit(row, book, case)
     for row in sorted(
-        (row for row in passed if row.kind == "entry"), key=lambda row: (-row.ask.confidence, row.ask.asset)
+        (row for row in passed if row.kind == "entry"), key=lambda row: (-(row.ask.confidence or 0.0), row.ask.asset)
     ):
         checked += judge_entry(row, book, case)
     portfolio = tuple(receipt for rule in PORTFOLIO_RULES if (receipt := rule(decision)) is not None)

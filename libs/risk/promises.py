@@ -105,7 +105,7 @@ def _cooldown(account: AccountContext) -> str | None:
 def _funding(account: AccountContext) -> str:
     strategy = account.active_strategy
     most, near = strategy.risk_parameters.max_funding_rate_bps, strategy.funding_rate_threshold
-    return f"no entry against funding above {most:g} bps per 8 h, nor within 5 min of funding above {near:g}%"
+    return f"no entry against funding above {most:g} bps per 8 h, nor within 5 min of funding above {near * 100:g} bps"
 
 
 def _blackout(account: AccountContext) -> str | None:

@@ -23,9 +23,11 @@ from libs.schemas.base import (
     StrategyId,
     Symbol,
     Text,
+    Timeframe,
     Utc,
     Wire,
 )
+from libs.schemas.reasons import OrderReason
 
 Mode = Literal["paper", "live"]
 MarginMode = Literal["isolated", "cross"]
@@ -36,6 +38,19 @@ PositionSide = Literal["long", "short"]
 OrderType = Literal["market", "limit", "stop_market", "take_profit_market"]
 TimeInForce = Literal["gtc", "ioc", "post_only"]
 Leg = Literal["entry", "exit", "stop", "target", "flatten"]
+MAX_CONDITIONS = 4
+Figure = Literal[
+    "close", "ema20", "ema50", "macd", "signal", "hist", "rsi14", "bb_low", "bb_mid", "bb_up", "atr14", "vol_ratio"
+]  # fmt: skip
+
+
+class Condition(Wire):
+    """A statement about a closed candle that code can check: a figure above or below another one, or a number."""
+
+    timeframe: Timeframe
+    figure: Figure
+    side: Literal["above", "below"]
+    than: Figure | Annotated[float, Field(gt=-1e15, lt=1e15)]
 
 
 class Budgets(Wire):
@@ -125,7 +140,11 @@ class TradeHistory(Wire):
 
 class ClosedTrade(Wire):
     """One position from open to flat. `pnl` is net of fees and funding, and of what it lost beyond what it could lose:
-    that is `insolvency`, borne by the venue. `strategy_id` is of the decision that opened it."""
+    that is `insolvency`, borne by the venue. `strategy_id` is of the decision that opened it.
+
+    `reason` is why its last part was closed; `conditions` are what its decision named as its invalidation, as far as
+    code can check it.
+    """
 
     symbol: Symbol
     side: PositionSide
@@ -141,6 +160,8 @@ class ClosedTrade(Wire):
     closed_at: Utc
     decision_id: Name
     strategy_id: StrategyId | None = None
+    reason: OrderReason | None = None
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=MAX_CONDITIONS)] = ()
 
 
 class PerformanceMetrics(Wire):

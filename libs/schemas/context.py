@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from libs.schemas.account import (
+    Condition,
     MarginMode,
     Mode,
     OpenOrder,
@@ -37,11 +38,13 @@ from libs.schemas.base import (
 from libs.schemas.decision import PairKey
 from libs.schemas.experiment import Assignment
 from libs.schemas.market import MarketNote, Rate
+from libs.schemas.memory import PastDecision
 from libs.schemas.reasons import ContextErrorCode
 from libs.schemas.strategy import TradingStrategy
 
 TriggerKind = Literal["interval", "price", "position", "funding", "api", "manual"]
 Series = Annotated[tuple[float, ...], Field(max_length=10)]
+MAX_PAST = 30
 
 
 class Trigger(Wire):
@@ -87,9 +90,15 @@ class RequestOptions(Wire):
 
 
 class TechnicalIndicatorsSet(Wire):
-    """The last 10 values of each indicator, oldest → newest, over closed candles; null where the warm-up is short."""
+    """The last 10 values of each indicator, oldest → newest, over closed candles; null where the warm-up is short.
+
+    The newest is of the candle that closed at `as_of`. `high`, `low` and `close` are the candles' own.
+    """
 
     timeframe: Timeframe
+    high: Series | None = None
+    low: Series | None = None
+    close: Series | None = None
     ema_20: Series | None = None
     ema_50: Series | None = None
     macd: Series | None = None
@@ -120,12 +129,19 @@ class PricePoint(Wire):
 
 
 class AssetMarketData(Wire):
-    """One asset as of its newest tick. Changes in percent, volume in quote currency, both over 24 hours."""
+    """One asset as of its newest tick. Changes in percent, volume in quote currency, both over 24 hours.
+
+    Volatility and ATR in percent a candle of `interval`, whose trend it is.
+    """
 
     symbol: Symbol
     current_price: Price
     mark_price: Price | None = None
     index_price: Price | None = None
+    bid: Price | None = None
+    ask: Price | None = None
+    high_24h: Price | None = None
+    low_24h: Price | None = None
     price_change_24h: float | None = None
     volume_24h: NonNegative | None = None
     funding_rate: Rate | None = None
@@ -152,7 +168,12 @@ class MarketContext(Wire):
 
 
 class PositionSummary(Wire):
-    """An open position at the newest mark; `percentage_pnl` is of its margin."""
+    """An open position at the newest mark; `percentage_pnl` is of its margin.
+
+    `fees` paid and `funding` received (negative: paid) so far. `conditions` are its invalidation as far as code can
+    check it, `invalidated_at` is when the first of them came true since it was opened; `checked` is false where not all
+    candles since then are known.
+    """
 
     symbol: Symbol
     side: PositionSide
@@ -171,6 +192,11 @@ class PositionSummary(Wire):
     invalidation: Text | None = None
     opened_at: Utc
     decision_id: Name
+    fees: Money | None = None
+    funding: Money | None = None
+    conditions: tuple[Condition, ...] = ()
+    invalidated_at: Utc | None = None
+    checked: bool = False
 
 
 class RiskMetrics(Wire):
@@ -186,7 +212,10 @@ class RiskMetrics(Wire):
 
 
 class AccountContext(Wire):
-    """The account at build time. `risk_exposure` is gross notional ÷ equity in percent."""
+    """The account at build time. `risk_exposure` is gross notional ÷ equity in percent.
+
+    `fees_total` and `funding_total` since the account began; `last_entry_at` is what the cooldown counts from.
+    """
 
     account_id: AccountId
     equity: Money
@@ -210,6 +239,9 @@ class AccountContext(Wire):
     version: int = Field(ge=0)
     day_open_equity: Money
     as_of: Utc
+    fees_total: Money | None = None
+    funding_total: Money | None = None
+    last_entry_at: dict[Symbol, Utc] = {}
 
 
 class ContextError(Wire):
@@ -238,6 +270,7 @@ class TradingContext(Message):
     market_data: MarketContext
     account_state: AccountContext
     recent_trades: dict[Symbol, tuple[TradeHistory, ...]] = {}
+    past_decisions: Annotated[tuple[PastDecision, ...], Field(max_length=MAX_PAST)] = ()
     risk_metrics: RiskMetrics
     notes: tuple[MarketNote, ...] = ()
     timestamp: Utc

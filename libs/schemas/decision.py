@@ -66,7 +66,10 @@ class OrderAdjustment(ModelOutput):
 
 
 class AssetDecision(ModelOutput):
-    """What the model wants of one asset. `allocation_usd` is margin committed: notional = allocation × leverage."""
+    """What the model wants of one asset. `allocation_usd` is margin committed: notional = allocation × leverage.
+
+    `confidence` ranks entries against each other: they need one, nothing else does.
+    """
 
     asset: Symbol
     action: Action
@@ -80,9 +83,15 @@ class AssetDecision(ModelOutput):
     exit_plan: Text
     invalidation: Text | None = None
     rationale: Text
-    confidence: Percent
+    confidence: Percent | None = None
     risk_level: RiskLevel
     key_factors: Annotated[tuple[ShortText, ...], Field(max_length=5)] | None = None
+
+    @model_validator(mode="after")
+    def _ranked(self) -> Self:
+        if self.action in ENTRY_ACTIONS and self.confidence is None:
+            raise ValueError("confidence: a buy or sell needs one")
+        return self
 
 
 class TradingDecision(ModelOutput):

@@ -6,9 +6,11 @@ from pydantic import Field
 
 from libs.schemas.base import AccountId, Id, Message, Name, Price, Symbol, Utc, Wire
 from libs.schemas.context import DecisionRequest
+from libs.schemas.memory import PastVerdict
 
 MAX_JOINED = 500
 MAX_REMEMBERED = 64
+MAX_VERDICTS = 60
 
 
 class Joined(Wire):
@@ -51,10 +53,11 @@ class Waiting(Wire):
 
 class InFlight(Message):
     """One account's place: its holder, the line behind it (first in front), the newest decision that was begun and
-    ended as one, and the ids of the requests that ended last."""
+    ended as one, the ids of the requests that ended last, and the newest verdicts on what was to be done."""
 
     account_id: AccountId
     holder: Holder | None = None
     line: tuple[Waiting, ...] = ()
     last: Taken | None = None
     ended: Annotated[tuple[Id, ...], Field(max_length=MAX_REMEMBERED)] = ()
+    verdicts: Annotated[tuple[PastVerdict, ...], Field(max_length=MAX_VERDICTS)] = ()

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-COLUMNS = ("ema20", "ema50", "macd", "signal", "hist", "rsi14", "bb_low", "bb_mid", "bb_up", "atr14", "vol_ratio")
+COLUMNS = (
+    "high", "low", "close", "ema20", "ema50", "macd", "signal", "hist", "rsi14", "bb_low", "bb_mid", "bb_up", "atr14",
+    "vol_ratio",
+)  # fmt: skip
 MAX_ROWS = 10  # as many as a context has
 MAX_CLOSES = 50
 _COUNTS = {"rows": (1, MAX_ROWS), "closes": (0, MAX_CLOSES), "trades": (0, 20)}
@@ -17,7 +20,8 @@ class AskedWrongly(ValueError):
 @dataclass(frozen=True, slots=True)
 class View:
     """`rows` of each indicator table (`middle_rows` of timeframes between the shortest and the longest), newest last;
-    `closes` of the shortest timeframe; `trades` and `notes` per asset. `cuts` say what was shortened."""
+    `closes` of the shortest timeframe; `trades`, `notes` and `outcomes` (what came of its own decisions) per asset.
+    `cuts` say what was shortened."""
 
     columns: tuple[str, ...] = COLUMNS
     rows: int = MAX_ROWS
@@ -25,6 +29,7 @@ class View:
     closes: int = 20
     trades: int = 3
     notes: int = 5
+    outcomes: int = 3
     cuts: tuple[str, ...] = ()
 
     @property
@@ -39,7 +44,7 @@ ORDER: tuple[Mapping[str, int], ...] = (
     {"rows": 5},
     {"closes": 0, "trades": 1},
     {"rows": 3, "middle_rows": 1},
-    {"notes": 2, "trades": 0},
+    {"notes": 2, "trades": 0, "outcomes": 1},
     {"rows": 1},
     {"notes": 0},
 )

@@ -26,6 +26,7 @@ from services.decider.domain.catalogue import Catalogue, CatalogueEntry, Unknown
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import CallLimits
 from services.decider.domain.spending import Spending
+from services.decider.domain.told import SECTION, section
 from services.decider.handlers import routes
 from services.decider.metrics import DeciderMetrics, GateMetrics
 from services.decider.ports import Deps
@@ -68,6 +69,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     checks = KeyChecks(deps, keys_of(settings), worker.bus.publish, metrics.checked)
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
     worker.detail("models", metrics.health.detail)
+    default = section(catalogue, settings.llm_model, routing.names(deps.default_model))
+    worker.detail(SECTION, lambda: default)
     return worker
 
 

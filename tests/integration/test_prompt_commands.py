@@ -102,6 +102,7 @@ async def test_what_is_shown_is_what_was_sent(run: Run) -> None:
     call = run.recorded.calls[0]
     assert (shown["prompt_sha256"], shown["prompt_version"]) == (call.prompt_sha256, call.prompt_version)
     assert (shown["prompt_tokens"], shown["model"]) == (call.prompt_tokens, GPT)
+    assert shown["catalogue"] == "of this environment: nothing runs here that could be asked"
     text = await run.say("prompt", "show", "--account", "scalper")
     assert all(message["content"] in text for message in sent)
     assert f"tokens   {call.prompt_tokens:,} of at most 345,600" in text
@@ -133,7 +134,7 @@ async def test_another_model_and_another_prompt_are_compared_on_the_same_context
     assert any(line.split()[0] == "cost" and line.split()[-3:] == ["0.250000", "USD", "*"] for line in lines)
     sent = run.server.requests[-1].body["messages"]
     assert sent[0]["content"].endswith("Do nothing.")
-    assert "vol_ratio ×)\nrsi14\n" in sent[1]["content"]
+    assert "oldest → newest: time rsi14\n" in sent[1]["content"]
     stream = await run.bus.js.stream_info(DECISIONS.name)
     assert stream.state.messages == 0  # nothing is ever published
 

@@ -7,7 +7,9 @@ from libs.runtime.errors import Later
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
 from libs.schemas.account import Account
+from libs.schemas.base import AccountId
 from libs.schemas.context import DecisionRequest
+from libs.schemas.memory import PastVerdict
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.arms import assign
@@ -73,7 +75,7 @@ def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int 
     state = deps.states.get(body.account_id)
     if state is not None and state.version >= version:
         deps.patience.found(body.account_id)
-        return Subject(*found, state)
+        return Subject(*found, state, _verdicts(deps, body.account_id))
     have = None if state is None else state.version
     if deliveries is not None:
         seconds = deps.patience.later(body.account_id, have, deliveries, deps.clock.monotonic())
@@ -83,6 +85,12 @@ def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int 
         return ContextRefusal(RejectReason.NO_STATE, "the executor has not published the account's state")
     what = f"version {version} of the account, {have} is the newest"
     return ContextRefusal(RejectReason.NO_STATE, f"the executor has not published {what}", have)
+
+
+def _verdicts(deps: Deps, account_id: AccountId) -> tuple[PastVerdict, ...]:
+    """What the rules said of the account's last decisions, as this process knows it."""
+    place = deps.places.seen(subjects.inflight_key(account_id, dry_run=False))
+    return () if place is None else place.slot.verdicts
 
 
 async def settle(deps: Deps, now: datetime) -> None:

@@ -15,6 +15,7 @@ from services.context.application.places import answered, facts, present
 from services.context.domain import reuse
 from services.context.domain.context import ContextRefusal
 from services.context.domain.inflight import overdue, release
+from services.context.domain.memory import remembered
 from services.context.ports import Deps
 
 End = DecisionValidated | DecisionRejected | DecisionEvaluated
@@ -45,7 +46,7 @@ async def let_go(
             return place.slot if holder and holder.after == decision_id else None
         await _answer_joined(deps, holder)
         await _remember(deps, holder, end)
-        freed = await _freed(deps, place.slot, decision_id, decided=decided)
+        freed = _with_verdicts(await _freed(deps, place.slot, decision_id, decided=decided), end)
         try:
             await deps.places.write(key, freed, place.revision)
         except Conflict:
@@ -76,6 +77,13 @@ async def _freed(deps: Deps, slot: InFlight, decision_id: str, *, decided: bool)
     freed = release(slot, decision_id, facts(deps, following), decided=decided)
     assert freed is not None  # noqa: S101 - the caller has compared the holder
     return freed
+
+
+def _with_verdicts(slot: InFlight, end: End | None) -> InFlight:
+    """The place with what the rules said: later contexts of the account tell it."""
+    if end is None or isinstance(end, DecisionEvaluated):
+        return slot
+    return slot.model_copy(update={"verdicts": remembered(slot.verdicts, end)})
 
 
 async def _next(deps: Deps, slot: InFlight | None, deliveries: int | None = None) -> Emits:

@@ -41,6 +41,8 @@ def summary(position: Position, mark: Decimal) -> PositionSummary:
         invalidation=position.invalidation,
         opened_at=position.opened_at,
         decision_id=position.decision_id,
+        fees=position.fees,
+        funding=position.funding,
     )
 
 
@@ -77,6 +79,9 @@ def account_section(
         version=state.version,
         day_open_equity=state.day.open_equity,
         as_of=state.as_of,
+        fees_total=state.fees_total,
+        funding_total=state.funding_total,
+        last_entry_at=dict(view.last_entry_at),
     )
 
 

@@ -41,6 +41,7 @@ class Study:
     trend: figures.Trend
     close_24h_ago: float | None
     volume_24h: float | None
+    range_24h: tuple[float, float] | None
     errors: tuple[ContextError, ...]
 
 
@@ -148,12 +149,18 @@ def asset(symbol: str, track: Track, made: Study, market: MarketState, now: date
             funding_time = update.funding_time
     seconds, quick = now.timestamp(), market.bounds.max_tick_age
     slow = seconds - track.day_at <= SLOW_S
+    bid, ask = quote(track)
+    high, low = made.range_24h or (None, None)
     before = made.close_24h_ago or (track.price_24h_ago if slow else None)
     return AssetMarketData(
         symbol=symbol,
         current_price=price,
         mark_price=track.mark if seconds - track.mark_at <= quick else None,
         index_price=track.index if seconds - track.index_at <= quick else None,
+        bid=bid,
+        ask=ask,
+        high_24h=None if high is None else max(high, price),
+        low_24h=None if low is None else min(low, price),
         price_change_24h=figures.change_percent(price, before) if before else None,
         volume_24h=made.volume_24h if made.volume_24h is not None else track.volume_24h if slow else None,
         funding_rate=rate,
@@ -167,6 +174,12 @@ def asset(symbol: str, track: Track, made: Study, market: MarketState, now: date
         as_of=datetime.fromtimestamp(track.newest, UTC),
         age_seconds=max(0.0, seconds - track.newest),
     )
+
+
+def quote(track: Track) -> tuple[float | None, float | None]:
+    """Best bid and ask, of one tick and both or neither: one side alone says no spread."""
+    bid, ask = track.tick.bid, track.tick.ask
+    return (None, None) if bid is None or ask is None else (bid, ask)
 
 
 def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe, Series]) -> Study:
@@ -190,6 +203,7 @@ def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe
         figures.trend(sets[0]),
         close,
         volume,
+        figures.range_24h(series.values()),
         tuple(errors),
     )
 

@@ -11,12 +11,14 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
 from libs.schemas.context import AccountContext, ContextError, DecisionRequest, RequestOptions, TradingContext
 from libs.schemas.market import MarketNote
+from libs.schemas.memory import PastVerdict
 from libs.schemas.reasons import ContextErrorCode, RejectReason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import DecisionRejected
 from services.context.domain.account import account_section, risk
 from services.context.domain.assets import Studies, read
 from services.context.domain.market import MarketState
+from services.context.domain.memory import of_account, positions_checked
 from services.context.domain.triggers import ordered
 
 ACCOUNT = "account"  # the scope of errors that are about no single asset
@@ -35,11 +37,12 @@ class ContextRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a context is about: configuration, strategy and state, all as known at build time."""
+    """Whom a context is about: configuration, strategy, state and newest verdicts, all as known at build time."""
 
     account: Account
     strategy: TradingStrategy
     state: AccountState
+    verdicts: tuple[PastVerdict, ...] = ()
 
 
 def build(
@@ -75,8 +78,9 @@ def build(
         symbols=symbols,
         timeframes=timeframes,
         market_data=found.section(now),
-        account_state=section,
+        account_state=positions_checked(section, subject.state, market, now),
         recent_trades={s: t[-TRADES_PER_SYMBOL:] for s, t in subject.state.recent_trades.items() if s in symbols},
+        past_decisions=of_account(subject.state, subject.verdicts, symbols, market),
         risk_metrics=risk(section, {s: a.volatility for s, a in found.data.items()}, found.correlations),
         notes=_notes(market, symbols, now),
         timestamp=now,

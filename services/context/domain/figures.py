@@ -36,6 +36,15 @@ def volume_24h(by_step: Iterable[Series]) -> float | None:
     return None
 
 
+def range_24h(by_step: Iterable[Series]) -> tuple[float, float] | None:
+    """Highest and lowest price of the last 24 hours of closed candles, from the first series that covers them all."""
+    for series in by_step:
+        n = DAY // series.step
+        if series.contiguous(n) == n:
+            return float(series.high[-n:].max()), float(series.low[-n:].min())
+    return None
+
+
 def change_percent(price: float, before: float) -> float:
     return (price / before - 1) * 100
 

@@ -35,7 +35,13 @@ def indicators(timeframe: Timeframe, series: Series | None) -> TechnicalIndicato
     values = compute(series.high[-n:], series.low[-n:], series.close[-n:], series.volume[-n:])
     as_of = datetime.fromtimestamp(series.newest_close or 0, UTC)
     return TechnicalIndicatorsSet(
-        timeframe=timeframe, as_of=as_of, candles_used=n, **{name: _last(column) for name, column in values.items()}
+        timeframe=timeframe,
+        high=_last(series.high[-n:]),
+        low=_last(series.low[-n:]),
+        close=_last(series.close[-n:]),
+        as_of=as_of,
+        candles_used=n,
+        **{name: _last(column) for name, column in values.items()},
     )
 
 

@@ -1,10 +1,10 @@
 """From a context to what one model is asked: template, ticks, the form the model needs, and as much as fits."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 
 from libs.schemas.context import TradingContext
+from libs.schemas.venue import VenueSymbol
 from services.decider.domain.catalogue import CatalogueEntry, prompt_room
 from services.decider.domain.figures import Ticks
 from services.decider.domain.gate import Denial, Denied
@@ -24,7 +24,9 @@ class Writer:
         """Denied where not even the shortest form fits this model. Raises TemplateFailed."""
         strategy = context.account_state.active_strategy
         page = self.templates.page(strategy.prompt_template, template_variables(context))
-        form = Form(not entry.is_rule, entry.is_rule, self._ticks(context))
+        filters = self._filters(context)
+        ticks = Ticks({symbol: each.tick_size for symbol, each in filters.items()})
+        form = Form(not entry.is_rule, entry.is_rule, ticks, filters)
         found = fit(
             partial(build, context, page.text, form), page.view, partial(self.tokens.count, entry), prompt_room(entry)
         )
@@ -32,13 +34,11 @@ class Writer:
             return Denied(Denial.TOO_LONG, _told(entry, found))
         return found
 
-    def _ticks(self, context: TradingContext) -> Ticks:
+    def _filters(self, context: TradingContext) -> dict[str, VenueSymbol]:
         venue = context.account_state.venue
-        found: dict[str, Decimal] = {}
-        for symbol in {*context.symbols, *(held.symbol for held in context.account_state.open_positions)}:
-            if (filters := self.accounts.venue_symbol(venue, symbol)) is not None:
-                found[symbol] = filters.tick_size
-        return Ticks(found)
+        symbols = {*context.symbols, *(held.symbol for held in context.account_state.open_positions)}
+        known = {symbol: self.accounts.venue_symbol(venue, symbol) for symbol in sorted(symbols)}
+        return {symbol: filters for symbol, filters in known.items() if filters is not None}
 
 
 def _told(entry: CatalogueEntry, found: TooLong) -> str:

@@ -2,22 +2,57 @@
 
 from decimal import Decimal
 
-from libs.schemas.account import OpenOrder
+from libs.schemas.account import OpenOrder, PerformanceMetrics
 from libs.schemas.context import AccountContext, PositionSummary, TradingContext
 from libs.strategies.view import View
-from services.decider.domain.figures import ABSENT, Ticks, fixed, minutes_between, money, plain, quoted, span
+from services.decider.domain import memory_text
+from services.decider.domain.figures import ABSENT, Ticks, fixed, minutes_between, money, plain, span
 
 
 def account(context: TradingContext) -> str:
     a, risk, won = context.account_state, context.risk_metrics, context.account_state.recent_performance
     return "\n".join((
-        f"# Account (USD, at {context.timestamp:%Y-%m-%d %H:%M:%S} UTC); trading state: {a.trading_state}",
+        f"# Account (USD); trading state: {a.trading_state}",
         f"equity {money(a.equity)}, available margin {money(a.available_balance)}; opening equity today "
-        f"{money(a.day_open_equity)}, realised today {money(a.realized_pnl_today)}, total {money(a.total_pnl)}",
-        f"gross exposure {money(risk.gross_exposure)} ({a.risk_exposure:.1f}% of equity), "
-        f"net {money(risk.net_exposure)}, VaR 95% {money(risk.var_95)}",
-        f"{_room(a)}; {won.trades} closed trades, win rate {won.win_rate:.0f}%",
+        f"{money(a.day_open_equity)}, realised today {money(a.realized_pnl_today)}, total {money(a.total_pnl)}"
+        f"{_paid(a)}",
+        f"gross exposure {money(risk.gross_exposure)} ({a.risk_exposure:.1f}% of equity), net "
+        f"{money(risk.net_exposure)}, VaR 95% of one {context.timeframes[0]} candle {money(risk.var_95)}",
+        _room(a),
+        *_record(won),
+        *_cooling(context),
     ))  # fmt: skip
+
+
+def _paid(a: AccountContext) -> str:
+    """Since the account began; nothing where nobody has counted."""
+    if a.fees_total is None or a.funding_total is None:
+        return ""
+    return f"; since it began fees {money(-a.fees_total)}, funding {a.funding_total:+.2f}"
+
+
+def _record(won: PerformanceMetrics) -> tuple[str, ...]:
+    """No rate of nothing."""
+    if not won.trades:
+        return ("no closed trades yet",)
+    factor = "" if won.profit_factor is None else f", profit factor {won.profit_factor:.2f}"
+    return (
+        f"{won.trades} closed trades: win rate {won.win_rate:.0f}%, average win {money(won.avg_win)}, average loss "
+        f"{money(won.avg_loss)}{factor}",
+    )
+
+
+def _cooling(context: TradingContext) -> tuple[str, ...]:
+    """Where the strategy's pause between entries is not over."""
+    a = context.account_state
+    pause = a.active_strategy.risk_parameters.cooldown_period
+    left = {
+        symbol: pause - (context.timestamp - at).total_seconds()
+        for symbol, at in a.last_entry_at.items()
+        if symbol in context.symbols
+    }
+    waiting = [f"{symbol} {seconds:.0f} s" for symbol, seconds in sorted(left.items()) if seconds > 0]
+    return (f"cooldown, no entry yet: {', '.join(waiting)}",) if waiting else ()
 
 
 def _room(a: AccountContext) -> str:
@@ -38,9 +73,16 @@ def positions(context: TradingContext, ticks: Ticks) -> str:
     held = context.account_state.open_positions
     if not held:
         return "# Open positions\nnone"
-    head = "symbol side size(base) entry mark leverage margin pnl pnl% stop target liquidation age next_funding"
+    prices = "entry mark leverage margin pnl pnl% stop target liquidation"
+    head = f"symbol side size(base) {prices} age fees funding next_funding"
     rows = [row for position in held for row in _position(context, position, ticks)]
-    return "\n".join(("# Open positions (USD; pnl% of margin; next_funding + is received)", head, *rows))
+    return "\n".join(
+        (
+            "# Open positions (USD; pnl% of margin, before fees; fees and funding so far, funding + is received)",
+            head,
+            *rows,
+        )
+    )
 
 
 def _position(context: TradingContext, p: PositionSummary, ticks: Ticks) -> tuple[str, str]:
@@ -51,9 +93,14 @@ def _position(context: TradingContext, p: PositionSummary, ticks: Ticks) -> tupl
     first = (
         f"{p.symbol} {p.side} {plain(p.size)} {price(p.entry_price)} {price(p.mark_price)} "
         f"{plain(p.leverage)}x {money(p.margin)} {money(p.unrealized_pnl)} {p.percentage_pnl:.1f} "
-        f"{price(p.stop_loss)} {price(p.take_profit)} {price(p.liquidation_price)} {age} {_next_funding(context, p)}"
+        f"{price(p.stop_loss)} {price(p.take_profit)} {price(p.liquidation_price)} {age} "
+        f"{fixed(None if p.fees is None else -p.fees, 2)} {_signed(p.funding)} {_next_funding(context, p)}"
     )
-    return first, f"  exit plan: {quoted(p.exit_plan)}; invalidation: {quoted(p.invalidation)}"
+    return first, f"  {memory_text.invalidation(p)}"
+
+
+def _signed(value: Decimal | None) -> str:
+    return ABSENT if value is None else f"{value:+.2f}"
 
 
 def _next_funding(context: TradingContext, p: PositionSummary) -> str:

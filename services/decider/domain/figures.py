@@ -54,9 +54,11 @@ def minutes_between(earlier: datetime, later: datetime) -> float:
     return round((later - earlier).total_seconds() / 60, 1)
 
 
-def span(minutes: float) -> str:
-    """7 min, 2 h 5 min, 3 d 4 h."""
+def span(minutes: float, *, seconds: bool = False) -> str:
+    """7 min, 2 h 5 min, 3 d 4 h; 55 s where `seconds` are wanted and it is less than two minutes."""
     whole = int(minutes)
+    if seconds and minutes < 2:
+        return f"{max(0, int(minutes * 60))} s"
     if whole < 120:
         return f"{whole} min"
     if whole < 2 * 1_440:

@@ -1,9 +1,12 @@
 """The market's part of a prompt: one block an asset with its tables, oldest → newest, and notes from outside."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
+from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.context import AssetMarketData, TechnicalIndicatorsSet, TradingContext
 from libs.schemas.market import MarketNote
+from libs.schemas.venue import VenueSymbol
 from libs.strategies.view import View
 from services.decider.domain.figures import ABSENT, Ticks, fixed, minutes_between, number, quoted, span
 from services.decider.domain.snapshot import frames_of
@@ -11,10 +14,10 @@ from services.decider.domain.snapshot import frames_of
 _FIELDS = {
     "ema20": "ema_20", "ema50": "ema_50", "macd": "macd", "signal": "macd_signal", "hist": "macd_hist",
     "rsi14": "rsi_14", "bb_low": "bb_lower", "bb_mid": "bb_middle", "bb_up": "bb_upper", "atr14": "atr_14",
-    "vol_ratio": "volume_ratio",
+    "vol_ratio": "volume_ratio", "high": "high", "low": "low", "close": "close",
 }  # fmt: skip
-_PRICES = frozenset({"ema20", "ema50", "bb_low", "bb_mid", "bb_up"})
-UNITS = "USD; rsi14 0–100; vol_ratio ×"
+_PRICES = frozenset({"high", "low", "close", "ema20", "ema50", "bb_low", "bb_mid", "bb_up"})
+_DAY_S = 86_400
 
 
 def market(context: TradingContext) -> str:
@@ -30,23 +33,55 @@ def market(context: TradingContext) -> str:
     return "\n".join(lines)
 
 
-def asset(context: TradingContext, data: AssetMarketData, view: View, ticks: Ticks) -> str:
-    price = ticks.price
+def asset(
+    context: TradingContext, data: AssetMarketData, view: View, ticks: Ticks, filters: VenueSymbol | None = None
+) -> str:
+    frames = frames_of(data)
+    shortest = frames[0].timeframe
     lines = [
-        f"## {data.symbol} (USD): last {price(data.symbol, data.current_price)}, "
-        f"mark {price(data.symbol, data.mark_price)}",
-        f"24 h {_signed(data.price_change_24h)}, volume {_millions(data.volume_24h)} USD, "
-        f"open interest {_millions(data.open_interest)}, {_funding(context, data)}",
-        f"trend {data.trend}, ATR {fixed(data.atr_percent, 3)}% and volatility {fixed(data.volatility, 3)}% a candle",
+        f"## {data.symbol} (USD): {_prices(data, ticks)}",
+        f"24 h {_signed(data.price_change_24h)}{_range(data, ticks)}, volume {_millions(data.volume_24h)} USD"
+        f"{_interest(data)}, {_funding(context, data)}",
+        f"{shortest}: trend {data.trend}, ATR {fixed(data.atr_percent, 3)}% and volatility "
+        f"{fixed(data.volatility, 3)}% of the price a candle{_steps(filters)}",
     ]
     if data.price_history and view.closes:
-        closes = " ".join(price(data.symbol, point.price) for point in data.price_history[-view.closes :])
-        lines.append(f"closes, oldest → newest (USD): {closes}")
-    frames = frames_of(data)
+        shown = data.price_history[-view.closes :]
+        closes = " ".join(ticks.price(data.symbol, point.price) for point in shown)
+        lines.append(f"{shortest} closes to {shown[-1].timestamp:%H:%M}, oldest → newest (USD): {closes}")
     for at, each in enumerate(frames):
         outer = at in (0, len(frames) - 1)
-        lines.append(_table(data.symbol, each, view, ticks, view.rows if outer else view.middle_rows))
+        columns = [name for name in view.columns if at or not view.closes or name != "close"]
+        lines.append(_table(data.symbol, each, columns, ticks, view.rows if outer else view.middle_rows))
     return "\n".join(lines)
+
+
+def _prices(data: AssetMarketData, ticks: Ticks) -> str:
+    """Last price, then what is known of mark, bid and ask."""
+    told = {"last": data.current_price, "mark": data.mark_price, "bid": data.bid, "ask": data.ask}
+    shown = ", ".join(f"{name} {ticks.price(data.symbol, value)}" for name, value in told.items() if value is not None)
+    if data.bid is None or data.ask is None:
+        return shown
+    return f"{shown}, spread {(data.ask - data.bid) / data.current_price * 1e4:.2f} bps"
+
+
+def _range(data: AssetMarketData, ticks: Ticks) -> str:
+    if data.high_24h is None or data.low_24h is None:
+        return ""
+    return f", high {ticks.price(data.symbol, data.high_24h)}, low {ticks.price(data.symbol, data.low_24h)}"
+
+
+def _interest(data: AssetMarketData) -> str:
+    return "" if data.open_interest is None else f", open interest {_millions(data.open_interest)} USD"
+
+
+def _steps(filters: VenueSymbol | None) -> str:
+    if filters is None:
+        return ""
+    return (
+        f"; tick {filters.tick_size.normalize():f}, lot {filters.lot_size.normalize():f}, "
+        f"orders from {filters.min_notional.normalize():f} USD notional"
+    )
 
 
 def notes(found: Sequence[MarketNote], most: int) -> str:
@@ -78,21 +113,34 @@ def _funding(context: TradingContext, data: AssetMarketData) -> str:
     payer = "longs pay" if data.funding_rate > 0 else "shorts pay" if data.funding_rate < 0 else "nobody pays"
     due = data.next_funding_time
     when = "" if due is None else f" in {span(minutes_between(context.timestamp, due))}"
-    return f"funding {data.funding_rate * 100:+.4f}% ({payer}){when}"
+    return f"funding {data.funding_rate * 1e4:+.2f} bps ({payer}){when}"
 
 
-def _table(symbol: str, each: TechnicalIndicatorsSet, view: View, ticks: Ticks, rows: int) -> str:
-    columns = {name: series for name in view.columns if (series := getattr(each, _FIELDS[name]))}
+def _table(symbol: str, each: TechnicalIndicatorsSet, wanted: Sequence[str], ticks: Ticks, rows: int) -> str:
+    columns = {name: series for name in wanted if (series := getattr(each, _FIELDS[name]))}
     if not columns:
         return f"{each.timeframe}: no indicators yet ({each.candles_used} candles)"
     longest = min(rows, max(map(len, columns.values())))
     shown = {name: _shown(symbol, name, ticks) for name in columns}
+    times = _times(each, longest)
     lines = (
-        " ".join(shown[name](series[-back]) if back <= len(series) else ABSENT for name, series in columns.items())
+        " ".join((
+            *times[-back:][:1],
+            *(shown[name](series[-back]) if back <= len(series) else ABSENT for name, series in columns.items()),
+        ))
         for back in range(longest, 0, -1)
-    )
-    head = f"{each.timeframe}, oldest → newest ({UNITS})"
-    return "\n".join((head, " ".join(columns), *lines))
+    )  # fmt: skip
+    head = f"{each.timeframe}, oldest → newest:"
+    return "\n".join((" ".join((head, *(["time"] if times else []), *columns)), *lines))
+
+
+def _times(each: TechnicalIndicatorsSet, rows: int) -> list[str]:
+    """Closing times, with the day where they span more than one."""
+    if each.as_of is None:
+        return []
+    step = TIMEFRAME_SECONDS[each.timeframe]
+    form = "%m-%dT%H:%M" if rows * step >= _DAY_S else "%H:%M"
+    return [f"{each.as_of - timedelta(seconds=step * back):{form}}" for back in range(rows - 1, -1, -1)]
 
 
 def _shown(symbol: str, name: str, ticks: Ticks) -> Callable[[float], str]:

@@ -1,4 +1,4 @@
-"""The JSON Schema of a decision, in the strict form that providers with structured output take."""
+"""The JSON Schema of a decision: in the strict form of providers with structured output, and as prompts show it."""
 
 import json
 from functools import cache
@@ -11,24 +11,37 @@ _DROPPED = frozenset({
     "title", "default", "pattern", "format", "minLength", "maxLength", "minItems", "maxItems",
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 })  # fmt: skip
+# In a prompt a word costs as much as a sentence says better; what guards our own memory is no news to a model.
+_UNTOLD = _DROPPED - {"maxItems"} | {"additionalProperties", "description"}
 
 
 @cache
 def response_format() -> dict[str, Any]:
     """The `response_format` parameter. Every property is required; optional ones may be null."""
-    schema = _strict(TradingDecision.model_json_schema())
+    schema = _required(_without(TradingDecision.model_json_schema(), _DROPPED))
     return {"type": "json_schema", "json_schema": {"name": "TradingDecision", "strict": True, "schema": schema}}
 
 
 @cache
 def schema_text() -> str:
-    """The schema as a prompt shows it, with the bounds and without titles."""
-    return json.dumps(_without(TradingDecision.model_json_schema(), frozenset({"title"})), separators=(",", ":"))
+    """The schema as a prompt shows it: shape and enums alone. What is not required is left out, not null."""
+    schema = TradingDecision.model_json_schema()
+    shown = _shown(_without(schema, _UNTOLD), schema["$defs"])
+    return json.dumps({key: value for key, value in shown.items() if key != "$defs"}, separators=(",", ":"))
 
 
-def _strict(node: Any) -> Any:
-    node = _without(node, _DROPPED)
-    return _required(node)
+def _shown(node: Any, definitions: dict[str, Any]) -> Any:
+    """References in place, and `X or null` as X."""
+    if isinstance(node, list):
+        return [_shown(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _shown(_without(definitions[node["$ref"].rpartition("/")[2]], _UNTOLD), definitions)
+    options = [each for each in node.get("anyOf", ()) if each != {"type": "null"}]
+    if len(options) == 1:
+        return _shown(options[0], definitions)
+    return {key: _shown(value, definitions) for key, value in node.items()}
 
 
 def _required(node: Any) -> Any:

@@ -56,7 +56,6 @@ class Held(_Block):
     stop: float | None = None
     target: float | None = None
     liquidation: float | None = None
-    invalidation: str | None = None
     age_min: float
 
 
@@ -185,7 +184,6 @@ def _held(held: PositionSummary, now: datetime) -> Held:
         stop=_float(held.stop_loss),
         target=_float(held.take_profit),
         liquidation=_float(held.liquidation_price),
-        invalidation=held.invalidation,
         age_min=minutes_between(held.opened_at, now),
     )
 

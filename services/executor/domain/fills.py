@@ -153,7 +153,7 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     now_book = replace(_booked(effect, match, market), positions={**book.positions, symbol: holding})
     if holding.exited < holding.entered:
         return _told(turn, match, replace(effect, book=now_book), market)
-    now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at)
+    now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at, match.cause)
     kind: PositionKind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
     return _told(turn, match, replace(effect, book=now_book, kind=kind, after=None), market)
 

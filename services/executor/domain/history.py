@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from libs.perps.entry import average
 from libs.schemas.account import ClosedTrade, TradeHistory
+from libs.schemas.reasons import OrderReason
+from libs.strategies.invalidation import conditions
 from services.executor.domain.book import AccountBook, Holding
 from services.executor.domain.performance import performance
 
@@ -19,7 +21,7 @@ def traded(book: AccountBook, trade: TradeHistory) -> AccountBook:
     return replace(book, recent_trades={**book.recent_trades, trade.symbol: trades})
 
 
-def archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
+def archived(book: AccountBook, holding: Holding, at: datetime, reason: OrderReason) -> AccountBook:
     """The book with a flat position among its last 500 closed trades, and the performance over them."""
     last = holding.position
     trade = ClosedTrade(
@@ -37,6 +39,8 @@ def archived(book: AccountBook, holding: Holding, at: datetime) -> AccountBook:
         closed_at=at,
         decision_id=last.decision_id,
         strategy_id=last.strategy_id,
+        reason=reason,
+        conditions=conditions(last.invalidation),
     )
     closed = (*book.closed_trades, trade)[-KEEP_CLOSED:]
     return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))

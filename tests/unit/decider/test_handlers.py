@@ -87,7 +87,7 @@ async def test_the_call_is_recorded_as_it_was_made() -> None:
     assert (model, timeout_s) == (GPT, 20)
     assert [m["content"] for m in messages] == [call.system_prompt, call.user_prompt]
     assert (call.attempt, call.outcome, call.raw_response, call.error) == (1, "ok", answer(), None)
-    assert (call.prompt_version, call.provider) == ("2/scalping@3", "openrouter")
+    assert (call.prompt_version, call.provider) == ("3/scalping@3", "openrouter")
     assert call.params == {
         "max_tokens": 8000, "reasoning_effort": "low", "seed": 7, "structured_output": "json_schema", "timeout_s": 60,
     }  # fmt: skip

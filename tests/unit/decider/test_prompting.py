@@ -59,7 +59,7 @@ def test_the_tokens_are_known_before_the_call_and_leave_room_for_an_answer_and_a
 
 
 def test_a_small_model_gets_a_shorter_prompt_and_one_that_is_too_small_none() -> None:
-    whole, short, none = (write(model(tokens, capabilities=["json_schema"])) for tokens in (24_000, 11_500, 2_000))
+    whole, short, none = (write(model(tokens, capabilities=["json_schema"])) for tokens in (24_000, 10_000, 2_000))
     assert isinstance(whole, Prompt)
     assert isinstance(short, Prompt)
     assert isinstance(none, Denied)
@@ -72,11 +72,11 @@ async def test_the_record_says_what_was_shortened_and_how_many_tokens_were_sent(
     clock = StoppedClock()
     models = ScriptedModels(clock, answer())
     wired = deps(models, clock, default_model="openai-compatible/small")
-    wired.catalogue.entries["openai-compatible/small"] = model(12_000, capabilities=["json_schema"])  # type: ignore[index]
+    wired.catalogue.entries["openai-compatible/small"] = model(10_000, capabilities=["json_schema"])  # type: ignore[index]
     (call,) = (await decide(wired, MADE)).calls
     assert call.notes[0].startswith("prompt shortened to fit: closes 20 → 10")
-    assert call.prompt_tokens == BytesPerToken().count(model(12_000), models.calls[0][1])
-    assert call.prompt_tokens <= prompt_room(model(12_000))
+    assert call.prompt_tokens == BytesPerToken().count(model(10_000), models.calls[0][1])
+    assert call.prompt_tokens <= prompt_room(model(10_000))
 
 
 async def test_a_model_whose_context_is_too_small_is_passed_over_and_nothing_is_sent() -> None:

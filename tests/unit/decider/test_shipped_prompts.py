@@ -14,8 +14,10 @@ from libs.risk.values import AccountView, Judgement, Limits, PositionView
 from libs.schemas.account import PositionSide
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import TradingDecision
+from libs.schemas.reasons import Reason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from libs.strategies.invalidation import conditions, told
 from libs.strategies.variables import template_variables
 from services.decider.domain.parse import Parsed, parse
 from services.decider.domain.prompt import build
@@ -52,8 +54,8 @@ def page(name: str, **changes: Any) -> RenderedPage:
     return JinjaTemplates().page(shipped(name).prompt_template, template_variables(made(name, **changes)))
 
 
-def example(name: str) -> TradingDecision:
-    found = parse(page(name).text, tuple(MARKS))
+def example(name: str, **changes: Any) -> TradingDecision:
+    found = parse(page(name, **changes).text, tuple(MARKS))
     assert isinstance(found, Parsed), found
     assert (found.notes, found.invented) == ((), ())
     return found.decision
@@ -75,7 +77,7 @@ def test_the_text_works_with_the_strategys_intent_and_only_with_columns_that_it_
     for term in INTENT[name]:
         assert term in words
     every = {"ema20", "ema50", "macd", "hist", "rsi14", "bb_low", "bb_mid", "bb_up", "atr14", "vol_ratio"}
-    assert {column for column in every if column in words} == set(shown.view.columns)
+    assert {column for column in every if column in words} == set(shown.view.columns) - {"high", "low", "close"}
     timeframes = shipped(name).timeframe_preference
     assert all(timeframe in words for timeframe in timeframes)
     assert not {f for f in ("1m", "3m", "15m", "5m", "1h", "4h") if f" {f}" in words} - set(timeframes)
@@ -95,22 +97,74 @@ def test_the_example_is_an_answer_that_every_rule_takes(name: str) -> None:
     assert any(row.action in ("buy", "sell") for row in decision.decisions)
 
 
-def judged(name: str, decision: TradingDecision) -> Judgement:
-    strategy = shipped(name)
+LIMITS = [("1", "500"), ("2", "1000"), ("5", "5000"), ("10", "10000"), ("20", "100000")]
+
+
+@pytest.mark.parametrize(("leverage", "most"), LIMITS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_of_the_example_obeys_the_limits_of_the_account_that_reads_it(
+    name: str, leverage: str, most: str
+) -> None:
+    strategy, bounds = shipped(name), {"leverage": Decimal(leverage), "max_position_size": Decimal(most)}
+    decision = example(name, **bounds)
+    for row in decision.decisions:
+        if row.action not in ("buy", "sell"):
+            assert (row.confidence, row.allocation_usd, row.leverage) == (None, 0, None)
+            continue
+        assert row.leverage is not None
+        assert row.leverage <= min(strategy.risk_parameters.max_leverage, float(leverage))
+        assert 0 < row.allocation_usd * row.leverage <= float(most)
+        if strategy.ladder is None:
+            assert row.sl_price is not None
+            price = row.limit_price or MARKS[row.asset]
+            assert 0 < abs(price - row.sl_price) / price * 100 <= strategy.risk_parameters.stop_loss_percentage
+            assert row.allocation_usd <= (strategy.fixed_margin_usd or 10_000 * (strategy.margin_pct or 100) / 100)
+    assert decision.total_allocation_usd == sum(row.allocation_usd for row in decision.decisions)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_is_accepted_as_it_is_by_an_account_of_ten_thousand(name: str) -> None:
+    bounds = {"leverage": Decimal(5), "max_position_size": Decimal(10_000)}
+    judgement = judged(name, example(name, **bounds), equity=Decimal(10_000), **bounds)
+    clamps = {receipt.reason for each in judgement.verdicts for receipt in each.receipts if receipt.effect != "note"}
+    assert clamps <= {Reason.STOP_DEFAULTED, Reason.TARGET_DEFAULTED}  # a ladder leaves both to code
+    assert {verdict.verdict for verdict in judgement.verdicts} == {"accepted"} or name == "dca"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_invalidation_of_the_example_is_one_that_code_can_check(name: str) -> None:
+    stated = [row.invalidation for row in example(name).decisions if row.invalidation]
+    assert stated
+    assert all(" or ".join(told(each) for each in conditions(text)) == text for text in stated)
+
+
+@pytest.mark.parametrize(
+    ("maker", "taker", "said"),
+    [(2, 5, "7 bps or 0.07%"), (0, 4.5, "4.5 bps or 0.045%"), (-0.5, 3, "2.5 bps or 0.025%"), (1, 1, "2 bps or 0.02%"),
+     (10, 15, "25 bps or 0.25%")],
+)  # fmt: skip
+def test_the_round_trip_of_a_scalp_is_that_of_the_account(maker: float, taker: float, said: str) -> None:
+    text = page("scalping", maker_fee_bps=maker, taker_fee_bps=taker).text
+    assert f"as maker in and taker out, {said} of the price" in text
+    assert f"in and out as maker costs {2 * maker:g} bps" in text
+
+
+def judged(name: str, decision: TradingDecision, **changes: Any) -> Judgement:
+    strategy, equity = shipped(name), changes.pop("equity", Decimal(50_000))
+    bounds = {"max_position_size": Decimal(100_000), "leverage": Decimal(20), **changes}
     seen = {symbol: builders.seen(mark, bid=mark, ask=mark, atr_percent=0.5) for symbol, mark in MARKS.items()}
     facts = builders.facts(seen, as_of=NOW)
     held = {symbol: _position(symbol, *found) for symbol, found in HELD.get(name, {}).items()}
     view = AccountView(
-        account_id="a", status="active", trading_state="active", equity=Decimal(50_000), available=Decimal(40_000),
-        positions=held, resting={}, last_entry_at={}, day_open_equity=Decimal(50_000), transfers=Decimal(0), version=1,
+        account_id="a", status="active", trading_state="active", equity=equity, available=equity,
+        positions=held, resting={}, last_entry_at={}, day_open_equity=equity, transfers=Decimal(0), version=1,
     )  # fmt: skip
     configured = builders.account(
         "a",
         initial_balance=Decimal(50_000),
         symbols=tuple(MARKS),
         strategy_id=name,
-        max_position_size=Decimal(100_000),
-        leverage=Decimal(20),
+        **bounds,
     )
     limits = Limits(strategy, configured, {symbol: _listed(symbol) for symbol in MARKS})
     return judge(decision, facts, view, limits, NOW, expires_at=NOW + timedelta(seconds=30), proposed=facts)

@@ -27,7 +27,7 @@ def test_a_template_gets_what_it_asks_for(wishes: dict[str, Any], view: View) ->
 @pytest.mark.parametrize(
     ("wishes", "said"),
     [
-        ({"columns": ["ema20", "ema21"]}, "there is no ema21; there are ema20, ema50"),
+        ({"columns": ["ema20", "ema21"]}, "there is no ema21; there are high, low, close, ema20, ema50"),
         ({"columns": 5}, "there is no 5"),
         ({"rows": 0}, "rows is 0: it is a whole number from 1 to 10"),
         ({"closes": 51}, "closes is 51"),
@@ -44,7 +44,7 @@ def test_cuts_come_in_the_stated_order_and_are_told() -> None:
     views = [view for step in range(20) if (view := shorter(View(), step))]
     assert views[0] == View()
     assert [view.cuts[-1] for view in views[1:]] == [
-        "closes 20 → 10", "middle rows 10 → 3", "rows 10 → 5", "trades 3 → 1", "middle rows 3 → 1", "trades 1 → 0",
+        "closes 20 → 10", "middle rows 10 → 3", "rows 10 → 5", "trades 3 → 1", "middle rows 3 → 1", "outcomes 3 → 1",
         "rows 3 → 1", "notes 2 → 0",
     ]  # fmt: skip
     assert views[-1].rows == views[-1].middle_rows == 1

@@ -11,7 +11,7 @@ from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.inflight import InFlight
 from libs.schemas.reasons import RejectReason
-from libs.schemas.verdict import DecisionAnswered, DecisionRejected, DecisionValidated
+from libs.schemas.verdict import AssetVerdict, DecisionAnswered, DecisionRejected, DecisionValidated
 from services.context.application.cycles import cycle
 from services.context.application.ends import ended
 from services.context.application.places import facts
@@ -70,6 +70,20 @@ async def test_a_second_identical_request_joins_and_is_answered_when_the_first_e
     assert (answer.request_id, answer.why) == ("r2", "joined")
     assert answer.answered_by == decision_id("acc1", "request:r1")
     assert slot(world).holder is None
+
+
+async def test_what_the_rules_said_is_told_by_the_next_context(world: World) -> None:
+    first = asked(world, "r1")
+    await requested(world.deps, first)
+    row = AssetVerdict(asset="BTCUSDT", action="buy", verdict="denied", receipts=())
+    end = validated(world, first, "buy").model_copy(update={"verdicts": (row,)})
+    await ended(world.deps, end)
+    await ended(world.deps, end)
+    (context,) = bodies(await requested(world.deps, asked(world, "r2", force_refresh=True)))
+    assert isinstance(context, TradingContext)
+    (past,) = context.past_decisions
+    assert past.verdict is not None
+    assert (past.asset, past.verdict.verdict, past.traded) == ("BTCUSDT", "denied", False)
 
 
 async def test_another_wish_waits_and_its_context_is_made_when_the_first_has_ended(world: World) -> None:

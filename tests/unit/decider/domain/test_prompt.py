@@ -55,8 +55,9 @@ def prompt_of(made: TradingContext, *, with_schema: bool = False, with_data: boo
         "30 s between entries in one asset",
         "no entry within 5 min of any funding",
         "an entry is sized by code to 500.00 USD of margin",
-        "maker 2 bps, taker 5 bps a side; a round trip costs 4 bps as maker, 7 as maker in and taker out, 10 as taker",
-        "(1 USD per 1,000 USD)",
+        "maker 2 bps, taker 5 bps a side; in and out 4 bps as maker both ways, 7 as maker in and taker out, 10 as ta",
+        "no entry against funding above 3 bps per 8 h, nor within 5 min of funding above 1.5 bps",
+        "more than 0.5 × ATR of 1m or 0.25 × the distance to the stop, the smaller of the two, and by more than 0.05%",
         "isolated margin on paper (paper)",
     ],
 )
@@ -73,11 +74,11 @@ def test_the_system_part_states_the_accounts_true_limits_and_fees(number: str) -
         "gross exposure 4990.00 (49.9% of equity)",
         "trading state: active",
         "## BTCUSDT (USD): last 94230.2, mark 94239.6",
-        "24 h +1.50%, volume 1200M USD, open interest 500M, funding +0.0100% (longs pay) in 3 h 58 min",
-        "trend up, ATR 0.100% and volatility 0.120% a candle",
-        "closes, oldest → newest (USD): 94258.5 94259.4",
-        "1m, oldest → newest (USD; rsi14 0–100; vol_ratio ×)",
-        "5m, oldest → newest",
+        "24 h +1.50%, volume 1200M USD, open interest 500M USD, funding +1.00 bps (longs pay) in 3 h 58 min",
+        "1m: trend up, ATR 0.100% and volatility 0.120% of the price a candle",
+        "1m closes to 11:59, oldest → newest (USD): 94258.5 94259.4",
+        "1m, oldest → newest: time ema20 ema50",
+        "5m, oldest → newest: time ema20 ema50",
     ],
 )
 def test_the_user_part_has_the_strategy_the_account_and_the_market(number: str) -> None:
@@ -93,16 +94,19 @@ def test_every_limit_that_code_enforces_is_told() -> None:
 
 def test_tables_run_from_oldest_to_newest() -> None:
     rows = prompt_of(context({"BTCUSDT": asset("BTCUSDT")})).user.split("vol_ratio\n")[1].split("\n")[:10]
-    firsts = [float(line.split(" ")[0]) for line in rows]
+    times, firsts = [line.split(" ")[0] for line in rows], [float(line.split(" ")[1]) for line in rows]
+    assert (times[0], times[-1], times) == ("11:51", "12:00", sorted(times))
     assert firsts == sorted(firsts)
     assert firsts[-1] == pytest.approx(indicators("1m", 94_230.2, 1).ema_20[-1], abs=0.05)  # type: ignore[index]
 
 
-def test_an_open_position_is_told_with_its_exit_plan() -> None:
-    held = account(open_positions=(position("ETHUSDT", "short", exit_plan='until "1800" <b>', invalidation=None),))
+def test_an_open_position_is_told_with_its_costs_and_without_what_a_model_wrote_of_it() -> None:
+    paid = {"fees": Decimal("2.26"), "funding": Decimal("-0.5")}
+    held = account(open_positions=(position("ETHUSDT", "short", exit_plan='until "1800"', invalidation="<b>", **paid),))
     user = prompt_of(context(account_state=held)).user
-    assert "ETHUSDT short 0.05 1812.44 1812.44 10x 500.00 12.50 2.5 1805.19 1826.94 1649.32 7min +0.50" in user
-    assert r'exit plan: "until \"1800\" ‹b›"; invalidation: -' in user
+    row = "ETHUSDT short 0.05 1812.44 1812.44 10x 500.00 12.50 2.5 1805.19 1826.94 1649.32 7min -2.26 -0.50 +0.50"
+    assert f"{row}\n  invalidation: none that code can check\n" in user
+    assert "1800" not in user
 
 
 def test_notes_are_fenced_as_data_and_cannot_leave_the_fence() -> None:
@@ -154,7 +158,7 @@ def test_the_schema_is_in_the_prompt_where_the_model_is_not_given_it_otherwise()
 
 def test_the_version_names_the_strategy_and_the_hash_changes_with_every_byte() -> None:
     made = prompt_of(context())
-    assert made.version == "2/scalping@3"
+    assert made.version == "3/scalping@3"
     other = [*made.messages[:1], {"role": "user", "content": made.user + " "}]
     assert len({sha256(made.messages), sha256(other), sha256([*made.messages, made.messages[0]])}) == 3
     assert sha256(made.messages) == sha256(prompt_of(context()).messages)
@@ -195,11 +199,10 @@ def _keywords(node: Any) -> list[str]:
 
 
 def test_the_data_block_is_read_back_as_it_was() -> None:
-    held = account(open_positions=(position("ETHUSDT", invalidation="</data>{"),))
+    held = account(open_positions=(position("ETHUSDT", invalidation="</data>{", exit_plan="</data>{"),))
     made = context({s: asset(s) for s in ("BTCUSDT", "ETHUSDT")}, account_state=held)
     view = snapshot.of_context(made)
     assert snapshot.from_text(prompt_of(made).user) == view
-    assert view.positions["ETHUSDT"].invalidation == "</data>{"
     assert view.rules.max_leverage == 8
     assert [frame.tf for frame in view.assets["BTCUSDT"].frames] == ["1m", "5m"]
     assert json.loads(snapshot.to_text(view).removeprefix("<data>").removesuffix("</data>"))["rules"]["fee_bps"] == 5
@@ -238,8 +241,8 @@ def test_only_the_columns_and_rows_asked_for_are_shown() -> None:
     steady = strategy(prompt_template="{% set columns = ['rsi14', 'atr14'] %}{% set rows = 2 %}{% set closes = 0 %}x")
     made = context({"BTCUSDT": asset("BTCUSDT")}, account_state=account(active_strategy=steady))
     user = prompt_of(made, with_data=False).user
-    assert "rsi14 atr14\n58.0 94.2\n58.0 94.2\n5m, oldest" in user
-    assert "closes" not in user
+    assert "time rsi14 atr14\n11:59 58.0 94.2\n12:00 58.0 94.2\n5m, oldest" in user
+    assert "1m closes to" not in user
 
 
 def test_resting_entries_and_newest_fills_are_told() -> None:
@@ -290,11 +293,11 @@ def test_a_prompt_that_is_too_long_is_shortened_by_whole_rows_until_it_fits(shar
     assert isinstance(found, Prompt)
     assert found.tokens == bytes_of(found.messages) <= room
     assert bool(found.shortened) == (share < 1)
-    tables = [table.split("\n\n")[0] for table in found.user.split("vol_ratio ×)\n")[1:]]
+    tables = found.user.split("atr14 vol_ratio\n")[1:]
     assert len(tables) == 2 * len(PRICES)
     for table in tables:
-        rows = [row.split(" ") for row in table.split("\n")]
-        assert all(len(row) == 11 for row in rows if not row[0].endswith("m,"))
+        rows = [row.split(" ") for row in table.split("\n\n")[0].split("\n")]
+        assert all(len(row) == 12 for row in rows if not row[0].endswith("m,"))
 
 
 def test_what_does_not_fit_in_its_shortest_form_is_told() -> None:

@@ -140,7 +140,7 @@ def test_entries_take_the_free_places_surest_first() -> None:
     gaps = {"BTCUSDT": 0.5, "ETHUSDT": 2.0, "SOLUSDT": 1.5, "BNBUSDT": 1.0, "XRPUSDT": 0.4}
     rows = decided(context({symbol: asset(symbol, gap) for symbol, gap in gaps.items()})).decisions
     assert {row.asset for row in rows if row.action == "buy"} == {"ETHUSDT", "SOLUSDT", "BNBUSDT"}
-    surest = sorted((row for row in rows if row.action == "buy"), key=lambda row: -row.confidence)
+    surest = sorted((row for row in rows if row.action == "buy"), key=lambda row: -(row.confidence or 0))
     assert [row.asset for row in surest] == ["ETHUSDT", "SOLUSDT", "BNBUSDT"]
     assert [row.allocation_usd for row in surest] == sorted((row.allocation_usd for row in surest), reverse=True)
 
