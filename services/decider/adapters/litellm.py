@@ -41,6 +41,7 @@ class LiteLLM:
     async def start(self) -> None:
         self._litellm = await asyncio.to_thread(_load)
         self._clients = Clients(self._endpoints)
+        await asyncio.to_thread(self._clients.warm)
 
     async def stop(self) -> None:
         if self._clients is not None:
