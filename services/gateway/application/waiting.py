@@ -10,7 +10,7 @@ from libs.schemas.verdict import DecisionAnswered
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import TERMINAL, result_of_record
 from services.gateway.domain.requests import GenerateRequest, Ids, life_of, request_of
-from services.gateway.domain.waiting import Heard, hear, listen_for, result_of, settled
+from services.gateway.domain.waiting import Heard, halfway, hear, listen_for, result_of, settled
 from services.gateway.ports import Deps, Events
 
 POLL_S = 1.0  # the history covers what a reader has not heard yet after its connection was away
@@ -78,7 +78,7 @@ async def _with_orders(deps: Deps, events: Events, heard: Heard) -> Heard:
         event = await events.next(left)
         heard = hear(heard, event) if event else heard
     while heard.orders and (left := until - deps.clock.monotonic()) > 0:
-        event = await events.next(min(left, QUIET_S))
+        event = await events.next(left if halfway(heard) else min(left, QUIET_S))
         if event is None:
             break
         heard = hear(heard, event)

@@ -12,6 +12,8 @@ from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRe
 from services.gateway.domain.requests import Ids
 from services.gateway.domain.summaries import complaints, cost, model_used, summary_of
 
+HALFWAY = frozenset({"submitting", "partially_filled"})
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -66,6 +68,11 @@ def settled(heard: Heard) -> bool:
         return terminal is not None
     shown = {events[-1].intent.symbol for events in orders_of(heard)}
     return {verdict.asset for verdict in terminal.verdicts if verdict.final is not None} <= shown
+
+
+def halfway(heard: Heard) -> bool:
+    """Whether an order of the decision is being filled: more is to come at once."""
+    return any(events[-1].intent.state in HALFWAY for events in orders_of(heard))
 
 
 def result_of(heard: Heard, terminal: Terminal, total_ms: float) -> DecisionResult:
