@@ -8,9 +8,8 @@ from tests.forms import sized
 
 DAYS = sized(2, 14)
 MIRRORED = sized(1, 14)
-NO_DATA = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"NOT RUN: there are no candles in {DATA}; set PERPETUA_DATA_DIR"
-)
+WHY = f"NOT RUN: there are no candles in {DATA}; set PERPETUA_DATA_DIR"
+NEEDS_DATA = pytest.mark.skipif(not DATA.is_dir(), reason=WHY)
 ACTIONS = {"entry.filled", "exit.filled", "stop.filled", "stop.placed", "target.placed", "stop.canceled"}
 
 
