@@ -14,7 +14,7 @@ from cli.run.seed import read_accounts, read_strategies, read_venue
 from libs.risk.accounts import account_view
 from libs.risk.judge import judge
 from libs.risk.values import Limits
-from libs.schemas.account import Account
+from libs.schemas.account import Account, MarginMode
 from libs.schemas.decision import (
     AssetDecision,
     OrderAdjustment,
@@ -27,7 +27,7 @@ from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 from services.executor.domain import paper
 from services.executor.domain.bands import Band, band
-from services.executor.domain.book import PROTECTION_GRACE, AccountBook, marked, new_book, next_expiry, without
+from services.executor.domain.book import PROTECTION_GRACE, AccountBook, equity, marked, new_book, next_expiry, without
 from services.executor.domain.changes import OrderChange, PositionChange, Turn, seal
 from services.executor.domain.liquidation import fund
 from services.executor.domain.performance import performance
@@ -37,6 +37,7 @@ from services.executor.domain.state import account_state
 from services.executor.domain.timers import move_due, tended
 from services.executor.domain.trading import TradingBounds
 from tests import builders
+from tests.fakes.independent_books import Books
 
 DATA = Path(os.environ.get("PERPETUA_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT")
@@ -86,6 +87,7 @@ class Desk:
     causes: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Decimal] = field(default_factory=lambda: {"realised": ZERO, "fees": ZERO, "funding": ZERO})
     broken: list[str] = field(default_factory=list)
+    mirror: Books | None = None
 
     def write(self, turn: Turn, market: Market) -> None:
         """Take the turn as the next version, its events balanced to the last digit."""
@@ -96,6 +98,8 @@ class Desk:
         self.bands = {s: band(self.book, s, market.rules[s].filters) for s in self.book.exposed}
         self.due = next_expiry(self.book)
         self._balance(before, turn)
+        if self.mirror is not None:
+            self._mirrored(self.mirror, turn, market)
         self._protected(market.now)
 
     def _balance(self, before: AccountBook, turn: Turn) -> None:
@@ -117,6 +121,28 @@ class Desk:
         if sum((c.realized_pnl for c in positions), ZERO) != made["realised"]:
             self.broken.append(f"version {self.book.version}: positions and fills differ")
 
+    def _mirrored(self, books: Books, turn: Turn, market: Market) -> None:
+        """The independent books take the executions, and must then say the same of everything."""
+        for change in turn.changes:
+            if isinstance(change, OrderChange) and change.fill:
+                quote = market.quotes[change.intent.symbol]
+                at = change.intent.state_times[change.intent.state]
+                books.executed(change.intent, change.fill, quote.price, quote.minute_volume or ZERO, at)
+        self._agrees(books, market)
+
+    def _agrees(self, books: Books, market: Market) -> None:
+        book = self.book
+        held = {
+            s: (h.position.quantity if h.position.side == "long" else -h.position.quantity)
+            for s, h in book.positions.items()
+        }
+        marks = {s: q.mark for s, q in market.quotes.items()}
+        ours = (book.wallet, book.realised_total, book.fees_total, book.funding_total, held, equity(book, marks))
+        worth = (books.wallet + books.profit(marks)).quantize(Decimal("1e-8"))
+        theirs = (books.wallet, books.realised, books.fees, books.funding, books.positions(), worth)
+        if ours != theirs:
+            self.broken.append(f"version {book.version}: {ours} is not {theirs}")
+
     def _protected(self, now: datetime) -> None:
         for symbol, holding in self.book.positions.items():
             if holding.bare_since is not None and now - holding.bare_since > PROTECTION_GRACE:
@@ -127,9 +153,14 @@ class Desk:
 
 
 class Simulation:
-    """Every tick of every symbol to every account whose bands it touches, a decision every five minutes."""
+    """Every tick of every symbol to every account whose bands it touches, a decision every five minutes.
 
-    def __init__(self, days: int) -> None:
+    With `mode` the accounts have that margin mode, independent books beside them, and hear of their funding late and
+    out of order.
+    """
+
+    def __init__(self, days: int, mode: MarginMode | None = None) -> None:
+        self.mode = mode
         venue = {v.symbol: v for v in read_venue()}
         strategies = {s.strategy_id: s for s in read_strategies()}
         self.filters: dict[str, VenueSymbol] = {s: venue[s] for s in SYMBOLS}
@@ -144,10 +175,16 @@ class Simulation:
         self.decisions = 0
 
     def _desk(self, config: Account, strategy: TradingStrategy) -> Desk:
-        return Desk(config, strategy, new_book(config, performance((), config.initial_balance), self.start))
+        if self.mode is not None:
+            config = config.model_copy(update={"margin_mode": self.mode})
+        mirror = Books(config.initial_balance) if self.mode is not None else None
+        book = new_book(config, performance((), config.initial_balance), self.start)
+        return Desk(config, strategy, book, mirror=mirror)
 
     def run(self) -> None:
         waiting = [u for u in self.fundings if u.funding_time > self.start]
+        if self.mode is not None:
+            waiting.sort(key=_told_at)
         for minute in range(len(self.series[SYMBOLS[0]])):
             opened = self.start + minute * MINUTE
             for step in range(4):
@@ -156,7 +193,7 @@ class Simulation:
             for symbol in SYMBOLS:
                 self.closes[symbol].append(float(self.series[symbol][minute][1][3]))
             now = opened + MINUTE
-            while waiting and waiting[0].funding_time <= now:
+            while waiting and (_told_at(waiting[0]) if self.mode else waiting[0].funding_time) <= now:
                 self._fund(waiting.pop(0), now)
             self._time(now)
             if minute % 5 == 4 and minute >= 60:
@@ -193,6 +230,9 @@ class Simulation:
     def _fund(self, update: FundingUpdate, now: datetime) -> None:
         market = self.market(now)
         for desk in self.desks:
+            if desk.mirror is not None and update.mark_price is not None:
+                rate, mark = Decimal(str(update.rate)), Decimal(str(update.mark_price))
+                desk.mirror.funded(update.symbol, update.funding_time, rate, mark)
             desk.write(fund(Turn(desk.book), update, market), market)
             desk.write(fund(Turn(desk.book), update, market), market)  # a second telling changes nothing
 
@@ -244,6 +284,11 @@ class Simulation:
         if freed != turns.book.reservations:
             turns = replace(turns, book=replace(turns.book, reservations=freed))
         desk.write(turns, market)
+
+
+def _told_at(update: FundingUpdate) -> datetime:
+    """Every other boundary is told 37 minutes late, the others after the next one."""
+    return update.funding_time + (MINUTE * 37 if update.funding_time.hour % 16 else MINUTE * 545)
 
 
 def trader(desk: Desk, closes: Mapping[str, list[float]], turn: int) -> tuple[AssetDecision, ...]:

@@ -2,14 +2,18 @@
 
 import pytest
 
+from libs.schemas.account import MarginMode
 from tests.fakes.executor_simulation import DATA, Simulation
 from tests.forms import sized
 
 DAYS = sized(2, 14)
+MIRRORED = sized(1, 14)
+WHY = f"NOT RUN: there are no candles in {DATA}; set PERPETUA_DATA_DIR"
+NEEDS_DATA = pytest.mark.skipif(not DATA.is_dir(), reason=WHY)
 ACTIONS = {"entry.filled", "exit.filled", "stop.filled", "stop.placed", "target.placed", "stop.canceled"}
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"NOT RUN: there are no candles in {DATA}; set PERPETUA_DATA_DIR")
+@NEEDS_DATA
 def test_the_books_of_both_demo_accounts_balance_to_the_last_digit() -> None:
     run = Simulation(DAYS)
     run.run()
@@ -24,3 +28,19 @@ def test_the_books_of_both_demo_accounts_balance_to_the_last_digit() -> None:
     assert set().union(*(desk.kinds for desk in run.desks)) >= ACTIONS
     assert sum(desk.causes["funding"] for desk in run.desks) > 0
     print(f"{DAYS} days, {run.ticks} ticks, {run.decisions} decisions")
+
+
+@NEEDS_DATA
+@pytest.mark.parametrize("mode", ["isolated", "cross"])
+def test_independent_books_say_the_same_to_the_last_digit(mode: MarginMode) -> None:
+    """Prices, fees, profits, funding, wallets, positions, equity: after every write, by the design's formulas alone."""
+    run = Simulation(MIRRORED, mode)
+    run.run()
+    for desk in run.desks:
+        assert desk.mirror is not None
+        assert desk.mirror.wrong == []
+        assert desk.broken == []
+        assert desk.book.insolvency == 0
+        assert desk.kinds["entry.filled"] > 10
+        print(desk.config.account_id, mode, dict(desk.causes), desk.book.wallet, desk.book.version)
+    assert sum(desk.causes["funding"] for desk in run.desks) > 0
