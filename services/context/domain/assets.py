@@ -18,6 +18,7 @@ from libs.schemas.context import (
 from libs.schemas.reasons import ContextErrorCode
 from services.context.domain import correlations, figures
 from services.context.domain.candles import Track
+from services.context.domain.columns import Columns
 from services.context.domain.correlations import Correlations, Shared
 from services.context.domain.indicators import MOST, WARM_UP, indicators, missing
 from services.context.domain.market import MarketState
@@ -76,6 +77,7 @@ class Studies:
     """Studies shared by all accounts of a cycle: made anew only when a candle of theirs closed."""
 
     def __init__(self, market: MarketState) -> None:
+        self.columns = Columns(market)
         self._market = market
         self._kept: dict[tuple[str, tuple[Timeframe, ...]], tuple[tuple[int, ...], Study]] = {}
         self._together = Shared()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from libs.schemas.account import AccountState, ClosedTrade, Condition
 from libs.schemas.context import AccountContext, PositionSummary
@@ -17,17 +16,10 @@ from libs.schemas.memory import MAX_REASONS, PastDecision, PastTrade, PastVerdic
 from libs.schemas.reasons import Reason
 from libs.schemas.verdict import AssetVerdict, DecisionRejected, DecisionValidated
 from libs.strategies.invalidation import conditions
-from services.context.domain.indicators import compute
-from services.context.domain.market import MarketState
-from services.context.domain.series import Floats, Series
+from services.context.domain.columns import CandleColumns, Columns
 
 PER_ASSET = 3
 _SEVERITY = {"error": 0, "warning": 1, "info": 2}
-_FIELDS = {
-    "ema20": "ema_20", "ema50": "ema_50", "macd": "macd", "signal": "macd_signal", "hist": "macd_hist",
-    "rsi14": "rsi_14", "bb_low": "bb_lower", "bb_mid": "bb_middle", "bb_up": "bb_upper", "atr14": "atr_14",
-    "vol_ratio": "volume_ratio",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +46,47 @@ def remembered(kept: Sequence[PastVerdict], end: DecisionValidated | DecisionRej
 
 
 def of_account(
-    state: AccountState, verdicts: Sequence[PastVerdict], symbols: Sequence[str], market: MarketState
+    state: AccountState, verdicts: Sequence[PastVerdict], symbols: Sequence[str], columns: Columns
 ) -> tuple[PastDecision, ...]:
     """The newest decisions about `symbols`, at most three an asset, oldest first."""
-    found = [each for symbol in symbols for each in _of_asset(symbol, state, verdicts, market)]
+    found = [each for symbol in symbols for each in _of_asset(symbol, state, verdicts, columns)]
     return tuple(sorted(found, key=lambda each: (each.at, each.asset)))
 
 
-def positions_checked(
-    section: AccountContext, state: AccountState, market: MarketState, now: datetime
-) -> AccountContext:
+def positions_checked(section: AccountContext, state: AccountState, columns: Columns, now: datetime) -> AccountContext:
     """The account with what became of each open position's invalidation."""
     stated = {position.symbol: conditions(position.invalidation) for position in state.positions}
-    positions = tuple(_watched(held, stated.get(held.symbol, ()), market, now) for held in section.open_positions)
+    positions = tuple(_watched(held, stated.get(held.symbol, ()), columns, now) for held in section.open_positions)
     return section.model_copy(update={"open_positions": positions})
 
 
 def check(
-    terms: Sequence[Condition], symbol: str, market: MarketState, since: datetime, until: datetime
+    terms: Sequence[Condition], symbol: str, columns: Columns, since: datetime, until: datetime
 ) -> InvalidationCheck:
     """The candles that closed after `since` and by `until`."""
-    found = [_first(term, market.series(symbol, term.timeframe), since, until) for term in terms]
+    found = [_first(term, columns.of(symbol, term.timeframe), since, until) for term in terms]
     times = [each.at for each in found if each.at is not None]
     return InvalidationCheck(min(times, default=None), bool(found) and all(each.whole for each in found))
 
 
 def _of_asset(
-    symbol: str, state: AccountState, verdicts: Sequence[PastVerdict], market: MarketState
+    symbol: str, state: AccountState, verdicts: Sequence[PastVerdict], columns: Columns
 ) -> list[PastDecision]:
     held = {position.decision_id for position in state.positions if position.symbol == symbol}
     judged = {each.decision_id: each for each in verdicts if each.asset == symbol}
     closed = {trade.decision_id: trade for trade in state.closed_trades if trade.symbol == symbol}
-    made = [_closed(symbol, trade, judged.get(name), market) for name, trade in closed.items()]
-    made += [
-        PastDecision(asset=symbol, at=each.at, verdict=each, traded=name in held)
-        for name, each in judged.items()
-        if name not in closed
+    times = {name: trade.opened_at for name, trade in closed.items()} | {name: each.at for name, each in judged.items()}
+    newest = sorted(times, key=lambda name: (times[name], name))[-PER_ASSET:]
+    return [
+        _closed(trade, times[name], judged.get(name), columns)
+        if (trade := closed.get(name))
+        else PastDecision(asset=symbol, at=times[name], verdict=judged[name], traded=name in held)
+        for name in newest
     ]
-    return sorted(made, key=lambda each: each.at)[-PER_ASSET:]
 
 
-def _closed(symbol: str, trade: ClosedTrade, verdict: PastVerdict | None, market: MarketState) -> PastDecision:
-    became = check(trade.conditions, symbol, market, trade.opened_at, trade.closed_at)
+def _closed(trade: ClosedTrade, at: datetime, verdict: PastVerdict | None, columns: Columns) -> PastDecision:
+    became = check(trade.conditions, trade.symbol, columns, trade.opened_at, trade.closed_at)
     told = PastTrade(
         side=trade.side,
         result=trade.pnl,
@@ -106,39 +97,26 @@ def _closed(symbol: str, trade: ClosedTrade, verdict: PastVerdict | None, market
         invalidated_at=became.at,
         checked=became.whole,
     )
-    at = verdict.at if verdict else trade.opened_at
-    return PastDecision(asset=symbol, at=at, verdict=verdict, traded=True, trade=told)
+    return PastDecision(asset=trade.symbol, at=at, verdict=verdict, traded=True, trade=told)
 
 
-def _watched(
-    held: PositionSummary, terms: tuple[Condition, ...], market: MarketState, now: datetime
-) -> PositionSummary:
-    became = check(terms, held.symbol, market, held.opened_at, now)
+def _watched(held: PositionSummary, terms: tuple[Condition, ...], columns: Columns, now: datetime) -> PositionSummary:
+    became = check(terms, held.symbol, columns, held.opened_at, now)
     return held.model_copy(update={"conditions": terms, "invalidated_at": became.at, "checked": became.whole})
 
 
-def _first(term: Condition, series: Series | None, since: datetime, until: datetime) -> InvalidationCheck:
-    n = series.contiguous(series.capacity) if series else 0
-    if series is None or n == 0:
+def _first(term: Condition, candles: CandleColumns | None, since: datetime, until: datetime) -> InvalidationCheck:
+    if candles is None:
         return InvalidationCheck(None, whole=False)
-    ends = series.times[-n:] + series.step
+    ends, step = candles.ends, candles.step
     window = (ends > since.timestamp()) & (ends <= until.timestamp())
-    whole = bool(ends[0] - series.step <= since.timestamp() and ends[-1] + series.step > until.timestamp())
-    left, right = _values(term, series, n)
-    true = window & ((left < right) if term.side == "below" else (left > right))
-    known = bool(np.isfinite(left[window]).all() and np.isfinite(right[window]).all())
-    at = datetime.fromtimestamp(int(ends[true][0]), UTC) if true.any() else None
+    whole = bool(ends[0] - step <= since.timestamp() and ends[-1] + step > until.timestamp())
+    left = candles.figures[term.figure][window]
+    right = candles.figures[term.than][window] if isinstance(term.than, str) else np.full(len(left), term.than)
+    true = (left < right) if term.side == "below" else (left > right)
+    known = bool(np.isfinite(left).all() and np.isfinite(right).all())
+    at = datetime.fromtimestamp(int(ends[window][true][0]), UTC) if true.any() else None
     return InvalidationCheck(at, whole and known)
-
-
-def _values(term: Condition, series: Series, n: int) -> tuple[Floats, Floats]:
-    close = series.close[-n:]
-    columns: dict[str, NDArray[np.float64]] = {"close": close}
-    if {term.figure, term.than} - {"close"} & set(_FIELDS):
-        made = compute(series.high[-n:], series.low[-n:], close, series.volume[-n:])
-        columns |= {figure: made[field] for figure, field in _FIELDS.items()}
-    right = columns[term.than] if isinstance(term.than, str) else np.full(n, term.than)
-    return columns[term.figure], right
 
 
 def _verdict(decision_id: str, each: AssetVerdict, at: datetime) -> PastVerdict:

@@ -13,6 +13,7 @@ from libs.schemas.reasons import OrderReason, Reason, RejectReason
 from libs.schemas.verdict import AssetVerdict, DecisionRejected, Receipt
 from libs.strategies.invalidation import conditions
 from services.context.domain.assets import Studies
+from services.context.domain.columns import Columns
 from services.context.domain.context import Subject, build
 from services.context.domain.market import Bounds, MarketState
 from services.context.domain.memory import InvalidationCheck, check, of_account, remembered
@@ -54,16 +55,16 @@ def market(prices: dict[int, float] | None = None, absent: frozenset[int] = froz
 def test_a_condition_is_checked_on_the_candles_that_closed_while_it_held(
     said: str, prices: dict[int, float], since: int, until: int, found: tuple[int | None, bool]
 ) -> None:
-    got = check(conditions(said), "BTCUSDT", market(prices), at(since * 60), at(until * 60))
+    got = check(conditions(said), "BTCUSDT", Columns(market(prices)), at(since * 60), at(until * 60))
     minute, whole = found
     assert got == InvalidationCheck(None if minute is None else at(minute * 60), whole)
 
 
 def test_what_is_not_known_is_not_said_not_to_have_happened() -> None:
     terms = conditions("1m close below 99")
-    assert check(terms, "BTCUSDT", market(absent=frozenset({270})), at(240 * 60), at(300 * 60)).whole is False
-    assert check(terms, "BTCUSDT", market(), at(-60), at(300 * 60)).whole is False
-    assert check(terms, "ETHUSDT", market(), at(240 * 60), at(300 * 60)).whole is False
+    assert check(terms, "BTCUSDT", Columns(market(absent=frozenset({270}))), at(240 * 60), at(300 * 60)).whole is False
+    assert check(terms, "BTCUSDT", Columns(market()), at(-60), at(300 * 60)).whole is False
+    assert check(terms, "ETHUSDT", Columns(market()), at(240 * 60), at(300 * 60)).whole is False
 
 
 def closed(decision: str = "dec-1", **changes: Any) -> ClosedTrade:
@@ -88,7 +89,7 @@ def judged(decision: str, action: Any = "buy", verdict: Any = "accepted", asset:
 
 def test_a_trade_is_told_with_its_verdict_its_result_and_what_became_of_its_invalidation() -> None:
     verdicts = remembered((), judged("dec-1", verdict="clamped"))
-    (found,) = of_account(state(closed_trades=(closed(),)), verdicts, ("BTCUSDT",), market({250: 98}))
+    (found,) = of_account(state(closed_trades=(closed(),)), verdicts, ("BTCUSDT",), Columns(market({250: 98})))
     assert found.verdict is not None
     assert (found.verdict.verdict, found.verdict.reasons) == ("clamped", (Reason.COOLDOWN, Reason.LEVERAGE_CLAMPED))
     assert found.trade is not None
@@ -133,7 +134,7 @@ def test_memory_is_bounded() -> None:
     one = remembered(remembered(remembered(remembered((), judged("a")), judged("b")), judged("c")), judged("d"))
     assert [each.decision_id for each in one] == ["b", "c", "d"]
     many = state(closed_trades=tuple(closed(f"dec-{n}", opened_at=at(n * 60)) for n in range(50)))
-    assert len(of_account(many, (), ("BTCUSDT",), market())) == 3
+    assert len(of_account(many, (), ("BTCUSDT",), Columns(market()))) == 3
 
 
 def built(**changes: Any) -> TradingContext:
@@ -173,3 +174,16 @@ def test_bid_and_ask_the_day_s_range_and_the_candles_themselves_are_told() -> No
     assert len(longest.close) == 10
     assert longest.close[-1] == 100 + 1_499 % 7
     assert longest.high[-1] >= longest.close[-1]
+
+
+def test_columns_follow_the_candles() -> None:
+    made = market()
+    columns = Columns(made)
+    before = columns.of("BTCUSDT", "1m")
+    assert before is not None
+    assert columns.of("BTCUSDT", "1m") is before
+    made.on_candle(candle(MINUTES, 98), Source.FEED)
+    after = columns.of("BTCUSDT", "1m")
+    assert after is not None
+    assert (before.figures["close"][-1], after.figures["close"][-1]) == (100, 98)
+    assert len(after.ends) == len(before.ends) + 1
