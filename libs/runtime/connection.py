@@ -13,6 +13,7 @@ from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.settings import RuntimeSettings, inbox_of
 
 DRAIN_S = 5  # the client waits this long at a stop for answers that a pull subscription never took
+FORBIDDEN = "permissions violation"
 log = logging.getLogger(__name__)
 
 
@@ -23,6 +24,7 @@ class Connection:
         self._ending = False
         self._metrics = metrics
         self._said = ""
+        self._refused: set[str] = set()
         self.broker = NatsBroker(
             settings.nats_url,
             name=settings.instance,
@@ -75,6 +77,11 @@ class Connection:
             # FastStream raises these out of this callback, and nats-py then never tries again, without a word.
             log.critical("NATS refuses this process: %s; check NATS_URL and its user", reason)
             os._exit(exits.NATS_CLOSED)
+        if reason.startswith(FORBIDDEN):
+            if reason not in self._refused:
+                self._refused.add(reason)
+                log.error("NATS refuses this user: %s; see its row in libs/schemas/rights.py", reason)
+            return
         if repr(error) != self._said:
             self._said = repr(error)
             log.warning("NATS: %s", self._said)

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nats
 from nats.aio.client import Client
+from nats.js.api import StreamInfo
 
 from cli.embedded.binaries import find
 from cli.embedded.bus_users import password_variable
@@ -67,9 +68,11 @@ class RightsServer:
 
     async def messages(self) -> Mapping[str, int]:
         """How many messages each stream holds."""
+        return {str(one.config.name): one.state.messages for one in await self.streams()}
+
+    async def streams(self) -> Sequence[StreamInfo]:
         async with self.client(ADMIN) as (connection, _):
-            infos = await connection.jetstream().streams_info()
-        return {str(one.config.name): one.state.messages for one in infos}
+            return await connection.jetstream().streams_info()
 
     async def provision(self) -> None:
         async with asyncio.timeout(30):

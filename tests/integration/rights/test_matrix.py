@@ -1,7 +1,7 @@
 """Every user of the bus and every family of subjects, on a real nats-server with the file that containers use."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import nats
 import nats.errors
@@ -13,7 +13,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from libs.schemas.rights import ADMIN, BY_NAME, OBSERVER, PUBLISHER, USERS
 from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, STREAMS, stream_of
 from libs.schemas.topology import Durable
-from tests.integration.rights.server import RightsServer, rights_server
+from tests.integration.rights.server import RightsServer
 
 pytestmark = pytest.mark.integration
 WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
@@ -126,12 +126,6 @@ def every_subject() -> list[str]:
         calls = ("INFO", "DELETE", "MSG.NEXT", "DURABLE.CREATE", "CREATE", "PAUSE", "RESET", "UNPIN")
         api += [f"CONSUMER.{call}.{one.stream}.{one.name}" for call in calls]
     return [*MAY_PUBLISH, *(f"$JS.API.{call}" for call in (*api, *ACCOUNT)), *map(ack, DURABLES)]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RightsServer]:
-    with rights_server(tmp_path_factory.mktemp("rights")) as made:
-        yield made
 
 
 def test_the_matrix_has_every_stream_and_every_user() -> None:
