@@ -24,7 +24,8 @@ class PatientProtocol(H11Protocol):
     connection."""
 
     head_s = 10.0
-    _head: asyncio.TimerHandle | None = None
+    _waits = False
+    _turn = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -35,24 +36,16 @@ class PatientProtocol(H11Protocol):
         if self.conn.their_state is h11.IDLE:
             self._wait()
         else:
-            self._stop_waiting()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
+            self._waits = False
 
     def _wait(self) -> None:
-        if self._head is None:
-            self._head = self.loop.call_later(self.head_s, self._give_up)
+        """From the first byte on: more of them do not buy more time."""
+        if not self._waits:
+            self._waits, self._turn = True, self._turn + 1
+            self.loop.call_later(self.head_s, self._give_up, self._turn)
 
-    def _stop_waiting(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-    def _give_up(self) -> None:
-        self._head = None
-        if not self.transport.is_closing():
+    def _give_up(self, turn: int) -> None:
+        if self._waits and turn == self._turn and not self.transport.is_closing():
             self.transport.close()
 
 
