@@ -12,6 +12,7 @@ from cli.commands.context import context_app
 from cli.commands.control import control
 from cli.commands.dead import dead_app
 from cli.commands.experiment import experiment_app, show_usage
+from cli.commands.key import key_app
 from cli.commands.models import models_app
 from cli.commands.options import StateDir
 from cli.commands.prompt import decide, prompt_app
@@ -290,6 +291,7 @@ app.command("control", rich_help_panel=TRADE)(control)
 app.add_typer(account_app, name="account", rich_help_panel=TRADE)
 app.add_typer(strategy_app, name="strategy", rich_help_panel=TRADE)
 app.add_typer(config_app, name="config", rich_help_panel=TRADE)
+app.add_typer(key_app, name="key", rich_help_panel=TRADE)
 app.add_typer(models_app, name="models", rich_help_panel=MODELS)
 app.add_typer(context_app, name="context", rich_help_panel=MODELS)
 app.add_typer(prompt_app, name="prompt", rich_help_panel=MODELS)

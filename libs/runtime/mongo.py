@@ -42,6 +42,10 @@ class Database:
     def client(self) -> AsyncMongoClient[Document]:
         return self._client
 
+    async def ping(self) -> None:
+        """Raises what MONGO_AWAY lists while it does not answer."""
+        await self.db.command("ping")
+
     async def start(self) -> None:
         """Does not wait for the server: what needs it waits on its own."""
 

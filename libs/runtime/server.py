@@ -8,7 +8,9 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +19,44 @@ class CannotListen(Exception):
     """The address is taken or is none of this machine."""
 
 
+class PatientProtocol(H11Protocol):
+    """Gives up a connection whose request does not come whole: its head within `head_s` of its first byte, or of the
+    connection."""
+
+    head_s = 10.0
+    _waits = False
+    _turn = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait()
+        else:
+            self._waits = False
+
+    def _wait(self) -> None:
+        """From the first byte on: more of them do not buy more time."""
+        if not self._waits:
+            self._waits, self._turn = True, self._turn + 1
+            self.loop.call_later(self.head_s, self._give_up, self._turn)
+
+    def _give_up(self, turn: int) -> None:
+        if self._waits and turn == self._turn and not self.transport.is_closing():
+            self.transport.close()
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn without its signal handlers: the worker owns them."""
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    def __init__(self, app: Any, host: str, port: int, protocol: type[PatientProtocol] = PatientProtocol) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=protocol,
                 host=host,
                 port=port,
                 log_config=None,

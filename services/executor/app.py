@@ -7,6 +7,7 @@ from decimal import Decimal
 from libs.configuration.mirror import ConfigMirror
 from libs.runtime.clock import WallClock
 from libs.runtime.mongo import MONGO_AWAY, Database
+from libs.runtime.pulse import Pulse
 from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake
 from libs.runtime.worker import Worker, run
@@ -72,7 +73,9 @@ def create_app(settings: Settings | None = None) -> Worker:
         worker.bus, worker.clock, on_tick=board.on_tick, on_funding=board.on_funding, start=Start.last_per_subject()
     )
     ExecutorMetrics(worker.registry, partitions, desks, intake)
-    for service in (database, config, controls, intake, partitions):
+    pulse = Pulse("MongoDB", database.ping, MONGO_AWAY)
+    worker.readiness("mongodb", lambda: pulse.beats)
+    for service in (database, pulse, config, controls, intake, partitions):
         worker.add(service)
     worker.background("partitions", partitions.run)
     worker.background("timers", Timers(deps, board, desks).run)

@@ -9,7 +9,8 @@ from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.records.key_store import KeyStore
 from libs.records.keys import TOKEN_BYTES, token_of
-from libs.runtime.mongo import Database
+from libs.runtime.mongo import MONGO_AWAY, Database
+from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
@@ -24,6 +25,8 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import ConfigurationAccess, Deps
 from services.gateway.settings import Settings
 
+SILENT_S = 5.0  # NATS sends a heartbeat each second: a server that hangs is noticed though its connection stands
+
 
 def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
@@ -33,7 +36,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     key_store = KeyStore(worker.bus)
     keys = MirroredKeys(worker.bus, key_store)
     limits = RedisLimits(settings.redis_url, lambda: worker.clock.wall().timestamp())
-    for service in (database, config, states, keys, limits):
+    history = Pulse("MongoDB", database.ping, MONGO_AWAY)
+    for service in (database, config, states, keys, limits, history):
         worker.add(service)
     configuration = Configuration(KvConfigStore(worker.bus))
     strategies = Strategies(configuration, JinjaTemplates())
@@ -55,6 +59,9 @@ def create_app(settings: Settings | None = None) -> Worker:
         hosts=settings.hosts,
         max_tick_age=settings.tick_age,
     )
+    worker.readiness("mongodb", lambda: history.beats)
+    worker.readiness("keys", lambda: keys.silence_s < SILENT_S)
+    worker.detail("rates", lambda: "shared" if limits.shared else "local: Redis does not answer")
     worker.serve_http(http_app(deps, GatewayMetrics(worker.registry)), settings.gateway_host, settings.gateway_port)
     return worker
 

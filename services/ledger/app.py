@@ -1,6 +1,7 @@
 """The ledger: every event but ticks, in MongoDB, to be queried."""
 
 from libs.runtime.mongo import MONGO_AWAY, Database
+from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
 from services.ledger.adapters.mongo import MongoStore
 from services.ledger.adapters.nats import NatsEventLog
@@ -14,7 +15,10 @@ def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
     worker = Worker("ledger", settings, away=MONGO_AWAY)
     database = Database(settings.mongodb_url, settings.mongodb_db)
+    pulse = Pulse("MongoDB", database.ping, MONGO_AWAY)
     worker.add(database)
+    worker.add(pulse)
+    worker.readiness("mongodb", lambda: pulse.beats)
     deps = Deps(
         store=MongoStore(database.db),
         log=NatsEventLog(worker.bus),

@@ -7,11 +7,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cli.ask import api_keys
 from cli.ask.board import Screen
 from cli.ask.dead import dead_letters, list_line, pick_letter, show_lines
 from cli.ask.observe import Observer, lag_of, lags
@@ -170,6 +171,26 @@ async def test_an_admin_key_is_made_once_and_again_when_it_was_revoked(bus: Bus,
     assert await store.revoke(key_id_of(first), datetime.now(UTC))
     assert await ensure_api_key(store, file) is True
     assert read_token(file) != first
+
+
+async def test_keys_are_made_listed_and_ended_by_the_command(bus: Bus, nats_url: str) -> None:
+    first, token = await api_keys.create(nats_url, "mine", ["read", "trade"], ["alpha"], 1)
+    await api_keys.create(nats_url, "other", ["admin"], [], None)
+    assert key_id_of(token) == first.key_id
+    keys, now = await api_keys.listed(nats_url), datetime.now(UTC)
+    assert [(key.name, key.accounts) for key in keys] == [("mine", frozenset({"alpha"})), ("other", None)]
+    assert "works     read trade  alpha  never used  mine" in api_keys.line(keys[0], now)
+    assert token not in json.dumps([api_keys.in_json(key, now) for key in keys])
+    assert await api_keys.revoke(nats_url, [first.key_id]) == [first.key_id]
+    assert await api_keys.revoke(nats_url, None) == [keys[1].key_id]
+    assert {str(key.refusal(now + timedelta(seconds=1))) for key in await api_keys.listed(nats_url)} == {"revoked"}
+    for wrong in (["read", "write"], [""]):
+        with pytest.raises(CliError, match="is no scope"):
+            await api_keys.create(nats_url, "x", wrong, [], None)
+    with pytest.raises(CliError, match="is no name"):
+        await api_keys.create(nats_url, "x", ["read"], ["a.b"], None)
+    with pytest.raises(CliError, match="there is no key"):
+        await api_keys.revoke(nats_url, ["key-0"])
 
 
 async def test_the_observer_counts_what_happens_from_its_start_on(bus: Bus) -> None:

@@ -328,11 +328,17 @@ async def test_an_outage_is_named_and_over_when_it_is_over(own_servers: Servers,
         await running.answer_with(whole)
         own_servers.signal("mongodb", signal.SIGSTOP)
         response = await running.api.get(HISTORY)
+        async with asyncio.timeout(30):
+            while running.gateway.checks()["mongodb"]:  # noqa: ASYNC110 - looked at, as /ready does
+                await asyncio.sleep(0.05)
         own_servers.signal("mongodb", signal.SIGCONT)
         assert response.status_code == 503
         assert response.headers["retry-after"] == "2"
         assert "MongoDB" in response.json()["detail"]
         assert await becomes(running, 200) == 200
+        async with asyncio.timeout(30):
+            while not running.gateway.checks()["mongodb"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
         await asyncio.to_thread(own_servers.signal, "nats", signal.SIGKILL)
         response = await running.api.post(GENERATE, json={"account_id": "alpha", "timeout": 1})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -80,16 +81,16 @@ def made() -> Gateway:
     for scope in Scope:
         add(gateway, scope, [scope])
     add(gateway, "none", [])
-    add(gateway, "expired", list(Scope), ended="expires_at")
-    add(gateway, "revoked", list(Scope), ended="revoked_at")
+    add(gateway, "expired", list(Scope), expires_at=T0)
+    add(gateway, "revoked", list(Scope), revoked_at=T0)
     gateway.accounts.states = {name: state(name) for name in ("alpha", "beta")}
     gateway.store.put_now("strategy.steady", strategy(strategy_id="steady").model_dump_json().encode(), BY_TEST)
     return gateway
 
 
-def add(gateway: Gateway, name: str, scopes: list[Scope], ended: str | None = None) -> None:
-    key = new_key(TOKENS[name], name, scopes, T0)
-    gateway.keys.by_hash[key.hash] = replace(key, **{ended: T0}) if ended else key
+def add(gateway: Gateway, name: str, scopes: list[Scope], **ended: Any) -> None:
+    key = replace(new_key(TOKENS[name], name, scopes, T0), **ended)
+    gateway.keys.by_hash[key.hash] = key
 
 
 async def asked(gateway: Gateway, method: str, path: str, key: str | None, **ids: str) -> httpx.Response:
@@ -147,7 +148,7 @@ async def test_another_account_is_not_there() -> None:
 
 SCOPED = {Scope.READ: "beta", Scope.TRADE: "trader"}  # both for the account beta alone
 REASON = {"reason": "a test"}
-BODIES: dict[tuple[str, str], dict[str, object]] = {
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/accounts/{account_id}"): {"json": {"account": {"rate_limit": 3}} | REASON},
     ("POST", "/accounts/{account_id}/control"): {"json": {"state": "halted"} | REASON},
     ("POST", "/strategies/account/{account_id}/switch"): {"json": {"strategy_id": "steady"}},
