@@ -4,6 +4,7 @@ import gzip
 from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from libs.schemas.market import Candle, FundingUpdate
@@ -45,6 +46,7 @@ def short_market(hours: int = 6, history_days: int = 0) -> RecordedMarket:
     return replace(whole, ends=whole.starts + timedelta(hours=hours))
 
 
+@cache
 def quarter_day() -> RecordedMarket:
     """Six hours to play, with three before them."""
     whole = small_market(days=1, start_day=1)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -20,6 +21,11 @@ from tests.fakes.feed_markets import MIDNIGHT, everything, names, quarter_day
 from tests.fakes.feed_ports import FakeDesk, FakeLease
 
 SPEED = 100_000.0
+
+
+@cache
+def whole_quarter() -> tuple[set[str], list[str]]:
+    return everything(quarter_day())
 
 
 @dataclass
@@ -59,7 +65,7 @@ async def test_a_run_publishes_the_history_and_then_everything_to_the_end_and_st
     stage = Stage(market)
     async with stage.running():
         await stage.ended()
-    ticks, events = everything(market)
+    ticks, events = whole_quarter()
     assert stage.desk.ticks.keys() == ticks
     assert names(stage.desk.events) == events
     assert stage.desk.repeated == 0
@@ -95,7 +101,7 @@ async def test_a_run_that_was_stopped_goes_on_with_the_next_tick(stop_at: int) -
     second = Stage(market, first.desk, first.lease)
     async with second.running():
         await second.ended()
-    ticks, events = everything(market)
+    ticks, events = whole_quarter()
     assert first.desk.ticks.keys() == ticks
     assert names(first.desk.events) == events
     assert first.desk.repeated == 0
@@ -108,7 +114,7 @@ async def test_while_the_bus_is_away_it_waits_and_then_goes_on_without_a_gap() -
         await stage.desk.until(lambda: stage.lease.released >= 2)
         stage.desk.back()
         await stage.ended()
-    ticks, events = everything(market)
+    ticks, events = whole_quarter()
     assert stage.desk.ticks.keys() == ticks
     assert names(stage.desk.events) == events
     assert stage.lease.acquired > 2
@@ -134,7 +140,7 @@ async def test_when_the_lease_is_lost_publishing_stops_at_once_and_resumes_when_
         assert len(stage.desk.ticks) == published
         stage.lease.free.set()
         await stage.ended()
-    assert stage.desk.ticks.keys() == everything(market)[0]
+    assert stage.desk.ticks.keys() == whole_quarter()[0]
 
 
 async def test_the_market_clock_runs_at_the_speed_and_is_near_each_tick_when_it_goes_out() -> None:
@@ -198,4 +204,4 @@ async def test_in_lockstep_each_moment_waits_until_the_one_before_is_over() -> N
         await stage.ended()
     times = [at for at, _ in followers.seen]
     assert times == sorted(set(times)) and len(times) > 100
-    assert followers.seen[-1][1] == len(stage.desk.ticks) == len(everything(quarter_day())[0])
+    assert followers.seen[-1][1] == len(stage.desk.ticks) == len(whole_quarter()[0])

@@ -33,27 +33,41 @@ def looked_at() -> SyntheticMarket:
     return market()
 
 
+@cache
+def begun(seed: int = 7, symbols: tuple[str, ...] = SOME) -> SyntheticMarket:
+    """With a day of history: enough for tests that compare it with another one's."""
+    return SyntheticMarket(seed, symbols, start_day=2, history_days=1)
+
+
+@cache
+def days() -> tuple[list[str], list[synthetic.Day]]:
+    """The symbols of SOME and of the first listings, and what ten days of them were like."""
+    state = synthetic.begin(SOME, Random(11), lambda symbol: Random(f"11:{symbol}"))
+    made = [synthetic.day(synthetic.EPOCH + n * timedelta(days=1), state) for n in range(10)]
+    return [asset.listing.symbol for asset in state.assets], made
+
+
 def history(of: SyntheticMarket, symbol: str) -> list[MinuteBar]:
     return of.bars(symbol, of.begins, of.starts)
 
 
 def test_the_same_seed_makes_the_same_market() -> None:
-    one, two, other = looked_at(), market(7, SOME[:2]), market(8, SOME[:2])
+    one, two, other = begun(), SyntheticMarket(7, SOME[:2], 2, 1), begun(8, SOME[:2])
     for symbol in two.symbols:
         assert history(one, symbol) == history(two, symbol) != history(other, symbol)
         assert one.funding(symbol, one.starts) == two.funding(symbol, two.starts) != other.funding(symbol, one.starts)
 
 
 def test_a_choice_of_symbols_does_not_change_their_prices() -> None:
-    whole, chosen = looked_at(), market(symbols=("XRPUSDT", "LINKUSDT"))
+    whole, chosen = begun(), begun(symbols=("XRPUSDT", "LINKUSDT"))
     for symbol in chosen.symbols:
         assert history(chosen, symbol) == history(whole, symbol)
 
 
 def test_it_does_not_matter_in_which_steps_it_is_made() -> None:
-    whole, steps = market(symbols=("BTCUSDT",)), market(symbols=("BTCUSDT",))
-    whole.prepare(whole.starts + 2 * HOUR)
-    pieces = [steps.bars("BTCUSDT", steps.begins + n * HOUR, steps.begins + (n + 1) * HOUR) for n in range(24 * DAYS)]
+    whole, steps = (SyntheticMarket(7, SOME[:1], start_day=3, history_days=2) for _ in range(2))
+    whole.prepare(whole.starts)
+    pieces = [steps.bars("BTCUSDT", steps.begins + n * HOUR, steps.begins + (n + 1) * HOUR) for n in range(48)]
     assert [bar for piece in pieces for bar in piece] == history(whole, "BTCUSDT")
 
 
@@ -82,12 +96,11 @@ def test_prices_move_together_and_about_as_much_as_listed() -> None:
 
 
 def test_trends_go_their_way_ranges_stay_and_wild_hours_are_wild() -> None:
-    state = synthetic.begin(SOME, Random(11), lambda symbol: Random(f"11:{symbol}"))
-    days = [synthetic.day(synthetic.EPOCH + n * timedelta(days=1), state) for n in range(8)]
-    kinds = np.array([kind for day in days for kind in day.regimes])
+    symbols, ten = days()
+    kinds = np.array([kind for day in ten for kind in day.regimes])
     assert set(kinds.tolist()) == set(synthetic.REGIMES)
-    for listing in (asset.listing for asset in state.assets):
-        parts = [day.bars[listing.symbol] for day in days]
+    for listing in (listing for listing in synthetic.LISTINGS if listing.symbol in symbols):
+        parts = [day.bars[listing.symbol] for day in ten]
         moves = np.concatenate([np.log(np.array(part.close) / np.array(part.open)) for part in parts])
         moves /= listing.daily_volatility / 1_440**0.5
         drift = {kind: float(moves[kinds == kind].mean()) for kind in synthetic.REGIMES}
@@ -105,7 +118,7 @@ def test_volatility_comes_in_clusters() -> None:
 
 
 def test_each_symbol_is_silent_now_and_then_for_some_minutes_without_a_tick() -> None:
-    made = market()
+    made = looked_at()
     for symbol in made.symbols:
         bars = history(made, symbol)
         lengths = [len(list(run)) for silent, run in groupby(bars, key=lambda bar: bar.silent) if silent]
@@ -119,12 +132,10 @@ def test_each_symbol_is_silent_now_and_then_for_some_minutes_without_a_tick() ->
 
 
 def test_funding_of_symbols_moves_together() -> None:
-    made = SyntheticMarket(7, SOME, start_day=11, history_days=10)
-    paid = {
-        symbol: [rate.rate for n in range(30) if (rate := made.funding(symbol, made.begins + n * 8 * HOUR)) is not None]
-        for symbol in made.symbols
-    }
-    for symbol in made.symbols[1:]:
+    _, ten = days()
+    paid = {symbol: [rate.rate for day in ten for rate in day.funding[symbol]] for symbol in SOME}
+    assert {len(rates) for rates in paid.values()} == {30}
+    for symbol in SOME[1:]:
         assert correlation(paid["BTCUSDT"], paid[symbol]) > 0.4
 
 
@@ -145,7 +156,7 @@ def test_it_is_labelled_as_made_up() -> None:
 
 def test_it_never_ends_and_keeps_a_bounded_number_of_days() -> None:
     made = SyntheticMarket(1, SOME[:1], start_day=1, history_days=1)
-    far = made.starts + timedelta(days=6)
+    far = made.starts + timedelta(days=4)
     made.prepare(far)
     assert made.ends is None
     assert len(made.bars("BTCUSDT", far - HOUR, far)) == 60

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from decimal import Decimal as D
+from functools import cache
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -31,6 +33,7 @@ TIERS = tuple(
     MarginTier(floor=D(floor), mmr=D(mmr), max_leverage=D(most))
     for floor, mmr, most in ((0, ".004", 50), (5_000, ".01", 20), (20_000, ".05", 5))
 )
+T = TypeVar("T")
 SIDES: st.SearchStrategy[PositionSide] = st.sampled_from(["long", "short"])
 ACTIONS: st.SearchStrategy[Action] = st.sampled_from(["buy", "sell"])
 MARKS = st.floats(50, 150).map(lambda price: round(price, 2))
@@ -53,37 +56,58 @@ class Scene:
         return D(repr(self.market.assets[symbol].mark))
 
 
+# Strategies are values and made once: hypothesis works out anew what it must know of each that it has not seen.
+@cache
 def number(low: float, high: float, places: int = 1) -> st.SearchStrategy[float]:
     return st.floats(low, high).map(lambda value: round(value, places))
 
 
-@st.composite
-def entries(draw: st.DrawFn, asset: str, mark: float) -> AssetDecision:
+@cache
+def maybe(low: float, high: float) -> st.SearchStrategy[float | None]:
+    return st.none() | number(low, high)
+
+
+@cache
+def whole(low: int, high: int) -> st.SearchStrategy[int]:
+    return st.integers(low, high)
+
+
+@cache
+def either(*values: T) -> st.SearchStrategy[T]:
+    return st.sampled_from(values)
+
+
+ALLOCATIONS = number(5, 8_000) | number(50, 500) | st.just(1e9)
+CHANGED = number(1, 5_000) | st.just(1e6)
+LADDERS = either(None, Ladder(rungs=3, step_pct=0.2))
+ORDERS = st.permutations(SYMBOLS)
+
+
+def entry(draw: st.DrawFn, asset: str, mark: float) -> AssetDecision:
     action = draw(ACTIONS)
     away = 1 if action == "buy" else -1
-    stop = draw(st.none() | number(0.2, 20))
-    target = draw(st.none() | number(1, 45))
+    stop = draw(maybe(0.2, 20))
+    target = draw(maybe(1, 45))
     return row(
         asset,
         action,
-        allocation_usd=draw(number(5, 8_000) | number(50, 500) | st.just(1e9)),
-        leverage=draw(st.none() | number(1, 60)),
+        allocation_usd=draw(ALLOCATIONS),
+        leverage=draw(maybe(1, 60)),
         sl_price=None if stop is None else mark * (1 - away * stop / 100),
         tp_price=None if target is None else mark * (1 + away * target / 100),
-        limit_price=draw(st.none() | st.none() | number(50, 150)),
-        confidence=draw(st.integers(0, 3)),
+        limit_price=draw(maybe(50, 150)) if draw(st.booleans()) else None,
+        confidence=draw(whole(0, 3)),
     )
 
 
-@st.composite
-def changes(draw: st.DrawFn, held: PositionView) -> AssetDecision:
+def change(draw: st.DrawFn, held: PositionView) -> AssetDecision:
     """What may be asked of an open position; each of them structurally sound."""
-    symbol, size = held.symbol, draw(number(1, 5_000) | st.just(1e6))
-    match draw(st.sampled_from(["close", "increase", "decrease", "safer", "cancel"])):
+    symbol, size = held.symbol, draw(CHANGED)
+    match draw(either("close", "increase", "decrease", "safer", "cancel")):
         case "close":
             return row(symbol, "close_position")
         case "increase":
-            return increase(symbol, size).model_copy(update={"confidence": draw(st.integers(0, 3))})
+            return increase(symbol, size).model_copy(update={"confidence": draw(whole(0, 3))})
         case "decrease":
             return decrease(symbol, size)
         case "safer":
@@ -92,40 +116,37 @@ def changes(draw: st.DrawFn, held: PositionView) -> AssetDecision:
             return orders(symbol, cancel_tp=True)
 
 
-@st.composite
-def positions(draw: st.DrawFn, symbol: str, mark: float) -> PositionView:
-    side, quantity = draw(SIDES), D(draw(st.integers(1, 500))) / 100
-    entry, leverage = D(repr(mark)) * D(draw(st.integers(90, 110))) / 100, D(draw(st.integers(1, 20)))
-    away = D(draw(st.integers(1, 15))) / 100 * (1 if side == "long" else -1)
+def position(draw: st.DrawFn, symbol: str, mark: float) -> PositionView:
+    side, quantity = draw(SIDES), D(draw(whole(1, 500))) / 100
+    entry, leverage = D(repr(mark)) * D(draw(whole(90, 110))) / 100, D(draw(whole(1, 20)))
+    away = D(draw(whole(1, 15))) / 100 * (1 if side == "long" else -1)
     stop = round(D(repr(mark)) * (1 - away), 2)
     return PositionView(symbol, side, quantity, entry, leverage, quantity * entry / leverage, stop, None)
 
 
-@st.composite
-def limit_sets(draw: st.DrawFn) -> Limits:
+def limit_set(draw: st.DrawFn) -> Limits:
     plan = strategy(
-        max_risk_per_trade=draw(st.sampled_from([0.25, 1, 3, 6])),
+        max_risk_per_trade=draw(either(0.25, 1, 3, 6)),
         max_daily_loss=20,
         stop_loss_percentage=draw(number(0.2, 6)),
-        take_profit_ratio=draw(st.none() | st.just(1.5)),
-        max_leverage=draw(st.integers(1, 50)),
+        take_profit_ratio=draw(either(None, 1.5)),
+        max_leverage=draw(whole(1, 50)),
         liquidation_buffer=draw(number(0, 0.6, 2)),
-        max_positions=draw(st.integers(2, 5)),
-        position_sizing=draw(st.sampled_from(["fixed", "percentage", "volatility_adjusted", "kelly"])),
+        max_positions=draw(whole(2, 5)),
+        position_sizing=draw(either("fixed", "percentage", "volatility_adjusted", "kelly")),
         fixed_margin_usd=draw(number(10, 2_000)),
         margin_pct=draw(number(1, 40)),
-        order_preference=draw(st.sampled_from(["maker_only", "maker_preferred", "taker_accepted", "any"])),
-        ladder=draw(st.none() | st.just(Ladder(rungs=3, step_pct=0.2))),
-        max_exposure_pct=draw(st.sampled_from([20, 100, 300, 600])),
+        order_preference=draw(either("maker_only", "maker_preferred", "taker_accepted", "any")),
+        ladder=draw(LADDERS),
+        max_exposure_pct=draw(either(20, 100, 300, 600)),
         max_asset_share_pct=draw(number(20, 100)),
-        max_cluster_pct=draw(st.sampled_from([20, 100, 600])),
+        max_cluster_pct=draw(either(20, 100, 600)),
     )
     listed = venue(half_spread_bps="2", slippage_bps="3", tiers=TIERS)
-    return limits(plan, listed, leverage=draw(st.integers(1, 50)), size=draw(st.sampled_from([500, 3_000, 30_000])))
+    return limits(plan, listed, leverage=draw(whole(1, 50)), size=draw(either(500, 3_000, 30_000)))
 
 
-@st.composite
-def markets(draw: st.DrawFn, marks: dict[str, float]) -> Facts:
+def market(draw: st.DrawFn, marks: dict[str, float]) -> Facts:
     assets = {symbol: seen(mark=mark, last=mark, bid=None, ask=None) for symbol, mark in marks.items()}
     known = {pair_key(*pair): draw(st.booleans()) for pair in PAIRS if draw(st.booleans())}
     return facts(assets).model_copy(update={"correlated": known})
@@ -134,25 +155,27 @@ def markets(draw: st.DrawFn, marks: dict[str, float]) -> Facts:
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     marks = {symbol: draw(MARKS) for symbol in SYMBOLS}
-    held = {s: draw(positions(s, marks[s])) for s in SYMBOLS if draw(st.sampled_from([False, False, True]))}
+    held = {s: position(draw, s, marks[s]) for s in SYMBOLS if draw(either(False, False, True))}
     rows = [
-        draw(changes(held[symbol]) | entries(symbol, marks[symbol]))
+        entry(draw, symbol, marks[symbol])
+        if draw(st.booleans())
+        else change(draw, held[symbol])
         if symbol in held
-        else draw(entries(symbol, marks[symbol]) | st.just(row(symbol, "hold")))
-        for symbol in draw(st.permutations(SYMBOLS))
+        else row(symbol, "hold")
+        for symbol in draw(ORDERS)
     ]
     resting = {
-        symbol: Resting(D(draw(st.integers(1, 3_000))), draw(st.sampled_from(["long", "short", None])))
+        symbol: Resting(D(draw(whole(1, 3_000))), draw(either("long", "short", None)))
         for symbol in SYMBOLS
-        if draw(st.integers(0, 4)) == 0
+        if draw(whole(0, 4)) == 0
     }
-    returns = tuple(D(draw(st.integers(-20, 30))) / 1000 for _ in range(draw(st.sampled_from([0, 30]))))
+    returns = tuple(D(draw(whole(-20, 30))) / 1000 for _ in range(draw(either(0, 30))))
     view = account(
         *held.values(),
-        equity=D(draw(st.sampled_from([-100, 500, 5_000, 20_000]))),
-        available=D(draw(st.sampled_from([-100, 300, 1_500, 15_000]))),
+        equity=D(draw(either(-100, 500, 5_000, 20_000))),
+        available=D(draw(either(-100, 300, 1_500, 15_000))),
         resting=resting,
-        day_open_equity=D(draw(st.sampled_from([1, 1, 1, 10_000]))),
+        day_open_equity=D(draw(either(1, 1, 1, 10_000))),
         returns={"test": returns},
     )
-    return Scene(tuple(rows), draw(markets(marks)), view, draw(limit_sets()))
+    return Scene(tuple(rows), market(draw, marks), view, limit_set(draw))

@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from libs.schemas import ids
 from libs.schemas.account import TradeHistory
 from libs.schemas.base import Timeframe
 from libs.schemas.context import TradingContext
-from libs.schemas.market import FundingUpdate
+from libs.schemas.market import Candle, FundingUpdate
 from libs.schemas.reasons import ContextErrorCode, RejectReason
 from services.context.domain.assets import Studies, read
 from services.context.domain.context import ContextRefusal, Subject, build, rejected
@@ -20,13 +21,18 @@ from tests.fakes.context_values import at, candle, request, strategy, tick
 NOW = at(1_500 * 60 + 5)
 
 
+@cache
+def day(symbol: str) -> tuple[Candle, ...]:
+    return tuple(candle(minute, 100 + minute % 7, symbol=symbol) for minute in range(1_500))
+
+
 def market(**ages: float) -> MarketState:
     """A day of candles of each symbol, and a tick that is so many seconds old at NOW."""
     made = MarketState(Bounds())
     made.use(["5m"])
     for symbol, age in ages.items():
-        for minute in range(1_500):
-            made.on_candle(candle(minute, 100 + minute % 7, symbol=symbol), Source.FEED)
+        for minute in day(symbol):
+            made.on_candle(minute, Source.FEED)
         made.on_tick(tick(1_500 * 60 + 5 - age, 110, symbol=symbol, mark_price=111), 1)
     return made
 
