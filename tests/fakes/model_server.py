@@ -13,7 +13,10 @@ USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200
 
 @dataclass(frozen=True)
 class Answer:
-    """A completion. `usage` None leaves it out; `cost` is OpenRouter's own figure in dollars."""
+    """A completion. `usage` None leaves it out; `cost` is OpenRouter's own figure in dollars.
+
+    It is given when so many requests, `beside`, have been in hand at once, and `delay_s` later.
+    """
 
     text: str | None
     usage: Mapping[str, Any] | None = field(default_factory=lambda: dict(USAGE))
@@ -21,6 +24,7 @@ class Answer:
     reasoning: str | None = None
     finish_reason: str = "stop"
     delay_s: float = 0.0
+    beside: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class ModelServer:
         self.key_requests: list[Request] = []
         self.url = ""
         self.connections: set[asyncio.StreamWriter] = set()
+        self._in_hand = self._most_in_hand = 0
+        self._arrived = asyncio.Condition()
 
     def then(self, *script: Script) -> None:
         self.script.extend(script)
@@ -94,8 +100,8 @@ class ModelServer:
                 step = self._step(request)
                 if isinstance(step, Drop):
                     return
-                if isinstance(step, Answer) and step.delay_s:
-                    await asyncio.sleep(step.delay_s)
+                if isinstance(step, Answer):
+                    await self._take_time(step)
                 writer.write(_response(step, request))
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -103,6 +109,15 @@ class ModelServer:
         finally:
             self.connections.discard(writer)
             writer.close()
+
+    async def _take_time(self, answer: Answer) -> None:
+        async with self._arrived:
+            self._in_hand += 1
+            self._most_in_hand = max(self._most_in_hand, self._in_hand)
+            self._arrived.notify_all()
+            await self._arrived.wait_for(lambda: self._most_in_hand >= answer.beside)
+        await asyncio.sleep(answer.delay_s)
+        self._in_hand -= 1
 
 
 @asynccontextmanager

@@ -59,7 +59,7 @@ async def test_every_context_gets_one_proposal_under_its_own_id(
 
 async def test_decisions_run_side_by_side(js: JetStreamContext, nats_url: str, redis_url: str) -> None:
     async with model_server() as server:
-        server.then(*[Answer(decision(), delay_s=0.5)] * 8)
+        server.then(*[Answer(decision(), beside=2)] * 8)  # one after the other would wait in vain
         settings = Settings(nats_url=nats_url, redis_url=redis_url, llm_model=OWN_MODEL, llm_base_url=server.url)
         worker = create_app(settings)
         await worker.start()
@@ -68,9 +68,7 @@ async def test_decisions_run_side_by_side(js: JetStreamContext, nats_url: str, r
             found = await proposals(js, 8)
         finally:
             await worker.stop()
-    asked = [p.proposed_at for p in found]
     assert {p.status for p in found} == {"proposed"}
-    assert max(asked) - min(asked) < timedelta(seconds=3.4)  # one after the other would take 3.5 s
 
 
 @pytest.mark.slow

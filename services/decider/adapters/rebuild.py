@@ -67,8 +67,10 @@ class Rebuild:
             self._waiting -= 1
 
     async def start(self) -> None:
-        """A fresh Redis has no counters either: begin before the first call asks for them."""
+        """A fresh Redis has no counters either: they are there before the first context, if that is soon."""
         self.begin(0)
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=LEASE_S)
 
     async def stop(self) -> None:
         if self._task is not None:

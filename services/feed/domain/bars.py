@@ -49,11 +49,14 @@ class Bars:
         b = max(a, min(len(self.open), (end - self.first) // MINUTE))
         columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
         rows = enumerate(zip(*columns, strict=True), a)
-        return [MinuteBar(self.symbol, self.first + n * MINUTE, *row, silent=self._silent(n, row)) for n, row in rows]
+        return [
+            MinuteBar(self.symbol, self.first + n * MINUTE, *row, silent=row[4] == 0 and self._still(n, row))
+            for n, row in rows
+        ]
 
-    def _silent(self, n: int, row: tuple[float, ...]) -> bool:
-        """Whether nothing was traded and nothing moved: no tick is made up for it."""
-        return n > 0 and row[4] == 0 and row[1] == row[2] == self.close[n - 1]
+    def _still(self, n: int, row: tuple[float, ...]) -> bool:
+        """Whether nothing moved: where nothing was traded either, no tick is made up for it."""
+        return n > 0 and row[1] == row[2] == self.close[n - 1]
 
 
 def path(bar: MinuteBar) -> tuple[float, float, float, float]:

@@ -1,6 +1,6 @@
 """Fourteen days of real candles, as ticks in disorder and twice, give exactly those candles back.
 
-By default two symbols, and four days of them; all five and all days in the long form. The longer candles
+By default two symbols, and two days of them; all five and all days in the long form. The longer candles
 are compared with what pandas' `resample(…, closed="left", label="left")` means: first, max, min, last and sum of the
 minutes from each boundary since the epoch on.
 """
@@ -28,7 +28,7 @@ from tests.forms import sized
 Floats = NDArray[np.float64]
 DATA = data_dir()
 SYMBOLS = ("BTCUSDT", "XRPUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")[: sized(2, 5)]
-DAYS = sized(4, 14)
+DAYS = sized(2, 14)
 LOOK_EVERY = 200  # minutes; fewer than any series keeps
 TIMEFRAMES: tuple[Timeframe, ...] = tuple(TIMEFRAME_SECONDS)  # type: ignore[arg-type]
 pytestmark = pytest.mark.skipif(DATA is None, reason="the real candles are not there: set PERPETUA_DATA_DIR")
