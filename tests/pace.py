@@ -2,6 +2,7 @@
 
 import time
 
+PATIENCE_S = 60.0  # for an answer that comes: the default of a client is none of the product's promises
 WORK_S = 0.1
 
 

@@ -76,7 +76,9 @@ class Running:
     async def metric(self, worker: str, name: str, **labels: str) -> float:
         """A figure that the first copy of a worker shows on its operations port; 0 where it has none yet."""
         (first, *_) = self.pipeline.workers(worker)
-        page = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{first.port}/metrics", timeout=5).read())
+        page = await asyncio.to_thread(
+            lambda: urlopen(f"http://127.0.0.1:{first.port}/metrics", timeout=COMMAND_TIMEOUT_S).read()
+        )
         shown = ",".join(f'{key}="{value}"' for key, value in labels.items())
         wanted = f"{name}{{{shown}}}" if shown else name
         lines = [line.rpartition(" ") for line in page.decode().splitlines()]

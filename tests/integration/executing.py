@@ -23,6 +23,7 @@ from libs.schemas.base import Message
 from services.executor.app import create_app
 from services.executor.settings import Settings
 from tests.fakes import executor_values as values
+from tests.pace import PATIENCE_S
 
 ACCOUNT = "paper-1"
 ENTRY = values.instruction(quantity=Decimal("0.05"))
@@ -40,7 +41,7 @@ class World:
 
     async def start(self) -> None:
         self.nc = await nats.connect(self.nats_url)
-        self.js = self.nc.jetstream()
+        self.js = self.nc.jetstream(timeout=PATIENCE_S)
         await provision_nats(self.js)
         await provision(self.db)
         await self.config(subjects.venue_key("paper", values.SYMBOL), values.filters())

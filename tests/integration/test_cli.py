@@ -67,7 +67,7 @@ def perpetua(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         env=clean | env,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

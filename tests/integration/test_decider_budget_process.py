@@ -21,6 +21,7 @@ from services.decider.settings import Settings
 from tests.fakes.decider_contexts import context
 from tests.fakes.model_server import Answer, model_server
 from tests.integration.deciding import GPT, KEY, decision
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(nats_url)
-    stream = connection.jetstream()
+    stream = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(stream)
     yield stream
     await connection.close()

@@ -24,6 +24,7 @@ from tests.fakes.decider_hostile import bomb
 from tests.fakes.model_server import Answer, Bytes, Drop, ModelServer, Raw, Script, Status, model_server
 from tests.integration.decider_process import fresh, proposals, publish
 from tests.integration.deciding import GPT, KEY, decision
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 OWN = "openai-compatible/scripted"
@@ -39,7 +40,7 @@ async def server() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(nats_url)
-    stream = connection.jetstream()
+    stream = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(stream)
     yield stream
     await connection.close()

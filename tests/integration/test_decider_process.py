@@ -23,6 +23,7 @@ from tests.fakes.decider_ports import StoppedClock, deps
 from tests.fakes.model_server import Answer, model_server
 from tests.integration.decider_process import OWN_MODEL, fresh, living, process, proposals, publish
 from tests.integration.deciding import decision
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(nats_url)
-    stream = connection.jetstream()
+    stream = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(stream)
     yield stream
     await connection.close()

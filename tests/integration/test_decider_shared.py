@@ -34,6 +34,7 @@ from tests.fakes.decider_spending import gate
 from tests.fakes.model_server import Answer, Drop, ModelServer, model_server
 from tests.forms import sized
 from tests.integration.deciding import GPT, KEY, asking, decision
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -135,7 +136,7 @@ async def test_four_worker_processes_pay_for_exactly_a_hundred_of_a_thousand_con
     assert worst.usd is not None
     server.then(*[Answer(decision(), cost=worst.usd, delay_s=0.2)] * 1_000)
     connection = await nats.connect(nats_url)
-    js = connection.jetstream()
+    js = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(js)
     environment = {
         **os.environ, "NATS_URL": nats_url, "REDIS_URL": redis_url, "LLM_MODEL": GPT, "OPENROUTER_API_KEY": KEY,

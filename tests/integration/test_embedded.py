@@ -21,6 +21,7 @@ from cli.embedded import ServerError, ServerInfo, Servers
 from cli.embedded.binaries import bundled_places
 from cli.embedded.ports import LOOPBACK, pick
 from cli.embedded.redis import KIND as REDIS
+from tests.pace import PATIENCE_S
 from tests.servers import Urls, empty_jetstream
 
 NAMES = ["nats", "mongodb", "redis"]
@@ -273,11 +274,11 @@ def test_a_server_that_does_not_start_is_one_line_with_its_last_words(
 
 async def test_jetstream_is_emptied_between_tests(nats_url: str) -> None:
     async def streams() -> list[str]:
-        return [stream.config.name or "" for stream in await client.jetstream().streams_info()]
+        return [stream.config.name or "" for stream in await client.jetstream(timeout=PATIENCE_S).streams_info()]
 
     client = await nats.connect(nats_url)
     for name in ("ONE", "TWO"):
-        await client.jetstream().add_stream(name=name, subjects=[name.lower()])
+        await client.jetstream(timeout=PATIENCE_S).add_stream(name=name, subjects=[name.lower()])
     assert await streams() == ["ONE", "TWO"]
     empty_jetstream(nats_url)
     assert await streams() == []

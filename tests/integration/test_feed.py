@@ -29,7 +29,7 @@ from services.feed.domain.synthetic import LISTINGS
 from services.feed.settings import Settings
 from tests import builders
 from tests.fakes.feed_markets import everything, names, short_market, write_csv
-from tests.pace import quiet
+from tests.pace import PATIENCE_S, quiet
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.integration
@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     nc = await nats.connect(nats_url)
     try:
-        js = nc.jetstream(timeout=5)
+        js = nc.jetstream(timeout=PATIENCE_S)
         await provision_nats(js)
         yield js
     finally:
@@ -246,7 +246,7 @@ async def test_when_the_holder_is_killed_another_copy_goes_on_within_seconds_and
     with process(nats_url, data, "victim", 3_600, PERPETUA_FAILPOINT="feed.before_tick:1001") as victim:
         await until_ticks(js, 200)
         async with feed(settings(nats_url, data, "standby")) as standby:
-            assert await asyncio.to_thread(victim.wait, 30) == -signal.SIGKILL
+            assert await asyncio.to_thread(victim.wait, 120) == -signal.SIGKILL
             before = (await js.stream_info("MARKET")).state.messages
             killed = asyncio.get_running_loop().time()
             await until_ticks(js, before + 1)
@@ -260,7 +260,7 @@ async def test_it_outlives_a_killed_server_and_goes_on_without_a_gap(own_servers
     url = own_servers.restart("nats").url
     nc = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
     try:
-        js = nc.jetstream(timeout=5)
+        js = nc.jetstream(timeout=PATIENCE_S)
         await provision_nats(js)
         async with feed(settings(url, data, speed=3_600)) as worker:
             await until_ticks(js, 600)

@@ -35,6 +35,7 @@ from services.ledger.handlers import STORED
 from services.ledger.settings import Settings as LedgerSettings
 from tests import builders
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -88,7 +89,7 @@ async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
     db = mongo[mongo_db_name]
     await provision(db)
     connection = await nats.connect(nats_url)
-    js = connection.jetstream()
+    js = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(js)
     for name in ("alpha", "beta"):
         account = builders.account(name, strategy_id="steady", leverage=Decimal(2))
@@ -102,7 +103,7 @@ async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
     await gateway.start()
     transport = httpx.ASGITransport(app=served(gateway))
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=30) as api:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=120) as api:
         yield Running(api, js, db, token)
     await gateway.stop()
     await ledger.stop()

@@ -28,6 +28,7 @@ from services.ledger.handlers import STORED
 from services.ledger.settings import Settings
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_store import FakeStore
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +49,7 @@ async def db(mongo_url: str, mongo_db_name: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(nats_url)
-    stream = connection.jetstream()
+    stream = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(stream)
     yield stream
     await connection.close()
@@ -162,7 +163,7 @@ async def test_a_message_that_ran_out_of_deliveries_ends_as_dead_letter_and_reje
     await publish(js, chain.messages()[:3])
     worker = await js.pull_subscribe_bind(durable=durable.name, stream=durable.stream)
     for _ in range(durable.max_deliver):
-        (message,) = await worker.fetch(1, timeout=5)
+        (message,) = await worker.fetch(1, timeout=PATIENCE_S)
         await message.nak()
     with pytest.raises(nats.errors.TimeoutError):  # the server notices when it is asked for the next one
         await worker.fetch(1, timeout=0.5)

@@ -31,6 +31,7 @@ from services.feed.domain.timeframes import TIMEFRAMES, candle
 from services.feed.settings import Settings as FeedSettings
 from tests import builders
 from tests.fakes.feed_markets import short_market, write_csv
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 USED: tuple[Timeframe, ...] = ("5m", "15m", "1h")
@@ -104,7 +105,7 @@ async def test_replicas_that_start_at_different_times_have_the_same_candles_bit_
     ticks = disturbed(begin, 420, 5)
     nc = await nats.connect(nats_url)
     try:
-        await provision_nats(nc.jetstream())
+        await provision_nats(nc.jetstream(timeout=PATIENCE_S))
 
         async def publish(part: list[MarketTick]) -> None:
             for tick in part:
@@ -143,7 +144,7 @@ def expected(symbol: str, timeframe: str) -> list[Candle]:
 async def test_a_server_that_was_killed_leaves_no_gap(own_servers: Servers, tmp_path: Path) -> None:
     url = own_servers.restart("nats").url
     nc = await nats.connect(url)
-    await provision_nats(nc.jetstream())
+    await provision_nats(nc.jetstream(timeout=PATIENCE_S))
     await nc.close()
     feed = create_feed(
         FeedSettings(
@@ -194,7 +195,7 @@ def check_whole(one: Replica) -> None:
 
 async def test_whoever_needs_no_new_timeframe_does_not_wait_for_the_history_of_one(nats_url: str) -> None:
     nc = await nats.connect(nats_url)
-    await provision_nats(nc.jetstream())
+    await provision_nats(nc.jetstream(timeout=PATIENCE_S))
     await nc.close()
     async with replica(nats_url, "one") as one:
         reading = asyncio.create_task(one.log.follow(["3m"]))

@@ -36,6 +36,7 @@ from tests import builders
 from tests.builders import venue
 from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy
 from tests.integration.test_gateway import served
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 VALIDATE = "/api/v1/decisions/validate"
@@ -123,7 +124,7 @@ async def both(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterat
     mongo = client(mongo_url)
     await provision(mongo[mongo_db_name])
     connection = await nats.connect(nats_url)
-    js = connection.jetstream()
+    js = connection.jetstream(timeout=PATIENCE_S)
     await provision_nats(js)
     token, now = token_of(secrets.token_bytes(32)), datetime.now(UTC)
     await create_admin_key(mongo[mongo_db_name], token, "test", now)
@@ -133,7 +134,7 @@ async def both(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterat
     gateway = create_gateway(GatewaySettings.model_validate(places))
     transport = httpx.ASGITransport(app=served(gateway))
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=30) as api:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=120) as api:
         made = Both(js, api, shown, {}, now)
         await made.prepare()
         await validator.start()

@@ -31,6 +31,7 @@ from services.validator.settings import Settings
 from tests import builders
 from tests.builders import venue
 from tests.fakes.validator_values import SHADOW, abstention, account, ask, long_position, proposal, state, strategy
+from tests.pace import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 TERMINALS: dict[str, type[DecisionValidated] | type[DecisionRejected] | type[DecisionEvaluated]] = {
@@ -107,7 +108,7 @@ class Bench:
 async def bench(nats_url: str) -> AsyncIterator[Bench]:
     nc = await nats.connect(nats_url)
     try:
-        js = nc.jetstream(timeout=5)
+        js = nc.jetstream(timeout=PATIENCE_S)
         await provision_nats(js)
         made = Bench(nats_url, nc, js)
         await made.prepare()
@@ -225,7 +226,7 @@ async def test_a_proposal_whose_acknowledgement_was_lost_keeps_its_first_end(ben
     """It was rejected first; judged again, it passes, and the log does not take that."""
     await bench.propose(proposal())
     taker = await bench.js.pull_subscribe_bind(subjects.VALIDATOR_PROPOSALS.name, "DECISIONS")
-    (first,) = await taker.fetch(1, timeout=5)
+    (first,) = await taker.fetch(1, timeout=PATIENCE_S)
     ended = proposal()
     body = DecisionRejected(
         decision_id=ended.decision_id,

@@ -19,6 +19,7 @@ from cli.embedded.nats import KIND
 from cli.embedded.ports import pick
 from libs.runtime.provision import consumer_config, provision_nats
 from tests.integration.runtime.messages import DURABLES, begin_anew
+from tests.pace import PATIENCE_S
 from tests.servers import Urls
 
 
@@ -91,7 +92,7 @@ def cleared(url: str) -> None:
 async def _with_streams(url: str, do: Callable[[JetStreamContext], Awaitable[None]]) -> None:
     connection = await nats.connect(url)
     try:
-        await do(connection.jetstream())
+        await do(connection.jetstream(timeout=PATIENCE_S))
     finally:
         await connection.close()
 

@@ -121,7 +121,7 @@ async def test_a_message_whose_workers_all_died_is_reported_by_the_server(bus: B
     pull = await bus.js.pull_subscribe_bind(durable=INBOX.name, stream=STREAM)
     await bus.publish(order("a"))
     for _ in range(INBOX.max_deliver):
-        (message,) = await pull.fetch(1, timeout=5)
+        (message,) = await pull.fetch(1, timeout=60)
         await message.nak()  # as when nobody acknowledges in time
     with pytest.raises(TimeoutError):
         await pull.fetch(1, timeout=0.2)
