@@ -4,7 +4,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 
 import nats
 import pytest
