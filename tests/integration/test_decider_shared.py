@@ -39,7 +39,7 @@ from tests.pace import PATIENCE_S
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 DECISIONS, AFFORDED = sized((120, 12), (1_000, 100))
-QUICK = BreakerRules(open_ms=300, longest_ms=2_000, lease_ms=2_000)
+QUICK = BreakerRules(open_ms=1_500, longest_ms=3_000, lease_ms=20_000)  # as long as what is asked meanwhile may take
 
 
 @pytest.fixture
