@@ -103,7 +103,7 @@ async def test_four_workers_call_a_dead_provider_five_times_and_then_probe_until
     server: ModelServer, redis_url: str
 ) -> None:
     server.then(*[Drop()] * 200)
-    async with workers(4, server, redis_url, GateRules(QUICK)) as found:
+    async with workers(4, server, redis_url, GateRules(QUICK, patience_s=60)) as found:
         decided = await at_once(found, 40, "dead")
         assert ends(decided) == {"unavailable": 40}
         assert len(server.requests) == 5
