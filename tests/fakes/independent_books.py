@@ -84,7 +84,8 @@ class Books:
         ticks = (met / rule["tick_size"]).to_integral_value(ROUND_CEILING if s > 0 else ROUND_FLOOR)
         price: Decimal = ticks * rule["tick_size"]
         if intent.type == "limit":
-            return min(price, intent.price) if s > 0 else max(price, intent.price)
+            limit: Decimal = intent.price
+            return min(price, limit) if s > 0 else max(price, limit)
         return price
 
     def _traded(self, symbol: str, bought: Decimal, price: Decimal, at: datetime) -> Decimal:

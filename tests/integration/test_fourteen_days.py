@@ -31,6 +31,7 @@ def test_the_books_of_both_demo_accounts_balance_to_the_last_digit() -> None:
 
 
 @NEEDS_DATA
+@pytest.mark.timeout(sized(300, 1_200))
 @pytest.mark.parametrize("mode", ["isolated", "cross"])
 def test_independent_books_say_the_same_to_the_last_digit(mode: MarginMode) -> None:
     """Prices, fees, profits, funding, wallets, positions, equity: after every write, by the design's formulas alone."""

@@ -88,7 +88,7 @@ class Account:
 
     def step(self, kind: str, coin: str, value: int) -> Turn:
         self.second += 86_400 if kind == "night" else 1
-        turn = getattr(self, f"_{kind}")(Turn(self.book), coin, value)
+        turn: Turn = getattr(self, f"_{kind}")(Turn(self.book), coin, value)
         self.book = seal(turn, self.market().now)[0]
         self.cash.take(turn)
         return turn

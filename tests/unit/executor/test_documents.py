@@ -75,7 +75,7 @@ def test_a_document_of_november_is_read_and_goes_on_to_the_last_digit() -> None:
     holding = old.positions[SYMBOL]
     assert (holding.cost, holding.spent) == (None, D("0.3") * D("50012.4"))
     assert (old.exposures, old.settled) == ({}, {})
-    free = {"half_spread_bps": D(0), "slippage_bps": D(0), "taker_fee_bps": D(0), "maker_fee_bps": D(0)}
+    free: dict[str, Any] = {"half_spread_bps": D(0), "slippage_bps": D(0), "taker_fee_bps": D(0), "maker_fee_bps": D(0)}
     filled = ticked(Turn(old), quote(49_899, seconds=40), **free).book
     assert filled.positions[SYMBOL].spent == D("0.3") * D("50012.4") + D("0.1") * 49_900
     closing = closing_instruction(quantity=D("0.4"))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from services.executor.domain.trading import TradingBounds
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, instruction, market, quote
 from tests.unit.executor.paper import submitted, ticked
 
-FREE = {"half_spread_bps": D(0), "slippage_bps": D(0), "taker_fee_bps": D(0), "maker_fee_bps": D(0)}
+FREE: dict[str, Any] = {"half_spread_bps": D(0), "slippage_bps": D(0), "taker_fee_bps": D(0), "maker_fee_bps": D(0)}
 HOUR = 3_600
 FIRST, SECOND = 8 * HOUR, 16 * HOUR
 Trade = tuple[float, str, str]  # seconds after NOW, side, quantity
@@ -147,7 +148,7 @@ def test_what_belongs_to_the_day_before_changes_what_the_new_day_opened_with() -
     new_day = paper.on_tick(Turn(held), night.quotes[SYMBOL], night).book
     after = told(new_day, (FIRST, 0.01), at=TO_MIDNIGHT + 60)
     assert after.wallet == new_day.wallet - 10
-    assert (after.day.realised, after.day.open_equity) == (0, new_day.day.open_equity - 10)
+    assert (after.day.realised, after.day.open_equity) == (D(0), new_day.day.open_equity - 10)
 
 
 def test_a_late_tick_does_not_liquidate_what_was_bought_since() -> None:

@@ -41,7 +41,7 @@ def refusals(turn: Turn) -> list[str]:
     ids=["V6: 1 % of slippage", "room for it", "impact", "room for the impact", "the fee", "room for the fee", "wick"],
 )
 def test_a_market_order_is_asked_for_its_slippage_its_impact_and_its_fee(
-    quantity: str, leverage: int, over: dict[str, Any], seen: dict[str, float], passes: bool
+    quantity: str, leverage: int, over: dict[str, Any], seen: dict[str, Any], passes: bool
 ) -> None:
     turn = submitted(book(), entry(quantity, "100", leverage), quote(100, **seen), **{**PLAIN, **over})
     assert refusals(turn) == ([] if passes else ["insufficient_margin"])
@@ -98,4 +98,5 @@ def test_what_cannot_be_paid_when_a_waiting_order_meets_the_market_is_taken_away
     turn = submitted(book(), entry("99", "100", 1), quote(100), seconds=61, **PLAIN)
     after = ticked(turn, quote(103, seconds=62), **PLAIN)
     assert refusals(after) == ["insufficient_margin"]
-    assert (after.book.wallet, after.book.positions, after.book.orders) == (10_000, {}, {})
+    assert after.book.wallet == 10_000
+    assert not after.book.exposed

@@ -106,7 +106,7 @@ def test_a_post_only_order_on_a_stale_quote_is_refused_when_it_would_match() -> 
 )
 def test_nothing_fills_as_maker_without_a_trade_through_it(ticks: list[dict[str, Any]], filled: int) -> None:
     """The book stands above the limit while the last trade, of before the order, was below it."""
-    above = {"bid": 99.5, "ask": 99.6}
+    above: dict[str, Any] = {"bid": 99.5, "ask": 99.6}
     turn = resting("buy", "99", placed=quote(98, **above), seconds=0)
     count = 0
     for n, seen in enumerate(ticks, start=1):

@@ -54,7 +54,8 @@ FIVE: tuple[Leg, ...] = (("buy", "100", 100, 10),) * 5
 def test_v1_a_loss_that_five_cross_positions_share() -> None:
     turn, _ = crashed(opened(10_000, *FIVE), *(50.0,) * 5)
     after = turn.book
-    assert (after.wallet, after.positions) == (0, {})
+    assert after.wallet == 0
+    assert not after.positions
     assert after.insolvency - after.unpaid_clearance == 15_025
     assert after.unpaid_clearance == fee(D(500), D(50), D(125))
     assert [t.exit_price for t in after.closed_trades] == [50] * 5
@@ -160,5 +161,5 @@ def test_funding_that_nobody_can_pay_is_insolvency(mode: MarginMode) -> None:
     held = opened(1_010, ("buy", "100", 100, 10), mode=mode)
     update = FundingUpdate(symbol=NAMES[0], funding_time=NOW, rate=0.2, mark_price=100)
     after = fund(Turn(held), update, market(quote(100, symbol=NAMES[0]), **AT_THE_MARKET)).book
-    assert (after.wallet, after.funding_total) == (0, -2_000)
+    assert (after.wallet, after.funding_total) == (D(0), D(-2_000))
     assert after.insolvency == 2_000 - held.wallet
