@@ -17,6 +17,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
 from cli.embedded.kind import without_credentials
+from cli.run.session import addresses
 from libs.runtime.mongo import Document
 from libs.runtime.provision import check_nats, provision_nats
 from libs.schemas.rights import BY_NAME, PUBLISHER
@@ -58,6 +59,17 @@ def test_each_server_has_the_users_that_need_it(infos: dict[str, ServerInfo]) ->
     assert {name: set(info.urls) for name, info in infos.items()} == WHO
     logins = [url.split("@")[0].rpartition(":")[2] for info in infos.values() for url in info.urls.values()]
     assert len(set(logins)) == len(logins), "a password stands for two users"
+
+
+def test_a_worker_is_told_its_own_addresses_and_the_administrators_are_written_down(
+    infos: dict[str, ServerInfo],
+) -> None:
+    assert addresses(infos, "executor")["mongodb"].startswith("mongodb://executor:")
+    assert addresses(infos, "executor")["nats"].startswith("nats://executor:")
+    for name, info in infos.items():
+        others = [url for user, url in info.urls.items() if user != "admin"]
+        assert info.url == info.urls["admin"], name
+        assert not [url for url in others if url in str(info.told())]
 
 
 def test_passwords_are_for_the_owner_of_the_folder_only(folder: Path, infos: dict[str, ServerInfo]) -> None:
