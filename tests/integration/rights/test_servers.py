@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 WHO = {
     "nats": set(BY_NAME),
     "mongodb": {"admin", "executor", "ledger", "gateway"},
-    "redis": {"admin", "context", "decider"},
+    "redis": {"admin", "context", "decider", "gateway"},
 }
 
 
@@ -144,7 +144,9 @@ def test_a_worker_has_its_own_keys_in_redis_and_no_command_of_the_server(infos: 
     with (
         Redis.from_url(infos["redis"].urls["context"]) as context,
         Redis.from_url(infos["redis"].urls["decider"]) as decider,
+        Redis.from_url(infos["redis"].urls["gateway"]) as gateway,
     ):
+        gateway.incr("perpetua:rate:key:1")
         context.set("perpetua:context:decisions:x", "1", px=1_000)
         decider.set("{perpetua:gate}:x", "1", px=1_000)
         decider.eval("return redis.call('SET', KEYS[1], '1')", 1, "perpetua:decider:x")
@@ -153,6 +155,8 @@ def test_a_worker_has_its_own_keys_in_redis_and_no_command_of_the_server(infos: 
             (context, ("SET", "{perpetua:gate}:x", "2")),
             (context, ("EVAL", "return 1", "0")),
             (decider, ("GET", "perpetua:context:decisions:x")),
+            (gateway, ("GET", "perpetua:decider:x")),
+            (gateway, ("FLUSHALL",)),
             (decider, ("FLUSHALL",)),
             (decider, ("CONFIG", "GET", "*")),
             (decider, ("ACL", "LIST")),
