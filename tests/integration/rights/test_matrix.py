@@ -54,6 +54,8 @@ MAY_PUBLISH: Mapping[str, tuple[str, ...]] = {
     "$KV.lease.feed.paper.BTCUSDT": ("feed",),
     "$KV.lease.context.looked": ("context",),
     "$KV.inflight.main": ("context",),
+    "$KV.keys.key.anna": ("gateway",),
+    "$KV.claims.anna.once": ("gateway",),
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.DECISIONS.validator-proposals": (),
     "$SYS.REQ.SERVER.PING": (),
     "BUS.API.STREAM.DELETE.ORDERS": (),
@@ -78,6 +80,8 @@ READS: Mapping[str, tuple[str, ...]] = {
     "KV_clock": READERS,
     "KV_lease": ("feed", "ledger", OBSERVER),
     "KV_inflight": ("context", "ledger", OBSERVER),
+    "KV_keys": ("gateway",),
+    "KV_claims": ("gateway",),
 }
 CHANGES = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT", "LEADER.STEPDOWN", "PEER.REMOVE")
 ACCOUNT = ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "META.LEADER.STEPDOWN", "SERVER.REMOVE")

@@ -17,6 +17,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
 from cli.embedded.kind import without_credentials
+from cli.run.session import addresses
 from libs.runtime.mongo import Document
 from libs.runtime.provision import check_nats, provision_nats
 from libs.schemas.rights import BY_NAME, PUBLISHER
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.integration
 WHO = {
     "nats": set(BY_NAME),
     "mongodb": {"admin", "executor", "ledger", "gateway"},
-    "redis": {"admin", "context", "decider"},
+    "redis": {"admin", "context", "decider", "gateway"},
 }
 
 
@@ -58,6 +59,17 @@ def test_each_server_has_the_users_that_need_it(infos: dict[str, ServerInfo]) ->
     assert {name: set(info.urls) for name, info in infos.items()} == WHO
     logins = [url.split("@")[0].rpartition(":")[2] for info in infos.values() for url in info.urls.values()]
     assert len(set(logins)) == len(logins), "a password stands for two users"
+
+
+def test_a_worker_is_told_its_own_addresses_and_the_administrators_are_written_down(
+    infos: dict[str, ServerInfo],
+) -> None:
+    assert addresses(infos, "executor")["mongodb"].startswith("mongodb://executor:")
+    assert addresses(infos, "executor")["nats"].startswith("nats://executor:")
+    for name, info in infos.items():
+        others = [url for user, url in info.urls.items() if user != "admin"]
+        assert info.url == info.urls["admin"], name
+        assert not [url for url in others if url in str(info.told())]
 
 
 def test_passwords_are_for_the_owner_of_the_folder_only(folder: Path, infos: dict[str, ServerInfo]) -> None:
@@ -132,7 +144,9 @@ def test_a_worker_has_its_own_keys_in_redis_and_no_command_of_the_server(infos: 
     with (
         Redis.from_url(infos["redis"].urls["context"]) as context,
         Redis.from_url(infos["redis"].urls["decider"]) as decider,
+        Redis.from_url(infos["redis"].urls["gateway"]) as gateway,
     ):
+        gateway.incr("perpetua:rate:key:1")
         context.set("perpetua:context:decisions:x", "1", px=1_000)
         decider.set("{perpetua:gate}:x", "1", px=1_000)
         decider.eval("return redis.call('SET', KEYS[1], '1')", 1, "perpetua:decider:x")
@@ -141,6 +155,8 @@ def test_a_worker_has_its_own_keys_in_redis_and_no_command_of_the_server(infos: 
             (context, ("SET", "{perpetua:gate}:x", "2")),
             (context, ("EVAL", "return 1", "0")),
             (decider, ("GET", "perpetua:context:decisions:x")),
+            (gateway, ("GET", "perpetua:decider:x")),
+            (gateway, ("FLUSHALL",)),
             (decider, ("FLUSHALL",)),
             (decider, ("CONFIG", "GET", "*")),
             (decider, ("ACL", "LIST")),

@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field
 
 from libs.runtime import exits
-from libs.runtime.settings import MongoSettings, RuntimeSettings
+from libs.runtime.settings import MongoSettings, RuntimeSettings, inbox_of
 from libs.runtime.worker import Worker, run
 
 
@@ -53,6 +53,19 @@ def test_a_bad_setting_is_said_in_one_line(
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "tls://nats.example:4222", "nats://user:p@host"])
 def test_addresses_of_nats_are_taken(url: str) -> None:
     assert RuntimeSettings(nats_url=url).nats_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted", "prefix"),
+    [
+        ("nats://127.0.0.1:4222", "", "_INBOX"),
+        ("nats://ledger:secret@127.0.0.1:4222", "", "_INBOX_ledger"),
+        ("nats://ledger:secret@one:4222,nats://ledger:secret@two:4222", "", "_INBOX_ledger"),
+        ("nats://ledger:secret@127.0.0.1:4222", "_INBOX", "_INBOX"),
+    ],
+)
+def test_replies_begin_with_the_user_unless_a_setting_says_otherwise(url: str, wanted: str, prefix: str) -> None:
+    assert inbox_of(url, wanted) == prefix
 
 
 def test_a_fault_in_the_making_of_an_app_is_not_called_a_setting() -> None:
