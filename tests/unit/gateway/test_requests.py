@@ -22,6 +22,7 @@ QUERIES = {
     "one given twice": ("account_id=alpha&account_id=beta", "query.account_id", "more than once"),
     "the first hour of the calendar": ("from=0001-01-01T00:00:00%2B14:00", "query.from", "out of range"),
     "the last hour of the calendar": ("to=9999-12-31T23:59:59-14:00", "query.to", "out of range"),
+    "a number": ("from=0.5", "query.from", "write a time as"),
     "an account that is none": ("account_id=a.b", "query.account_id", "pattern"),
     "a cursor with half a letter": ("cursor=WzAsIlx1ZDgwMCJd", "query.cursor", "not a cursor"),
 }
@@ -42,6 +43,7 @@ async def test_405_names_every_method_of_a_path() -> None:
         ("/accounts", "GET, POST"),
         ("/strategies/steady", "DELETE, GET, PUT"),
         ("/keys", "GET, POST"),
+        ("/strategies/custom", "POST"),
     ):
         answer = await gateway.call("PATCH", f"/api/v1{path}")
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)
@@ -175,3 +177,15 @@ def test_of_each_name_a_window_grants_its_limit(names: list[str], limit: int) ->
 def test_any_text_as_a_cursor_is_a_place_or_none(text: str) -> None:
     place = decode(text)
     assert place is None or place.id.encode()
+
+
+async def test_what_is_made_is_described_as_what_it_is() -> None:
+    schema = (await Gateway().call("GET", "/api/v1/openapi.json", key=None)).json()
+    parts = schema["components"]["schemas"]
+    assert parts["NewAccountBody"]["properties"]["account"]["$ref"].rpartition("/")[2].startswith("Account")
+    assert parts["NewStrategyBody"]["properties"]["strategy"]["$ref"].rpartition("/")[2].startswith("TradingStrategy")
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    assert parameter["schema"].get("pattern"), (path, parameter)
