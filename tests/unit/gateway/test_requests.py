@@ -1,13 +1,19 @@
 """Parameters, rates and keys at the edge."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from services.gateway.domain.cursors import decode
 from services.gateway.domain.limits import WRONG_KEYS, Rates, Windows
+from services.gateway.handlers.edge import Edge
+from services.gateway.handlers.http import BASE, http_app
+from services.gateway.metrics import GatewayMetrics
 from tests.fakes.gateway_ports import TOKENS, Gateway
 from tests.fakes.ledger_chain import T0
 from tests.fakes.validator_values import state
@@ -189,3 +195,36 @@ async def test_what_is_made_is_described_as_what_it_is() -> None:
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     assert parameter["schema"].get("pattern"), (path, parameter)
+
+
+class Impatient(Edge):
+    part_s = 0.1
+
+
+async def test_a_body_that_stands_still_is_given_up() -> None:
+    gateway = Gateway()
+    metrics = GatewayMetrics(CollectorRegistry())
+    whole = http_app(gateway.deps, metrics)
+    assert isinstance(whole, Edge)
+    app = Impatient(whole._app, gateway.deps, metrics, BASE)
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        if not answers and not began:
+            began.append(True)
+            return {"type": "http.request", "body": b'{"sta', "more_body": True}
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    began: list[bool] = []
+    headers = [
+        (b"host", b"a"),
+        (b"content-type", b"application/json"),
+        (b"authorization", f"Bearer {TOKENS['admin']}".encode()),
+    ]
+    scope = {"type": "http", "method": "POST", "path": f"{BASE}/control", "headers": headers, "query_string": b""}
+    async with asyncio.timeout(30):
+        await app(scope, receive, send)
+    assert answers[0]["status"] == 408
