@@ -9,14 +9,14 @@ from services.gateway.application.access import seen_account
 from services.gateway.application.changes import by, granted
 from services.gateway.application.claiming import Use, once
 from services.gateway.application.strategy_access import usable_strategy
-from services.gateway.domain.configuring import AccountBody, SwitchBody
+from services.gateway.domain.configuring import AccountBody, NewAccountBody, SwitchBody
 from services.gateway.domain.problems import invalid
 from services.gateway.ports import Deps
 
 _CHANGED: TypeAdapter[ConfigEntry[Account]] = TypeAdapter(ConfigEntry[Account])
 
 
-async def added(deps: Deps, key: ApiKey, body: AccountBody, idempotency_key: str | None) -> ConfigEntry[Account]:
+async def added(deps: Deps, key: ApiKey, body: NewAccountBody, idempotency_key: str | None) -> ConfigEntry[Account]:
     """A new account. A key for certain accounts may make those that it names."""
     wanted = granted(given(Account, body.account))
     if not key.sees(wanted.account_id):

@@ -16,10 +16,10 @@ from services.gateway.application.claiming import Use, once
 from services.gateway.domain.configuring import (
     Assignments,
     Checked,
+    NewStrategyBody,
     PreviewBody,
     Previewed,
     StrategyAssignment,
-    StrategyBody,
     StrategyList,
     StrategySummary,
 )
@@ -46,7 +46,7 @@ def checked(deps: Deps, fields: dict[str, object]) -> Checked:
 
 
 async def added(
-    deps: Deps, key: ApiKey, body: StrategyBody, idempotency_key: str | None
+    deps: Deps, key: ApiKey, body: NewStrategyBody, idempotency_key: str | None
 ) -> ConfigEntry[TradingStrategy]:
     """A new strategy, checked and its template tried before."""
     wanted = granted(given(TradingStrategy, body.strategy))

@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.schemas.account import Account
 from libs.schemas.base import AccountId, StrategyId
@@ -14,7 +14,14 @@ from libs.schemas.strict import refuse, unknown_names
 from services.gateway.domain.problems import Refusal, RequestRefused, invalid
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-IfMatch = Annotated[str | None, Field(max_length=100, description="the version that is changed, as the ETag shows it")]
+IfMatch = Annotated[
+    str | None,
+    Field(
+        max_length=100,
+        description="the version that is changed, as the ETag shows it",
+        json_schema_extra={"pattern": r'^(\*|(W/)?"?[1-9][0-9]{0,8}"?)$'},
+    ),
+]
 _ETAG = re.compile(r'(?:W/)?"?([1-9]\d{0,8})"?')
 _STATUS = {
     "missing": HTTPStatus.NOT_FOUND,
@@ -36,15 +43,37 @@ class Body(BaseModel):
         return value
 
 
+def _as_it_is(value: object) -> object:
+    return value
+
+
+AccountFields = Annotated[dict[str, Any], BeforeValidator(_as_it_is, json_schema_input_type=Account)]
+StrategyFields = Annotated[dict[str, Any], BeforeValidator(_as_it_is, json_schema_input_type=TradingStrategy)]
+
+
+class NewStrategyBody(Body):
+    """A strategy to store; why."""
+
+    strategy: StrategyFields
+    reason: Reason
+
+
+class NewAccountBody(Body):
+    """An account to make; why."""
+
+    account: AccountFields
+    reason: Reason
+
+
 class StrategyBody(Body):
-    """A strategy, or the fields of it to change; why."""
+    """The fields of a strategy to change; why."""
 
     strategy: dict[str, Any]
     reason: Reason
 
 
 class AccountBody(Body):
-    """An account, or the fields of it to change; why."""
+    """The fields of an account to change; why."""
 
     account: dict[str, Any]
     reason: Reason
@@ -61,7 +90,7 @@ class PreviewBody(Body):
     """With `account_id` as for that account, with `strategy` as if it were stored."""
 
     account_id: AccountId | None = None
-    strategy: dict[str, Any] | None = None
+    strategy: StrategyFields | None = None
 
 
 class StrategySummary(BaseModel):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from libs.records.keys import ApiKey, Scope
 from services.gateway.application import account_changes as application
-from services.gateway.domain.configuring import AccountBody, ChangedAccount, version_of
+from services.gateway.domain.configuring import AccountBody, ChangedAccount, NewAccountBody, version_of
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.changes import tagged
 from services.gateway.handlers.errors import PROBLEMS
@@ -20,7 +20,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
 
     @router.post("", status_code=201)
     async def add(
-        body: AccountBody,
+        body: NewAccountBody,
         key: Annotated[ApiKey, may_trade],
         response: Response,
         idempotency_key: IdempotencyKey = None,

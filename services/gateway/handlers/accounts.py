@@ -1,6 +1,5 @@
 """Routes of accounts: as they are now, and what became of them. Reads only."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -12,7 +11,7 @@ from services.gateway.application.access import seen_account
 from services.gateway.domain.records import AccountList, Cursor, EquityPoint, Limit, OrderRecord, Page
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
-from services.gateway.handlers.parameters import AccountPath
+from services.gateway.handlers.parameters import AccountPath, Time
 from services.gateway.ports import Deps
 
 
@@ -39,8 +38,8 @@ def routes(deps: Deps, base: str) -> APIRouter:
     async def equity(
         account_id: AccountPath,
         key: Annotated[ApiKey, may_read],
-        since: Annotated[datetime | None, Query(alias="from", description="market time, included")] = None,
-        until: Annotated[datetime | None, Query(alias="to", description="market time, not included")] = None,
+        since: Annotated[Time | None, Query(alias="from", description="market time, included")] = None,
+        until: Annotated[Time | None, Query(alias="to", description="market time, not included")] = None,
         limit: Annotated[Limit, Query()] = 500,
         cursor: Annotated[Cursor | None, Query()] = None,
     ) -> Page[EquityPoint]:

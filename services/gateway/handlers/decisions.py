@@ -1,7 +1,6 @@
 """Routes of decisions: ask for one, look at one, list them."""
 
 import re
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -25,7 +24,7 @@ from services.gateway.domain.records import (
 from services.gateway.domain.requests import GenerateAccepted, GenerateRequest, Timeout
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
-from services.gateway.handlers.parameters import DecisionPath, IdempotencyKey
+from services.gateway.handlers.parameters import DecisionPath, IdempotencyKey, Time
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
@@ -64,8 +63,8 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         key: Annotated[ApiKey, may_read],
         account_id: Annotated[AccountId | None, Query()] = None,
         symbol: Annotated[Symbol | None, Query()] = None,
-        since: Annotated[datetime | None, Query(alias="from", description="market time, included")] = None,
-        until: Annotated[datetime | None, Query(alias="to", description="market time, not included")] = None,
+        since: Annotated[Time | None, Query(alias="from", description="market time, included")] = None,
+        until: Annotated[Time | None, Query(alias="to", description="market time, not included")] = None,
         status: Annotated[RecordStatus | None, Query()] = None,
         action: Annotated[Action | None, Query()] = None,
         strategy_id: Annotated[StrategyId | None, Query()] = None,

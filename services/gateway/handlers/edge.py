@@ -28,6 +28,8 @@ TOO_LARGE = Refusal(
 class Edge:
     """Wraps the whole application, so that its own error answers carry the request id too."""
 
+    part_s = PART_S
+
     def __init__(self, app: ASGIApp, deps: Deps, metrics: GatewayMetrics, base: str) -> None:
         self._app = app
         self._base = f"{base}/"
@@ -48,7 +50,7 @@ class Edge:
         if refusal is not None:
             await problem_response(refusal, scope)(scope, receive, answer)
         else:
-            await self._app(scope, _limited(receive), answer)
+            await self._app(scope, _limited(receive, self.part_s), answer)
 
     def _refusal(self, headers: Headers) -> Refusal | None:
         if "*" not in self._deps.hosts and _host(headers.get("host", "")) not in self._deps.hosts:
@@ -99,7 +101,7 @@ def _token(headers: Headers) -> str | None:
     return token.strip() if kind.lower() == "bearer" else None
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, part_s: float) -> Receive:
     """Counts what really comes: a chunked body names no length. One that stands still is given up."""
     seen, whole, until = 0, False, asyncio.get_running_loop().time() + BODY_S
 
@@ -107,7 +109,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen, whole
         left = until - asyncio.get_running_loop().time()
         try:
-            message = await (receive() if whole else asyncio.wait_for(receive(), max(0.0, min(PART_S, left))))
+            message = await (receive() if whole else asyncio.wait_for(receive(), max(0.0, min(part_s, left))))
         except TimeoutError as error:
             raise HTTPException(408, "the body did not come in time; send it again") from error
         whole = not message.get("more_body", False)

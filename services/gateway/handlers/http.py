@@ -68,9 +68,11 @@ def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
 
 
 def methods_of(routers: tuple[APIRouter, ...], path: str) -> list[str]:
-    """Every method that some route of the path takes."""
+    """Every method that some route of the path takes. A path of ours is no id: `/strategies/custom` is no strategy."""
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+    fit = [route for route in routes if route.path_regex.match(path)]
+    exact = [route for route in fit if route.path == path]
+    return sorted({method for route in exact or fit for method in route.methods or ()})
 
 
 def _problems_by_their_type(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

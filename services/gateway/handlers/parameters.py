@@ -1,21 +1,35 @@
 """Parameters that several routes have, each of its type, and the refusal of those that a route does not have."""
 
+import re
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Header, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
 
 from libs.schemas.base import AccountId, Id, StrategyId
 from libs.schemas.strict import unknown_in
 from services.gateway.domain.configuring import IfMatch
 from services.gateway.domain.problems import invalid
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d")
 AccountPath = Annotated[AccountId, Path(description="an account")]
 StrategyPath = Annotated[StrategyId, Path(description="a strategy")]
 DecisionPath = Annotated[Id, Path(description="a decision")]
 AlertPath = Annotated[Id, Path(description="an alert")]
 KeyPath = Annotated[str, Path(pattern=r"^key-[0-9a-f]{16}$", description="the public id of a key")]
+
+
+def _written(value: object) -> object:
+    """A number is no time: of seconds or milliseconds, and since when, it does not say."""
+    if isinstance(value, str) and not _TIME.match(value):
+        raise ValueError("write a time as 2026-11-20T12:00:00Z")
+    return value
+
+
+Time = Annotated[datetime, BeforeValidator(_written)]
 Match = Annotated[IfMatch, Header(alias="If-Match")]
 IdempotencyKey = Annotated[
     str | None,

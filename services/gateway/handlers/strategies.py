@@ -15,6 +15,7 @@ from services.gateway.domain.configuring import (
     Assignments,
     ChangedAccount,
     Checked,
+    NewStrategyBody,
     PreviewBody,
     Previewed,
     Reason,
@@ -89,7 +90,7 @@ def _changes(router: APIRouter, deps: Deps) -> None:
 
     @router.post("/custom", status_code=201)
     async def custom(
-        body: StrategyBody,
+        body: NewStrategyBody,
         key: Annotated[ApiKey, may_trade],
         response: Response,
         idempotency_key: IdempotencyKey = None,

@@ -1,13 +1,19 @@
 """Parameters, rates and keys at the edge."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from services.gateway.domain.cursors import decode
 from services.gateway.domain.limits import WRONG_KEYS, Rates, Windows
+from services.gateway.handlers.edge import Edge
+from services.gateway.handlers.http import BASE, http_app
+from services.gateway.metrics import GatewayMetrics
 from tests.fakes.gateway_ports import TOKENS, Gateway
 from tests.fakes.ledger_chain import T0
 from tests.fakes.validator_values import state
@@ -22,6 +28,7 @@ QUERIES = {
     "one given twice": ("account_id=alpha&account_id=beta", "query.account_id", "more than once"),
     "the first hour of the calendar": ("from=0001-01-01T00:00:00%2B14:00", "query.from", "out of range"),
     "the last hour of the calendar": ("to=9999-12-31T23:59:59-14:00", "query.to", "out of range"),
+    "a number": ("from=0.5", "query.from", "write a time as"),
     "an account that is none": ("account_id=a.b", "query.account_id", "pattern"),
     "a cursor with half a letter": ("cursor=WzAsIlx1ZDgwMCJd", "query.cursor", "not a cursor"),
 }
@@ -42,6 +49,7 @@ async def test_405_names_every_method_of_a_path() -> None:
         ("/accounts", "GET, POST"),
         ("/strategies/steady", "DELETE, GET, PUT"),
         ("/keys", "GET, POST"),
+        ("/strategies/custom", "POST"),
     ):
         answer = await gateway.call("PATCH", f"/api/v1{path}")
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)
@@ -175,3 +183,48 @@ def test_of_each_name_a_window_grants_its_limit(names: list[str], limit: int) ->
 def test_any_text_as_a_cursor_is_a_place_or_none(text: str) -> None:
     place = decode(text)
     assert place is None or place.id.encode()
+
+
+async def test_what_is_made_is_described_as_what_it_is() -> None:
+    schema = (await Gateway().call("GET", "/api/v1/openapi.json", key=None)).json()
+    parts = schema["components"]["schemas"]
+    assert parts["NewAccountBody"]["properties"]["account"]["$ref"].rpartition("/")[2].startswith("Account")
+    assert parts["NewStrategyBody"]["properties"]["strategy"]["$ref"].rpartition("/")[2].startswith("TradingStrategy")
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    assert parameter["schema"].get("pattern"), (path, parameter)
+
+
+class Impatient(Edge):
+    part_s = 0.1
+
+
+async def test_a_body_that_stands_still_is_given_up() -> None:
+    gateway = Gateway()
+    metrics = GatewayMetrics(CollectorRegistry())
+    whole = http_app(gateway.deps, metrics)
+    assert isinstance(whole, Edge)
+    app = Impatient(whole._app, gateway.deps, metrics, BASE)
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        if not answers and not began:
+            began.append(True)
+            return {"type": "http.request", "body": b'{"sta', "more_body": True}
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    began: list[bool] = []
+    headers = [
+        (b"host", b"a"),
+        (b"content-type", b"application/json"),
+        (b"authorization", f"Bearer {TOKENS['admin']}".encode()),
+    ]
+    scope = {"type": "http", "method": "POST", "path": f"{BASE}/control", "headers": headers, "query_string": b""}
+    async with asyncio.timeout(30):
+        await app(scope, receive, send)
+    assert answers[0]["status"] == 408
