@@ -16,6 +16,9 @@ class Settings(PaceSettings, RuntimeSettings):
 
     feed: Literal["replay", "synthetic", "ccxt", "none"] = "synthetic"
     feed_venue: Literal["aster", "binanceusdm"] = Field(default="aster", description="exchange of PERPETUA_FEED=ccxt")
+    stream_silence: float = Field(
+        default=60, gt=0, le=3_600, description="wall seconds without a mark after which a live stream is opened anew"
+    )
     data_dir: Path | None = Field(default=None, description="folder of <symbol>-1m.csv.gz and <symbol>-funding.csv.gz")
     speed: float = Field(default=60, gt=0, le=100_000, description="market seconds a wall second")
     lockstep: bool = Field(

@@ -122,7 +122,7 @@ def _on_its_way(asked: Asked | None, slot: InFlight | None, now: datetime) -> bo
 def _quotes(deps: Deps, now: datetime) -> dict[str, NewestPrice]:
     found = {}
     for track in deps.market.tracks():
-        price = track.tick.price if track.mark is None else track.mark
+        price = track.value(deps.market.bounds.max_tick_age)
         at = datetime.fromtimestamp(track.newest, now.tzinfo)
         found[track.tick.symbol] = NewestPrice(price, at)
     return found

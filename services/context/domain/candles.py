@@ -1,7 +1,10 @@
 """One-minute candles of one symbol from its ticks, in event time."""
 
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
+from libs.perps.funding import hours_between
 from libs.schemas.market import MarketTick
 from services.context.domain.series import Bar
 
@@ -50,6 +53,8 @@ class Track:
         "day_at",
         "due",
         "duplicates",
+        "funding_at",
+        "funding_hours",
         "funding_rate",
         "index",
         "index_at",
@@ -99,12 +104,13 @@ class Track:
         self.mark: float | None = None
         self.index: float | None = None
         self.funding_rate = first.funding_rate
+        self.funding_hours = first.funding_interval_hours
         self.next_funding_time = first.next_funding_time
         self.open_interest: float | None = None
         self.volume_24h: float | None = None
         self.price_24h_ago: float | None = None
         # When each of them was last said: a tick need not carry all, and a feed may stop saying one.
-        self.mark_at = self.index_at = self.open_interest_at = self.day_at = 0.0
+        self.mark_at = self.index_at = self.funding_at = self.open_interest_at = self.day_at = 0.0
         self.applied = self.duplicates = self.too_old = self.out_of_order = 0
 
     def reach_back(self, begins: int) -> None:
@@ -139,7 +145,8 @@ class Track:
         elif ts < bucket.first:
             bucket.first = ts
             bucket.open = price
-        bucket.trades += 1
+        if known["price_at"] is None:  # else it repeats the price of a trade that was told before
+            bucket.trades += 1
         if size:
             bucket.volume += size
             bucket.quote += size * price
@@ -151,24 +158,37 @@ class Track:
         oldest = ts - self.lateness
         if oldest > self._oldest:
             self._oldest = oldest
-        if known["mark_price"] is not None:
-            self.mark, self.mark_at = known["mark_price"], ts
-        if known["index_price"] is not None:
-            self.index, self.index_at = known["index_price"], ts
-        if known["funding_rate"] is not None:
-            self.funding_rate = known["funding_rate"]
-        if known["next_funding_time"] is not None:
-            self.next_funding_time = known["next_funding_time"]
-        if known["open_interest"] is not None:
-            self.open_interest, self.open_interest_at = known["open_interest"], ts
-        if known["volume_24h_quote"] is not None:
-            self.volume_24h, self.day_at = known["volume_24h_quote"], ts
-        if known["price_24h_ago"] is not None:
-            self.price_24h_ago, self.day_at = known["price_24h_ago"], ts
+        self._take_figures(known, ts)
         if ts > self._forget_at:  # not at it: the tick that set it may come again until then
             self._seen_before, self._seen = self._seen, set()
             self._forget_at = ts + max(self.lateness, _REMEMBERED_S)
         return ts >= self.due
+
+    def _take_figures(self, known: dict[str, Any], ts: float) -> None:
+        """Everything but the price, each with the time at which it was heard."""
+        if known["mark_price"] is not None:
+            self.mark, self.mark_at = known["mark_price"], _heard(known["mark_at"], ts)
+        if known["index_price"] is not None:
+            self.index, self.index_at = known["index_price"], _heard(known["mark_at"], ts)
+        if known["funding_rate"] is not None:
+            self.funding_rate, self.funding_at = known["funding_rate"], _heard(known["funding_at"], ts)
+        if known["next_funding_time"] is not None:
+            moved = hours_between(self.next_funding_time, known["next_funding_time"])
+            self.next_funding_time, self.funding_hours = known["next_funding_time"], moved or self.funding_hours
+        if known["funding_interval_hours"] is not None:
+            self.funding_hours = known["funding_interval_hours"]
+        if known["open_interest"] is not None:
+            self.open_interest, self.open_interest_at = known["open_interest"], _heard(known["interest_at"], ts)
+        if known["volume_24h_quote"] is not None:
+            self.volume_24h, self.day_at = known["volume_24h_quote"], _heard(known["day_at"], ts)
+        if known["price_24h_ago"] is not None:
+            self.price_24h_ago, self.day_at = known["price_24h_ago"], _heard(known["day_at"], ts)
+
+    def value(self, max_age: float) -> float:
+        """What a position is valued at: mark, else index, unless it is `max_age` seconds older than the price."""
+        oldest = self.newest - max_age
+        mark, index = self.mark if self.mark_at >= oldest else None, self.index if self.index_at >= oldest else None
+        return mark or index or self.tick.price
 
     def close_by_ticks(self) -> list[Bar]:
         """Minutes that no acceptable tick can reach any more."""
@@ -211,6 +231,10 @@ class Track:
             return bucket.bar()
         price = self._last_close
         return None if price is None else Bar(start, price, price, price, price)
+
+
+def _heard(at: datetime | None, ts: float) -> float:
+    return ts if at is None else at.timestamp()
 
 
 def epoch(tick: MarketTick) -> float:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
@@ -184,7 +184,7 @@ class MarketState:
         track, paid = self._tracks.get(symbol), self.funding.get(symbol)
         if track is not None and track.next_funding_time is not None:
             return track.next_funding_time
-        return None if paid is None else paid.funding_time + timedelta(hours=paid.interval_hours)
+        return None if paid is None else paid.due_next
 
     def _ended(self, now: datetime) -> int:
         return int((now.timestamp() - self.bounds.close_grace) // MINUTE) * MINUTE
