@@ -76,6 +76,9 @@ class Candle(Message):
 
     `origin` is `context` for one that was built from ticks because no feed had brought it. It has an id of its own, so
     that the log does not take the feed's, which counts for more, as a repetition when it comes later.
+
+    A candle that is told anew because more became known has a higher `revision`, and with it another id: the newest one
+    in the log counts. Context workers take the number of trades for it, so that replicas publish the same one.
     """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("symbol", "timeframe", "open_time")
@@ -92,10 +95,11 @@ class Candle(Message):
     quote_volume: NonNegative = 0.0
     trades: int = Field(default=0, strict=True, ge=0, lt=2**53)
     origin: Literal["feed", "context"] = "feed"
+    revision: int = Field(default=0, strict=True, ge=0, lt=2**53)
 
     def message_id(self) -> str | None:
-        identity = super().message_id()
-        return identity if self.origin == "feed" else f"{identity}|{self.origin}"
+        identity = super().message_id() if self.origin == "feed" else f"{super().message_id()}|{self.origin}"
+        return f"{identity}|r{self.revision}" if self.revision else identity
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -80,7 +80,7 @@ class MarketCollector(Collector):
                 duplicate=track.duplicates,
                 too_old=track.too_old,
             )
-        for kind in ("past", "unfollowed"):
+        for kind in ("past", "repaired", "unfollowed"):
             ticks[kind] = self._market.counts[kind]
         family = CounterMetricFamily("perpetua_context_ticks", "Ticks by what became of them", labels=["outcome"])
         for outcome, n in ticks.items():

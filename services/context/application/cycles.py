@@ -130,6 +130,11 @@ def _quotes(deps: Deps, now: datetime) -> dict[str, NewestPrice]:
 
 def _closed(deps: Deps, now: datetime) -> Closed:
     def closed(symbol: str, timeframe: Timeframe, close_time: int) -> bool:
-        return deps.market.closed(symbol, timeframe, close_time) or deps.market.stale(symbol, now)
+        market = deps.market
+        return (
+            market.closed(symbol, timeframe, close_time)
+            or market.stale(symbol, now)
+            or market.passed(symbol, close_time)  # it holds a gap
+        )
 
     return closed

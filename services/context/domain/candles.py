@@ -1,33 +1,31 @@
 """One-minute candles of one symbol from its ticks, in event time."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from libs.perps.funding import hours_between
 from libs.schemas.market import MarketTick
+from services.context.domain.minutes import MINUTE, ClosedMinutes, OpenMinute
 from services.context.domain.series import Bar
 
-MINUTE = 60
 _REMEMBERED_S = 10.0
 _MAX_FLAT = 1_500
 
 
-class OpenMinute:
-    """An unfinished minute."""
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """Tells "nothing traded" from "nothing heard".
 
-    __slots__ = ("close", "end", "first", "high", "last", "low", "open", "quote", "start", "trades", "volume")
+    A stream says something every `silence` seconds; `heard` of a source and a minute, whether it said anything then.
+    """
 
-    def __init__(self, start: int, ts: float, price: float) -> None:
-        self.start = start
-        self.end = start + MINUTE
-        self.first = self.last = ts
-        self.open = self.high = self.low = self.close = price
-        self.volume = self.quote = 0.0
-        self.trades = 0
+    silence: float
+    heard: Callable[[str, int], bool]
 
-    def bar(self) -> Bar:
-        return Bar(self.start, self.open, self.high, self.low, self.close, self.volume, self.quote, self.trades)
+
+ALWAYS = Healthy(float("inf"), lambda source, minute: True)
 
 
 class Track:
@@ -36,17 +34,21 @@ class Track:
     `lateness` (seconds, at most 60) bounds disorder: a tick older than the newest by more is dropped, and a minute
     can be closed by ticks once the newest is that far beyond its end, so that any order within the bound gives the same
     candles. `since` is the epoch second from which all ticks are seen: minutes that began earlier are not emitted.
-    `on_late` is asked to take a tick that is too old for the unfinished minutes, with its epoch second.
+    `on_late` is asked to take a tick that is too old for the unfinished minutes, with its epoch second. A minute
+    without a tick is flat while the stream is `healthy`, else it is a gap.
     """
 
     __slots__ = (
         "_bucket",
         "_buckets",
         "_forget_at",
+        "_gap",
+        "_last_at",
         "_last_close",
         "_oldest",
         "_seen",
         "_seen_before",
+        "ahead",
         "applied",
         "begins",
         "closing",
@@ -56,11 +58,13 @@ class Track:
         "funding_at",
         "funding_hours",
         "funding_rate",
+        "healthy",
         "index",
         "index_at",
         "lateness",
         "mark",
         "mark_at",
+        "minutes",
         "newest",
         "next_funding_time",
         "on_late",
@@ -81,9 +85,15 @@ class Track:
         since: int,
         resume: Bar | None = None,
         on_late: Callable[[MarketTick, float], bool] | None = None,
+        healthy: Healthy = ALWAYS,
     ) -> None:
         """`resume` is the newest closed minute known from elsewhere, when all ticks after it are seen."""
         self.on_late = on_late
+        self.healthy = healthy
+        self.ahead = float("-inf")  # when the next tick after all of these came, where that is known
+        self.minutes = ClosedMinutes()
+        self._last_at = float("-inf")  # of the newest tick of a closed minute
+        self._gap = False  # the minute that was closed last is missing
         self.lateness = lateness
         self.since = since
         self.tick = first
@@ -93,6 +103,7 @@ class Track:
         self.closing = minute  # start of the oldest minute that is not closed
         if resume is not None and 0 <= minute - resume.open_time - MINUTE <= _MAX_FLAT * MINUTE:
             self.closing, self._last_close = resume.open_time + MINUTE, resume.close
+            self._last_at = float(self.closing)
         self.begins = self.closing  # earlier minutes are not this track's
         self.due = self.closing + MINUTE + lateness  # a tick from here on closes that minute
         self._oldest = max(self.newest - lateness, self.closing)
@@ -227,10 +238,23 @@ class Track:
     def _take(self, start: int) -> Bar | None:
         bucket = self._buckets.pop(start, None)
         if bucket is not None:
-            self._last_close = bucket.close
+            self.minutes.closed(bucket, self._gap)
+            self._last_close, self._last_at, self._gap = bucket.close, bucket.last, False
             return bucket.bar()
         price = self._last_close
-        return None if price is None else Bar(start, price, price, price, price)
+        if price is None:
+            return None
+        ahead = min((known.first for known in self._buckets.values()), default=self.ahead)
+        if ahead - self._last_at > self.healthy.silence and not self.healthy.heard(self.tick.source, start):
+            if not self._gap:
+                self.minutes.gap_after(self._last_at)
+            self._gap = True
+            return None
+        return Bar(start, price, price, price, price)
+
+    def heard(self, start: int) -> bool:
+        """Whether a tick of this minute is known to have come; of the newest minutes only."""
+        return start in self._buckets or self.minutes.heard(start)
 
 
 def _heard(at: datetime | None, ts: float) -> float:

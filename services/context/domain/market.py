@@ -8,7 +8,8 @@ from datetime import datetime
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain import correlations
-from services.context.domain.candles import MINUTE, Track, epoch
+from services.context.domain.candles import Healthy, Track, epoch
+from services.context.domain.minutes import MINUTE, REACH
 from services.context.domain.past import Past, reaches
 from services.context.domain.series import Bar, Put, Series, Source
 
@@ -33,11 +34,16 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A candle that was made here and may have to be published."""
+    """A candle that was made here and may have to be published; `revised` by what came late."""
 
     symbol: str
     timeframe: Timeframe
     open_time: int
+    revised: bool = False
+
+
+def _is_flat(bar: Bar) -> bool:
+    return not bar.trades and not bar.volume
 
 
 class MarketState:
@@ -61,6 +67,7 @@ class MarketState:
         self._notes: dict[str | None, list[MarketNote]] = {}
         self._built: list[Built] = []
         self._closed_until = 0
+        self._healthy = Healthy(bounds.max_tick_age, self._heard)
 
     def use(self, timeframes: Iterable[Timeframe]) -> frozenset[Timeframe]:
         """Keep these timeframes as well; returns the new ones."""
@@ -139,12 +146,12 @@ class MarketState:
         self._put(candle.symbol, candle.timeframe, bar, source)
 
     def go_live(self) -> None:
-        """What was stored at the start is folded in: from here on candles that differ from the feed's are told."""
+        """What was stored at the start is folded in: from here on differences from the feed's candles are told."""
         self.live = True
 
     def unclosed(self, now: datetime) -> bool:
         """Whether a minute ended `close_grace` ago that `close_due` was not called for."""
-        return self._ended(now) != self._closed_until
+        return self._ended(now) != self._closed_until or any(t.minutes.changed for t in self._tracks.values())
 
     def close_due(self, now: datetime) -> None:
         """Close by the clock what ended `close_grace` ago. Call it only when every stored tick has been folded in."""
@@ -152,6 +159,8 @@ class MarketState:
         for symbol, track in self._tracks.items():
             if track.closing + MINUTE <= until:
                 self._keep(symbol, track.close_by_clock(until, self.bounds.max_tick_age))
+            if track.minutes.changed:
+                self._keep(symbol, track.minutes.repaired(), Source.REPAIRED)
         for symbol, past in list(self._past.items()):
             if (bars := past.close_by_clock()) is not None:
                 self._keep(symbol, bars)
@@ -173,6 +182,11 @@ class MarketState:
         series = self._series.get((symbol, timeframe))
         newest = series.newest_close if series else None
         return newest is not None and newest >= close_time
+
+    def passed(self, symbol: str, close_time: int) -> bool:
+        """Whether every minute before `close_time` is closed: a candle that is not there then holds a gap."""
+        track = self._tracks.get(symbol)
+        return track is not None and track.closing >= close_time
 
     def newest_close(self, symbol: str, timeframe: Timeframe) -> int | None:
         """Close time (epoch seconds) of the newest closed candle."""
@@ -201,7 +215,7 @@ class MarketState:
         series = self._series.get((tick.symbol, "1m"))
         newest = series.at(int(series.times[-1])) if series else None
         resume = newest[0] if newest and newest[0].open_time + MINUTE >= self._since else None
-        track = Track(tick, self.bounds.max_out_of_order, self._since, resume, self._take_late)
+        track = Track(tick, self.bounds.max_out_of_order, self._since, resume, self._take_late, self._healthy)
         self._tracks[tick.symbol] = track
         return track
 
@@ -209,7 +223,7 @@ class MarketState:
         """Past ticks whose minutes have no candle make candles as well."""
         track = self._tracks[tick.symbol]
         if not reaches(track, ts):
-            return False
+            return self._repair(track, tick, ts)
         past = self._past.get(tick.symbol)
         if past is None:
             series, minute = self._series.get((tick.symbol, "1m")), int(ts) // MINUTE * MINUTE
@@ -221,9 +235,35 @@ class MarketState:
         self._keep(tick.symbol, bars)
         return taken
 
-    def _keep(self, symbol: str, bars: list[Bar]) -> None:
+    def _repair(self, track: Track, tick: MarketTick, ts: float) -> bool:
+        """Fold a late tick into a closed minute of the last day, where nothing was heard in its place."""
+        minute = int(ts) // MINUTE * MINUTE
+        if not max(track.since, track.begins, track.newest - REACH) <= minute < track.closing:
+            return False
+        series = self._series.get((tick.symbol, "1m"))
+        known = series.at(minute) if series else None
+        if known is not None and (known[1] is Source.FEED or not (track.minutes.holds(minute) or _is_flat(known[0]))):
+            return False
+        key = tick.tick_id or hash((ts, tick.price, tick.size, tick.source))
+        taken = track.minutes.take(minute, ts, tick.price, tick.size, tick.price_at is None, key)
+        self.counts["repaired"] += taken
+        return taken
+
+    def _heard(self, source: str, minute: int) -> bool:
+        """Whether a source said anything of any symbol in a minute."""
+        return any(
+            track.tick.source == source and (track.heard(minute) or self._traded(symbol, minute))
+            for symbol, track in self._tracks.items()
+        )
+
+    def _traded(self, symbol: str, minute: int) -> bool:
+        series = self._series.get((symbol, "1m"))
+        known = series.at(minute) if series else None
+        return known is not None and known[1] is not Source.FEED and known[0].trades > 0
+
+    def _keep(self, symbol: str, bars: Iterable[Bar], source: Source = Source.BUILT) -> None:
         for bar in bars:
-            self._put(symbol, "1m", bar, Source.BUILT)
+            self._put(symbol, "1m", bar, source)
 
     def _put(self, symbol: str, timeframe: Timeframe, bar: Bar, source: Source) -> None:
         series = self._series.get((symbol, timeframe))
@@ -233,10 +273,12 @@ class MarketState:
         done = series.put(bar, source)
         if self.live and (kind := _DIFFERENCES.get(done)):
             self.differences[symbol, kind] += 1
-        if done is Put.ADDED and source is Source.BUILT:
+        if source is Source.REPAIRED and done in _CHANGED:
+            self._built.append(Built(symbol, timeframe, bar.open_time, revised=True))
+        elif done is Put.ADDED and source is Source.BUILT:
             self._built.append(Built(symbol, timeframe, bar.open_time))
         if timeframe == "1m" and done in _CHANGED:
-            self._extend(symbol, series, bar.open_time)
+            self._extend(symbol, series, bar.open_time, Source.REPAIRED if source is Source.REPAIRED else Source.BUILT)
 
     def _lengthen(self, symbol: str, timeframe: Timeframe) -> None:
         """Make every candle of a new timeframe that the minutes hold whole."""
@@ -245,11 +287,11 @@ class MarketState:
             if (bar := minutes.merge(start, step)) is not None:
                 self._put(symbol, timeframe, bar, Source.BUILT)
 
-    def _extend(self, symbol: str, minutes: Series, open_time: int) -> None:
+    def _extend(self, symbol: str, minutes: Series, open_time: int, source: Source) -> None:
         """Make the longer candles that end with, or hold, this minute."""
         newest = minutes.newest_close or 0
         for timeframe in self.timeframes:
             step = TIMEFRAME_SECONDS[timeframe]
             start = open_time // step * step
             if step > MINUTE and start + step <= newest and (bar := minutes.merge(start, step)) is not None:
-                self._put(symbol, timeframe, bar, Source.BUILT)
+                self._put(symbol, timeframe, bar, source)
