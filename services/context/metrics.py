@@ -67,6 +67,11 @@ class MarketCollector(Collector):
         for timeframe in sorted(self._market.timeframes):
             missing.add_metric([timeframe], self._market.missing(timeframe))
         yield missing
+        left_out = GaugeMetricFamily(
+            "perpetua_context_left_out_symbols", "Symbols on the bus that are not followed: there is no room"
+        )
+        left_out.add_metric([], len(self._market.following.left_out))
+        yield left_out
         position = GaugeMetricFamily("perpetua_context_market_sequence", "Sequence of MARKET that was read last")
         position.add_metric([], self._position())
         yield position

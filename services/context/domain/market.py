@@ -9,14 +9,15 @@ from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain import correlations
 from services.context.domain.candles import Healthy, Track, epoch
+from services.context.domain.following import Following
 from services.context.domain.minutes import MINUTE, REACH
+from services.context.domain.notes import Notes
 from services.context.domain.past import Past, reaches
 from services.context.domain.series import Bar, Put, Series, Source
 
 CAPACITY: dict[Timeframe, int] = {"1m": 1_500}
 OTHER_CAPACITY = 300
 ALWAYS: frozenset[Timeframe] = frozenset({"1m", correlations.TIMEFRAME})
-_NOTES_KEPT = 20
 # Two candles of one time say different things: of the same ticks, or because ticks never came here.
 _DIFFERENCES = {Put.CORRECTED: "mismatch", Put.KEPT: "mismatch", Put.FILLED: "missed", Put.UNSEEN: "missed"}
 _CHANGED = (Put.ADDED, Put.REPLACED, Put.CORRECTED, Put.FILLED)
@@ -60,11 +61,13 @@ class MarketState:
         self.counts: Counter[str] = Counter()
         self.differences: Counter[tuple[str, str]] = Counter()  # by symbol and kind, since this worker is live
         self.funding: dict[str, FundingUpdate] = {}
+        self.following = Following(bounds.max_symbols)
+        self._late: set[str] = set()  # configured after they had been left out
         self._since = since
         self._tracks: dict[str, Track] = {}
         self._past: dict[str, Past] = {}
         self._series: dict[tuple[str, Timeframe], Series] = {}
-        self._notes: dict[str | None, list[MarketNote]] = {}
+        self._notes = Notes()
         self._built: list[Built] = []
         self._closed_until = 0
         self._healthy = Healthy(bounds.max_tick_age, self._heard)
@@ -77,6 +80,13 @@ class MarketState:
             for timeframe in new:
                 self._lengthen(symbol, timeframe)
         return new
+
+    def reserve(self, symbols: Iterable[str]) -> frozenset[str]:
+        """These are configured: they are followed whatever else is on the bus. Returns those whose candles are missing
+        because they had been left out."""
+        late = self.following.reserve(symbols)
+        self._late |= late
+        return late
 
     def read_from(self, since: int | None) -> None:
         """Ticks will be read anew; `since` as above."""
@@ -105,21 +115,20 @@ class MarketState:
 
     def on_funding(self, update: FundingUpdate, sequence: int) -> None:
         known = self.funding.get(update.symbol)
-        if known is None and len(self.funding) >= self.bounds.max_symbols:
+        if not self.following.admit(update.symbol):
             self.counts["unfollowed"] += 1
         elif known is None or update.funding_time >= known.funding_time:
             self.funding[update.symbol] = update
 
     def on_note(self, note: MarketNote, sequence: int) -> None:
-        if note.symbol not in self._notes and len(self._notes) > self.bounds.max_symbols:
+        if note.symbol is not None and not self.following.admit(note.symbol):
             self.counts["unfollowed"] += 1
             return
-        notes = [n for n in self._notes.get(note.symbol, ()) if n.note_id != note.note_id]
-        self._notes[note.symbol] = sorted([*notes, note], key=lambda n: n.published_at)[-_NOTES_KEPT:]
+        self._notes.put(note)
 
     def notes(self, symbol: str | None, now: datetime, at_most: int = 5) -> tuple[MarketNote, ...]:
         """The newest unexpired notes about a symbol (None: about the market), oldest first."""
-        return tuple(n for n in self._notes.get(symbol, ()) if n.expires_at > now)[-at_most:]
+        return tuple(self._notes.unexpired(symbol, now)[-at_most:])
 
     def on_candle(self, candle: Candle, source: Source) -> None:
         """Take a candle from the log: the feed's, or one that a context worker published."""
@@ -130,19 +139,11 @@ class MarketState:
         if open_time % step or candle.close_time.timestamp() != open_time + step:
             self.counts["misaligned"] += 1
             return
-        if (candle.symbol, "1m") not in self._series and not self._room():
+        if not self.following.admit(candle.symbol):
             self.counts["unfollowed"] += 1
             return
-        bar = Bar(
-            open_time,
-            candle.open,
-            candle.high,
-            candle.low,
-            candle.close,
-            candle.volume,
-            candle.quote_volume,
-            candle.trades,
-        )
+        figures = candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume
+        bar = Bar(open_time, *figures, candle.trades)
         self._put(candle.symbol, candle.timeframe, bar, source)
 
     def go_live(self) -> None:
@@ -203,19 +204,18 @@ class MarketState:
     def _ended(self, now: datetime) -> int:
         return int((now.timestamp() - self.bounds.close_grace) // MINUTE) * MINUTE
 
-    def _room(self) -> bool:
-        return max(len(self._tracks), sum(tf == "1m" for _, tf in self._series)) < self.bounds.max_symbols
-
     def _follow(self, tick: MarketTick) -> Track | None:
-        if (tick.symbol, "1m") not in self._series and not self._room():
+        if not self.following.admit(tick.symbol):
             self.counts["unfollowed"] += 1
             return None
-        if self._since is None:
-            self._since = -int(-epoch(tick) // MINUTE) * MINUTE
+        whole = -int(-epoch(tick) // MINUTE) * MINUTE
+        since = self._since = whole if self._since is None else self._since
+        if tick.symbol in self._late:  # earlier ticks of it were not taken
+            since = whole
         series = self._series.get((tick.symbol, "1m"))
         newest = series.at(int(series.times[-1])) if series else None
-        resume = newest[0] if newest and newest[0].open_time + MINUTE >= self._since else None
-        track = Track(tick, self.bounds.max_out_of_order, self._since, resume, self._take_late, self._healthy)
+        resume = newest[0] if newest and newest[0].open_time + MINUTE >= since else None
+        track = Track(tick, self.bounds.max_out_of_order, since, resume, self._take_late, self._healthy)
         self._tracks[tick.symbol] = track
         return track
 
