@@ -242,9 +242,9 @@ async def _fill_in(deps: Deps, live: Live, missing: MissingCandles) -> None:
             since = missing.since(symbol, timeframe, live.now())
             if since is None:
                 continue
-            found = await live.candles(symbol, timeframe, since)
+            candles = missing.news(await live.candles(symbol, timeframe, since))
             _check(deps)
-            if found:
-                await deps.desk.store(found)
-                deps.meter.published("candle", len(found))
-                missing.stored(found[-1])
+            if candles:
+                await deps.desk.store(candles)
+                deps.meter.published("candle", len(candles))
+                missing.stored(candles[-1])

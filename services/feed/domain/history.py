@@ -48,6 +48,7 @@ class MissingCandles:
 
     newest: dict[tuple[str, str], datetime]
     asked: dict[tuple[str, str], tuple[datetime, int]] = field(default_factory=dict)
+    told: dict[tuple[str, str], Candle] = field(default_factory=dict)  # the newest, as it was told last
 
     def since(self, symbol: str, timeframe: str, now: datetime) -> datetime | None:
         """The open time of the first candle to ask for; None where none is missing, or the exchange has none.
@@ -62,7 +63,27 @@ class MissingCandles:
             return None
         self.asked[key] = (boundary, times + 1)
         oldest = boundary - (HISTORY_1M if timeframe == "1m" else HISTORY) * length
-        return oldest if newest is None else max(oldest, newest)
+        if newest is None:
+            return oldest
+        return max(oldest, newest - length if key in self.told else newest)
+
+    def news(self, candles: Sequence[Candle]) -> list[Candle]:
+        """What of an answer was not told before: candles that closed since, and the last one where it was revised.
+
+        An exchange may count a trade of the last moment only after the candle was asked for the first time.
+        """
+        return [new for candle in candles if (new := self._new(candle)) is not None]
+
+    def _new(self, candle: Candle) -> Candle | None:
+        key = candle.symbol, candle.timeframe
+        newest, told = self.newest.get(key), self.told.get(key)
+        if newest is None or candle.close_time > newest:
+            return candle
+        if told is None or candle.open_time != told.open_time:
+            return None
+        revised = candle.model_copy(update={"revision": told.revision + 1})
+        return None if revised == told.model_copy(update={"revision": revised.revision}) else revised
 
     def stored(self, candle: Candle) -> None:
-        self.newest[candle.symbol, candle.timeframe] = candle.close_time
+        key = candle.symbol, candle.timeframe
+        self.newest[key], self.told[key] = candle.close_time, candle
