@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from libs.perps.admission import Admission
 from libs.runtime.bus import Bus
 from libs.runtime.clock import STALE_AFTER_S, Clock
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -35,7 +36,10 @@ class BadTick:
 
 
 class TickIntake:
-    """Reads MARKET in order and hands on what is valid. Every callback gets the MARKET sequence with the value."""
+    """Reads MARKET in order and hands on what is valid. Every callback gets the MARKET sequence with the value.
+
+    With an `admission` a tick may be held until the next one of its symbol confirms it, and come with its own sequence.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class TickIntake:
         on_bad: Callable[[BadTick], None] | None = None,
         start: Start | None = None,
         max_clock_skew_s: float = MAX_CLOCK_SKEW_S,
+        admission: Admission | None = None,
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -55,6 +60,7 @@ class TickIntake:
         self._on_funding = on_funding
         self._on_note = on_note
         self._on_bad = on_bad
+        self._admission = admission
         self._skew_s = max_clock_skew_s
         self._reached = _EPOCH  # market time that is known to have come
         self.received = 0
@@ -121,7 +127,11 @@ class TickIntake:
             tick = tick.model_copy(update={"ts": self._arrival(record, self._clock.now())})
         elif (ts > self._reached or not self.received % _CLOCK_EVERY) and self._ahead(ts, record):
             return
-        self._on_tick(tick, record.sequence)
+        if self._admission is None:
+            self._on_tick(tick, record.sequence)
+            return
+        for admitted, sequence in self._admission.admit(tick, record.sequence):
+            self._on_tick(admitted, sequence)
 
     def _ahead(self, ts: datetime, record: Record) -> bool:
         """Whether a tick is from the future, and refused. Asking the clock costs a tenth of taking a tick: it is asked

@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     positions, places = NatsPositionLog(bus, clock, config), KvPlaces(bus)
     reuse = RedisReuse(settings.redis_url, clock)
     dead = DeadTicks(bus, clock, metrics, settings.dead_letter_queue)
-    log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, states)
+    log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, states, settings.admission)
     MarketCollector(market, lambda: log.last_sequence, worker.registry)
     own = OwnCandles(market, bus, clock, metrics, settings.candle_wait)
     deps = Deps(
@@ -81,7 +81,7 @@ def market_log(bus: Bus, clock: Clock, config: ConfigMirror, market: MarketState
     """Fills a market of one's own from the log, for a look. What is bad is passed over: the workers put it aside."""
     metrics = Metrics(CollectorRegistry())
     dead = DeadTicks(bus, clock, metrics, 1)
-    return NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+    return NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, rules=settings.admission)
 
 
 if __name__ == "__main__":

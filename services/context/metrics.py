@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from libs.perps.admission import DoubtKind
 from libs.runtime.metrics import BUCKETS
 from services.context.domain.market import MarketState
 
@@ -67,6 +68,14 @@ class MarketCollector(Collector):
         for timeframe in sorted(self._market.timeframes):
             missing.add_metric([timeframe], self._market.missing(timeframe))
         yield missing
+        doubts = CounterMetricFamily(
+            "perpetua_context_doubts",
+            "price: beyond the band and not confirmed; figure: a bid, ask, mark or index left out; source: another one",
+            labels=["kind"],
+        )
+        for kind in DoubtKind:
+            doubts.add_metric([kind.value], self._market.doubts.counts[kind.value])
+        yield doubts
         left_out = GaugeMetricFamily(
             "perpetua_context_left_out_symbols", "Symbols on the bus that are not followed: there is no room"
         )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
+from libs.perps.admission import Admission, AdmissionRules
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Unavailable
@@ -41,6 +42,7 @@ class NatsMarketLog:
         metrics: Metrics,
         replay_ticks: int,
         states: ContextStates | None = None,
+        rules: AdmissionRules | None = None,
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -61,6 +63,7 @@ class NatsMarketLog:
             on_funding=market.on_funding,
             on_note=market.on_note,
             on_bad=self._put_aside,
+            admission=Admission(rules or AdmissionRules(silence=market.bounds.max_tick_age), market.doubts.put),
         )
         self.ready = False
 

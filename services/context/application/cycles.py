@@ -17,6 +17,7 @@ from services.context.application.building import settle
 from services.context.application.ends import give_up
 from services.context.domain import causes
 from services.context.domain.causes import NewestPrice
+from services.context.domain.doubts import alert_of
 from services.context.domain.inflight import known, overdue
 from services.context.domain.triggers import MAX_AGE_S, Asked, Closed, due, fires, interval, ordered, request
 from services.context.ports import Deps
@@ -44,6 +45,7 @@ async def cycle(deps: Deps) -> None:
     for key, slot in list(deps.places.all().items()):
         if overdue(slot, wall):
             await give_up(deps, key, slot)
+    await _alert(deps, now)
     fired = list(due_now(deps, now))
     for some in _batched(fired, _AT_ONCE):
         for failure in await asyncio.gather(*(_fire(deps, body) for body in some), return_exceptions=True):
@@ -51,6 +53,18 @@ async def cycle(deps: Deps) -> None:
                 raise failure
     if not fired and not deps.market.unclosed(now):
         await deps.steps.looked(now, sequence)
+
+
+async def _alert(deps: Deps, now: datetime) -> None:
+    """Tell what is doubtful about symbols; every replica tells the same, which is stored once."""
+    doubts = deps.market.doubts.take()
+    try:
+        await deps.publisher.publish_many(
+            [Emit(subjects.alert_raised(None), alert_of(doubt, now), doubt.symbol) for doubt in doubts]
+        )
+    except Unavailable:
+        deps.market.doubts.put_back(doubts)
+        raise
 
 
 def _batched(bodies: list[DecisionRequest], size: int) -> Iterator[list[DecisionRequest]]:

@@ -108,6 +108,7 @@ def read(
     found = Assets()
     for symbol in symbols:
         track = market.track(symbol)
+        found.errors += _doubtful(market, symbol, now)
         error = _unfit(market, symbol, track, timeframes[0], now)
         if error is not None:
             found.errors.append(error)
@@ -272,6 +273,13 @@ def _unfit(
         message = f"the newest tick is {age:.0f} s old, at most {market.bounds.max_tick_age:.0f} s are allowed"
         return ContextError(scope=symbol, code=ContextErrorCode.STALE, message=message)
     return next(iter(_unclosed(market, symbol, (interval,), now)), None)
+
+
+def _doubtful(market: MarketState, symbol: str, now: datetime) -> list[ContextError]:
+    return [
+        ContextError(scope=symbol, code=ContextErrorCode.DOUBTFUL, message=doubt.message[:500])
+        for doubt in market.doubts.recent(symbol, now)
+    ]
 
 
 def _unclosed(market: MarketState, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:

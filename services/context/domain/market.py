@@ -9,6 +9,7 @@ from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain import correlations
 from services.context.domain.candles import Healthy, Track, epoch
+from services.context.domain.doubts import Doubts
 from services.context.domain.following import Following
 from services.context.domain.minutes import MINUTE, REACH
 from services.context.domain.notes import Notes
@@ -68,6 +69,7 @@ class MarketState:
         self._past: dict[str, Past] = {}
         self._series: dict[tuple[str, Timeframe], Series] = {}
         self._notes = Notes()
+        self.doubts = Doubts()
         self._built: list[Built] = []
         self._closed_until = 0
         self._healthy = Healthy(bounds.max_tick_age, self._heard)
@@ -149,6 +151,7 @@ class MarketState:
     def go_live(self) -> None:
         """What was stored at the start is folded in: from here on differences from the feed's candles are told."""
         self.live = True
+        self.doubts.go_live()
 
     def unclosed(self, now: datetime) -> bool:
         """Whether a minute ended `close_grace` ago that `close_due` was not called for."""
