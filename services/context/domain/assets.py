@@ -108,7 +108,7 @@ def read(
     found = Assets()
     for symbol in symbols:
         track = market.track(symbol)
-        found.errors += _doubtful(market, symbol, now)
+        found.errors += (*_doubtful(market, symbol, now), *_late(market, symbol))
         error = _unfit(market, symbol, track, timeframes[0], now)
         if error is not None:
             found.errors.append(error)
@@ -282,10 +282,16 @@ def _doubtful(market: MarketState, symbol: str, now: datetime) -> list[ContextEr
     ]
 
 
+def _late(market: MarketState, symbol: str) -> list[ContextError]:
+    late = market.delay(symbol)
+    message = f"its ticks come {late:.0f} s late, and its candles close that much later"
+    return [ContextError(scope=symbol, code=ContextErrorCode.LATE, message=message)] if late else []
+
+
 def _unclosed(market: MarketState, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:
     errors = []
     for timeframe in timeframes:
-        wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S))
+        wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S + market.delay(symbol)))
         if not market.closed(symbol, timeframe, int(wanted.timestamp())):
             message = f"the candle that closed at {wanted.isoformat()} is missing"
             errors.append(

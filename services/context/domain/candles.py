@@ -7,6 +7,7 @@ from typing import Any
 
 from libs.perps.funding import hours_between
 from libs.schemas.market import MarketTick
+from services.context.domain.delay import Delay
 from services.context.domain.minutes import MINUTE, ClosedMinutes, OpenMinute
 from services.context.domain.series import Bar
 
@@ -51,8 +52,10 @@ class Track:
         "ahead",
         "applied",
         "begins",
+        "clocked",
         "closing",
         "day_at",
+        "delay",
         "due",
         "duplicates",
         "funding_at",
@@ -92,6 +95,8 @@ class Track:
         self.healthy = healthy
         self.ahead = float("-inf")  # when the next tick after all of these came, where that is known
         self.minutes = ClosedMinutes()
+        self.delay = Delay()
+        self.clocked = 0  # up to here minutes were closed by the clock, as far as there were any
         self._last_at = float("-inf")  # of the newest tick of a closed minute
         self._gap = False  # the minute that was closed last is missing
         self.lateness = lateness

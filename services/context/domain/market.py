@@ -9,9 +9,10 @@ from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain import correlations
 from services.context.domain.candles import Healthy, Track, epoch
+from services.context.domain.closing import ended, lateness, repairs, traded, waits
 from services.context.domain.doubts import Doubts
 from services.context.domain.following import Following
-from services.context.domain.minutes import MINUTE, REACH
+from services.context.domain.minutes import MINUTE
 from services.context.domain.notes import Notes
 from services.context.domain.past import Past, reaches
 from services.context.domain.series import Bar, Put, Series, Source
@@ -42,10 +43,6 @@ class Built:
     timeframe: Timeframe
     open_time: int
     revised: bool = False
-
-
-def _is_flat(bar: Bar) -> bool:
-    return not bar.trades and not bar.volume
 
 
 class MarketState:
@@ -123,10 +120,10 @@ class MarketState:
             self.funding[update.symbol] = update
 
     def on_note(self, note: MarketNote, sequence: int) -> None:
-        if note.symbol is not None and not self.following.admit(note.symbol):
+        if note.symbol is None or self.following.admit(note.symbol):
+            self._notes.put(note)
+        else:
             self.counts["unfollowed"] += 1
-            return
-        self._notes.put(note)
 
     def notes(self, symbol: str | None, now: datetime, at_most: int = 5) -> tuple[MarketNote, ...]:
         """The newest unexpired notes about a symbol (None: about the market), oldest first."""
@@ -154,13 +151,17 @@ class MarketState:
         self.doubts.go_live()
 
     def unclosed(self, now: datetime) -> bool:
-        """Whether a minute ended `close_grace` ago that `close_due` was not called for."""
-        return self._ended(now) != self._closed_until or any(t.minutes.changed for t in self._tracks.values())
+        """Whether a minute ended `close_grace` ago, or a late symbol's that much later, that nobody closed yet."""
+        self._measure(now)
+        grace = self.bounds.close_grace
+        return ended(now, grace) != self._closed_until or any(waits(t, now, grace) for t in self._tracks.values())
 
     def close_due(self, now: datetime) -> None:
         """Close by the clock what ended `close_grace` ago. Call it only when every stored tick has been folded in."""
-        self._closed_until = until = self._ended(now)
+        self._measure(now)
+        self._closed_until = ended(now, self.bounds.close_grace)
         for symbol, track in self._tracks.items():
+            track.clocked = until = ended(now, self.bounds.close_grace, track)
             if track.closing + MINUTE <= until:
                 self._keep(symbol, track.close_by_clock(until, self.bounds.max_tick_age))
             if track.minutes.changed:
@@ -204,8 +205,14 @@ class MarketState:
             return track.next_funding_time
         return None if paid is None else paid.due_next
 
-    def _ended(self, now: datetime) -> int:
-        return int((now.timestamp() - self.bounds.close_grace) // MINUTE) * MINUTE
+    def delay(self, symbol: str) -> float:
+        """Seconds that the ticks of a symbol come late, where that is more than the grace; else 0."""
+        return lateness(self._tracks.get(symbol), self.bounds.close_grace)
+
+    def _measure(self, now: datetime) -> None:
+        seconds, most = now.timestamp(), self.bounds.max_tick_age
+        for track in self._tracks.values():
+            track.delay.measure(track.applied, track.newest, seconds, most)
 
     def _follow(self, tick: MarketTick) -> Track | None:
         if not self.following.admit(tick.symbol):
@@ -241,11 +248,8 @@ class MarketState:
     def _repair(self, track: Track, tick: MarketTick, ts: float) -> bool:
         """Fold a late tick into a closed minute of the last day, where nothing was heard in its place."""
         minute = int(ts) // MINUTE * MINUTE
-        if not max(track.since, track.begins, track.newest - REACH) <= minute < track.closing:
-            return False
         series = self._series.get((tick.symbol, "1m"))
-        known = series.at(minute) if series else None
-        if known is not None and (known[1] is Source.FEED or not (track.minutes.holds(minute) or _is_flat(known[0]))):
+        if not repairs(track, minute, series.at(minute) if series else None):
             return False
         key = tick.tick_id or hash((ts, tick.price, tick.size, tick.source))
         taken = track.minutes.take(minute, ts, tick.price, tick.size, tick.price_at is None, key)
@@ -255,14 +259,9 @@ class MarketState:
     def _heard(self, source: str, minute: int) -> bool:
         """Whether a source said anything of any symbol in a minute."""
         return any(
-            track.tick.source == source and (track.heard(minute) or self._traded(symbol, minute))
+            track.tick.source == source and (track.heard(minute) or traded(self._series.get((symbol, "1m")), minute))
             for symbol, track in self._tracks.items()
         )
-
-    def _traded(self, symbol: str, minute: int) -> bool:
-        series = self._series.get((symbol, "1m"))
-        known = series.at(minute) if series else None
-        return known is not None and known[1] is not Source.FEED and known[0].trades > 0
 
     def _keep(self, symbol: str, bars: Iterable[Bar], source: Source = Source.BUILT) -> None:
         for bar in bars:
@@ -276,12 +275,11 @@ class MarketState:
         done = series.put(bar, source)
         if self.live and (kind := _DIFFERENCES.get(done)):
             self.differences[symbol, kind] += 1
-        if source is Source.REPAIRED and done in _CHANGED:
-            self._built.append(Built(symbol, timeframe, bar.open_time, revised=True))
-        elif done is Put.ADDED and source is Source.BUILT:
-            self._built.append(Built(symbol, timeframe, bar.open_time))
+        revised = source is Source.REPAIRED
+        if (revised and done in _CHANGED) or (done is Put.ADDED and source is Source.BUILT):
+            self._built.append(Built(symbol, timeframe, bar.open_time, revised))
         if timeframe == "1m" and done in _CHANGED:
-            self._extend(symbol, series, bar.open_time, Source.REPAIRED if source is Source.REPAIRED else Source.BUILT)
+            self._extend(symbol, series, bar.open_time, source if revised else Source.BUILT)
 
     def _lengthen(self, symbol: str, timeframe: Timeframe) -> None:
         """Make every candle of a new timeframe that the minutes hold whole."""
