@@ -26,7 +26,7 @@ class MarketTick(Message):
 
     Prices in quote currency, `open_interest` in base units, `funding_rate` a fraction of notional per
     `funding_interval_hours`. A figure that was heard before `ts` and is told again says when: `price_at`, `book_at`
-    (bid, ask and their sizes), `mark_at` (mark and index), `funding_at`, `interest_at`, `day_at` (the venue's 24 hours).
+    (bid, ask, their sizes), `mark_at` (mark and index), `funding_at`, `interest_at`, `day_at` (the venue's 24 hours).
 
     `next_funding_time` keeps the offset that it came with: it comes with every tick and is read with few, and bringing
     it to UTC costs a tenth of the time that a tick may take.
