@@ -14,6 +14,7 @@ from libs.runtime.validation import explain
 from libs.schemas.market import FundingUpdate, MarketNote, MarketTick
 from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.subjects import MARKET, MAX_TICK_BYTES, TICK_ANY
+from libs.schemas.symbols import misspelled
 
 MAX_CLOCK_SKEW_S = 5.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,13 +115,17 @@ class TickIntake:
         kind, _, key = record.subject.removeprefix("market.").partition(".")
         if kind == "funding" and self._on_funding:
             update = FundingUpdate.model_validate_json(record.data)
-            if self._same_symbol(update.symbol, key, record):
+            if self._same_symbol(update.symbol, key, record) and self._well_spelled(update.symbol, record):
                 self._on_funding(update, record.sequence)
         elif kind == "note" and self._on_note:
-            self._on_note(MarketNote.model_validate_json(record.data), record.sequence)
+            note = MarketNote.model_validate_json(record.data)
+            if note.symbol is None or self._well_spelled(note.symbol, record):
+                self._on_note(note, record.sequence)
 
     def _tick(self, tick: MarketTick, key: str, record: Record) -> None:
         if key not in (tick.symbol, TICK_ANY) and not self._same_symbol(tick.symbol, key, record):
+            return
+        if not self._well_spelled(tick.symbol, record):
             return
         ts = tick.ts
         if ts is None:
@@ -164,6 +169,15 @@ class TickIntake:
             return True
         message = f"the body is about {symbol}, the subject about {key}"
         self._refuse(record, DeadLetterCode.SUBJECT_MISMATCH, "symbol", message)
+        return False
+
+    def _well_spelled(self, symbol: str, record: Record) -> bool:
+        """Another spelling of a market is no other market."""
+        name = misspelled(symbol)
+        if name is None:
+            return True
+        message = f"{symbol} is {name} here: publish it under that name"
+        self._refuse(record, DeadLetterCode.INVALID, "symbol", message)
         return False
 
     def _refuse(self, record: Record, code: DeadLetterCode, field: str | None, message: str) -> None:

@@ -22,6 +22,7 @@ from libs.schemas.base import (
     ShortText,
     StrategyId,
     Symbol,
+    Symbols,
     Text,
     Timeframe,
     Utc,
@@ -71,7 +72,7 @@ class Account(Message):
     venue: Name = "paper"
     margin_mode: MarginMode = "isolated"
     initial_balance: PositiveMoney
-    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)]
+    symbols: Symbols
     strategy_id: StrategyId
     model: ModelChain | None = None
     status: AccountStatus = "active"

@@ -16,6 +16,7 @@ from libs.runtime.ticks import MAX_CLOCK_SKEW_S, WALL_JITTER_S, BadTick, TickInt
 from libs.schemas import subjects
 from libs.schemas.base import Timeframe
 from libs.schemas.market import Candle
+from libs.schemas.symbols import misspelled
 from services.context.adapters.deadletters import DeadTicks
 from services.context.domain.market import MarketState
 from services.context.domain.series import Source
@@ -166,6 +167,8 @@ class NatsMarketLog:
         skew = MAX_CLOCK_SKEW_S + WALL_JITTER_S * self._clock.speed
         if subjects.candle(candle.symbol, candle.timeframe) != record.subject:
             self._refuse(record, "the body is about another symbol or timeframe than the subject")
+        elif (name := misspelled(candle.symbol)) is not None:
+            self._refuse(record, f"{candle.symbol} is {name} here: publish it under that name")
         elif candle.close_time > self._clock.now() + timedelta(seconds=skew):
             self._refuse(record, f"it closes at {candle.close_time.isoformat()}, ahead of market time")
         else:
