@@ -1,6 +1,7 @@
 """`perpetua market`: what is known of each symbol: price, age, candles, gaps, differences; and who lags behind."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,15 +16,17 @@ from cli.connection import connected
 from cli.errors import CliError
 from cli.probe import get
 from cli.runfile import WorkerEntry
+from libs.configuration.mirror import ConfigMirror
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.errors import Unavailable
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.market import MarketTick
-from libs.schemas.subjects import CANDLES, MARKET
+from libs.schemas.subjects import CANDLES, MARKET, candle
 
-READ_TIMEOUT_S = 20.0
+READ_TIMEOUT_S = 5.0
+CANDLES_S = 4.0  # what a bus full of foreign symbols may cost; the configured ones are looked at first
 SLACK_S = 15.0  # market seconds that a candle may take to come
 
 
@@ -54,13 +57,20 @@ class SymbolRow:
 
 @dataclass(slots=True)
 class MarketView:
-    """`lags` are events of MARKET that a context worker has not read yet, None where it does not answer."""
+    """`lags` are events of MARKET that a context worker has not read yet, None where it does not answer.
+
+    `left_out` are symbols on the bus that a context worker does not follow, as many as it names, and how many they are.
+    `unread` are symbols whose candles were not looked at: the answer would have taken longer.
+    """
 
     market_time: datetime
     paused: bool
     speed: float
     symbols: list[SymbolRow] = field(default_factory=list)
     lags: dict[str, int | None] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    left_out_count: int = 0
+    unread: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2).decode()
@@ -73,10 +83,13 @@ async def look(url: str, workers: Iterable[WorkerEntry] = ()) -> MarketView:
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 await clock.start()
-            ticks, times = await _ticks(bus), await _candles(bus)
             async with asyncio.timeout(READ_TIMEOUT_S):
+                ticks, stored = await _ticks(bus), await _symbols_with_candles(bus)
+                own = await _configured(bus)
                 end = (await bus.js.stream_info(MARKET.name)).state.last_seq
-                found = await _ask(workers)
+                found, said = await _ask(workers, "/metrics"), await _ask(workers, "/health")
+            symbols = sorted(ticks.keys() | stored, key=lambda symbol: (symbol not in own, symbol))
+            times = await _candles(bus, [symbol for symbol in symbols if symbol in stored])
         except (TimeoutError, Unavailable) as error:
             raise CliError(f"the market was not read within {READ_TIMEOUT_S:.0f} s", "ask again in a moment") from error
         finally:
@@ -86,7 +99,9 @@ async def look(url: str, workers: Iterable[WorkerEntry] = ()) -> MarketView:
         symbol_row(symbol, ticks.get(symbol), times.get(symbol, {}), view.market_time)
         for symbol in sorted(ticks.keys() | times.keys())
     ]
+    view.unread = [symbol for symbol in symbols if symbol in stored and symbol not in times]
     add_workers(view, found, end)
+    add_left_out(view, said)
     return view
 
 
@@ -129,6 +144,31 @@ def add_workers(view: MarketView, answers: Mapping[str, str | None], end: int) -
             row.mismatches, row.missed = differences[row.symbol, "mismatch"], differences[row.symbol, "missed"]
 
 
+def add_left_out(view: MarketView, answers: Mapping[str, str | None]) -> None:
+    """What context workers do not follow: the health of each by its name. Replicas may leave out different ones."""
+    for left_out in map(left_out_of, answers.values()):
+        if left_out is not None and left_out.count > view.left_out_count:
+            view.left_out, view.left_out_count = list(left_out.names), left_out.count
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Symbols that a context worker has no room for: the first of them, and how many they are."""
+
+    names: tuple[str, ...]
+    count: int
+    followed: int
+
+
+def left_out_of(health: str | None) -> LeftOut | None:
+    """What a context worker's health says; None where it does not say it."""
+    try:
+        said = orjson.loads(health or "")["market"]
+        return LeftOut(tuple(map(str, said["names"])), int(said["left_out"]), int(said["followed"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 async def _ticks(bus: Bus) -> dict[str, MarketTick]:
     """The newest of each subject; what is not a tick is a dead letter and no concern of this."""
     found: dict[str, MarketTick] = {}
@@ -145,27 +185,50 @@ async def _ticks(bus: Bus) -> dict[str, MarketTick]:
     return found
 
 
-async def _candles(bus: Bus) -> dict[str, dict[str, set[int]]]:
-    """Opening times by symbol and timeframe."""
+async def _symbols_with_candles(bus: Bus) -> set[str]:
+    info = await bus.js.stream_info(CANDLES.name, subjects_filter=CANDLES.subjects[0])
+    return {subject.split(".")[2] for subject in info.state.subjects or ()}
+
+
+async def _configured(bus: Bus) -> set[str]:
+    config = ConfigMirror(bus)
+    try:
+        await config.start()
+        return {symbol for account in config.accounts.values() for symbol in account.symbols}
+    finally:
+        await config.stop()
+
+
+async def _candles(bus: Bus, symbols: Iterable[str]) -> dict[str, dict[str, set[int]]]:
+    """Opening times by symbol and timeframe, of as many symbols as there is time for."""
     found: dict[str, dict[str, set[int]]] = {}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CANDLES_S):
+            for symbol in symbols:
+                found[symbol] = await _times(bus, symbol)
+    return found
+
+
+async def _times(bus: Bus, symbol: str) -> dict[str, set[int]]:
+    times: dict[str, set[int]] = {}
 
     def take(record: Record) -> None:
-        _, _, symbol, timeframe = record.subject.split(".")
+        timeframe = record.subject.rpartition(".")[2]
         try:
             opened = datetime.fromisoformat(orjson.loads(record.data)["open_time"])
         except (ValueError, KeyError, TypeError):
             return
         if timeframe in TIMEFRAME_SECONDS and opened.tzinfo is not None:
-            found.setdefault(symbol, {}).setdefault(timeframe, set()).add(int(opened.timestamp()))
+            times.setdefault(timeframe, set()).add(int(opened.timestamp()))
 
-    await read_all(bus, CANDLES.name, list(CANDLES.subjects), take, start=Start.all())
-    return found
+    await read_all(bus, CANDLES.name, [candle(symbol, "*")], take, start=Start.all())
+    return times
 
 
-async def _ask(workers: Iterable[WorkerEntry]) -> dict[str, str | None]:
-    """The metrics of each context worker."""
+async def _ask(workers: Iterable[WorkerEntry], path: str) -> dict[str, str | None]:
+    """What each context worker says."""
     asked = [one for one in workers if one.instance.startswith("context")]
-    answers = await asyncio.gather(*(get(one.ops_port, "/metrics") for one in asked))
+    answers = await asyncio.gather(*(get(one.ops_port, path) for one in asked))
     return {
         one.instance: answer[1] if answer and answer[0] == 200 else None
         for one, answer in zip(asked, answers, strict=True)

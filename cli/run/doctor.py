@@ -19,6 +19,7 @@ from cli.embedded.servers import KINDS
 from cli.embedded.state import load as load_servers
 from cli.errors import CliError
 from cli.files import known_symbols
+from cli.probe import get
 from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
 from cli.run.plan import make_plan
 from cli.run.variables import invalid_settings, known_variables, mistyped
@@ -50,6 +51,7 @@ def examine(state: StateFolder, env: Mapping[str, str], data: Path | None = None
     yield _python()
     yield from _servers(env)
     yield _instance(state, run)
+    yield from _market(run)
     yield from _ports(state, env, run)
     yield from _settings(env)
     yield from _config(env)
@@ -88,6 +90,25 @@ def _instance(state: StateFolder, run: RunFile | None) -> Finding:
     return Finding(
         "ok", "instance", f"`perpetua {run.command}` runs (process {run.pid}, {run.phase}), {run.gateway_url}"
     )
+
+
+def _market(run: RunFile | None) -> Iterator[Finding]:
+    """What the context workers do not follow, as they say themselves."""
+    from cli.ask.market import left_out_of
+
+    workers = [one for one in run.workers if one.instance.startswith("context")] if run is not None else []
+    for worker in workers:
+        answer = asyncio.run(get(worker.ops_port, "/health"))
+        known = left_out_of(answer[1] if answer else None)
+        if known is None:
+            yield Finding("warn", "market", f"{worker.instance} does not say what it follows", "see `perpetua status`")
+        elif known.count:
+            shown_names = ", ".join(known.names[:5]) + (", …" if known.count > 5 else "")
+            todo = "accounts' symbols are followed always; for more of the others raise PERPETUA_MAX_SYMBOLS"
+            found = f"{worker.instance} follows {known.followed} symbols and leaves out {known.count}: {shown_names}"
+            yield Finding("warn", "market", found, todo)
+        else:
+            yield Finding("ok", "market", f"{worker.instance} follows {known.followed} symbols, none is left out")
 
 
 def _ports(state: StateFolder, env: Mapping[str, str], run: RunFile | None) -> Iterator[Finding]:

@@ -150,7 +150,7 @@ def _candle_files(folder: Path) -> dict[str, Path]:
 
 def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
     known = known_symbols()
-    wanted = list(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip())) or list(
+    wanted = list(dict.fromkeys(canonical(part) or part.strip() for part in text.split(",") if part.strip())) or list(
         traded_symbols()
     )
     for symbol in wanted:

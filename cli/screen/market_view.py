@@ -31,6 +31,7 @@ def render(view: MarketView) -> RenderableType:
     for row in view.symbols:
         candles.add_row(row.symbol, *(str(row.candles.get(timeframe, "–")) for timeframe in kept))
     notes = [Text(line, "red") for row in view.symbols for line in complaints(row)]
+    notes += [Text(line, "yellow") for line in left_out(view)]
     lags = [Text(f"{name}: {'no answer' if lag is None else f'{lag} behind'}") for name, lag in view.lags.items()]
     return Group(head, Text(), table, Text(), candles, *notes, *([Text(), *lags] if lags else []))
 
@@ -45,4 +46,16 @@ def complaints(row: SymbolRow) -> list[str]:
         lines.append(f"{row.symbol}: and {len(row.gaps) - _GAPS_SHOWN} other gaps; --json shows all")
     if row.late:
         lines.append(f"{row.symbol}: the newest candle of {', '.join(row.late)} has not come")
+    return lines
+
+
+def left_out(view: MarketView) -> list[str]:
+    """What is on the bus and not shown whole."""
+    lines = []
+    if view.left_out_count:
+        more = view.left_out_count - len(view.left_out)
+        names = ", ".join(view.left_out) + (f" and {more} more" if more > 0 else "")
+        lines.append(f"not followed, there is no room (PERPETUA_MAX_SYMBOLS): {names}")
+    if view.unread:
+        lines.append(f"candles of {len(view.unread)} symbols were not looked at, reading them takes too long")
     return lines

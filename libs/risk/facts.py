@@ -56,6 +56,7 @@ def _asset(mark: Mark, proposed: AssetFacts | None, now: datetime, max_tick_age_
         has_indicators=proposed is not None and proposed.has_indicators,
         funding_rate=mark.funding_rate,
         next_funding_time=mark.next_funding_time,
+        funding_interval_hours=mark.funding_interval_hours or (proposed and proposed.funding_interval_hours),
     )
 
 
@@ -84,4 +85,5 @@ def _seen(asset: AssetMarketData, stale: bool) -> AssetFacts:
         has_indicators=None not in (interval.ema_20, interval.ema_50, interval.rsi_14, interval.atr_14),
         funding_rate=asset.funding_rate,
         next_funding_time=asset.next_funding_time,
+        funding_interval_hours=asset.funding_interval_hours,
     )

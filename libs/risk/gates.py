@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from libs.perps.funding import USUAL_HOURS, per_8h
 from libs.perps.sides import opened_by, sign
 from libs.risk.case import Book, Case, Row, deny
 from libs.risk.values import RuleReceipt
@@ -116,16 +117,19 @@ def daily_loss(row: Row, book: Book, case: Case) -> RuleReceipt | None:
 
 
 def funding(row: Row, book: Book, case: Case) -> RuleReceipt | None:
-    """Adverse funding (a rate per 8 h), and funding that is due while it is adverse or blacked out."""
+    """Adverse funding, and funding that is due while it is adverse or blacked out; limits are per 8 h."""
     seen, side = case.facts.assets.get(row.ask.asset), side_of(row, book)
     if seen is None or side is None:
         return None
     strategy = case.limits.strategy
-    adverse = float(sign(side)) * (seen.funding_rate or 0.0)
+    told = float(sign(side)) * (seen.funding_rate or 0.0)
+    adverse = per_8h(told, seen.funding_interval_hours)
     most = strategy.risk_parameters.max_funding_rate_bps
     if adverse * BPS > most:
         return deny(
-            "funding", Reason.FUNDING_ADVERSE, f"funding costs {adverse * BPS:.2f} bps per 8 h, the limit is {most:g}"
+            "funding",
+            Reason.FUNDING_ADVERSE,
+            f"funding costs {adverse * BPS:.2f} bps per 8 h{_as_told(told, seen)}, the limit is {most:g}",
         )
     if seen.next_funding_time is None:
         return None
@@ -138,9 +142,14 @@ def funding(row: Row, book: Book, case: Case) -> RuleReceipt | None:
         return deny(
             "funding",
             Reason.FUNDING_NEAR,
-            f"funding of {adverse:.4%} against it is due within {due.total_seconds():.0f} s",
+            f"funding of {adverse:.4%} against it{_as_told(told, seen)} is due within {due.total_seconds():.0f} s",
         )
     return None
+
+
+def _as_told(rate: float, seen: AssetFacts) -> str:
+    hours = seen.funding_interval_hours
+    return "" if hours in (None, USUAL_HOURS) else f" ({rate * BPS:.2f} per {hours:g} h)"
 
 
 ENTRY_GATES: tuple[Gate, ...] = (

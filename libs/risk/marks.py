@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.perps.funding import hours_between
 from libs.schemas.context import AssetMarketData
 from libs.schemas.market import MarketTick
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Prices in quote currency, sizes in base units. `mark` is the tick's `mark_of`.
+    """Prices in quote currency, sizes in base units. `mark` is the tick's `mark_of`; the funding rate is per
+    `funding_interval_hours`.
 
     What stands at the touch and what trades in a minute is None where the tick does not tell.
     """
@@ -24,6 +26,7 @@ class Mark:
     bid_size: float | None = None
     ask_size: float | None = None
     minute_volume: float | None = None
+    funding_interval_hours: float | None = None
 
 
 def minute_volume(tick: MarketTick) -> float | None:
@@ -63,4 +66,12 @@ def after_tick(known: Mark | None, tick: MarketTick) -> Mark | None:
         bid_size=tick.bid_size,
         ask_size=tick.ask_size,
         minute_volume=minute_volume(tick),
+        funding_interval_hours=_interval(known, tick),
     )
+
+
+def _interval(known: Mark | None, tick: MarketTick) -> float | None:
+    """The hours that a rate is for: as the tick says, else as far as the next boundary has moved, else as before."""
+    if tick.funding_interval_hours is not None or known is None:
+        return tick.funding_interval_hours
+    return hours_between(known.next_funding_time, tick.next_funding_time) or known.funding_interval_hours

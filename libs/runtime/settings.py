@@ -9,6 +9,8 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from libs.perps.admission import AdmissionRules
+
 PREFIX = "PERPETUA_"
 CREDENTIAL_PREFIX = f"{PREFIX}CREDENTIAL_"  # what follows is the user's: a credential's name
 TEST_PREFIX = f"{PREFIX}TEST_"  # read by the tests alone
@@ -121,6 +123,18 @@ class FreshnessSettings(PaceSettings):
         default=None, gt=0, le=86_400, description="an older newest tick makes an asset stale; 3 feed intervals, 30 s"
     )
 
+    price_band_pct: float = Field(
+        default=10, gt=0, le=1_000, description="percent beyond the recent prices from which a tick waits for the next"
+    )
+    tick_source: str = Field(
+        default="", max_length=100, description="the one source whose ticks count; the first one of a symbol if empty"
+    )
+
     @property
     def tick_age(self) -> float:
         return self.max_tick_age or max(30.0, 3 * self.feed_interval)
+
+    @property
+    def admission(self) -> AdmissionRules:
+        """Which ticks count: the same for all who read them."""
+        return AdmissionRules(band=self.price_band_pct / 100, source=self.tick_source, silence=self.tick_age)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from libs.perps.admission import Admission
 from libs.runtime.bus import Bus
 from libs.runtime.clock import STALE_AFTER_S, Clock
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -13,6 +14,7 @@ from libs.runtime.validation import explain
 from libs.schemas.market import FundingUpdate, MarketNote, MarketTick
 from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.subjects import MARKET, MAX_TICK_BYTES, TICK_ANY
+from libs.schemas.symbols import misspelled
 
 MAX_CLOCK_SKEW_S = 5.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,7 +37,10 @@ class BadTick:
 
 
 class TickIntake:
-    """Reads MARKET in order and hands on what is valid. Every callback gets the MARKET sequence with the value."""
+    """Reads MARKET in order and hands on what is valid. Every callback gets the MARKET sequence with the value.
+
+    With an `admission` a tick may be held until the next one of its symbol confirms it, and come with its own sequence.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class TickIntake:
         on_bad: Callable[[BadTick], None] | None = None,
         start: Start | None = None,
         max_clock_skew_s: float = MAX_CLOCK_SKEW_S,
+        admission: Admission | None = None,
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -55,6 +61,7 @@ class TickIntake:
         self._on_funding = on_funding
         self._on_note = on_note
         self._on_bad = on_bad
+        self._admission = admission
         self._skew_s = max_clock_skew_s
         self._reached = _EPOCH  # market time that is known to have come
         self.received = 0
@@ -108,20 +115,28 @@ class TickIntake:
         kind, _, key = record.subject.removeprefix("market.").partition(".")
         if kind == "funding" and self._on_funding:
             update = FundingUpdate.model_validate_json(record.data)
-            if self._same_symbol(update.symbol, key, record):
+            if self._same_symbol(update.symbol, key, record) and self._well_spelled(update.symbol, record):
                 self._on_funding(update, record.sequence)
         elif kind == "note" and self._on_note:
-            self._on_note(MarketNote.model_validate_json(record.data), record.sequence)
+            note = MarketNote.model_validate_json(record.data)
+            if note.symbol is None or self._well_spelled(note.symbol, record):
+                self._on_note(note, record.sequence)
 
     def _tick(self, tick: MarketTick, key: str, record: Record) -> None:
         if key not in (tick.symbol, TICK_ANY) and not self._same_symbol(tick.symbol, key, record):
+            return
+        if not self._well_spelled(tick.symbol, record):
             return
         ts = tick.ts
         if ts is None:
             tick = tick.model_copy(update={"ts": self._arrival(record, self._clock.now())})
         elif (ts > self._reached or not self.received % _CLOCK_EVERY) and self._ahead(ts, record):
             return
-        self._on_tick(tick, record.sequence)
+        if self._admission is None:
+            self._on_tick(tick, record.sequence)
+            return
+        for admitted, sequence in self._admission.admit(tick, record.sequence):
+            self._on_tick(admitted, sequence)
 
     def _ahead(self, ts: datetime, record: Record) -> bool:
         """Whether a tick is from the future, and refused. Asking the clock costs a tenth of taking a tick: it is asked
@@ -154,6 +169,15 @@ class TickIntake:
             return True
         message = f"the body is about {symbol}, the subject about {key}"
         self._refuse(record, DeadLetterCode.SUBJECT_MISMATCH, "symbol", message)
+        return False
+
+    def _well_spelled(self, symbol: str, record: Record) -> bool:
+        """Another spelling of a market is no other market."""
+        name = misspelled(symbol)
+        if name is None:
+            return True
+        message = f"{symbol} is {name} here: publish it under that name"
+        self._refuse(record, DeadLetterCode.INVALID, "symbol", message)
         return False
 
     def _refuse(self, record: Record, code: DeadLetterCode, field: str | None, message: str) -> None:

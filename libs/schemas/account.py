@@ -22,6 +22,7 @@ from libs.schemas.base import (
     ShortText,
     StrategyId,
     Symbol,
+    Symbols,
     Text,
     Timeframe,
     Utc,
@@ -71,7 +72,7 @@ class Account(Message):
     venue: Name = "paper"
     margin_mode: MarginMode = "isolated"
     initial_balance: PositiveMoney
-    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)]
+    symbols: Symbols
     strategy_id: StrategyId
     model: ModelChain | None = None
     status: AccountStatus = "active"
@@ -165,7 +166,11 @@ class ClosedTrade(Wire):
 
 
 class PerformanceMetrics(Wire):
-    """Over the closed trades kept with the account. Ratios are of daily returns, × √365, and null where undefined."""
+    """Over the closed trades kept with the account. Ratios are of daily returns, × √365, and null where undefined.
+
+    `max_drawdown` is over all trades that were ever closed: `closed_pnl` is what they made together, `peak_pnl` the
+    most that this ever was.
+    """
 
     total_pnl: Money
     win_rate: Percent
@@ -176,6 +181,8 @@ class PerformanceMetrics(Wire):
     sharpe_ratio: float | None = None
     sortino_ratio: float | None = None
     trades: int = Field(ge=0)
+    closed_pnl: Money | None = None
+    peak_pnl: NonNegativeMoney | None = None
 
 
 class Reservation(Wire):
@@ -218,6 +225,7 @@ class AccountState(Message):
     fees_total: Money = Decimal(0)
     funding_total: Money = Decimal(0)
     insolvency_total: Money = Decimal(0)
+    peak_equity: NonNegativeMoney | None = None  # the highest wallet so far; null from an older executor
     maker_fee_bps: float
     taker_fee_bps: float
     market_sequence: int = Field(default=0, ge=0)

@@ -203,6 +203,7 @@ AlertKind = Literal[
     "protection",
     "venue",
     "stale",
+    "doubt",
     "reconcile",
     "dead_letter",
 ]

@@ -4,14 +4,26 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 from libs.schemas.names import KEY_PATTERN, Key
+from libs.schemas.symbols import in_our_names
 
 ID_PATTERN = r"^[A-Za-z0-9_.:|-]{1,160}$"
 BIG = Decimal("1e15")  # no money or quantity field goes beyond it: larger numbers are mistakes
 
 Symbol = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
+# People spell a market in several ways: all of them are one name.
+Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(in_our_names), Field(min_length=1, max_length=10)]
 AccountId = Annotated[Key, StringConstraints(pattern=KEY_PATTERN)]
 StrategyId = Annotated[Key, StringConstraints(pattern=KEY_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]

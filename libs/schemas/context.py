@@ -37,7 +37,7 @@ from libs.schemas.base import (
 )
 from libs.schemas.decision import PairKey
 from libs.schemas.experiment import Assignment
-from libs.schemas.market import MarketNote, Rate
+from libs.schemas.market import Hours, MarketNote, Rate
 from libs.schemas.memory import PastDecision
 from libs.schemas.reasons import ContextErrorCode
 from libs.schemas.strategy import TradingStrategy
@@ -131,7 +131,8 @@ class PricePoint(Wire):
 class AssetMarketData(Wire):
     """One asset as of its newest tick. Changes in percent, volume in quote currency, both over 24 hours.
 
-    Volatility and ATR in percent a candle of `interval`, whose trend it is.
+    `funding_rate` is a fraction of notional per `funding_interval_hours` (8 where that is not known), open interest in
+    base units. Volatility and ATR in percent a candle of `interval`, whose trend it is.
     """
 
     symbol: Symbol
@@ -145,6 +146,7 @@ class AssetMarketData(Wire):
     price_change_24h: float | None = None
     volume_24h: NonNegative | None = None
     funding_rate: Rate | None = None
+    funding_interval_hours: Hours | None = None
     next_funding_time: Utc | None = None
     open_interest: NonNegative | None = None
     price_history: Annotated[tuple[PricePoint, ...], Field(max_length=50)] = ()

@@ -178,7 +178,8 @@ class AssetFacts(Wire):
     """What the rules need to know of one asset's market. Mark in quote currency.
 
     `atr_percent` is ATR 14 of `interval` in percent of the price, `long_atr_percent` that of `long_interval`. Sizes at
-    the touch and the volume of a minute are in base units; null where the newest tick does not tell.
+    the touch and the volume of a minute are in base units; null where the newest tick does not tell. `funding_rate` is
+    a fraction of notional per `funding_interval_hours`, 8 where that is not known.
     """
 
     mark: Price
@@ -195,6 +196,7 @@ class AssetFacts(Wire):
     has_indicators: bool = True
     funding_rate: float | None = None
     next_funding_time: Utc | None = None
+    funding_interval_hours: float | None = Field(default=None, gt=0, le=24)
 
 
 class Facts(Wire):

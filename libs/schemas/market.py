@@ -1,5 +1,6 @@
 """Market events: ticks, candles, funding, notes and the market clock."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationInfo, field_validator, model_validator
@@ -12,6 +13,7 @@ Price = Annotated[float, Field(strict=True, gt=1e-12, lt=1e12)]
 Size = Annotated[float, Field(strict=True, ge=0, lt=1e15)]
 NonNegative = Annotated[float, Field(strict=True, ge=0, lt=1e18)]
 Rate = Annotated[float, Field(strict=True, ge=-1, le=1)]
+Hours = Annotated[float, Field(strict=True, gt=0, le=24)]
 
 
 class MarketTick(Message):
@@ -21,6 +23,10 @@ class MarketTick(Message):
     of a recorded one; 0 or left out, the tick tells of no trade with an amount. It says nothing of how much the market
     can take. That is said by `span_volume`, all that traded in the `span_s` seconds that hold the tick, by
     `volume_24h_quote` (quote currency), and by `bid_size` and `ask_size`, what stands at the best prices.
+
+    Prices in quote currency, `open_interest` in base units, `funding_rate` a fraction of notional per
+    `funding_interval_hours`. A figure that was heard before `ts` and is told again says when: `price_at`, `book_at`
+    (bid, ask, their sizes), `mark_at` (mark and index), `funding_at`, `interest_at`, `day_at` (the venue's 24 hours).
 
     `next_funding_time` keeps the offset that it came with: it comes with every tick and is read with few, and bringing
     it to UTC costs a tenth of the time that a tick may take.
@@ -47,6 +53,13 @@ class MarketTick(Message):
     volume_24h_quote: NonNegative | None = None
     price_24h_ago: Price | None = None
     source: Name = "unknown"
+    funding_interval_hours: Hours | None = None
+    price_at: AwareDatetime | None = None
+    book_at: AwareDatetime | None = None
+    mark_at: AwareDatetime | None = None
+    funding_at: AwareDatetime | None = None
+    interest_at: AwareDatetime | None = None
+    day_at: AwareDatetime | None = None
 
     @field_validator("ask")
     @classmethod
@@ -63,6 +76,9 @@ class Candle(Message):
 
     `origin` is `context` for one that was built from ticks because no feed had brought it. It has an id of its own, so
     that the log does not take the feed's, which counts for more, as a repetition when it comes later.
+
+    A candle that is told anew because more became known has a higher `revision`, and with it another id: the newest one
+    in the log counts. Context workers take the number of trades for it, so that replicas publish the same one.
     """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("symbol", "timeframe", "open_time")
@@ -79,10 +95,11 @@ class Candle(Message):
     quote_volume: NonNegative = 0.0
     trades: int = Field(default=0, strict=True, ge=0, lt=2**53)
     origin: Literal["feed", "context"] = "feed"
+    revision: int = Field(default=0, strict=True, ge=0, lt=2**53)
 
     def message_id(self) -> str | None:
-        identity = super().message_id()
-        return identity if self.origin == "feed" else f"{identity}|{self.origin}"
+        identity = super().message_id() if self.origin == "feed" else f"{super().message_id()}|{self.origin}"
+        return f"{identity}|r{self.revision}" if self.revision else identity
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -102,7 +119,10 @@ class Looked(Message):
 
 
 class FundingUpdate(Message):
-    """Funding paid at `funding_time`: a fraction of notional per `interval_hours`; longs pay when it is positive."""
+    """Funding paid at `funding_time`: a fraction of notional per `interval_hours`; longs pay when it is positive.
+
+    The interval is the one that ended then; where the next one is longer or shorter, `next_funding_time` says so.
+    """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("symbol", "funding_time")
 
@@ -110,7 +130,13 @@ class FundingUpdate(Message):
     funding_time: Utc
     rate: Rate
     mark_price: Price | None = None
-    interval_hours: float = Field(default=8, strict=True, gt=0, le=24)
+    interval_hours: Hours = 8
+    next_funding_time: Utc | None = None
+
+    @property
+    def due_next(self) -> datetime:
+        """When funding is paid next."""
+        return self.next_funding_time or self.funding_time + timedelta(hours=self.interval_hours)
 
 
 class MarketNote(Message):

@@ -95,6 +95,8 @@ class ContextErrorCode(StrEnum):
     BEYOND_BOUNDS = "beyond_bounds"
     UNKNOWN_SYMBOL = "unknown_symbol"
     LEFT_OUT = "left_out"
+    DOUBTFUL = "doubtful"
+    LATE = "late"
 
 
 class DeadLetterCode(StrEnum):

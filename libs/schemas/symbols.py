@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 QUOTES = ("USDT", "USDC", "USD1")
 DEFAULT_QUOTE = "USDT"  # of a name that says that it is a perpetual and not in what it is quoted
@@ -64,6 +65,21 @@ def canonical(text: str) -> str | None:
         return None
     quote = spelling.quote or (DEFAULT_QUOTE if spelling.perpetual else "")
     return f"{spelling.base}{quote}"
+
+
+@lru_cache(maxsize=10_000)
+def misspelled(symbol: str) -> str | None:
+    """The name to use for a symbol that is written in another way; None where it is the name, or nobody knows it."""
+    name = canonical(symbol)
+    return None if name == symbol else name
+
+
+def in_our_names(symbols: object) -> object:
+    """A list of symbols with each in our spelling, once. What has none stays, for its type to refuse."""
+    if not isinstance(symbols, list | tuple):
+        return symbols
+    names = [(canonical(each) or each) if isinstance(each, str) else each for each in symbols]
+    return tuple(name for n, name in enumerate(names) if name not in names[:n])
 
 
 def _without_suffix(pair: str) -> tuple[str, bool]:

@@ -1,5 +1,8 @@
 """Wiring of the context worker."""
 
+from datetime import datetime
+from typing import Any
+
 from prometheus_client import CollectorRegistry
 
 from libs.configuration.mirror import ConfigMirror, StateMirror
@@ -23,6 +26,8 @@ from services.context.metrics import MarketCollector, Metrics
 from services.context.ports import Deps
 from services.context.settings import Settings
 
+_NAMES = 20
+
 
 def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
@@ -34,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     positions, places = NatsPositionLog(bus, clock, config), KvPlaces(bus)
     reuse = RedisReuse(settings.redis_url, clock)
     dead = DeadTicks(bus, clock, metrics, settings.dead_letter_queue)
-    log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+    log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, states, settings.admission)
     MarketCollector(market, lambda: log.last_sequence, worker.registry)
     own = OwnCandles(market, bus, clock, metrics, settings.candle_wait)
     deps = Deps(
@@ -60,16 +65,23 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.background("own-candles", own.run)
     worker.background("dead-ticks", dead.drain)
     worker.background("timeframes", log.follow_config)
+    worker.detail("market", lambda: told(market, clock.now()))
     worker.readiness("market", lambda: log.ready)
     worker.include(routes(deps))
     return worker
+
+
+def told(market: MarketState, now: datetime) -> dict[str, Any]:
+    """What /health says of the market, for `perpetua doctor` and `perpetua market`."""
+    left_out = list(market.following.left_out)
+    return {"followed": len(market.following), "left_out": len(left_out), "names": left_out[:_NAMES]}
 
 
 def market_log(bus: Bus, clock: Clock, config: ConfigMirror, market: MarketState, settings: Settings) -> NatsMarketLog:
     """Fills a market of one's own from the log, for a look. What is bad is passed over: the workers put it aside."""
     metrics = Metrics(CollectorRegistry())
     dead = DeadTicks(bus, clock, metrics, 1)
-    return NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks)
+    return NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, rules=settings.admission)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from libs.perps.admission import DoubtKind
 from libs.runtime.metrics import BUCKETS
 from services.context.domain.market import MarketState
 
@@ -67,6 +68,19 @@ class MarketCollector(Collector):
         for timeframe in sorted(self._market.timeframes):
             missing.add_metric([timeframe], self._market.missing(timeframe))
         yield missing
+        doubts = CounterMetricFamily(
+            "perpetua_context_doubts",
+            "price: beyond the band and not confirmed; figure: a bid, ask, mark or index left out; source: another one",
+            labels=["kind"],
+        )
+        for kind in DoubtKind:
+            doubts.add_metric([kind.value], self._market.doubts.counts[kind.value])
+        yield doubts
+        left_out = GaugeMetricFamily(
+            "perpetua_context_left_out_symbols", "Symbols on the bus that are not followed: there is no room"
+        )
+        left_out.add_metric([], len(self._market.following.left_out))
+        yield left_out
         position = GaugeMetricFamily("perpetua_context_market_sequence", "Sequence of MARKET that was read last")
         position.add_metric([], self._position())
         yield position
@@ -80,7 +94,7 @@ class MarketCollector(Collector):
                 duplicate=track.duplicates,
                 too_old=track.too_old,
             )
-        for kind in ("past", "unfollowed"):
+        for kind in ("past", "repaired", "unfollowed"):
             ticks[kind] = self._market.counts[kind]
         family = CounterMetricFamily("perpetua_context_ticks", "Ticks by what became of them", labels=["outcome"])
         for outcome, n in ticks.items():

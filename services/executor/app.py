@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from libs.configuration.mirror import ConfigMirror
+from libs.perps.admission import Admission
 from libs.runtime.clock import WallClock
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
@@ -70,7 +71,12 @@ def create_app(settings: Settings | None = None) -> Worker:
         lambda: worker.checks()["started"],
     )
     intake = TickIntake(
-        worker.bus, worker.clock, on_tick=board.on_tick, on_funding=board.on_funding, start=Start.last_per_subject()
+        worker.bus,
+        worker.clock,
+        on_tick=board.on_tick,
+        on_funding=board.on_funding,
+        start=Start.last_per_subject(),
+        admission=Admission(settings.admission),
     )
     ExecutorMetrics(worker.registry, partitions, desks, intake)
     pulse = Pulse("MongoDB", database.ping, MONGO_AWAY)

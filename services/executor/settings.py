@@ -2,11 +2,11 @@
 
 from pydantic import AliasChoices, Field
 
-from libs.runtime.settings import MongoSettings, RuntimeSettings
+from libs.runtime.settings import FreshnessSettings, MongoSettings, RuntimeSettings
 from libs.schemas.account import Leg
 
 
-class Settings(RuntimeSettings, MongoSettings):
+class Settings(FreshnessSettings, RuntimeSettings, MongoSettings):
     """Leases and checkpoints have fixed times, the paper venue is configured in KV.
 
     An account whose equity is `max_drawdown_pct` below its highest wallet is halted. `paper_refuses` names legs that

@@ -27,7 +27,13 @@ def open_market(settings: Settings, clock: Clock) -> MarketSource | Live | None:
     if settings.feed == "synthetic":
         return SyntheticMarket(settings.seed, settings.symbols, settings.start_day, settings.history_days)
     if settings.feed == "ccxt":
-        return CcxtMarket(settings.feed_venue, settings.symbols, clock, settings.feed_interval)
+        return CcxtMarket(
+            settings.feed_venue,
+            settings.symbols,
+            clock,
+            settings.feed_interval,
+            silence_s=settings.stream_silence,
+        )
     return None
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +12,10 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.failpoints import hit
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.domain import pacing
-from services.feed.domain.live import MissingCandles
+from services.feed.domain.history import MissingCandles
 from services.feed.domain.timeframes import TIMEFRAMES
 from services.feed.domain.timeline import MarketSource, Moment, Progress, backlog, moments, resumed
-from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Lockstep, Reached
+from services.feed.ports import Deps, ExchangeAway, LeaseLost, Live, Lockstep, Reached, StreamSilent
 
 BEAT_S = 1.0
 AWAY_S = 5.0
@@ -192,15 +192,28 @@ async def follow(deps: Deps, live: Live) -> None:
             await live.open()
             stored = await deps.desk.stored(live, Reached(live.source, None, deps.clock.wall()))
             missing = MissingCandles({key: max(opened) + TIMEFRAMES[key[1]] for key, opened in stored.candles.items()})
+            await _paid_meanwhile(deps, live, stored.funding)
             await _fill_in(deps, live, missing)
             deps.meter.playing(True)
             log.info("following %s at %s", ", ".join(live.symbols), live.source)
             await together(_ticks(deps, live, missing), _candles(deps, live, missing))
         except ExchangeAway as away:
+            if isinstance(away, StreamSilent):
+                deps.meter.fell_silent()
             log.warning("asking the exchange again in %g s: %s", AWAY_S, away)
             await asyncio.sleep(AWAY_S)
         finally:
             await live.close()
+
+
+async def _paid_meanwhile(deps: Deps, live: Live, known: Mapping[str, datetime]) -> None:
+    """Funding whose boundary passed while nobody followed is owed all the same."""
+    for symbol, since in known.items():
+        updates = await live.funding(symbol, since)
+        _check(deps)
+        if updates:
+            await deps.desk.store(updates)
+            deps.meter.published("funding", len(updates))
 
 
 async def _ticks(deps: Deps, live: Live, missing: MissingCandles) -> None:
@@ -229,9 +242,9 @@ async def _fill_in(deps: Deps, live: Live, missing: MissingCandles) -> None:
             since = missing.since(symbol, timeframe, live.now())
             if since is None:
                 continue
-            found = await live.candles(symbol, timeframe, since)
+            candles = missing.news(await live.candles(symbol, timeframe, since))
             _check(deps)
-            if found:
-                await deps.desk.store(found)
-                deps.meter.published("candle", len(found))
-                missing.stored(found[-1])
+            if candles:
+                await deps.desk.store(candles)
+                deps.meter.published("candle", len(candles))
+                missing.stored(candles[-1])

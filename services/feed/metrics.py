@@ -17,6 +17,9 @@ class FeedMetrics:
         self._resets = Counter(
             "perpetua_feed_clock_resets", "Times the market clock was set because of a lag", registry=registry
         )
+        self._silences = Counter(
+            "perpetua_feed_silences", "Times a live stream died without a word and was opened anew", registry=registry
+        )
         self._holder = Gauge("perpetua_feed_holder", "1 while this copy publishes", registry=registry)
         self._playing = Gauge("perpetua_feed_playing", "1 when history and clock are published", registry=registry)
         self._ended = Gauge(
@@ -42,3 +45,6 @@ class FeedMetrics:
 
     def ended(self, ended: bool) -> None:
         self._ended.set(ended)
+
+    def fell_silent(self) -> None:
+        self._silences.inc()

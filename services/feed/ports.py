@@ -40,6 +40,10 @@ class ExchangeAway(Exception):
     """The exchange does not answer, or refuses; it is asked again."""
 
 
+class StreamSilent(ExchangeAway):
+    """A stream of the exchange said nothing within its limit: all of them are closed and opened anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interrupted:
     """A stream of the exchange broke at `at`: candles that closed meanwhile have to be asked for."""
@@ -70,8 +74,11 @@ class Live(Protocol):
     async def candles(self, symbol: str, timeframe: str, since: datetime) -> list[Candle]:
         """Closed candles that open at `since` or later."""
 
+    async def funding(self, symbol: str, since: datetime) -> list[FundingUpdate]:
+        """What was paid after `since`, as far as the exchange tells."""
+
     def events(self) -> AsyncIterator[LiveEvent]:
-        """Ticks and funding from now on, endless."""
+        """Ticks and funding from now on, endless. Raises StreamSilent."""
 
 
 class Followed(Protocol):
@@ -142,6 +149,9 @@ class FeedMeter(Protocol):
     def clock_reset(self) -> None: ...
     def holding(self, holds: bool) -> None: ...
     def ended(self, ended: bool) -> None: ...
+    def fell_silent(self) -> None:
+        """A stream of the exchange died without a word, and all are opened anew."""
+
     def playing(self, plays: bool) -> None:
         """History is on the bus and the market clock stands where it belongs."""
 

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, model_validator
 
 from libs.runtime.settings import PaceSettings, RuntimeSettings
 from libs.schemas.base import Symbol
+from libs.schemas.symbols import canonical
 
 SYMBOLS = TypeAdapter(tuple[Symbol, ...])
 
@@ -16,6 +17,9 @@ class Settings(PaceSettings, RuntimeSettings):
 
     feed: Literal["replay", "synthetic", "ccxt", "none"] = "synthetic"
     feed_venue: Literal["aster", "binanceusdm"] = Field(default="aster", description="exchange of PERPETUA_FEED=ccxt")
+    stream_silence: float = Field(
+        default=60, gt=0, le=3_600, description="wall seconds without a mark after which a live stream is opened anew"
+    )
     data_dir: Path | None = Field(default=None, description="folder of <symbol>-1m.csv.gz and <symbol>-funding.csv.gz")
     speed: float = Field(default=60, gt=0, le=100_000, description="market seconds a wall second")
     lockstep: bool = Field(
@@ -32,10 +36,14 @@ class Settings(PaceSettings, RuntimeSettings):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(part.strip().upper() for part in self.assets.split(",") if part.strip()))
+        written = (part.strip() for part in self.assets.split(",") if part.strip())
+        return tuple(dict.fromkeys(canonical(part) or part for part in written))
 
     @model_validator(mode="after")
     def _playable(self) -> Self:
+        for symbol in self.symbols:
+            if canonical(symbol) is None:
+                raise ValueError(f"ASSETS names {symbol!r}, which is no linear perpetual; write it like BTCUSDT")
         SYMBOLS.validate_python(self.symbols)
         if self.feed == "replay" and (self.data_dir is None or not self.data_dir.is_dir()):
             given = "it is not set" if self.data_dir is None else f"{self.data_dir} is not a folder"

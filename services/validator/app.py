@@ -14,7 +14,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("validator", settings)
     metrics = ValidatorMetrics(worker.registry)
     configuration, states = ConfigMirror(worker.bus), StateMirror(worker.bus)
-    marks = LatestMarks(worker.bus, worker.clock, metrics)
+    marks = LatestMarks(worker.bus, worker.clock, metrics, settings.admission)
     for service in (configuration, states, marks):
         worker.add(service)
     deps = Deps(

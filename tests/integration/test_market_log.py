@@ -71,7 +71,7 @@ class Replica:
 @contextlib.asynccontextmanager
 async def replica(url: str, name: str, replay: int = 200_000, *, by_clock: bool = True) -> AsyncIterator[Replica]:
     worker = Worker(name, Settings(nats_url=url, instance=name))
-    market, metrics = MarketState(Bounds()), Metrics(CollectorRegistry())
+    market, metrics = MarketState(Bounds(max_tick_age=90)), Metrics(CollectorRegistry())
     market.use(USED)
     config = ConfigMirror(worker.bus)
     dead = DeadTicks(worker.bus, worker.clock, metrics, 100)

@@ -62,7 +62,7 @@ class OwnCandles:
     def _emit(self, built: Built) -> Emit | None:
         series = self._market.series(built.symbol, built.timeframe)
         found = series.at(built.open_time) if series else None
-        if found is None or found[1] is not Source.BUILT:
+        if found is None or found[1] is not (Source.REPAIRED if built.revised else Source.BUILT):
             return None
         try:
             return Emit(subjects.candle(built.symbol, built.timeframe), wire(built, found[0]))
@@ -86,4 +86,5 @@ def wire(built: Built, bar: Bar) -> Candle:
         quote_volume=bar.quote,
         trades=bar.trades,
         origin="context",
+        revision=bar.trades if built.revised else 0,
     )

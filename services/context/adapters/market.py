@@ -7,22 +7,26 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
+from libs.perps.admission import Admission, AdmissionRules
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.clock import Clock
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.errors import Unavailable
+from libs.runtime.reader import OrderedReader, Record, Start, read_all
 from libs.runtime.ticks import MAX_CLOCK_SKEW_S, WALL_JITTER_S, BadTick, TickIntake
 from libs.schemas import subjects
 from libs.schemas.base import Timeframe
 from libs.schemas.market import Candle
+from libs.schemas.symbols import misspelled
 from services.context.adapters.deadletters import DeadTicks
 from services.context.domain.market import MarketState
 from services.context.domain.series import Source
 from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
-from services.context.ports import ContextConfiguration
+from services.context.ports import ContextConfiguration, ContextStates
 
 _POLL_S = 0.005
 _FOLLOW_S = 1.0
+_AWAY: tuple[type[Exception], ...] = (*NATS_RETRY, Unavailable)
 log = logging.getLogger(__name__)
 
 
@@ -38,10 +42,13 @@ class NatsMarketLog:
         dead: DeadTicks,
         metrics: Metrics,
         replay_ticks: int,
+        states: ContextStates | None = None,
+        rules: AdmissionRules | None = None,
     ) -> None:
         self._bus = bus
         self._clock = clock
         self._config = config
+        self._states = states
         self._market = market
         self._dead = dead
         self._metrics = metrics
@@ -57,6 +64,7 @@ class NatsMarketLog:
             on_funding=market.on_funding,
             on_note=market.on_note,
             on_bad=self._put_aside,
+            admission=Admission(rules or AdmissionRules(silence=market.bounds.max_tick_age), market.doubts.put),
         )
         self.ready = False
 
@@ -70,6 +78,7 @@ class NatsMarketLog:
         self._dead.take(bad)
 
     async def start(self) -> None:
+        self._market.reserve(self._configured())
         await self.follow(self._wanted() | self._market.timeframes)
         state = (await self._bus.js.stream_info(subjects.MARKET.name)).state
         await self._dead.skip_known(state.last_seq)
@@ -115,16 +124,30 @@ class NatsMarketLog:
                 await self._read_candles(new)
 
     async def follow_config(self) -> None:
-        """Follow the timeframes of strategies that are assigned later."""
+        """Follow the timeframes of strategies that are assigned later, and the symbols of accounts."""
         while True:
             await asyncio.sleep(_FOLLOW_S)
             try:
                 await self.follow(self._wanted())
-            except NATS_RETRY as error:
-                log.warning("cannot read the candles of a new timeframe yet: %r", error)
+                await self._read_late(self._market.reserve(self._configured()))
+            except _AWAY as error:
+                log.warning("cannot read the candles of a new timeframe or symbol yet: %r", error)
 
     def _wanted(self) -> frozenset[Timeframe]:
         return timeframes_in_use(self._config.accounts, self._config.strategies)
+
+    def _configured(self) -> frozenset[str]:
+        """What accounts trade, and what they still hold."""
+        accounts = self._config.accounts
+        states = [self._states.get(name) for name in accounts] if self._states else []
+        held = (position.symbol for state in states if state is not None for position in state.positions)
+        return frozenset((*(symbol for account in accounts.values() for symbol in account.symbols), *held))
+
+    async def _read_late(self, symbols: frozenset[str]) -> None:
+        """The candles of symbols that had been left out, and are configured since."""
+        if symbols:
+            filters = [subjects.candle(symbol, timeframe) for symbol in symbols for timeframe in self._followed]
+            await read_all(self._bus, subjects.CANDLES.name, sorted(filters), self._on_candle, start=Start.all())
 
     async def _read_candles(self, timeframes: frozenset[Timeframe]) -> None:
         filters = sorted(subjects.candle("*", timeframe) for timeframe in timeframes)
@@ -144,6 +167,8 @@ class NatsMarketLog:
         skew = MAX_CLOCK_SKEW_S + WALL_JITTER_S * self._clock.speed
         if subjects.candle(candle.symbol, candle.timeframe) != record.subject:
             self._refuse(record, "the body is about another symbol or timeframe than the subject")
+        elif (name := misspelled(candle.symbol)) is not None:
+            self._refuse(record, f"{candle.symbol} is {name} here: publish it under that name")
         elif candle.close_time > self._clock.now() + timedelta(seconds=skew):
             self._refuse(record, f"it closes at {candle.close_time.isoformat()}, ahead of market time")
         else:

@@ -17,6 +17,7 @@ from services.context.application.building import settle
 from services.context.application.ends import give_up
 from services.context.domain import causes
 from services.context.domain.causes import NewestPrice
+from services.context.domain.doubts import alert_of
 from services.context.domain.inflight import known, overdue
 from services.context.domain.triggers import MAX_AGE_S, Asked, Closed, due, fires, interval, ordered, request
 from services.context.ports import Deps
@@ -44,6 +45,7 @@ async def cycle(deps: Deps) -> None:
     for key, slot in list(deps.places.all().items()):
         if overdue(slot, wall):
             await give_up(deps, key, slot)
+    await _alert(deps, now)
     fired = list(due_now(deps, now))
     for some in _batched(fired, _AT_ONCE):
         for failure in await asyncio.gather(*(_fire(deps, body) for body in some), return_exceptions=True):
@@ -51,6 +53,18 @@ async def cycle(deps: Deps) -> None:
                 raise failure
     if not fired and not deps.market.unclosed(now):
         await deps.steps.looked(now, sequence)
+
+
+async def _alert(deps: Deps, now: datetime) -> None:
+    """Tell what is doubtful about symbols; every replica tells the same, which is stored once."""
+    doubts = deps.market.doubts.take()
+    try:
+        await deps.publisher.publish_many(
+            [Emit(subjects.alert_raised(None), alert_of(doubt, now), doubt.symbol) for doubt in doubts]
+        )
+    except Unavailable:
+        deps.market.doubts.put_back(doubts)
+        raise
 
 
 def _batched(bodies: list[DecisionRequest], size: int) -> Iterator[list[DecisionRequest]]:
@@ -122,7 +136,7 @@ def _on_its_way(asked: Asked | None, slot: InFlight | None, now: datetime) -> bo
 def _quotes(deps: Deps, now: datetime) -> dict[str, NewestPrice]:
     found = {}
     for track in deps.market.tracks():
-        price = track.tick.price if track.mark is None else track.mark
+        price = track.value(deps.market.bounds.max_tick_age)
         at = datetime.fromtimestamp(track.newest, now.tzinfo)
         found[track.tick.symbol] = NewestPrice(price, at)
     return found
@@ -130,6 +144,11 @@ def _quotes(deps: Deps, now: datetime) -> dict[str, NewestPrice]:
 
 def _closed(deps: Deps, now: datetime) -> Closed:
     def closed(symbol: str, timeframe: Timeframe, close_time: int) -> bool:
-        return deps.market.closed(symbol, timeframe, close_time) or deps.market.stale(symbol, now)
+        market = deps.market
+        return (
+            market.closed(symbol, timeframe, close_time)
+            or market.stale(symbol, now)
+            or market.passed(symbol, close_time)  # it holds a gap
+        )
 
     return closed

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from libs.perps.margin import unrealized_pnl
 from libs.risk.accounts import account_view
-from libs.schemas.account import Account, AccountState, Position
+from libs.schemas.account import Account, AccountState, PerformanceMetrics, Position
 from libs.schemas.context import AccountContext, PositionSummary, RiskMetrics
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.correlations import Correlations
@@ -65,7 +65,7 @@ def account_section(
         realized_pnl_today=state.day.realised,
         open_positions=positions,
         open_orders=state.open_orders,
-        recent_performance=state.performance,
+        recent_performance=_with_open_losses(state, view.equity),
         risk_exposure=_percent(_gross(positions), view.equity),
         max_position_size=account.max_position_size,
         active_strategy=strategy,
@@ -83,6 +83,15 @@ def account_section(
         funding_total=state.funding_total,
         last_entry_at=dict(view.last_entry_at),
     )
+
+
+def _with_open_losses(state: AccountState, equity: Decimal) -> PerformanceMetrics:
+    """The performance, with a drawdown that is no smaller than what the account is below its highest wallet now."""
+    known, peak = state.performance, state.peak_equity
+    if not peak:
+        return known
+    fall = float((peak - equity) / peak) * 100
+    return known if fall <= known.max_drawdown else known.model_copy(update={"max_drawdown": fall})
 
 
 def risk(section: AccountContext, volatility: Mapping[str, float], correlations: Correlations) -> RiskMetrics:

@@ -15,6 +15,7 @@ from libs.schemas.context import (
     TechnicalIndicators,
     TechnicalIndicatorsSet,
 )
+from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import ContextErrorCode
 from services.context.domain import correlations, figures
 from services.context.domain.candles import Track
@@ -109,6 +110,7 @@ def read(
     found = Assets()
     for symbol in symbols:
         track = market.track(symbol)
+        found.errors += (*_doubtful(market, symbol, now), *_late(market, symbol))
         error = _unfit(market, symbol, track, timeframes[0], now)
         if error is not None:
             found.errors.append(error)
@@ -143,12 +145,7 @@ def _beyond(symbol: str, wrong: ValidationError) -> ContextError:
 def asset(symbol: str, track: Track, made: Study, market: MarketState, now: datetime) -> AssetMarketData:
     """One asset as of its newest tick."""
     price = track.tick.price
-    update = market.funding.get(symbol)
-    rate, funding_time = track.funding_rate, track.next_funding_time
-    if update is not None:
-        rate = update.rate if rate is None else rate
-        if funding_time is None or funding_time <= now:
-            funding_time = update.funding_time
+    known = funding_of(track, market.funding.get(symbol), now)
     seconds, quick = now.timestamp(), market.bounds.max_tick_age
     slow = seconds - track.day_at <= SLOW_S
     bid, ask = quote(track)
@@ -165,8 +162,9 @@ def asset(symbol: str, track: Track, made: Study, market: MarketState, now: date
         low_24h=None if low is None else min(low, price),
         price_change_24h=figures.change_percent(price, before) if before else None,
         volume_24h=made.volume_24h if made.volume_24h is not None else track.volume_24h if slow else None,
-        funding_rate=rate,
-        next_funding_time=funding_time if funding_time is not None and funding_time > now else None,
+        funding_rate=known.rate,
+        funding_interval_hours=known.hours,
+        next_funding_time=known.next_time,
         open_interest=track.open_interest if seconds - track.open_interest_at <= SLOW_S else None,
         price_history=made.history,
         volatility=made.volatility,
@@ -182,6 +180,28 @@ def quote(track: Track) -> tuple[float | None, float | None]:
     """Best bid and ask, of one tick and both or neither: one side alone says no spread."""
     bid, ask = track.tick.bid, track.tick.ask
     return (None, None) if bid is None or ask is None else (bid, ask)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFunding:
+    """A fraction of notional per `hours`, and when it is paid next, where that is still to come."""
+
+    rate: float | None
+    hours: float | None
+    next_time: datetime | None
+
+
+def funding_of(track: Track, paid: FundingUpdate | None, now: datetime) -> KnownFunding:
+    """As the ticks say, while they do; else as it was paid last. A rate never gets the other's interval."""
+    rate, hours, due = track.funding_rate, track.funding_hours, track.next_funding_time
+    silent = now.timestamp() - track.funding_at > SLOW_S
+    if paid is not None:
+        if rate is None or (silent and paid.funding_time.timestamp() > track.funding_at):
+            rate, hours = paid.rate, paid.interval_hours
+        hours = hours or paid.interval_hours
+        if due is None or due <= now:
+            due = paid.funding_time if paid.funding_time > now else paid.due_next
+    return KnownFunding(rate, None if rate is None else hours, due if due is not None and due > now else None)
 
 
 def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe, Series]) -> Study:
@@ -257,10 +277,23 @@ def _unfit(
     return next(iter(_unclosed(market, symbol, (interval,), now)), None)
 
 
+def _doubtful(market: MarketState, symbol: str, now: datetime) -> list[ContextError]:
+    return [
+        ContextError(scope=symbol, code=ContextErrorCode.DOUBTFUL, message=doubt.message[:500])
+        for doubt in market.doubts.recent(symbol, now)
+    ]
+
+
+def _late(market: MarketState, symbol: str) -> list[ContextError]:
+    late = market.delay(symbol)
+    message = f"its ticks come {late:.0f} s late, and its candles close that much later"
+    return [ContextError(scope=symbol, code=ContextErrorCode.LATE, message=message)] if late else []
+
+
 def _unclosed(market: MarketState, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:
     errors = []
     for timeframe in timeframes:
-        wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S))
+        wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S + market.delay(symbol)))
         if not market.closed(symbol, timeframe, int(wanted.timestamp())):
             message = f"the candle that closed at {wanted.isoformat()} is missing"
             errors.append(

@@ -104,12 +104,12 @@ def wanted_symbols(request: DecisionRequest, subject: Subject) -> tuple[tuple[st
 
 
 def marks(market: MarketState, held: Collection[str]) -> dict[str, float]:
-    """Newest marks of what is held: mark price, else last price, else the last close."""
+    """Newest marks of what is held: a mark or index as new as the price, else the last price, else the last close."""
     known: dict[str, float] = {}
     for symbol in held:
         track = market.track(symbol)
         if track is not None:
-            known[symbol] = track.tick.price if track.mark is None else track.mark
+            known[symbol] = track.value(market.bounds.max_tick_age)
         elif series := market.series(symbol, "1m"):
             known[symbol] = float(series.close[-1])
     return known

@@ -55,7 +55,7 @@ def compute(high: Floats, low: Floats, close: Floats, volume: Floats) -> dict[st
         "macd": macd,
         "macd_signal": signal,
         "macd_hist": hist,
-        "rsi_14": talib.RSI(close, 14),
+        "rsi_14": _rsi(close),
         "bb_upper": upper,
         "bb_middle": middle,
         "bb_lower": lower,
@@ -67,6 +67,13 @@ def compute(high: Floats, low: Floats, close: Floats, volume: Floats) -> dict[st
 def missing(found: TechnicalIndicatorsSet) -> tuple[str, ...]:
     """Names of the indicators whose warm-up is short."""
     return tuple(name for name in WARM_UP if getattr(found, name) is None)
+
+
+def _rsi(close: Floats) -> Floats:
+    """RSI 14; 50 where the price has not moved at all: neither gains nor losses, of which TA-Lib makes 0."""
+    rsi = talib.RSI(close, 14)
+    still = np.maximum.accumulate(np.abs(close - close[:1])) == 0
+    return np.where(still & ~np.isnan(rsi), 50.0, rsi)
 
 
 def _ratio(volume: Floats) -> Floats:

@@ -3,19 +3,23 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain import correlations
-from services.context.domain.candles import MINUTE, Track, epoch
+from services.context.domain.candles import Healthy, Track, epoch
+from services.context.domain.closing import ended, lateness, repairs, traded, waits
+from services.context.domain.doubts import Doubts
+from services.context.domain.following import Following
+from services.context.domain.minutes import MINUTE
+from services.context.domain.notes import Notes
 from services.context.domain.past import Past, reaches
 from services.context.domain.series import Bar, Put, Series, Source
 
 CAPACITY: dict[Timeframe, int] = {"1m": 1_500}
 OTHER_CAPACITY = 300
 ALWAYS: frozenset[Timeframe] = frozenset({"1m", correlations.TIMEFRAME})
-_NOTES_KEPT = 20
 # Two candles of one time say different things: of the same ticks, or because ticks never came here.
 _DIFFERENCES = {Put.CORRECTED: "mismatch", Put.KEPT: "mismatch", Put.FILLED: "missed", Put.UNSEEN: "missed"}
 _CHANGED = (Put.ADDED, Put.REPLACED, Put.CORRECTED, Put.FILLED)
@@ -33,11 +37,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A candle that was made here and may have to be published."""
+    """A candle that was made here and may have to be published; `revised` by what came late."""
 
     symbol: str
     timeframe: Timeframe
     open_time: int
+    revised: bool = False
 
 
 class MarketState:
@@ -54,13 +59,17 @@ class MarketState:
         self.counts: Counter[str] = Counter()
         self.differences: Counter[tuple[str, str]] = Counter()  # by symbol and kind, since this worker is live
         self.funding: dict[str, FundingUpdate] = {}
+        self.following = Following(bounds.max_symbols)
+        self._late: set[str] = set()  # configured after they had been left out
         self._since = since
         self._tracks: dict[str, Track] = {}
         self._past: dict[str, Past] = {}
         self._series: dict[tuple[str, Timeframe], Series] = {}
-        self._notes: dict[str | None, list[MarketNote]] = {}
+        self._notes = Notes()
+        self.doubts = Doubts()
         self._built: list[Built] = []
         self._closed_until = 0
+        self._healthy = Healthy(bounds.max_tick_age, self._heard)
 
     def use(self, timeframes: Iterable[Timeframe]) -> frozenset[Timeframe]:
         """Keep these timeframes as well; returns the new ones."""
@@ -70,6 +79,13 @@ class MarketState:
             for timeframe in new:
                 self._lengthen(symbol, timeframe)
         return new
+
+    def reserve(self, symbols: Iterable[str]) -> frozenset[str]:
+        """These are configured: they are followed whatever else is on the bus. Returns those whose candles are missing
+        because they had been left out."""
+        late = self.following.reserve(symbols)
+        self._late |= late
+        return late
 
     def read_from(self, since: int | None) -> None:
         """Ticks will be read anew; `since` as above."""
@@ -98,21 +114,20 @@ class MarketState:
 
     def on_funding(self, update: FundingUpdate, sequence: int) -> None:
         known = self.funding.get(update.symbol)
-        if known is None and len(self.funding) >= self.bounds.max_symbols:
+        if not self.following.admit(update.symbol):
             self.counts["unfollowed"] += 1
         elif known is None or update.funding_time >= known.funding_time:
             self.funding[update.symbol] = update
 
     def on_note(self, note: MarketNote, sequence: int) -> None:
-        if note.symbol not in self._notes and len(self._notes) > self.bounds.max_symbols:
+        if note.symbol is None or self.following.admit(note.symbol):
+            self._notes.put(note)
+        else:
             self.counts["unfollowed"] += 1
-            return
-        notes = [n for n in self._notes.get(note.symbol, ()) if n.note_id != note.note_id]
-        self._notes[note.symbol] = sorted([*notes, note], key=lambda n: n.published_at)[-_NOTES_KEPT:]
 
     def notes(self, symbol: str | None, now: datetime, at_most: int = 5) -> tuple[MarketNote, ...]:
         """The newest unexpired notes about a symbol (None: about the market), oldest first."""
-        return tuple(n for n in self._notes.get(symbol, ()) if n.expires_at > now)[-at_most:]
+        return tuple(self._notes.unexpired(symbol, now)[-at_most:])
 
     def on_candle(self, candle: Candle, source: Source) -> None:
         """Take a candle from the log: the feed's, or one that a context worker published."""
@@ -123,35 +138,34 @@ class MarketState:
         if open_time % step or candle.close_time.timestamp() != open_time + step:
             self.counts["misaligned"] += 1
             return
-        if (candle.symbol, "1m") not in self._series and not self._room():
+        if not self.following.admit(candle.symbol):
             self.counts["unfollowed"] += 1
             return
-        bar = Bar(
-            open_time,
-            candle.open,
-            candle.high,
-            candle.low,
-            candle.close,
-            candle.volume,
-            candle.quote_volume,
-            candle.trades,
-        )
+        figures = candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume
+        bar = Bar(open_time, *figures, candle.trades)
         self._put(candle.symbol, candle.timeframe, bar, source)
 
     def go_live(self) -> None:
-        """What was stored at the start is folded in: from here on candles that differ from the feed's are told."""
+        """What was stored at the start is folded in: from here on differences from the feed's candles are told."""
         self.live = True
+        self.doubts.go_live()
 
     def unclosed(self, now: datetime) -> bool:
-        """Whether a minute ended `close_grace` ago that `close_due` was not called for."""
-        return self._ended(now) != self._closed_until
+        """Whether a minute ended `close_grace` ago, or a late symbol's that much later, that nobody closed yet."""
+        self._measure(now)
+        grace = self.bounds.close_grace
+        return ended(now, grace) != self._closed_until or any(waits(t, now, grace) for t in self._tracks.values())
 
     def close_due(self, now: datetime) -> None:
         """Close by the clock what ended `close_grace` ago. Call it only when every stored tick has been folded in."""
-        self._closed_until = until = self._ended(now)
+        self._measure(now)
+        self._closed_until = ended(now, self.bounds.close_grace)
         for symbol, track in self._tracks.items():
+            track.clocked = until = ended(now, self.bounds.close_grace, track)
             if track.closing + MINUTE <= until:
                 self._keep(symbol, track.close_by_clock(until, self.bounds.max_tick_age))
+            if track.minutes.changed:
+                self._keep(symbol, track.minutes.repaired(), Source.REPAIRED)
         for symbol, past in list(self._past.items()):
             if (bars := past.close_by_clock()) is not None:
                 self._keep(symbol, bars)
@@ -174,6 +188,11 @@ class MarketState:
         newest = series.newest_close if series else None
         return newest is not None and newest >= close_time
 
+    def passed(self, symbol: str, close_time: int) -> bool:
+        """Whether every minute before `close_time` is closed: a candle that is not there then holds a gap."""
+        track = self._tracks.get(symbol)
+        return track is not None and track.closing >= close_time
+
     def newest_close(self, symbol: str, timeframe: Timeframe) -> int | None:
         """Close time (epoch seconds) of the newest closed candle."""
         series = self._series.get((symbol, timeframe))
@@ -184,24 +203,29 @@ class MarketState:
         track, paid = self._tracks.get(symbol), self.funding.get(symbol)
         if track is not None and track.next_funding_time is not None:
             return track.next_funding_time
-        return None if paid is None else paid.funding_time + timedelta(hours=paid.interval_hours)
+        return None if paid is None else paid.due_next
 
-    def _ended(self, now: datetime) -> int:
-        return int((now.timestamp() - self.bounds.close_grace) // MINUTE) * MINUTE
+    def delay(self, symbol: str) -> float:
+        """Seconds that the ticks of a symbol come late, where that is more than the grace; else 0."""
+        return lateness(self._tracks.get(symbol), self.bounds.close_grace)
 
-    def _room(self) -> bool:
-        return max(len(self._tracks), sum(tf == "1m" for _, tf in self._series)) < self.bounds.max_symbols
+    def _measure(self, now: datetime) -> None:
+        seconds, most = now.timestamp(), self.bounds.max_tick_age
+        for track in self._tracks.values():
+            track.delay.measure(track.applied, track.newest, seconds, most)
 
     def _follow(self, tick: MarketTick) -> Track | None:
-        if (tick.symbol, "1m") not in self._series and not self._room():
+        if not self.following.admit(tick.symbol):
             self.counts["unfollowed"] += 1
             return None
-        if self._since is None:
-            self._since = -int(-epoch(tick) // MINUTE) * MINUTE
+        whole = -int(-epoch(tick) // MINUTE) * MINUTE
+        since = self._since = whole if self._since is None else self._since
+        if tick.symbol in self._late:  # earlier ticks of it were not taken
+            since = whole
         series = self._series.get((tick.symbol, "1m"))
         newest = series.at(int(series.times[-1])) if series else None
-        resume = newest[0] if newest and newest[0].open_time + MINUTE >= self._since else None
-        track = Track(tick, self.bounds.max_out_of_order, self._since, resume, self._take_late)
+        resume = newest[0] if newest and newest[0].open_time + MINUTE >= since else None
+        track = Track(tick, self.bounds.max_out_of_order, since, resume, self._take_late, self._healthy)
         self._tracks[tick.symbol] = track
         return track
 
@@ -209,7 +233,7 @@ class MarketState:
         """Past ticks whose minutes have no candle make candles as well."""
         track = self._tracks[tick.symbol]
         if not reaches(track, ts):
-            return False
+            return self._repair(track, tick, ts)
         past = self._past.get(tick.symbol)
         if past is None:
             series, minute = self._series.get((tick.symbol, "1m")), int(ts) // MINUTE * MINUTE
@@ -221,9 +245,27 @@ class MarketState:
         self._keep(tick.symbol, bars)
         return taken
 
-    def _keep(self, symbol: str, bars: list[Bar]) -> None:
+    def _repair(self, track: Track, tick: MarketTick, ts: float) -> bool:
+        """Fold a late tick into a closed minute of the last day, where nothing was heard in its place."""
+        minute = int(ts) // MINUTE * MINUTE
+        series = self._series.get((tick.symbol, "1m"))
+        if not repairs(track, minute, series.at(minute) if series else None):
+            return False
+        key = tick.tick_id or hash((ts, tick.price, tick.size, tick.source))
+        taken = track.minutes.take(minute, ts, tick.price, tick.size, tick.price_at is None, key)
+        self.counts["repaired"] += taken
+        return taken
+
+    def _heard(self, source: str, minute: int) -> bool:
+        """Whether a source said anything of any symbol in a minute."""
+        return any(
+            track.tick.source == source and (track.heard(minute) or traded(self._series.get((symbol, "1m")), minute))
+            for symbol, track in self._tracks.items()
+        )
+
+    def _keep(self, symbol: str, bars: Iterable[Bar], source: Source = Source.BUILT) -> None:
         for bar in bars:
-            self._put(symbol, "1m", bar, Source.BUILT)
+            self._put(symbol, "1m", bar, source)
 
     def _put(self, symbol: str, timeframe: Timeframe, bar: Bar, source: Source) -> None:
         series = self._series.get((symbol, timeframe))
@@ -233,10 +275,11 @@ class MarketState:
         done = series.put(bar, source)
         if self.live and (kind := _DIFFERENCES.get(done)):
             self.differences[symbol, kind] += 1
-        if done is Put.ADDED and source is Source.BUILT:
-            self._built.append(Built(symbol, timeframe, bar.open_time))
+        revised = source is Source.REPAIRED
+        if (revised and done in _CHANGED) or (done is Put.ADDED and source is Source.BUILT):
+            self._built.append(Built(symbol, timeframe, bar.open_time, revised))
         if timeframe == "1m" and done in _CHANGED:
-            self._extend(symbol, series, bar.open_time)
+            self._extend(symbol, series, bar.open_time, source if revised else Source.BUILT)
 
     def _lengthen(self, symbol: str, timeframe: Timeframe) -> None:
         """Make every candle of a new timeframe that the minutes hold whole."""
@@ -245,11 +288,11 @@ class MarketState:
             if (bar := minutes.merge(start, step)) is not None:
                 self._put(symbol, timeframe, bar, Source.BUILT)
 
-    def _extend(self, symbol: str, minutes: Series, open_time: int) -> None:
+    def _extend(self, symbol: str, minutes: Series, open_time: int, source: Source) -> None:
         """Make the longer candles that end with, or hold, this minute."""
         newest = minutes.newest_close or 0
         for timeframe in self.timeframes:
             step = TIMEFRAME_SECONDS[timeframe]
             start = open_time // step * step
             if step > MINUTE and start + step <= newest and (bar := minutes.merge(start, step)) is not None:
-                self._put(symbol, timeframe, bar, Source.BUILT)
+                self._put(symbol, timeframe, bar, source)

@@ -1,25 +1,25 @@
 """Ticks of minutes before those that a track covers: somebody publishes the past after the present."""
 
 from libs.schemas.market import MarketTick
-from services.context.domain.candles import MINUTE, Track
+from services.context.domain.candles import Track
+from services.context.domain.minutes import MINUTE, REACH
 from services.context.domain.series import Bar
-
-REACH = 1_500 * MINUTE  # nothing keeps older minutes
 
 
 class Past:
     """One stretch of past ticks of one symbol, up to the minute in which its track begins.
 
     The ticks come in order, within the same bound as those of the present. What was heard of last is closed by the
-    clock once no more has come between two closings, and silent minutes up to the track's first are flat, as they are
-    when a silent symbol speaks again.
+    clock once no more has come between two closings; silent minutes up to the track's first are flat or a gap, as they
+    are when a silent symbol speaks again.
     """
 
     __slots__ = ("_before", "_track", "_until")
 
     def __init__(self, first: MarketTick, present: Track) -> None:
-        self._track = Track(first, present.lateness, present.since)
+        self._track = Track(first, present.lateness, present.since, healthy=present.healthy)
         self._until = present.begins
+        self._track.ahead = float(present.begins)
         self._before = 0
 
     @property

@@ -32,7 +32,8 @@ class Source(IntEnum):
 
     BUILT = 0  # from ticks or from shorter candles, here
     LOGGED = 1  # built by a context worker and published
-    FEED = 2
+    REPAIRED = 2  # built here, with what came late
+    FEED = 3
 
 
 class Put(Enum):

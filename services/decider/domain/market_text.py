@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from libs.perps.funding import USUAL_HOURS
 from libs.schemas.base import TIMEFRAME_SECONDS
 from libs.schemas.context import AssetMarketData, TechnicalIndicatorsSet, TradingContext
 from libs.schemas.market import MarketNote
@@ -113,7 +114,9 @@ def _funding(context: TradingContext, data: AssetMarketData) -> str:
     payer = "longs pay" if data.funding_rate > 0 else "shorts pay" if data.funding_rate < 0 else "nobody pays"
     due = data.next_funding_time
     when = "" if due is None else f" in {span(minutes_between(context.timestamp, due))}"
-    return f"funding {data.funding_rate * 1e4:+.2f} bps ({payer}){when}"
+    hours = data.funding_interval_hours
+    unit = "" if hours in (None, USUAL_HOURS) else f" per {hours:g} h"
+    return f"funding {data.funding_rate * 1e4:+.2f} bps{unit} ({payer}){when}"
 
 
 def _table(symbol: str, each: TechnicalIndicatorsSet, wanted: Sequence[str], ticks: Ticks, rows: int) -> str:

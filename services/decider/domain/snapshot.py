@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.perps.funding import per_8h
 from libs.risk.marks import shown_mark
 from libs.schemas.account import PositionSide, TradingState
 from libs.schemas.base import Symbol, Timeframe
@@ -32,7 +33,7 @@ class Frame(_Block):
 
 
 class Asset(_Block):
-    """One asset. `funding` a fraction per interval, `funding_min` minutes until it is paid."""
+    """One asset. `funding` a fraction per 8 h, `funding_min` minutes until it is paid."""
 
     price: float
     mark: float
@@ -150,12 +151,12 @@ def _rules(context: TradingContext) -> Rules:
 
 
 def _asset(asset: AssetMarketData, now: datetime, degraded: bool) -> Asset:
-    due = asset.next_funding_time
+    due, rate = asset.next_funding_time, asset.funding_rate
     return Asset.model_construct(
         price=asset.current_price,
         mark=float(f"{shown_mark(asset):.8g}"),
         age_s=round(asset.age_seconds, 1),
-        funding=asset.funding_rate,
+        funding=None if rate is None else per_8h(rate, asset.funding_interval_hours),
         funding_min=None if due is None else minutes_between(now, due),
         degraded=degraded,
         frames=tuple(_frame(each) for each in frames_of(asset)),

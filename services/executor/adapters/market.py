@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from libs.perps.admission import Admission, AdmissionRules
 from libs.runtime.bus import Bus
 from libs.runtime.clock import Clock
 from libs.runtime.ending import end
@@ -18,9 +19,10 @@ BATCH = 1_000
 
 
 class MarketHistory:
-    def __init__(self, bus: Bus, clock: Clock) -> None:
+    def __init__(self, bus: Bus, clock: Clock, rules: AdmissionRules | None = None) -> None:
         self._bus = bus
         self._clock = clock
+        self._rules = rules or AdmissionRules()
 
     async def created(self) -> tuple[datetime, int]:
         """When the stream was created and its last sequence: a sequence means nothing in another stream."""
@@ -29,16 +31,21 @@ class MarketHistory:
         return made.astimezone(UTC), info.state.last_seq
 
     def replay(self, after: int) -> "MarketReplay":
-        return MarketReplay(self._bus, self._clock, after)
+        return MarketReplay(self._bus, self._clock, after, self._rules)
 
 
 class MarketReplay:
     """The events after a sequence, in order, until the present."""
 
-    def __init__(self, bus: Bus, clock: Clock, after: int) -> None:
+    def __init__(self, bus: Bus, clock: Clock, after: int, rules: AdmissionRules) -> None:
         self._seen: deque[tuple[MarketEvent, int]] = deque()
         self._intake = TickIntake(
-            bus, clock, on_tick=self._on_event, on_funding=self._on_event, start=Start.at(after + 1)
+            bus,
+            clock,
+            on_tick=self._on_event,
+            on_funding=self._on_event,
+            start=Start.at(after + 1),
+            admission=Admission(rules),
         )
         self._caught_up: asyncio.Task[None] | None = None
 

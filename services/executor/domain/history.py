@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from libs.perps.entry import average
-from libs.schemas.account import ClosedTrade, TradeHistory
+from libs.schemas.account import ClosedTrade, PerformanceMetrics, TradeHistory
 from libs.schemas.reasons import OrderReason
 from libs.strategies.invalidation import conditions
 from services.executor.domain.book import AccountBook, Holding
-from services.executor.domain.performance import performance
+from services.executor.domain.performance import performance, running
 
 KEEP_CLOSED = 500
 KEEP_TRADES = 20
@@ -43,7 +43,13 @@ def archived(book: AccountBook, holding: Holding, at: datetime, reason: OrderRea
         conditions=conditions(last.invalidation),
     )
     closed = (*book.closed_trades, trade)[-KEEP_CLOSED:]
-    return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance))
+    return replace(book, closed_trades=closed, performance=_seen(book, closed, trade.pnl))
+
+
+def _seen(book: AccountBook, closed: tuple[ClosedTrade, ...], made: Decimal) -> PerformanceMetrics:
+    """The performance over the trades that are kept, with the figures that go on; `made` is what they made more."""
+    known = running(book.performance, book.closed_trades, made, book.initial_balance)
+    return performance(closed, book.initial_balance).model_copy(update=known)
 
 
 def funded_late(
@@ -57,5 +63,5 @@ def funded_late(
         if trade.symbol == symbol and trade.opened_at <= boundary <= trade.closed_at:
             after = trade.model_copy(update={"funding": trade.funding + paid, "pnl": trade.pnl + paid})
             closed = (*book.closed_trades[:n], after, *book.closed_trades[n + 1 :])
-            return replace(book, closed_trades=closed, performance=performance(closed, book.initial_balance)), trade
+            return replace(book, closed_trades=closed, performance=_seen(book, closed, paid)), trade
     return book, None

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import accumulate
+from typing import Any
 
 from libs.analytics import performance as figures
 from libs.analytics.trades import ZERO, total
@@ -29,6 +31,21 @@ def performance(trades: Sequence[ClosedTrade], initial_balance: Decimal) -> Perf
         sortino_ratio=figures.sortino(returns),
         trades=len(trades),
     )
+
+
+def running(
+    before: PerformanceMetrics, kept: Sequence[ClosedTrade], made: Decimal, initial_balance: Decimal
+) -> dict[str, Any]:
+    """The figures that go on when old trades are dropped, after one more that `made` so much. `kept` are the others."""
+    closed, peak = before.closed_pnl, before.peak_pnl
+    if closed is None or peak is None:  # an account of an older version: as far as its trades are kept
+        levels = list(accumulate((each.pnl for each in kept), initial=ZERO))
+        closed, peak = levels[-1], max(levels)
+    closed += made
+    peak = max(peak, closed)
+    highest = initial_balance + peak
+    fall = float((peak - closed) / highest) * 100 if highest > 0 else 0.0
+    return {"closed_pnl": closed, "peak_pnl": peak, "max_drawdown": max(before.max_drawdown, fall)}
 
 
 def span(trades: Sequence[ClosedTrade], initial_balance: Decimal) -> figures.Period:

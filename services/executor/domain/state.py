@@ -31,6 +31,7 @@ def account_state(book: AccountBook, fees: VenueSymbol | None) -> AccountState:
         fees_total=book.fees_total,
         funding_total=book.funding_total,
         insolvency_total=book.insolvency,
+        peak_equity=book.peak,
         maker_fee_bps=float(fees.maker_fee_bps) if fees else 0.0,
         taker_fee_bps=float(fees.taker_fee_bps) if fees else 0.0,
         market_sequence=book.market_sequence,

@@ -20,6 +20,7 @@ CANDLE_COLUMNS = ["open_time", "open", "high", "low", "close", "volume"]
 FUNDING_COLUMNS = ["funding_time", "funding_rate", "mark_price"]
 MINUTE_MS = 60_000
 DEFAULT_INTERVAL = timedelta(hours=8)
+DAY = timedelta(days=1)
 MAX_VALUE = 1e15
 
 
@@ -85,11 +86,15 @@ def read_funding(path: Path) -> FundingHistory:
 
 
 def _with_intervals(rows: list[tuple[datetime, float, float | None]]) -> Iterator[FundingRate]:
-    """The interval of a payment is the time to the next one; the last one's is that of the one before."""
-    gaps = [after[0] - before[0] for before, after in pairwise(rows)]
-    gaps = [min(gap, timedelta(days=1)) for gap in gaps]
-    for row, gap in zip(rows, [*gaps, gaps[-1] if gaps else DEFAULT_INTERVAL], strict=True):
-        yield FundingRate(*row, interval=gap)
+    """The interval of a payment is the time since the one before; the first one's is that to the second.
+
+    Between payments that are days apart some are missing: an interval is a day at most.
+    """
+    gaps = [min(after[0] - before[0], DAY) for before, after in pairwise(rows)]
+    for n, row in enumerate(rows):
+        interval = gaps[max(n - 1, 0)] if gaps else DEFAULT_INTERVAL
+        following = row[0] + (gaps[n] if n < len(gaps) else interval)
+        yield FundingRate(*row, interval, following if following != row[0] + interval else None)
 
 
 def _symbols_in(folder: Path) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.ports import Followed, Reached, StoredMarket
 
 SETTLE_S = 2
-_CANDLE_ID = re.compile(r"market\.candle:([^|]+)\|([^|]+)\|(\d{1,11})")
+_CANDLE_ID = re.compile(r"market\.candle:([^|]+)\|([^|]+)\|(\d{1,11})(?:\|r\d+)?")
 LOOK_BACK = timedelta(seconds=10)  # clocks of this machine and of the server may differ
 M = TypeVar("M", bound=Message)
 

@@ -87,6 +87,7 @@ def bar_ticks(bar: MinuteBar, source: str, funding: FundingRate | None) -> tuple
             size=size,
             span_volume=bar.volume,
             funding_rate=None if funding is None else funding.rate,
+            funding_interval_hours=None if funding is None else funding.hours,
             next_funding_time=None if funding is None else funding.next_time,
             source=source,
         )

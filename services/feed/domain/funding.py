@@ -9,16 +9,24 @@ from libs.schemas.market import FundingUpdate
 
 @dataclass(frozen=True, slots=True)
 class FundingRate:
-    """Funding paid at `time`, as a fraction of notional per `interval`."""
+    """Funding paid at `time`, as a fraction of notional per `interval`, the one that ended then.
+
+    `next_at` is when it is paid next, where that is not as far away.
+    """
 
     time: datetime
     rate: float
     mark_price: float | None
     interval: timedelta
+    next_at: datetime | None = None
 
     @property
     def next_time(self) -> datetime:
-        return self.time + self.interval
+        return self.next_at or self.time + self.interval
+
+    @property
+    def hours(self) -> float:
+        return self.interval / timedelta(hours=1)
 
     def update(self, symbol: str) -> FundingUpdate:
         return FundingUpdate(
@@ -26,7 +34,8 @@ class FundingRate:
             funding_time=self.time,
             rate=self.rate,
             mark_price=self.mark_price,
-            interval_hours=self.interval / timedelta(hours=1),
+            interval_hours=self.hours,
+            next_funding_time=self.next_at,
         )
 
 

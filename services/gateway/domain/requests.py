@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from libs.schemas import ids
-from libs.schemas.base import AccountId, ModelChain, StrategyId, Symbol
+from libs.schemas.base import AccountId, ModelChain, StrategyId, Symbols
 from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.decision import LIVE
 from services.gateway.domain.configuring import Body
@@ -33,7 +33,7 @@ class GenerateRequest(Body):
     """A wish for one portfolio decision of an account."""
 
     account_id: AccountRef
-    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=10)] | None = None
+    symbols: Symbols | None = None
     strategy_override: StrategyId | None = None
     force_refresh: bool = False
     model: ModelChain | None = None

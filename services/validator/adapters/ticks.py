@@ -1,5 +1,6 @@
 """The newest tick of every symbol, read from MARKET. Refused ones are counted here; the context worker keeps them."""
 
+from libs.perps.admission import Admission, AdmissionRules
 from libs.risk.marks import Mark, after_tick
 from libs.runtime.bus import Bus
 from libs.runtime.clock import Clock
@@ -12,10 +13,17 @@ from services.validator.metrics import ValidatorMetrics
 class LatestMarks:
     """Begins with the last stored tick of each symbol, so that a new copy can judge at once."""
 
-    def __init__(self, bus: Bus, clock: Clock, metrics: ValidatorMetrics) -> None:
+    def __init__(self, bus: Bus, clock: Clock, metrics: ValidatorMetrics, rules: AdmissionRules) -> None:
         self._metrics = metrics
         self._marks: dict[str, Mark] = {}
-        self._intake = TickIntake(bus, clock, on_tick=self._tick, on_bad=self._bad, start=Start.last_per_subject())
+        self._intake = TickIntake(
+            bus,
+            clock,
+            on_tick=self._tick,
+            on_bad=self._bad,
+            start=Start.last_per_subject(),
+            admission=Admission(rules),
+        )
 
     async def start(self) -> None:
         await self._intake.start()

@@ -8,10 +8,9 @@ from libs.runtime.ending import end
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.application import follow
+from services.feed.domain.history import MissingCandles, closed_candles
 from services.feed.domain.live import (
     ExchangeQuote,
-    MissingCandles,
-    closed_candles,
     paid,
     quiet_tick,
     trade_tick,
@@ -109,6 +108,9 @@ class Meter:
     def clock_reset(self) -> None: ...
     def holding(self, holds: bool) -> None: ...
     def ended(self, ended: bool) -> None: ...
+
+    def fell_silent(self) -> None:
+        self.published("silence", 1)
 
 
 def market(exchange: LiveExchange, *symbols: str) -> tuple[CcxtMarket, FakeClock]:

@@ -45,7 +45,7 @@ def test_variables_are_read_under_their_names(monkeypatch: pytest.MonkeyPatch, t
         ({"feed": "ccxt"}, "PERPETUA_FEED=ccxt needs ASSETS"),
         ({"feed": "ccxt", "assets": "BTCUSDT", "feed_venue": "mtgox"}, "Input should be 'aster' or 'binanceusdm'"),
         ({"speed": 0}, "greater than 0"),
-        ({"assets": "BTC/USDT"}, "String should match pattern"),
+        ({"assets": "BTC/USD:BTC"}, "is no linear perpetual; write it like BTCUSDT"),
         ({"start_day": 0}, "greater than or equal to 1"),
     ],
 )

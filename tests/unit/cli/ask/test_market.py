@@ -6,8 +6,8 @@ import orjson
 import pytest
 from rich.console import Console
 
-from cli.ask.market import MarketView, add_workers, gaps, symbol_row
-from cli.screen.market_view import complaints, render
+from cli.ask.market import MarketView, add_left_out, add_workers, gaps, symbol_row
+from cli.screen.market_view import complaints, left_out, render
 from tests import builders
 
 NOW = datetime(2025, 5, 15, 12, 0, 30, tzinfo=UTC)
@@ -78,3 +78,33 @@ def test_it_is_shown_to_people_and_given_to_programs() -> None:
     assert "the newest candle of 1m has not come" in text
     data = orjson.loads(view(row).as_json())
     assert [gap["candles"] for gap in data["symbols"][0]["gaps"]] == [1, 1, 1, 1, 2]
+
+
+HEALTH = '{"market": {"followed": 500, "left_out": %d, "names": ["XUSDT", "YUSDT"]}, "status": "ok"}'
+
+
+@pytest.mark.parametrize(
+    ("answers", "names", "count"),
+    [
+        pytest.param({"context-0": HEALTH % 102}, ["XUSDT", "YUSDT"], 102, id="M23: 102 left out"),
+        pytest.param({"context-0": HEALTH % 2, "context-1": HEALTH % 3}, ["XUSDT", "YUSDT"], 3, id="replicas differ"),
+        pytest.param({"context-0": None, "context-1": HEALTH % 2}, ["XUSDT", "YUSDT"], 2, id="one does not answer"),
+        pytest.param({"context-0": "{}"}, [], 0, id="an older worker does not say"),
+        pytest.param({"context-0": "no JSON"}, [], 0, id="no JSON"),
+        pytest.param({}, [], 0, id="no worker"),
+    ],
+)
+def test_what_is_left_out_is_told(answers: dict[str, str | None], names: list[str], count: int) -> None:
+    found = view()
+    add_left_out(found, answers)
+    assert (found.left_out, found.left_out_count) == (names, count)
+    said = left_out(found)
+    assert len(said) == bool(count)
+    assert all("PERPETUA_MAX_SYMBOLS): XUSDT, YUSDT" in line for line in said)
+    assert all((f"and {count - 2} more" in line) is (count > 2) for line in said)
+
+
+def test_candles_that_were_not_looked_at_are_told() -> None:
+    found = view()
+    found.unread = ["A", "B"]
+    assert left_out(found) == ["candles of 2 symbols were not looked at, reading them takes too long"]

@@ -22,7 +22,7 @@ from services.context.ports import Place
 from tests import builders
 from tests.builders import state
 from tests.fakes.context_ports import World
-from tests.fakes.context_values import request, tick
+from tests.fakes.context_values import at, request, tick
 
 
 @pytest.fixture
@@ -241,7 +241,8 @@ async def test_an_earlier_decision_answers(world: World, case: str) -> None:
     await requested(world.deps, first)
     await ended(world.deps, validated(world, first))
     world.clock.advance(seconds)
-    world.market.on_tick(tick((world.clock.now() - tick(0, 1).ts).total_seconds(), price), 9)  # type: ignore[operator]
+    for before in (seconds / 2, 0):
+        world.market.on_tick(tick((world.clock.now() - at(before)).total_seconds(), price), 9)
     (body, *_) = bodies(await requested(world.deps, asked(world, "r2", **more)))
     assert isinstance(body, DecisionAnswered) is cached
     if isinstance(body, DecisionAnswered):

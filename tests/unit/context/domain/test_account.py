@@ -106,3 +106,28 @@ def test_value_at_risk_adds_up_without_hedges_and_the_rest_follows_the_marks() -
     assert (found.gross_exposure, found.net_exposure) == (333, 111)
     assert found.concentration_risk == pytest.approx(222 / 333 * 100)
     assert found.margin_ratio == pytest.approx(160 / (10_000 + 22 + 9))
+
+
+@pytest.mark.parametrize(
+    ("mark", "peak", "known", "shown"),
+    [
+        pytest.param(50, 12_000, 3.0, 25.0, id="an open loss is deeper than any that was closed"),
+        pytest.param(100, 12_000, 3.0, 50 / 3, id="what was closed since the peak counts too"),
+        pytest.param(100, 12_000, 60.0, 60.0, id="an older fall was deeper"),
+        pytest.param(130, 10_000, 3.0, 3.0, id="an open profit is no fall"),
+        pytest.param(50, None, 3.0, 3.0, id="an older executor does not say its peak"),
+        pytest.param(50, 0, 3.0, 3.0, id="there never was anything"),
+    ],
+)
+def test_the_drawdown_that_a_model_sees_counts_open_losses(
+    mark: float, peak: int | None, known: float, shown: float
+) -> None:
+    held_now = position("BTCUSDT", quantity=Decimal(20), entry_price=Decimal(100))
+    before = state(wallet_balance=Decimal(10_000), positions=(held_now,))
+    performance = before.performance.model_copy(update={"max_drawdown": known})
+    seen = before.model_copy(
+        update={"performance": performance, "peak_equity": None if peak is None else Decimal(peak)}
+    )
+    section = account_section(account(), seen, strategy(), {"BTCUSDT": mark})
+    assert section.recent_performance.max_drawdown == pytest.approx(shown)
+    assert risk(section, {}, NOTHING).max_drawdown == pytest.approx(shown)

@@ -59,7 +59,7 @@ def test_five_minutes_made_of_minutes_equal_those_made_of_ticks(
     orders: tuple[list[MarketTick], list[MarketTick]],
 ) -> None:
     ticks, _ = orders
-    market = MarketState(Bounds())
+    market = MarketState(Bounds(max_tick_age=1_000))
     market.use(["5m"])
     for n, t in enumerate([tick(0, 1.0), *(t for t in ticks if t.ts != at(0)), tick(900, 1.0)]):
         market.on_tick(t, n)
@@ -104,7 +104,7 @@ def test_an_empty_minute_is_flat_with_no_volume_and_no_trades() -> None:
     assert bars[1:3] == [Bar(S0 + 60, 10, 10, 10, 10), Bar(S0 + 120, 10, 10, 10, 10)]
 
 
-def test_a_silent_symbol_gets_no_flat_candles_by_the_clock_and_all_of_them_when_it_speaks_again() -> None:
+def test_a_silent_symbol_gets_no_flat_candles_by_the_clock_and_a_gap_when_it_speaks_again() -> None:
     market = MarketState(Bounds(max_tick_age=45))
     market.on_tick(tick(10, 10), 1)
     for minute in range(1, 6):
@@ -113,7 +113,9 @@ def test_a_silent_symbol_gets_no_flat_candles_by_the_clock_and_all_of_them_when_
     market.on_tick(tick(305, 12), 2)
     series = market.series("BTCUSDT", "1m")
     assert series is not None
-    assert series.close.tolist() == [10, 10, 10, 10, 10]
+    assert series.close.tolist() == [10]
+    market.close_due(at(362))
+    assert series.gaps(10) == [(S0 + 60, 4)]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_minutes_that_began_before_all_ticks_were_seen_are_not_candles() -> None
 
 
 def test_ticks_go_on_where_the_candles_of_the_log_end() -> None:
-    market = MarketState(Bounds())
+    market = MarketState(Bounds(max_tick_age=200))
     for minute in range(3):
         market.on_candle(candle(minute, 50.0 + minute), Source.FEED)
     market.on_tick(tick(305, 60), 1)

@@ -133,7 +133,7 @@ def closes(market: MarketState) -> dict[int, float]:
 
 
 def test_past_ticks_after_a_fresh_one_make_the_candles_that_are_not_there() -> None:
-    market = MarketState(Bounds())
+    market = MarketState(Bounds(max_tick_age=1_000))
     market.use(["5m"])
     market.on_tick(tick(610, 50), 1)
     past(market, 0, 30, 61, 125, 181, 190, 181)
@@ -141,7 +141,9 @@ def test_past_ticks_after_a_fresh_one_make_the_candles_that_are_not_there() -> N
     for minute in (11, 12):  # once nothing more has come between two closings, the rest is closed as well
         past(market, *([200] if minute == 11 else []))
         market.close_due(at(60 * minute + 2))
-    assert closes(market) == {0: 10.03, 60: 10.061, 120: 10.125} | dict.fromkeys(range(180, 600, 60), 10.2) | {600: 50}
+    assert closes(market) == {0: 10.03, 60: 10.061, 120: 10.125} | dict.fromkeys(
+        range(180, 600, 60), 10.2
+    ) | dict.fromkeys((600, 660), 50)
     five = market.series("BTCUSDT", "5m")
     assert five is not None and five.times.tolist() == [S0, S0 + 300]
     assert five.volume.tolist() == [7.0, 0.0]
@@ -149,7 +151,7 @@ def test_past_ticks_after_a_fresh_one_make_the_candles_that_are_not_there() -> N
 
 
 def test_a_still_older_stretch_may_follow() -> None:
-    market = MarketState(Bounds())
+    market = MarketState(Bounds(max_tick_age=1_000))
     market.on_tick(tick(610, 50), 1)
     past(market, 300, 400)
     for minute in (11, 12):
@@ -177,7 +179,7 @@ def test_past_ticks_do_not_touch_candles_that_are_there_nor_minutes_that_were_no
 
 
 def test_a_feeds_candle_of_minutes_without_ticks_is_missed_and_not_a_mismatch() -> None:
-    market = MarketState(Bounds())
+    market = MarketState(Bounds(max_tick_age=1_000))
     market.go_live()
     for second in (10, 200):
         market.on_tick(tick(second, 10), 1)
