@@ -10,6 +10,7 @@ from cli.errors import CliError
 from cli.files import known_symbols
 from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
 from cli.run.workers import NAMES, WORKERS
+from libs.schemas.symbols import canonical
 
 Feed = Literal["replay", "synthetic", "ccxt", "none"]
 FEEDS: tuple[Feed, ...] = ("replay", "synthetic", "ccxt", "none")
