@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -11,7 +12,9 @@ from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.mirror import KvMirror
 from libs.schemas.analytics import Alert
 from libs.schemas.market import MarketClock
-from libs.schemas.subjects import CLOCK_KEY, KV_CLOCK, KV_CONFIG
+from libs.schemas.subjects import CLOCK_KEY, KV_CLOCK, KV_CONFIG, venue_key
+from libs.schemas.venue import ANY_SYMBOL
+from tests import builders
 from tests.integration.runtime.conftest import until
 from tests.integration.runtime.messages import alert, name_of
 
@@ -66,6 +69,21 @@ async def test_configuration_that_is_of_no_known_kind_is_left_out(bus: Bus) -> N
     await mirror.start()
     assert (mirror.accounts, mirror.strategies, mirror.venue_symbols) == ({}, {}, {})
     assert mirror.account("nobody") is None
+    await mirror.stop()
+
+
+async def test_a_symbol_without_rules_of_its_own_has_those_of_any(bus: Bus) -> None:
+    listed, shared = builders.venue("BTCUSDT"), builders.venue(ANY_SYMBOL, tick_size=Decimal("0.0001"))
+    mirror = ConfigMirror(bus)
+    await mirror.start()
+    assert mirror.venue_symbol("paper", "PEPEUSDT") is None
+    for rules in (listed, shared):
+        await bus.kv_put(BUCKET, venue_key("paper", rules.symbol), rules)
+    await until(lambda: mirror.venue_symbol("paper", "PEPEUSDT") is not None)
+    assert mirror.venue_symbol("paper", "BTCUSDT") == listed
+    assert mirror.venue_symbol("paper", "PEPEUSDT") == shared.model_copy(update={"symbol": "PEPEUSDT"})
+    assert mirror.venue_symbol("paper", "PEPEUSDT") is mirror.venue_symbol("paper", "PEPEUSDT")
+    assert mirror.venue_symbol("aster", "PEPEUSDT") is None
     await mirror.stop()
 
 

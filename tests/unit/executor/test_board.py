@@ -135,3 +135,18 @@ def test_a_market_that_begins_anew_in_the_past_has_new_prices() -> None:
     quote = made.quote(SYMBOL)
     assert quote is not None
     assert str(quote.price) == "95.0"
+
+
+def test_the_board_keeps_the_last_tick_of_before_midnight() -> None:
+    clock = StoppedClock()
+    board = Board(clock)
+    night = NOW.replace(hour=0) + timedelta(days=1)
+    told = [(-9, 101), (-1, 102), (-4, 90), (0.5, 80), (3, 70), (-2, 60)]
+    for sequence, (seconds, price) in enumerate(told, start=1):
+        clock.time = max(clock.time, night + timedelta(seconds=seconds))
+        board.on_tick(tick(price, at=night + timedelta(seconds=seconds)), sequence)
+    before, newest = board.midnight(SYMBOL), board.quote(SYMBOL)
+    assert before is not None
+    assert newest is not None
+    assert (before.mark, newest.mark) == (102, 70)
+    assert board.midnight("ETHUSDT") is None

@@ -12,14 +12,16 @@ from libs.records.trades import trade_of
 from libs.runtime.emit import Emit
 from libs.schemas.account import ControlRequested, Position
 from libs.schemas.analytics import Alert
+from libs.schemas.market import FundingUpdate
 from libs.schemas.orders import PositionEvent, PositionKind
 from libs.schemas.reasons import RejectReason
 from services.executor.domain.changes import Turn, events
+from services.executor.domain.liquidation import fund
 from services.ledger.application import alerts_after, told_after
 from services.ledger.domain.project import project
 from services.ledger.ports import Deps
 from tests import builders
-from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, quote
+from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, market, quote
 from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_store import FakeLog, FakeStore
@@ -90,6 +92,29 @@ def test_a_trade_is_what_the_executor_says_it_closed() -> None:
     exit_value = closed.quantity * closed.exit_price
     entry_value = closed.quantity * closed.entry_price
     assert float(found.volume) == pytest.approx(float(exit_value + entry_value), abs=0.05)
+
+
+def test_funding_that_is_told_after_the_close_is_in_the_trade_that_owed_it() -> None:
+    turn = long(book())
+    turn = turn.join(
+        submitted(turn.book, closing_instruction(quantity=Decimal("0.1")), quote(50_500), decision="dec-2")
+    )
+    update = FundingUpdate(symbol=SYMBOL, funding_time=NOW, rate=0.0004, mark_price=50_000)
+    turn = turn.join(fund(Turn(turn.book), update, market(quote(50_500, seconds=900), seconds=900)))
+    (closed,) = turn.book.closed_trades
+    (found,) = rows_of(turn)
+    assert (found.pnl, found.fees, found.funding) == (closed.pnl, closed.fees, closed.funding)
+    assert closed.funding == turn.book.funding_total == -2
+
+
+def test_a_liquidated_trade_has_lost_what_the_account_lost() -> None:
+    turn = long(book(), quantity=Decimal("0.9"), stop=Decimal(45_000))
+    turn = turn.join(ticked(turn, quote(20_000, seconds=5)))
+    (closed,) = turn.book.closed_trades
+    (found,) = rows_of(turn)
+    assert turn.book.insolvency > 0
+    assert (found.pnl, found.liquidated) == (closed.pnl, True)
+    assert found.pnl == turn.book.wallet - 10_000
 
 
 def test_a_stop_that_was_hit_ends_a_trade_too() -> None:
