@@ -96,9 +96,8 @@ def test_a_trade_is_what_the_executor_says_it_closed() -> None:
 
 def test_funding_that_is_told_after_the_close_is_in_the_trade_that_owed_it() -> None:
     turn = long(book())
-    turn = turn.join(
-        submitted(turn.book, closing_instruction(quantity=Decimal("0.1")), quote(50_500), decision="dec-2")
-    )
+    whole = closing_instruction(quantity=Decimal("0.1"))
+    turn = turn.join(submitted(turn.book, whole, quote(50_500, seconds=5), decision="dec-2", seconds=5))
     update = FundingUpdate(symbol=SYMBOL, funding_time=NOW, rate=0.0004, mark_price=50_000)
     turn = turn.join(fund(Turn(turn.book), update, market(quote(50_500, seconds=900), seconds=900)))
     (closed,) = turn.book.closed_trades
