@@ -151,9 +151,8 @@ def _candle_files(folder: Path) -> dict[str, Path]:
 
 def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
     known = known_symbols()
-    wanted = list(dict.fromkeys(canonical(part) or part.strip() for part in text.split(",") if part.strip())) or list(
-        traded_symbols()
-    )
+    written = [part.strip() for part in text.split(",") if part.strip()]
+    wanted = list(dict.fromkeys(canonical(part) or part for part in written)) or list(traded_symbols())
     for symbol in wanted:
         if symbol not in known:
             raise CliError(f"{symbol} is not a symbol of the paper venue", f"it has {', '.join(known)}")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isnan
 
 from libs.schemas.market import MarketTick
 from services.feed.domain.funding import FundingRate
@@ -28,7 +29,8 @@ class MinuteBar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Consecutive bars of one symbol from `first` on, as columns: a bar each would take ten times the memory."""
+    """Bars of one symbol from `first` on, as columns: a bar each would take ten times the memory. A minute that is
+    missing has no numbers."""
 
     symbol: str
     first: datetime
@@ -44,7 +46,7 @@ class Bars:
         return self.first + len(self.open) * MINUTE
 
     def between(self, start: datetime, end: datetime) -> list[MinuteBar]:
-        """The bars that open in [start, end), as far as there are any."""
+        """The bars that open in [start, end), as far as there are any; those that are missing are left out."""
         a = max(0, (start - self.first) // MINUTE)
         b = max(a, min(len(self.open), (end - self.first) // MINUTE))
         columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
@@ -52,7 +54,19 @@ class Bars:
         return [
             MinuteBar(self.symbol, self.first + n * MINUTE, *row, silent=row[4] == 0 and self._still(n, row))
             for n, row in rows
+            if not isnan(row[0])
         ]
+
+    def gaps(self) -> list[tuple[datetime, int]]:
+        """Where minutes are missing: the first, and how many."""
+        found: list[tuple[datetime, int]] = []
+        for n in (n for n, value in enumerate(self.open) if isnan(value)):
+            at = self.first + n * MINUTE
+            if found and at == found[-1][0] + found[-1][1] * MINUTE:
+                found[-1] = found[-1][0], found[-1][1] + 1
+            else:
+                found.append((at, 1))
+        return found
 
     def _still(self, n: int, row: tuple[float, ...]) -> bool:
         """Whether nothing moved: where nothing was traded either, no tick is made up for it."""
