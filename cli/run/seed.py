@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from cli.errors import CliError
 from cli.files import read
 from cli.project import CONFIG
-from libs.configuration.configuration import By, ConfigStore, Configuration, KvConfigStore, Refused
+from libs.configuration.configuration import By, ConfigStore, Configuration, KvConfigStore, Refused, reserved
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.runtime.bus import Bus
@@ -94,6 +94,8 @@ async def _seeded(way: SeedWay, store: ConfigStore, body: ConfigValue, last_time
     key = kind_of(body).key(body)
     stored = await store.latest(key)
     if stored is None or stored.value is None:
+        if (kind := kind_of(body)) in (ACCOUNT, STRATEGY) and (said := reserved(key.partition(".")[2])):
+            raise CliError(f"config/: {kind.family}: {said}", "correct the file")
         made = await way.add(body, By(WHO, "it is in the files of config/ and was not there"))
     elif last_time is None or last_time == digest(body):
         return False

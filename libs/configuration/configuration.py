@@ -221,9 +221,7 @@ def updated(body: C, fields: Mapping[str, object]) -> C | Refused:
 
 def no_such(what: str, name: str) -> Refused:
     """What is asked for under a text that is no name cannot be there."""
-    return Refused(
-        ConfigRefusal.MISSING, f"there is no {what} {name[:40]!r}: a name has 1 to 32 letters, digits, - and _"
-    )
+    return Refused(ConfigRefusal.MISSING, f"there is no {what} {name[:40]!r}: a name is of letters, digits, - and _")
 
 
 def reserved(name: str) -> str | None:

@@ -157,6 +157,17 @@ async def test_configuration_of_somebody_elses_bus_stays(bus: Bus, tmp_path: Pat
     assert key not in await seed(bus, wanted, tmp_path / "seeded.json")
 
 
+async def test_a_word_of_ours_in_the_files_is_refused_where_it_is_new(bus: Bus, tmp_path: Path) -> None:
+    wanted = read_all(("BTCUSDT",))
+    account = wanted["account.aggressive"]
+    assert isinstance(account, Account)
+    named = {"account.all": account.model_copy(update={"account_id": "all"})}
+    with pytest.raises(CliError, match="all is a word of ours"):
+        await seed(bus, named, tmp_path / "seeded.json")
+    await bus.kv_put("config", "account.all", named["account.all"])
+    assert await seed(bus, named, tmp_path / "seeded.json") == []
+
+
 async def test_an_admin_key_is_made_once_and_again_when_it_was_revoked(bus: Bus, tmp_path: Path) -> None:
     file, store = tmp_path / "api_key", KeyStore(bus)
     assert await ensure_api_key(store, file) is True
