@@ -9,7 +9,8 @@ DOCUMENT = (ROOT / "docs" / "bus.md").read_text()
 
 def test_every_test_that_the_document_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", DOCUMENT))
-    sources = [path.read_text() for path in (ROOT / "tests").glob("*/runtime/test_*.py")]
+    folders = ("runtime", "rights")
+    sources = [path.read_text() for name in folders for path in (ROOT / "tests").glob(f"*/{name}/test_*.py")]
     existing = {name for source in sources for name in re.findall(r"def (test_\w+)\(", source)}
     assert len(named) > 40
     assert named <= existing, f"no such tests: {sorted(named - existing)}"
