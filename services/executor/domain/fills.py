@@ -1,7 +1,7 @@
 """What one execution does to a book: wallet, position, history, and the protection that must match the position."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from libs.perps.entry import average, share_of
@@ -25,7 +25,7 @@ from services.executor.domain.book import (
 from services.executor.domain.changes import Change, OrderChange, PositionChange, Turn
 from services.executor.domain.days import begun, traded_on, worth_at_midnight
 from services.executor.domain.exposures import noted
-from services.executor.domain.history import archived, traded
+from services.executor.domain.history import archived, entered_at, hold_until, traded
 from services.executor.domain.margins import repriced, uncovered
 from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
@@ -127,7 +127,7 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
         exited=held.exited if held else ZERO,
         exit_value=held.exit_value if held else ZERO,
         peak_margin=max(held.peak_margin if held else ZERO, after.margin),
-        hold_until=held.hold_until if held else _hold_until(match),
+        hold_until=held.hold_until if held else hold_until(match.order, match.at),
         bare_since=held.bare_since if held else None,
         cost=(held.spent if held else ZERO) + value,
         entry_value=(held.entered_value if held else ZERO) + value,
@@ -137,7 +137,7 @@ def _open(turn: Turn, match: Execution, market: Market) -> Turn:
     now_book = replace(
         _booked(effect, match, market),
         positions={**book.positions, symbol: holding},
-        last_entry_at={**book.last_entry_at, symbol: _entered_at(book, order)},
+        last_entry_at={**book.last_entry_at, symbol: entered_at(book, order)},
     )
     return _told(turn, match, replace(effect, book=now_book), market)
 
@@ -181,12 +181,6 @@ def _booked(effect: _Effect, match: Execution, market: Market) -> AccountBook:
         unpaid_clearance=book.unpaid_clearance + cleared,
         day=traded_on(book, match.at, earned, midnight),
     )
-
-
-def _entered_at(book: AccountBook, order: WorkingOrder) -> datetime:
-    """When the newest filled entry was placed: a later fill of a ladder's rung does not make it a new entry."""
-    known = book.last_entry_at.get(order.intent.symbol)
-    return order.created_at if known is None else max(known, order.created_at)
 
 
 def _entered(held: Holding | None, match: Execution, paid: Decimal) -> Position:
@@ -301,8 +295,3 @@ def _paid(match: Execution, market: Market) -> Decimal:
     if match.fee is not None:
         return cents(match.fee)
     return cents(fee(match.quantity, match.price, _bps(match, market)))
-
-
-def _hold_until(match: Execution) -> datetime | None:
-    minutes = match.order.max_hold_minutes
-    return None if minutes is None else match.at + timedelta(minutes=minutes)

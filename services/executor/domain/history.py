@@ -1,14 +1,14 @@
 """What an account remembers: its last trades, and each position from open to flat."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from libs.perps.entry import average
 from libs.schemas.account import ClosedTrade, PerformanceMetrics, TradeHistory
 from libs.schemas.reasons import OrderReason
 from libs.strategies.invalidation import conditions
-from services.executor.domain.book import AccountBook, Holding
+from services.executor.domain.book import AccountBook, Holding, WorkingOrder
 from services.executor.domain.performance import performance, running
 
 KEEP_CLOSED = 500
@@ -65,3 +65,14 @@ def funded_late(
             closed = (*book.closed_trades[:n], after, *book.closed_trades[n + 1 :])
             return replace(book, closed_trades=closed, performance=_seen(book, closed, paid)), trade
     return book, None
+
+
+def entered_at(book: AccountBook, order: WorkingOrder) -> datetime:
+    """When the newest filled entry was placed: a later fill of a ladder's rung does not make it a new entry."""
+    known = book.last_entry_at.get(order.intent.symbol)
+    return order.created_at if known is None else max(known, order.created_at)
+
+
+def hold_until(order: WorkingOrder, at: datetime) -> datetime | None:
+    """When a position that an order opens at a time has been held long enough."""
+    return None if order.max_hold_minutes is None else at + timedelta(minutes=order.max_hold_minutes)
