@@ -82,7 +82,7 @@ async def test_405_says_what_is_allowed() -> None:
         ({}, "body.account_id"),
         ({"account_id": "alpha", "colour": "red"}, "body.colour"),
         ({"account_id": "alpha", "symbols": []}, "body.symbols"),
-        ({"account_id": "alpha", "symbols": ["BTC/USDT"]}, "body.symbols.0"),
+        ({"account_id": "alpha", "symbols": ["BTC/USD:BTC"]}, "body.symbols.0"),
         ({"account_id": "alpha", "timeout": 121}, "body.timeout"),
         ({"account_id": "alpha", "strategy_override": "nobody"}, "body.strategy_override"),
     ],
