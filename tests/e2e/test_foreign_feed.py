@@ -51,7 +51,8 @@ def publish_past(publisher: RawPublisher, now: datetime) -> float:
     minutes = 0.0
     for at, minutes in history(now):
         for symbol in FIRST:
-            publisher.tick("market.tick", symbol=symbol, price=price(symbol, minutes), size=0.5, ts=at.isoformat())
+            sold = {"price": price(symbol, minutes), "size": 0.5}
+            publisher.tick("market.tick", symbol=symbol, ts=at.isoformat(), source="mine", **sold)
     publisher.flush()
     return minutes
 

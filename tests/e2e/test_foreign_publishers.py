@@ -109,7 +109,8 @@ async def letters(run: Running) -> dict[str, tuple[DeadLetter, Record]]:
 
 
 async def served(run: Running, publisher: RawPublisher, subject: str, symbol: str) -> None:
-    """Publish prices of our own until one is in a context; each differs from the market's by a hair."""
+    """Publish prices of our own until one is in a context; each differs from the market's by a hair. They bear the name
+    of the source that counts: a symbol has one at a time."""
     ours: set[float] = set()
 
     def current(record: Record) -> float | None:
@@ -121,14 +122,14 @@ async def served(run: Running, publisher: RawPublisher, subject: str, symbol: st
         price = current(contexts[-1]) or 0.0
         for n in itertools.count(1):
             ours.add(round(price * (1 + n * 1e-7), 7))
-            publisher.tick(subject, symbol=symbol, price=round(price * (1 + n * 1e-7), 7))
+            publisher.tick(subject, symbol=symbol, price=round(price * (1 + n * 1e-7), 7), source="synthetic")
             if any(current(one) in ours for one in contexts):
                 return
             await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize(("subject", "symbol"), [("market.tick", "BTCUSDT"), ("market.tick.ETHUSDT", "ETHUSDT")])
-async def test_a_symbol_and_a_price_are_enough_to_be_in_the_next_context(
+async def test_a_symbol_a_price_and_its_source_are_enough_to_be_in_the_next_context(
     run: Running, subject: str, symbol: str
 ) -> None:
     with run.publisher() as publisher:
