@@ -12,10 +12,15 @@ from libs.schemas.rights import USERS
 
 MAX_PAYLOAD = 8 * 1024 * 1024
 _TIMEOUT_S = 5.0
+MAX_FILE_STORE = "64GB"
 
 
 def _config(home: Path, port: int, monitor_port: int, access: Access) -> str:
-    """The configuration file. `sync_interval: always`: a message is on the disk before it is acknowledged."""
+    """The configuration file. `sync_interval: always`: a message is on the disk before it is acknowledged.
+
+    `max_file_store` is more than the limits of all streams together. By default it is three quarters of the free disk,
+    and on a machine with little of that no stream could be made, however little they will hold.
+    """
     passwords = "".join(f"{password_variable(user)}: {password}\n" for user, password in access.passwords.items())
     return f"""\
 server_name: perpetua
@@ -25,6 +30,7 @@ max_payload: {MAX_PAYLOAD}
 jetstream {{
   store_dir: {json.dumps(str(home / "jetstream"))}
   sync_interval: always
+  max_file_store: {MAX_FILE_STORE}
 }}
 {passwords}{accounts() if access.passwords else ""}"""
 

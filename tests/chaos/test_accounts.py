@@ -20,7 +20,7 @@ from libs.schemas.subjects import KV_CONFIG, KV_INFLIGHT, account_key, strategy_
 from services.feed.domain.synthetic import LISTINGS
 from tests import builders
 from tests.chaos.invariants import TERMINAL, Log, check_books, check_log, read_log
-from tests.chaos.pipeline import Pipeline, pipeline, until
+from tests.chaos.pipeline import WAIT_S, Pipeline, pipeline, until
 from tests.forms import sized
 
 ACCOUNTS, SECONDS, EVERY_S = sized((60, 22.0, 5.0), (200, 120.0, 5.0))
@@ -57,6 +57,18 @@ async def check_places(run: Pipeline) -> int:
             assert slot.holder is None and slot.line == (), f"{key} is still held: {slot}"
             places += 1
     return places
+
+
+async def every_account_decided(run: Pipeline) -> None:
+    """How many triggers find their moment is the machine's affair: the market goes on until each account had one."""
+    async with asyncio.timeout(WAIT_S):
+        while await places_of(run) < ACCOUNTS:  # noqa: ASYNC110 - other processes write them
+            await asyncio.sleep(0.5)
+
+
+async def places_of(run: Pipeline) -> int:
+    entries = [await run.bus.kv_get(KV_INFLIGHT.name, key_of(f"many{n:03d}")) for n in range(ACCOUNTS)]
+    return sum(entry is not None for entry in entries)
 
 
 async def kill_in_turn(run: Pipeline, seconds: float, every_s: float) -> int:
@@ -96,6 +108,7 @@ async def test_context_workers_are_killed_and_every_trigger_of_every_account_end
         kills = await kill_in_turn(run, SECONDS, EVERY_S)
         contexts = run.workers("context")
         await until(lambda: all(worker.state == "ready" for worker in contexts), "both copies are ready again")
+        await every_account_decided(run)
         await run.quiet()
         log = await read_log(run.bus)
         check_log(log)
