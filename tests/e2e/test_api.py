@@ -18,7 +18,6 @@ from libs.schemas import ids
 from libs.schemas.account import Account
 from libs.schemas.names import key_of
 from libs.schemas.subjects import KV_CONFIG, account_key
-from tests.chaos.pipeline import until
 from tests.e2e.running import Running, running
 
 pytestmark = [
@@ -48,16 +47,20 @@ Body = dict[str, Any]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """With an account that decides only when it is asked: a day must pass between triggers of its own, and it is made
-    while none is due."""
+    paused and asked once, so that none is due when it is active."""
     async with running(tmp_path_factory.mktemp("api") / "state") as made:
         await made.pipeline.progress(2)
-        bus, board = made.pipeline.bus, made.pipeline.run.board
+        bus = made.pipeline.bus
         entry = await bus.kv_get(KV_CONFIG.name, account_key(key_of("aggressive")))
         assert entry is not None
         changes = {"account_id": MINE, "min_seconds_between_decisions": 86_400}
         account = Account.model_validate_json(entry.value).model_copy(update=changes)
-        await until(lambda: board.market_time is not None and 75 < board.market_time.timestamp() % 300 < 200, "a pause")
-        await bus.kv_put(KV_CONFIG.name, account_key(key_of(MINE)), account)
+        key = account_key(key_of(MINE))
+        await bus.kv_put(KV_CONFIG.name, key, account.model_copy(update={"status": "paused"}))
+        async with made.api() as api, asyncio.timeout(60):
+            while (await api.post(GENERATE, json={"account_id": MINE})).status_code == 404:  # noqa: ASYNC110 - not heard of yet
+                await asyncio.sleep(0.05)
+        await bus.kv_put(KV_CONFIG.name, key, account)
         yield made
 
 

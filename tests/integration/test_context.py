@@ -50,6 +50,10 @@ class Market:
     ticks: int = 0
 
     def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Market time stands half a minute into the candle that follows the history, from now on."""
         now = datetime.now(UTC)
         origin = T0 + timedelta(minutes=HISTORY, seconds=-30)
         self.clock = MarketClock(origin=origin, wall_zero=now, speed=SPEED, refreshed_at=now)
@@ -61,14 +65,15 @@ class Market:
         await self.js.publish(f"$KV.{bucket}.{key}", body.model_dump_json().encode(), stream=f"KV_{bucket}")
 
     async def prepare(self, *accounts: str) -> None:
+        for symbol in self.symbols if self.candles else ():
+            for minute in range(HISTORY - 1):
+                await self.candle(candle(minute, 100.0 + minute % 5, symbol=symbol))
+        self.begin()  # storing the history took its time, for which no tick was published
         await self.beat()
         await self.put("config", "strategy.trend", strategy("1m", "5m"))
         for name in accounts:
             await self.put("config", subjects.account_key(key_of(name)), account(name, symbols=self.symbols))
             await self.put("state", name, state(name))
-        for symbol in self.symbols if self.candles else ():
-            for minute in range(HISTORY - 1):
-                await self.candle(candle(minute, 100.0 + minute % 5, symbol=symbol))
         await self.tick(self.now())
 
     async def candle(self, made: Candle) -> None:

@@ -71,8 +71,9 @@ def settled(heard: Heard) -> bool:
 
 
 def halfway(heard: Heard) -> bool:
-    """Whether an order of the decision is being filled: more is to come at once."""
-    return any(events[-1].intent.state in HALFWAY for events in orders_of(heard))
+    """Whether more is to come at once: an order is being filled, or one that takes what the market gives is not yet."""
+    latest = [events[-1].intent for events in orders_of(heard)]
+    return any(intent.state in HALFWAY or (intent.state, intent.type) == ("open", "market") for intent in latest)
 
 
 def result_of(heard: Heard, terminal: Terminal, total_ms: float) -> DecisionResult:

@@ -71,6 +71,13 @@ async def test_orders_that_do_not_come_hold_the_answer_for_half_a_second_only() 
     assert gateway.clock.elapsed == pytest.approx(0.5)
 
 
+async def test_an_order_at_the_market_that_is_placed_and_not_filled_yet_is_waited_for() -> None:
+    gateway = gateway_with(lambda chain: (chain.proposed(), chain.validated(), chain.orders()[0]))
+    (order,) = (await gateway.call("POST", PATH, json=WISH)).json()["orders"]
+    assert (order["state"], order["filled"]) == ("open", "0")
+    assert gateway.clock.elapsed == pytest.approx(0.5)
+
+
 def abstained(chain: Chain) -> Iterable[Message]:
     return (
         chain.rejected(RejectReason.ABSTAINED).model_copy(
