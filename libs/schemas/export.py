@@ -1,6 +1,7 @@
 """JSON Schemas of every payload on the bus, of configuration values and of what a model must answer."""
 
 import json
+from functools import cache
 
 from pydantic import BaseModel
 
@@ -63,6 +64,7 @@ def schema(model: type[BaseModel]) -> dict[str, object]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
+@cache
 def documents() -> dict[str, str]:
     """File name → text of every schema."""
     return {

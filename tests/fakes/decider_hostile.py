@@ -50,7 +50,7 @@ def answer(seed: int, longest: int) -> str:
         piece = dice.choice(('{"decisions":#}', '"k#":1,', "".join(atoms) + "#"))
         return head + "".join(piece.replace("#", str(n)) for n in range(length // (len(piece) + 4))) + tail
     size = sum(map(len, ATOMS)) / len(ATOMS)
-    return head + "".join(dice.choice(ATOMS) for _ in range(int(length / size))) + tail
+    return head + "".join(dice.choices(ATOMS, k=int(length / size))) + tail
 
 
 @cache

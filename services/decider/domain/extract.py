@@ -202,14 +202,14 @@ def _different(found: Iterable[ExtractedValue]) -> tuple[ExtractedValue, ...]:
 
 def _too_deep(text: str) -> bool:
     """Whether brackets nest deeper than any answer; those in strings are counted too, which is on the safe side."""
-    left = "".join(_BRACKETS.findall(text)).translate(_ROUND)
+    left = text.encode("ascii", "replace").translate(_ROUND, _NO_BRACKETS)
     for _ in range(_DEPTH):
-        inner = left.replace("()", "")
+        inner = left.replace(b"()", b"")
         if len(inner) == len(left):
             break
         left = inner
-    return "(" * (_DEPTH + 1) in left if "()" not in left else True
+    return b"(" * (_DEPTH + 1) in left if b"()" not in left else True
 
 
-_BRACKETS = re.compile(r"[{}\[\]]+")
-_ROUND = str.maketrans("{[}]", "(())")
+_ROUND = bytes.maketrans(b"{[}]", b"(())")
+_NO_BRACKETS = bytes(sign for sign in range(256) if sign not in b"{[}]")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ INTENT = {
 }
 
 
+@cache
 def shipped(name: str) -> TradingStrategy:
     return TradingStrategy.model_validate(yaml.safe_load(Path(CONFIG / "strategies" / f"{name}.yaml").read_text()))
 
@@ -175,6 +177,10 @@ def _position(symbol: str, side: PositionSide, entry: str, stop: str) -> Positio
 
 
 def _listed(symbol: str) -> VenueSymbol:
+    return VenueSymbol.model_validate({"venue": "paper", **_rows()[symbol]})
+
+
+@cache
+def _rows() -> dict[str, Any]:
     venue = yaml.safe_load((CONFIG / "venues" / "paper.yaml").read_text())
-    rows = {row["symbol"]: row for row in venue["symbols"]}
-    return VenueSymbol.model_validate({"venue": "paper", **rows[symbol]})
+    return {row["symbol"]: row for row in venue["symbols"]}

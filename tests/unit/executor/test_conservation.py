@@ -163,7 +163,7 @@ class Account:
         return turn
 
 
-@examples(120, 3_000)
+@examples(60, 3_000)
 @given(STEPS, MODES)
 def test_nothing_is_made_or_lost(steps: list[Step], mode: str) -> None:
     account = Account(mode)
@@ -181,7 +181,7 @@ def test_nothing_is_made_or_lost(steps: list[Step], mode: str) -> None:
             assert abs(held.wallet - cash.money) <= D("1e-8") * len(held.closed_trades)
 
 
-@examples(120, 3_000)
+@examples(60, 3_000)
 @given(STEPS, MODES)
 def test_trades_add_up_to_the_wallet(steps: list[Step], mode: str) -> None:
     account = Account(mode)
@@ -199,7 +199,7 @@ def test_trades_add_up_to_the_wallet(steps: list[Step], mode: str) -> None:
     assert sum((t.insolvency for t in held.closed_trades), D(0)) <= held.insolvency
 
 
-@examples(120, 3_000)
+@examples(60, 3_000)
 @given(STEPS, MODES)
 def test_no_fill_is_better_than_the_prices_that_traded(steps: list[Step], mode: str) -> None:
     account = Account(mode)
@@ -215,7 +215,7 @@ def test_no_fill_is_better_than_the_prices_that_traded(steps: list[Step], mode: 
                 assert s * (change.fill.price - traded) > 0, "it was traded through"
 
 
-@examples(120, 3_000)
+@examples(60, 3_000)
 @given(STEPS)
 def test_isolated_margins_never_exceed_the_wallet(steps: list[Step]) -> None:
     account = Account("isolated")

@@ -28,7 +28,8 @@ def drawdown(profits: list[float], *, older_version_until: int = 0) -> float:
         trade = closed(D(str(pnl)))
         known = running(seen, kept, trade.pnl, BALANCE) if n >= older_version_until else {}
         kept = (*kept, trade)[-KEEP_CLOSED:]
-        seen = performance(kept, BALANCE).model_copy(update=known)
+        goes_on = known and n + 1 < len(profits)  # of the figures before, the next ones take those alone that are known
+        seen = (seen if goes_on else performance(kept, BALANCE)).model_copy(update=known)
     return seen.max_drawdown
 
 
