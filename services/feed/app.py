@@ -51,9 +51,10 @@ def create_app(settings: Settings | None = None) -> Worker:
         lambda bus: KvLease(bus, worker.clock, LEASE_KEY, settings.instance),
     )
     worker.add(lease)
+    desk = NatsDesk(worker.bus)
     deps = Deps(
         open_market=partial(open_market, settings, worker.clock),
-        desk=NatsDesk(worker.bus),
+        desk=desk,
         lease=lease,
         clock=worker.clock,
         meter=meter,
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     # Ready is whoever plays, or stands by while another one does: before that there is no market to decide about.
     worker.readiness("market", lambda: meter.plays or (not meter.holds and worker.clock.present is not None))
+    worker.doing(lambda: desk.doing)
     worker.background("publishing", partial(publish, deps))
     return worker
 
