@@ -86,4 +86,6 @@ trap '' INT TERM HUP
 [ ! -e .venv ] || mv .venv .venv.old
 mv "$new" .venv
 rm -rf .venv.old
+# Ours too: seven workers that start at once would each compile the same sources.
+[ "${UV_COMPILE_BYTECODE:-0}" = 0 ] || .venv/bin/python -m compileall -q -j 0 libs services cli || true
 [ "$group" = bootstrap ] || echo "setup: installed $(grep -c == "$pins") packages for $group $(took)"

@@ -21,7 +21,8 @@ def in_words(answer: tuple[int, str] | None) -> str:
         return "does not answer"
     told = _told(answer)
     if isinstance(doing := told.get("doing"), dict):
-        return f"{doing.get('text')}, {grouped(int(doing.get('done', 0)))} so far"
+        done = int(doing.get("done", 0))
+        return f"{doing.get('text')}" + (f", {grouped(done)} so far" if done else "")
     missing = [WAITED_FOR.get(name, name) for name, well in _checks(told).items() if not well and name != "started"]
     if missing:
         return f"waits for {' and '.join(missing)}"
@@ -92,7 +93,7 @@ class StartProgress:
 
 def waited_for(workers: Sequence[SupervisedWorker]) -> str:
     """`3/7, context-1 reads candles, 14 600 so far`: how many are ready, and what the first others do."""
-    late = [worker for worker in workers if worker.state != "ready"]
+    late = sorted((worker for worker in workers if worker.state != "ready"), key=lambda worker: worker.state == "new")
     said = "; ".join(f"{worker.instance} {why_late(worker)}" for worker in late[:NAMED])
     more = f" and {len(late) - NAMED} more" if len(late) > NAMED else ""
     return f"{len(workers) - len(late)}/{len(workers)}" + (f", {said}{more}" if said else "")

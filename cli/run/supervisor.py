@@ -153,7 +153,7 @@ class Supervisor:
             worker.state = "unready"
             worker.unready_because = in_words(answer)
         else:
-            worker.unready_because = in_words(answer) if answer else ""
+            worker.unready_because = in_words(answer) if answer else worker.unready_because
 
 
 def _is_to_be_asked(worker: SupervisedWorker, now: float) -> bool:
