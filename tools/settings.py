@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from cli.run.settings import StartSettings
 from cli.run.variables import settings_classes
 from cli.run.workers import NAMES
 from libs.runtime.settings import variables_of
@@ -16,6 +17,7 @@ HEAD = """# Every variable that Perpetua reads, with its default. Copy what you 
 # Made by `python -m tools.checks --write`; `make check` compares it with the Settings classes.
 """
 SHARED = "several services"
+COMMAND = "the command"
 
 
 def variables(settings: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
@@ -36,14 +38,15 @@ def _default(field: FieldInfo) -> str:
 def env_example() -> str:
     """Text of `.env.example`."""
     seen: dict[str, tuple[str, str, list[str]]] = {}
-    for service, settings in settings_classes().items():
+    classes: dict[str, type[BaseSettings]] = {**settings_classes(), COMMAND: StartSettings}
+    for service, settings in classes.items():
         for variable, default, description in variables(settings):
             seen.setdefault(variable, (default, description, []))[2].append(service)
     groups: dict[str, list[str]] = {}
     for variable, (default, description, users) in seen.items():
         head = SHARED if len(users) > 1 else users[0]
         groups.setdefault(head, []).append(f"# {variable}={default}" + (f"   # {description}" if description else ""))
-    heads = [head for head in (SHARED, *NAMES) if head in groups]
+    heads = [head for head in (SHARED, *NAMES, COMMAND) if head in groups]
     return HEAD + "".join(f"\n# --- {head}\n" + "\n".join(groups[head]) + "\n" for head in heads)
 
 

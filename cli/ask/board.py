@@ -137,6 +137,9 @@ def decision_line(rows: list[DecisionRow]) -> str:
     """One line for one decision: `05-15 03:12:00 scalping: BTCUSDT buy accepted (500 USDT ×5); …`."""
     parts = []
     for row in rows:
+        if row.verdict == "hold":
+            parts.append(f"hold ({row.asset})")  # why stands in the record: most decisions are holds
+            continue
         what = " ".join(filter(None, (row.asset, row.action if row.action != row.verdict else "", row.verdict)))
         parts.append(f"{what} ({row.text})" if row.text else what)
     return f"{rows[0].at:%m-%d %H:%M:%S} {rows[0].account}: {'; '.join(parts)}"

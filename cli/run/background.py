@@ -14,11 +14,13 @@ import psutil
 from cli.errors import CliError
 from cli.project import ROOT, StateFolder, shown
 from cli.run.phases import READY
+from cli.run.settings import StartSettings
 from cli.run.signals import Interrupts
 from cli.run.supervised import rotate
 from cli.runfile import RunFile, load, running
 
-START_TIMEOUT_S = 150.0
+SILENCE_S = 60.0
+"""Beyond the start's own patience: the process ends by itself where nothing moves, and says why."""
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.1
 
@@ -59,7 +61,8 @@ def start_detached(state: StateFolder, arguments: Sequence[str], say: Callable[[
 
 
 def _wait(process: "subprocess.Popen[bytes]", state: StateFolder, log: Path, say: Callable[[str], None]) -> RunFile:
-    deadline, told = time.monotonic() + START_TIMEOUT_S, 0
+    patience = StartSettings().start_patience + SILENCE_S
+    deadline, told = time.monotonic() + patience, 0
     while True:
         found = load(state.run_file)
         ended = process.poll() is not None
@@ -67,12 +70,14 @@ def _wait(process: "subprocess.Popen[bytes]", state: StateFolder, log: Path, say
         if ended:
             raise _failure(lines, log)
         for line in lines[told:]:
-            say(line)
-        told = len(lines)
+            if not line.startswith(("error: ", "hint: ")):  # what it ends with is raised here, once
+                say(line)
+        if len(lines) > told:
+            deadline, told = time.monotonic() + patience, len(lines)
         if found is not None and found.pid == process.pid and found.phase == "ready" and _told_all(lines):
             return found
         if time.monotonic() > deadline:
-            raise CliError(f"not ready after {START_TIMEOUT_S:g} s", f"see {shown(log)}")
+            raise CliError(f"the start has said nothing for {patience:g} s", f"see {shown(log)}")
         time.sleep(POLL_S)
 
 

@@ -11,8 +11,9 @@ READY = "ready after"
 
 @dataclass
 class Step:
-    """A step under way; `detail` is shown beside it when it is done."""
+    """A step under way; `detail` is shown beside it when it is done. `note` says meanwhile what is waited for."""
 
+    note: Callable[[str], None]
     detail: str = ""
 
 
@@ -32,7 +33,11 @@ class Phases:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """Nothing is printed for a step that fails: its error says more."""
-        step, begin = Step(), self._clock()
+        begin = self._clock()
+        step = Step(lambda text: self._say(self._line(name, self._clock() - begin, text)))
         yield step
         self.took[name] = self._clock() - begin
-        self._say(f"{name:<24}{self.took[name]:6.1f} s  {step.detail}".rstrip())
+        self._say(self._line(name, self.took[name], step.detail))
+
+    def _line(self, name: str, took: float, text: str) -> str:
+        return f"{name:<24}{took:6.1f} s  {text}".rstrip()

@@ -35,6 +35,7 @@ from libs.runtime.settings import MongoSettings
 from libs.schemas.rights import PUBLISHER
 
 REFRESH_S = 0.5
+NOTE_EVERY_S = 5.0
 MIB = 1024 * 1024
 Say = Callable[[str], None]
 
@@ -100,11 +101,23 @@ class RunSession:
         self.keeper.start()
         self._refresher = asyncio.create_task(self._refresh_always(), name="refresh")
 
-    async def until_ready(self) -> None:
-        await self.supervisor.until_ready()
+    async def until_ready(self, note: Callable[[str], None]) -> None:
+        """`note` takes what is waited for, when that has changed, every few seconds."""
+        noting = asyncio.create_task(self._note(note), name="start-notes")
+        try:
+            await self.supervisor.until_ready()
+        finally:
+            await end([noting])
         self._begin = time.monotonic()
         self._run.phase = "ready"
         self.refresh()
+
+    async def _note(self, note: Callable[[str], None]) -> None:
+        said = ""
+        while True:
+            await asyncio.sleep(NOTE_EVERY_S)
+            if (text := self.supervisor.waited_for) != said:
+                note(said := text)
 
     @property
     def elapsed_s(self) -> float:
@@ -182,7 +195,7 @@ async def session(
             with phases.step("workers") as step:
                 await made.observer.start()  # before the workers: the whole chain of each decision is counted
                 made.start()
-                await made.until_ready()
+                await made.until_ready(step.note)
                 step.detail = f"{len(made.supervisor.workers)} ready, {made.board.gateway_url}"
             yield made
         finally:

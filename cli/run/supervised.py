@@ -48,6 +48,8 @@ class SupervisedWorker:
     was_ready: bool = False
     last_exit: int | None = None
     unready_because: str = ""
+    work_done: tuple[int, ...] = ()
+    """What it said of its start when it was last asked: see `cli.run.progress`."""
     asked: float = 0.0
 
     @property

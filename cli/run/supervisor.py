@@ -12,13 +12,14 @@ from cli.probe import get
 from cli.project import shown
 from cli.run.environment import worker_argv, worker_env
 from cli.run.plan import Plan
+from cli.run.progress import StartProgress, in_words, processor_steps, waited_for, why_late, work_done
+from cli.run.settings import StartSettings
 from cli.run.supervised import SupervisedWorker, exit_words
 from libs.runtime.ending import end
 
 Probe = Callable[[int, str], Awaitable[tuple[int, str] | None]]
 TICK_S = 0.2
 PROBE_EVERY_S = 2.0
-START_TIMEOUT_S = 75.0
 STOP_S = 5.0
 FEED_FIRST_S = 0.5
 HOPELESS_DEATHS = 3
@@ -51,10 +52,12 @@ class Supervisor:
         *,
         said: Callable[[str], None] = lambda line: None,
         probe: Probe = get,
+        steps: Callable[[SupervisedWorker], int] = processor_steps,
     ) -> None:
         self.workers = list(workers)
         self._said = said
         self._probe = probe
+        self._steps = steps
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -85,17 +88,21 @@ class Supervisor:
                 if worker.state == "new":
                     worker.start(now)
 
-    async def until_ready(self, timeout: float = START_TIMEOUT_S) -> None:
-        """Return when all are ready. CliError when one keeps dying, or none has become ready for so many seconds."""
-        deadline, ready = time.monotonic() + timeout, 0
+    @property
+    def waited_for(self) -> str:
+        return waited_for(self.workers)
+
+    async def until_ready(self, patience: float | None = None) -> None:
+        """Return when all are ready. CliError when one keeps dying, or nothing has moved for so many seconds."""
+        patience = StartSettings().start_patience if patience is None else patience
+        progress = StartProgress(time.monotonic(), self._steps)
         while not self.ready:
-            if (count := sum(worker.was_ready for worker in self.workers)) > ready:  # slow, but not stuck
-                deadline, ready = time.monotonic() + timeout, count
+            progress.look(self.workers, time.monotonic())
             for worker in self.workers:
                 if worker.backoff.deaths >= HOPELESS_DEATHS and not worker.was_ready:
                     raise _does_not_start(worker)
-            if time.monotonic() > deadline:
-                raise _not_ready([worker for worker in self.workers if worker.state != "ready"], timeout)
+            if time.monotonic() - progress.moved > patience:
+                raise _not_ready([worker for worker in self.workers if worker.state != "ready"], patience)
             if self._task is not None and self._task.done():
                 await self._task
             await asyncio.sleep(0.05)
@@ -137,16 +144,16 @@ class Supervisor:
         child, answer = worker.child, await self._probe(worker.port, "/ready")
         if worker.child is not child or child is None:
             return
-        worker.asked = time.monotonic()
+        worker.asked, worker.work_done = time.monotonic(), work_done(answer)
         if answer is not None and answer[0] == 200:
             if worker.restarts and worker.state == "starting":
                 self._said(f"{worker.instance} is back")
             worker.state, worker.was_ready, worker.unready_because = "ready", True, ""
         elif worker.state != "starting":
             worker.state = "unready"
-            worker.unready_because = answer[1].strip()[:200] if answer else "does not answer"
+            worker.unready_because = in_words(answer)
         else:
-            worker.unready_because = answer[1].strip()[:200] if answer else ""
+            worker.unready_because = in_words(answer) if answer else worker.unready_because
 
 
 def _is_to_be_asked(worker: SupervisedWorker, now: float) -> bool:
@@ -172,6 +179,9 @@ def _does_not_start(worker: SupervisedWorker) -> CliError:
     return CliError(f"{worker.instance} does not start: {why}: {worker.last_words()}", f"see {shown(worker.log)}")
 
 
-def _not_ready(workers: Sequence[SupervisedWorker], timeout: float) -> CliError:
-    named = "; ".join(f"{one.instance} ({one.unready_because or one.state})" for one in workers)
-    return CliError(f"not ready after {timeout:g} s: {named}", f"see the logs in {shown(workers[0].log.parent)}")
+def _not_ready(workers: Sequence[SupervisedWorker], patience: float) -> CliError:
+    named = "; ".join(f"{worker.instance} {why_late(worker)}" for worker in workers)
+    return CliError(
+        f"the start stands still: nothing moved for {patience:g} s: {named}",
+        f"see the logs in {shown(workers[0].log.parent)}; PERPETUA_START_PATIENCE=n waits n seconds",
+    )

@@ -15,9 +15,11 @@ OWN = ("PERPETUA_DATA_DIR", "PERPETUA_START_DAY", "PERPETUA_FAILPOINT", "PERPETU
 
 def known_variables() -> set[str]:
     """Names of all fields of the services' Settings classes, and the command's own."""
+    from cli.run.settings import StartSettings
     from libs.runtime.settings import variables_of
 
-    read = (variables_of(settings).values() for settings in settings_classes().values())
+    classes: list[type[BaseSettings]] = [*settings_classes().values(), StartSettings]
+    read = (variables_of(settings).values() for settings in classes)
     return {*OWN, *(name for fields in read for names in fields for name in names)}
 
 
@@ -45,10 +47,12 @@ def invalid_settings(env: Mapping[str, str]) -> list[str]:
     """
     from pydantic import ValidationError
 
+    from cli.run.settings import StartSettings
     from libs.runtime.settings import variable_at
 
     lines: dict[str, None] = {}
-    for settings in settings_classes().values():
+    classes: list[type[BaseSettings]] = [*settings_classes().values(), StartSettings]
+    for settings in classes:
         try:
             settings()
         except ValidationError as error:

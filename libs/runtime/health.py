@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,19 +12,29 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What a process does before it is ready, and how much of it is done: it grows while the work goes on."""
+
+    text: str
+    done: int
+
+
 class OpsApp:
     """A small ASGI application. `checks` gives the state of each part; it is ready when all are true. `details` says
-    more of parts that may be unwell while the process does its work."""
+    more of parts that may be unwell while the process does its work, `doing` what a start is busy with."""
 
     def __init__(
         self,
         registry: CollectorRegistry,
         checks: Callable[[], Mapping[str, bool]],
         details: Callable[[], Mapping[str, Any]] = dict,
+        doing: Callable[[], Doing | None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._checks = checks
         self._details = details
+        self._doing = doing
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,7 +50,9 @@ class OpsApp:
         if path == "/ready":
             checks = dict(self._checks())
             ready = all(checks.values())
-            return 200 if ready else 503, "application/json", json.dumps({"ready": ready, "checks": checks}).encode()
+            doing = None if ready else self._doing()
+            said = {"ready": ready, "checks": checks, **({"doing": asdict(doing)} if doing else {})}
+            return 200 if ready else 503, "application/json", json.dumps(said).encode()
         if path == "/health":
             return 200, "application/json", json.dumps({"checks": dict(self._checks()), **self._details()}).encode()
         if path == "/metrics":

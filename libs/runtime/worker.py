@@ -22,7 +22,7 @@ from libs.runtime.clock import MarketClockMirror
 from libs.runtime.connection import Connection
 from libs.runtime.delivery import Decode, Delivery, Handler
 from libs.runtime.ending import end
-from libs.runtime.health import OpsApp
+from libs.runtime.health import Doing, OpsApp
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
@@ -67,6 +67,7 @@ class Worker:
         self._http: list[tuple[Any, str, int]] = []
         self._checks: dict[str, Callable[[], bool]] = {}
         self._details: dict[str, Callable[[], Any]] = {}
+        self._doing: Callable[[], Doing | None] = lambda: None
         self._pulling = False
         self._stopping = False
 
@@ -83,6 +84,10 @@ class Worker:
 
     def readiness(self, name: str, check: Callable[[], bool]) -> None:
         self._checks[name] = check
+
+    def doing(self, say: Callable[[], Doing | None]) -> None:
+        """What /ready of the operations port says of a start that is under way."""
+        self._doing = say
 
     def detail(self, name: str, say: Callable[[], Any]) -> None:
         """What /health of the operations port says under `name`: anything that JSON can hold."""
@@ -175,7 +180,7 @@ class Worker:
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, stop.set)
         watch_loop(loop)
-        ops = OpsApp(self.registry, self.checks, self.details)
+        ops = OpsApp(self.registry, self.checks, self.details, lambda: self._doing())
         servers = [HttpServer(ops, self.settings.ops_host, self.settings.ops_port)]
         await servers[0].begin()
         starting = asyncio.create_task(self._start_all(servers))

@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.background("timeframes", log.follow_config)
     worker.detail("market", lambda: told(market, clock.now()))
     worker.readiness("market", lambda: log.ready)
+    worker.doing(lambda: log.doing)
     worker.include(routes(deps))
     return worker
 

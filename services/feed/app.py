@@ -2,11 +2,16 @@
 
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from libs.runtime.clock import Clock
+from libs.runtime.connection import Connection
+from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.worker import Worker, run
 from libs.schemas.subjects import feed_lease_key
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.adapters.csv import open_replay
+from services.feed.adapters.kept import KeptLease
 from services.feed.adapters.lease import KvLease
 from services.feed.adapters.lockstep import NatsLockstep
 from services.feed.adapters.nats import NatsDesk
@@ -41,10 +46,16 @@ def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
     worker = Worker("feed", settings)
     meter = FeedMetrics(worker.registry)
+    lease = KeptLease(
+        lambda: Connection(settings, DeliveryMetrics(CollectorRegistry()), "feed"),
+        lambda bus: KvLease(bus, worker.clock, LEASE_KEY, settings.instance),
+    )
+    worker.add(lease)
+    desk = NatsDesk(worker.bus)
     deps = Deps(
         open_market=partial(open_market, settings, worker.clock),
-        desk=NatsDesk(worker.bus),
-        lease=KvLease(worker.bus, worker.clock, LEASE_KEY, settings.instance),
+        desk=desk,
+        lease=lease,
         clock=worker.clock,
         meter=meter,
         speed=settings.speed,
@@ -52,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     # Ready is whoever plays, or stands by while another one does: before that there is no market to decide about.
     worker.readiness("market", lambda: meter.plays or (not meter.holds and worker.clock.present is not None))
+    worker.doing(lambda: desk.doing)
     worker.background("publishing", partial(publish, deps))
     return worker
 

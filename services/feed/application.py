@@ -68,7 +68,8 @@ async def _hold(deps: Deps, market: MarketSource | Live | None, reached: Reached
 
 
 async def _keep(deps: Deps, playback: Playback) -> None:
-    """Each second: renew the lease, and show that the clock is alive. Outlives an outage shorter than the lease."""
+    """Each second: note how far the market got, and show that the clock is alive. Outlives an outage shorter than the
+    lease, which keeps itself."""
     while True:
         await asyncio.sleep(BEAT_S)
         _check(deps)
@@ -78,7 +79,7 @@ async def _keep(deps: Deps, playback: Playback) -> None:
             if playback.clock is not None:
                 await deps.desk.clock(pacing.refreshed(playback.clock, deps.clock.wall()))
         except Unavailable as error:
-            log.warning("the lease is not renewed yet: %s", error)
+            log.warning("how far the market got is not noted yet: %s", error)
 
 
 async def _settle(deps: Deps, playback: Playback) -> None:

@@ -124,7 +124,7 @@ class Lockstep(Protocol):
 
 
 class Lease(Protocol):
-    """The right to drive the market."""
+    """The right to drive the market. What is held stays held while the feed works, however slow that is."""
 
     @property
     def held(self) -> bool: ...

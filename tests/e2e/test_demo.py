@@ -73,7 +73,7 @@ def run_demo(state: Path, seconds: int, *more: str) -> tuple[dict[str, Any], str
     with started(
         *("demo", "--for", str(seconds), "--no-ui", "--json", str(out), "--state-dir", str(state)), *SYNTHETIC, *more
     ) as process:
-        said, errors = process.communicate(timeout=400)
+        said, errors = process.communicate(timeout=900)
     assert process.returncode == 0, f"{said}\n{errors}"
     assert errors == ""
     assert below(state) == []
@@ -103,6 +103,44 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Pat
     assert second["gateway_url"] == first["gateway_url"]
     assert second["decisions"] > 0
     assert second["ticks"] < first["ticks"]
+
+
+@contextlib.contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """So many processes beside us that take all the processor time they get."""
+    others = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_on_a_busy_machine_demo_and_up_come_up_and_trade(tmp_path: Path) -> None:
+    with busy(5):
+        summary, said = run_demo(tmp_path / "demo", 60)
+        assert min(summary["decisions"], summary["orders"], summary["fills"]) > 0, said
+        options = ("--state-dir", str(tmp_path / "up"))
+        try:
+            assert "running in the background" in perpetua("up", *options, *SYNTHETIC)
+            until(lambda: orders_of(tmp_path / "up") > 0)
+        finally:
+            perpetua("down", "--wipe", "--yes", *options)
+
+
+def orders_of(state: Path) -> int:
+    """How many orders the API tells of."""
+    run = load(state / "run.json")
+    assert run is not None
+    token = (state / "api_key").read_text().strip()
+    request = urllib.request.Request(
+        f"{run.gateway_url}/api/v1/accounts/scalping/orders", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        return len(json.loads(answer.read())["items"])
 
 
 @pytest.mark.parametrize(
@@ -202,7 +240,7 @@ def perpetua(*arguments: str, code: int = 0) -> str:
         capture_output=True,
         text=True,
         env=clean_env() | {"COLUMNS": "160"},
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr

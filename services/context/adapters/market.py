@@ -11,6 +11,7 @@ from libs.perps.admission import Admission, AdmissionRules
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Unavailable
+from libs.runtime.health import Doing
 from libs.runtime.reader import OrderedReader, Record, Start, read_all
 from libs.runtime.ticks import MAX_CLOCK_SKEW_S, WALL_JITTER_S, BadTick, TickIntake
 from libs.schemas import subjects
@@ -66,7 +67,14 @@ class NatsMarketLog:
             on_bad=self._put_aside,
             admission=Admission(rules or AdmissionRules(silence=market.bounds.max_tick_age), market.doubts.put),
         )
+        self._candles_read = 0
         self.ready = False
+
+    @property
+    def doing(self) -> Doing:
+        """Of the start: what is read back from the log."""
+        what = "reads ticks" if self._intake.received else "reads candles"
+        return Doing(what, self._candles_read + self._intake.received)
 
     @property
     def last_sequence(self) -> int:
@@ -159,6 +167,7 @@ class NatsMarketLog:
         self._here |= frozenset(timeframes)
 
     def _on_candle(self, record: Record) -> None:
+        self._candles_read += 1
         try:
             candle = Candle.model_validate_json(record.data)
         except ValidationError as error:

@@ -68,6 +68,7 @@ class KvLease:
         try:
             await self._write(series, position, HELD_S)
         except Conflict as error:
+            self._until = 0.0
             raise LeaseLost("another copy holds the lease") from error
 
     async def release(self, series: str | None, position: datetime | None) -> None:

@@ -14,6 +14,7 @@ from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.emit import Emit
 from libs.runtime.envelope import MSG_ID
 from libs.runtime.errors import Unavailable
+from libs.runtime.health import Doing
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.base import Message
@@ -42,7 +43,13 @@ class NatsDesk:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._intact = False
+        self._read = self._written = 0
         bus.on_reconnect(self._reconnected)
+
+    @property
+    def doing(self) -> Doing:
+        """Of the start: what is read back, then what is written of the history."""
+        return Doing("writes the history" if self._written else "reads what is stored", self._read + self._written)
 
     def _reconnected(self) -> None:
         self._intact = False
@@ -65,7 +72,11 @@ class NatsDesk:
         self._check()
 
     async def store(self, events: Iterable[Candle | FundingUpdate]) -> None:
-        await self._bus.publish_many(map(_emit, events))
+        await self._bus.publish_many(map(self._counted, events))
+
+    def _counted(self, event: Candle | FundingUpdate) -> Emit:
+        self._written += 1
+        return _emit(event)
 
     async def clock(self, clock: MarketClock) -> None:
         await self._bus.kv_put(subjects.KV_CLOCK.name, subjects.CLOCK_KEY, clock)
@@ -89,6 +100,7 @@ class NatsDesk:
         found: dict[tuple[str, str], set[datetime]] = {}
 
         def look(record: Record) -> None:
+            self._read += 1
             name = _CANDLE_ID.fullmatch((record.headers or {}).get(MSG_ID, ""))
             if name is not None:
                 found.setdefault((name[1], name[2]), set()).add(datetime.fromtimestamp(int(name[3]), UTC))
@@ -102,6 +114,7 @@ class NatsDesk:
         found: dict[str, datetime] = {}
 
         def look(record: Record) -> None:
+            self._read += 1
             name = (record.headers or {}).get(MSG_ID, "")
             if name.startswith(f"{market.source}:{record.subject.rpartition('.')[2]}:"):
                 with contextlib.suppress(ValidationError):

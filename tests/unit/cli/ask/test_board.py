@@ -103,3 +103,9 @@ def test_holds_in_a_row_become_one_so_that_actions_stay_in_sight() -> None:
         ("a", "accepted", "", 1),
         ("a", "hold", "", 1),
     ]
+
+
+def test_a_hold_is_one_short_line() -> None:
+    at = datetime.fromisoformat(AT)
+    held = DecisionRow(at, "scalping", "5 assets", "hold", "hold", "Trend rules on 1m/5m: 0 of 5 assets have a trend")
+    assert decision_line([held]) == "05-15 03:12:00 scalping: hold (5 assets)"

@@ -1,4 +1,7 @@
 import asyncio
+import itertools
+import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -36,7 +39,7 @@ async def always_ready(port: int, path: str) -> tuple[int, str] | None:
 
 
 async def never_ready(port: int, path: str) -> tuple[int, str] | None:
-    return 503, '{"ready": false}'
+    return 503, '{"ready": false, "checks": {"nats": false, "started": false, "market": false}}'
 
 
 async def test_a_killed_worker_is_said_and_started_again(tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ async def test_one_that_keeps_dying_ends_the_start_with_its_last_words(tmp_path:
     supervisor.start()
     try:
         with pytest.raises(CliError) as raised:
-            await supervisor.until_ready(timeout=30)
+            await supervisor.until_ready(patience=30)
     finally:
         await supervisor.stop()
     assert "ledger-1 does not start" in raised.value.message
@@ -112,8 +115,8 @@ async def test_one_that_never_gets_ready_is_named_with_its_reason(tmp_path: Path
     supervisor.start()
     try:
         await until(lambda: bool(supervisor.workers[0].unready_because))
-        with pytest.raises(CliError, match=r"gateway-1 \(.*false"):
-            await supervisor.until_ready(timeout=0.1)
+        with pytest.raises(CliError, match=r"stands still.*gateway-1 waits for NATS and the market"):
+            await supervisor.until_ready(patience=0.1)
     finally:
         await supervisor.stop()
 
@@ -130,7 +133,64 @@ async def test_a_slow_start_goes_on_for_as_long_as_one_after_the_other_gets_read
     supervisor = Supervisor(workers, probe=in_turn)
     supervisor.start()
     try:
-        await supervisor.until_ready(timeout=2.0)
+        await supervisor.until_ready(patience=2.0)
+    finally:
+        await supervisor.stop()
+
+
+def busy(text: str, done: int) -> tuple[int, str]:
+    told = {"ready": False, "checks": {"nats": True, "market": False}, "doing": {"text": text, "done": done}}
+    return 503, json.dumps(told)
+
+
+async def test_a_start_goes_on_for_as_long_as_a_worker_says_that_it_does_more(tmp_path: Path) -> None:
+    began, patience, takes = time.monotonic(), 2.0, 4.0
+
+    async def reads(port: int, path: str) -> tuple[int, str] | None:
+        passed = time.monotonic() - began
+        return (200, "{}") if passed > takes else busy("reads candles", 14_600 + int(passed * 100))
+
+    supervisor = Supervisor([worker(tmp_path, "context", SLEEPS)], probe=reads, steps=lambda worker: 0)
+    supervisor.start()
+    try:
+        await until(lambda: "reads candles" in supervisor.waited_for)
+        assert re.fullmatch(r"0/1, context-1 reads candles, 14 \d{3} so far", supervisor.waited_for)
+        await supervisor.until_ready(patience=patience)
+        assert supervisor.waited_for == "1/1"
+    finally:
+        await supervisor.stop()
+    assert time.monotonic() - began > takes
+
+
+async def test_what_begins_anew_again_and_again_is_no_progress(tmp_path: Path) -> None:
+    counts = itertools.cycle(range(1, 40))
+
+    async def circles(port: int, path: str) -> tuple[int, str] | None:
+        return busy("reads what is stored", next(counts))
+
+    supervisor = Supervisor([worker(tmp_path, "context", SLEEPS)], probe=circles)
+    supervisor.start()
+    try:
+        with pytest.raises(CliError, match=r"stands still.*reads what is stored, [0-9]+ so far"):
+            await supervisor.until_ready(patience=2.0)
+    finally:
+        await supervisor.stop()
+
+
+async def test_a_process_that_is_still_loading_makes_progress_by_its_processor_time(tmp_path: Path) -> None:
+    began, loads = time.monotonic(), 4.0
+
+    async def loading(port: int, path: str) -> tuple[int, str] | None:
+        return (200, "{}") if time.monotonic() - began > loads else None
+
+    def steps(worker: SupervisedWorker) -> int:
+        return int(10 * (time.monotonic() - began))
+
+    supervisor = Supervisor([worker(tmp_path, "decider", SLEEPS)], probe=loading, steps=steps)
+    supervisor.start()
+    try:
+        await until(lambda: supervisor.waited_for == "0/1, decider-1 is loading")
+        await supervisor.until_ready(patience=2.0)
     finally:
         await supervisor.stop()
 
