@@ -168,8 +168,8 @@ class ClosedTrade(Wire):
 class PerformanceMetrics(Wire):
     """Over the closed trades kept with the account. Ratios are of daily returns, × √365, and null where undefined.
 
-    `max_drawdown` is over all trades that were ever closed: `closed_pnl` is what they made together, `peak_pnl` the
-    most that this ever was.
+    `max_drawdown` is the deepest that the account ever was below its highest wallet, open positions at their marks;
+    `closed_pnl` is what all trades that were ever closed made together, `peak_pnl` the most that this ever was.
     """
 
     total_pnl: Money
