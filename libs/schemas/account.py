@@ -46,12 +46,16 @@ Figure = Literal[
 
 
 class Condition(Wire):
-    """A statement about a closed candle that code can check: a figure above or below another one, or a number."""
+    """A statement about a closed candle that code can check: a figure above or below another one, or a number.
+
+    Of several in a row any one is enough, but one that is `joined` counts only together with the one before it.
+    """
 
     timeframe: Timeframe
     figure: Figure
     side: Literal["above", "below"]
     than: Figure | Annotated[float, Field(gt=-1e15, lt=1e15)]
+    joined: bool = False
 
 
 class Budgets(Wire):
