@@ -1,6 +1,7 @@
 """`perpetua decide --again`: a recorded decision made again, from its raw answers or by another model or prompt.
 
-Nothing is published and nothing is kept. Calls are made outside of budgets and breakers: one person asked for one.
+Nothing is published and nothing is kept. Calls are made from here, outside of budgets and breakers and with the keys of
+this environment: one person asked for one.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from cli.ask.models import configured
+from cli.ask.address import mongodb_url, nats_url
+from cli.ask.models import Configured, of_run
 from cli.ask.prompts import loaded
 from cli.ask.records import decided, records
 from cli.connection import connected
@@ -60,20 +62,23 @@ class Pair:
     now: DecisionProposed
 
 
-async def again(nats: str, mongodb: str, decision_id: str, wishes: AgainWishes) -> Pair:
-    """CliError for a decision, model, version or file that is not there."""
-    async with records(mongodb) as db:
+async def again(state_dir: Path, decision_id: str, wishes: AgainWishes) -> Pair:
+    """With the deciders' catalogue and chain, and this environment's keys.
+
+    CliError for a decision, model, version or file that is not there."""
+    async with records(mongodb_url(state_dir)) as db:
         context, recorded = await decided(db, decision_id)
     if not wishes.asks:
         return Pair(recorded, replay(context, recorded))
-    async with connected(nats) as bus:
+    async with connected(nats_url(state_dir)) as bus:
         mirror = ConfigMirror(bus)
         await mirror.start()
         try:
             seat = seats.again(context, recorded)
             if wishes.prompt is not None or wishes.template is not None:
                 seat = seats.without_prompt(seat)
-            return Pair(recorded, await _asked(mirror, _changed(mirror, context, recorded, wishes), seat))
+            found = await of_run(state_dir, mirror.models)
+            return Pair(recorded, await _asked(mirror, found, _changed(mirror, context, recorded, wishes), seat))
         finally:
             await mirror.stop()
 
@@ -125,8 +130,7 @@ def template_of(file: Path) -> str:
         ) from error
 
 
-async def _asked(mirror: ConfigMirror, context: TradingContext, seat: Seat) -> DecisionProposed:
-    found = configured(mirror.models)
+async def _asked(mirror: ConfigMirror, found: Configured, context: TradingContext, seat: Seat) -> DecisionProposed:
     names = routing.names(context.request.model or ",".join(found.chain))
     entries = routing.entries(found.catalogue, names)
     if isinstance(entries, UnknownModel):

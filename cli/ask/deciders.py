@@ -20,12 +20,14 @@ NOTHING_RUNS = "nothing runs here that could be asked"
 
 @dataclass(frozen=True, slots=True)
 class ToldByDecider:
-    """`catalogue.chain` is who decides by default, because of `by`. `checks` are its last checks of providers' keys."""
+    """`catalogue.chain` is who decides by default, because of `by`. `checks` are its last checks of providers' keys,
+    `trial` what came of the last one that somebody asked for."""
 
     instance: str
     catalogue: Catalogue
     by: str
     checks: tuple[dict[str, Any], ...]
+    trial: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,6 @@ async def _ask(entry: WorkerEntry) -> ToldByDecider | None:
         body = json.loads(answer[1]) if answer and answer[0] == 200 else {}
         section = body[told.SECTION]
         checks = tuple(body.get("models", {}).get("authentication", ()))
-        return ToldByDecider(entry.instance, told.read(section), str(section["by"]), checks)
+        return ToldByDecider(entry.instance, told.read(section), str(section["by"]), checks, body.get(told.TRIAL))
     except (ValueError, KeyError, TypeError, CatalogueError):
         return None  # of another version, or no decider of ours at this port

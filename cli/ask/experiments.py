@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from cli.ask.configuring import ConfigurationDesk, desk, granted
-from cli.ask.models import chain_of, configured
+from cli.ask.models import Configured, chain_of
 from cli.ask.records import History, history, market_now
 from cli.errors import CliError
 from libs.analytics.experiments import ArmFigures, Difference, Report, report
@@ -40,8 +40,9 @@ async def experiments(url: str) -> AsyncIterator[tuple[Experiments, Configuratio
         yield Experiments(Configuration(made.store), made.strategies), made
 
 
-def read(file: Path) -> Experiment:
-    """From YAML. A `prompt_file` of an arm is read from beside the file. Raises CliError for what is not valid."""
+def read(file: Path, found: Configured) -> Experiment:
+    """From YAML. A `prompt_file` of an arm is read from beside the file, models are those that `found` knows. Raises
+    CliError for what is not valid."""
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
         refuse(Experiment, unknown_fields(_ExperimentFile, raw))
@@ -61,7 +62,7 @@ def read(file: Path) -> Experiment:
         raise CliError(f"{file} is no experiment: {error!r}", "docs/models.md has one to begin with") from error
     for arm in made.arms:
         if arm.model is not None:
-            chain_of(configured(None), [arm.model])  # a model that nobody knows is refused here
+            chain_of(found, [arm.model])  # a model that nobody knows is refused here
     return made
 
 

@@ -1,14 +1,15 @@
 """`perpetua models`: which models there are, who decides, whether their keys work, and another one from now on."""
 
-import asyncio
+import getpass
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.ask.configuring import desk, granted
 from cli.ask.deciders import NOTHING_RUNS, Silence, ToldByDecider, ask
+from cli.ask.trying import refusals, tried
 from cli.errors import CliError
 from libs.configuration.configuration import By
 from libs.configuration.models import SeenModels
@@ -36,6 +37,7 @@ class Configured:
     by: str
     seen: SeenModels
     of: ToldByDecider | Silence
+    state_dir: Path | None = None
 
 
 def configured(
@@ -75,7 +77,7 @@ def whose(found: Configured) -> str:
 
 async def of_run(state_dir: Path, switched: ModelsConfig | None, revision: int = 0) -> Configured:
     """What holds for the deciders of the run in `state_dir`, else for this environment."""
-    return configured(switched, revision=revision, of=await ask(state_dir))
+    return replace(configured(switched, revision=revision, of=await ask(state_dir)), state_dir=state_dir)
 
 
 async def switched(url: str) -> ModelsConfig | None:
@@ -84,11 +86,11 @@ async def switched(url: str) -> ModelsConfig | None:
         return (await opened.models.look()).switched
 
 
-async def looked(url: str) -> Configured:
+async def looked(url: str, state_dir: Path) -> Configured:
     """What holds in the run at `url`, to be switched if nobody else does so first."""
     async with desk(url) as opened:
         seen = await opened.models.look()
-    return configured(seen.switched, revision=seen.revision)
+    return await of_run(state_dir, seen.switched, seen.revision)
 
 
 def list_lines(found: Configured) -> list[str]:
@@ -119,11 +121,21 @@ def chain_of(found: Configured, models: Sequence[str]) -> tuple[CatalogueEntry, 
     return entries
 
 
-def check(found: Configured, chain: Sequence[CatalogueEntry]) -> list[Check]:
-    """A check of each provider's key: the decider's last one, or one made here and now, which costs nothing."""
-    if isinstance(found.of, ToldByDecider):
+async def check(found: Configured, chain: Sequence[CatalogueEntry], url: str | None = None) -> list[Check]:
+    """A check of each provider's key, made now and for nothing: by the deciders, which are asked at `url`, else here.
+    Without an address it is the decider's last one."""
+    if isinstance(found.of, Silence):
+        return await _check(found, chain)
+    if url is None or found.state_dir is None:
         return _told(found.of, chain)
-    return asyncio.run(_check(found, chain))
+    async with desk(url) as opened:
+        first, *others = await tried(
+            opened, found.state_dir, [each.id for each in chain], getpass.getuser(), calls=False
+        )
+    checks = [_as_told(each) for each in (first.trial or {})["checks"]]
+    known = {(each.provider, each.verdict) for each in checks}
+    differing = (_as_told(each) for other in others for each in (other.trial or {})["checks"])
+    return [*checks, *(each for each in differing if (each.provider, each.verdict) not in known)]
 
 
 def _told(of: ToldByDecider, chain: Sequence[CatalogueEntry]) -> list[Check]:
@@ -174,9 +186,8 @@ async def switch(url: str, found: Configured, chain: Sequence[CatalogueEntry], w
 
     `words` are `by` and `why`.
     """
-    for each in await _try(found, chain):
-        if refusal := each.refusal:
-            raise CliError(f"nothing was switched: {refusal}", "put that right, or switch to another model")
+    for refusal in await _refusals(url, found, chain, words["by"]):
+        raise CliError(f"nothing was switched: {refusal}", "put that right, or switch to another model")
     wanted = ModelsConfig(
         chain=tuple(entry.id for entry in chain), switched_at=datetime.now(UTC), by=words["by"], why=words["why"]
     )
@@ -184,11 +195,19 @@ async def switch(url: str, found: Configured, chain: Sequence[CatalogueEntry], w
         granted(await opened.models.switch(wanted, found.seen, By(words["by"], words["why"])))
 
 
-async def unswitch(url: str, words: Mapping[str, str]) -> Configured:
+async def unswitch(url: str, words: Mapping[str, str], state_dir: Path) -> Configured:
     """Back to what LLM_MODEL or models.yaml say."""
     async with desk(url) as opened:
         granted(await opened.models.reset(await opened.models.look(), By(words["by"], words["why"])))
-    return configured(None)
+    return await of_run(state_dir, None)
+
+
+async def _refusals(url: str, found: Configured, chain: Sequence[CatalogueEntry], who: str) -> list[str]:
+    """Why models of the chain cannot decide: as the deciders have tried them, or this process where none answers."""
+    if isinstance(found.of, Silence) or found.state_dir is None:
+        return [refusal for each in await _try(found, chain) if (refusal := each.refusal)]
+    async with desk(url) as opened:
+        return refusals(await tried(opened, found.state_dir, [each.id for each in chain], who, calls=True))
 
 
 async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Trial]":

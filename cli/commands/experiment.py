@@ -42,8 +42,10 @@ def start_experiment(
     from cli.ask.address import nats_url
     from cli.ask.configuring import by
     from cli.ask.experiments import line, read, start
+    from cli.ask.models import of_run
 
-    typer.echo(line(asyncio.run(start(nats_url(state_dir), read(file), by(why)))))
+    url, found = nats_url(state_dir), asyncio.run(of_run(state_dir, None))
+    typer.echo(line(asyncio.run(start(url, read(file, found), by(why)))))
 
 
 @experiment_app.command("stop")

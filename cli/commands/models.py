@@ -30,19 +30,19 @@ def list_models(state_dir: StateDir = STATE) -> None:
 
 @models_app.command("check")
 def check_models(models: Models = None, state_dir: StateDir = STATE) -> None:
-    """Whether the providers take the keys that the deciders have, else yours; costs nothing. Without names, those of
-    the models that decide."""
+    """Whether the providers take the keys that the deciders have, else yours: asked now, for nothing. Without names,
+    those of the models that decide."""
     import asyncio
 
     from cli.ask.address import nats_url
     from cli.ask.models import chain_of, check, failed, of_run, switched, whose
 
     try:
-        chosen = asyncio.run(switched(nats_url(state_dir)))
+        url: str | None = nats_url(state_dir)
     except CliError:
-        chosen = None
-    found = asyncio.run(of_run(state_dir, chosen))
-    checks = check(found, chain_of(found, models or ()))
+        url = None
+    found = asyncio.run(of_run(state_dir, asyncio.run(switched(url)) if url else None))
+    checks = asyncio.run(check(found, chain_of(found, models or ()), url))
     typer.echo(whose(found))
     for each in checks:
         typer.echo(each.line())
@@ -61,13 +61,13 @@ def switch_models(
     import asyncio
 
     from cli.ask.address import nats_url
-    from cli.ask.models import chain_of, looked, switch
+    from cli.ask.models import chain_of, looked, switch, whose
 
     url = nats_url(state_dir)
-    found = asyncio.run(looked(url))
+    found = asyncio.run(looked(url, state_dir))
     chain = chain_of(found, models)
     asyncio.run(switch(url, found, chain, {"by": by, "why": why}))
-    typer.echo(f"from now on: {', '.join(entry.id for entry in chain)}")
+    typer.echo(f"from now on: {', '.join(entry.id for entry in chain)}  (tried {whose(found)})")
 
 
 @models_app.command("reset")
@@ -82,5 +82,5 @@ def reset_models(
     from cli.ask.address import nats_url
     from cli.ask.models import unswitch
 
-    after = asyncio.run(unswitch(nats_url(state_dir), {"by": by, "why": why}))
+    after = asyncio.run(unswitch(nats_url(state_dir), {"by": by, "why": why}, state_dir))
     typer.echo(f"from now on: {', '.join(after.chain)}  ({after.by})")

@@ -51,11 +51,11 @@ def decide(
     """Make a recorded decision again and show what differs; nothing is published or traded.
 
     Without a model, a prompt or a template its raw answers are read again, without a call: the bytes must be the same.
+    With one the call is made from here, with the keys of this environment and the catalogue of the deciders.
     """
     import asyncio
     import json
 
-    from cli.ask.address import mongodb_url, nats_url
     from cli.ask.again import AgainWishes, comparison
     from cli.ask.again import again as make_again
     from services.decider.domain.replay import differences
@@ -63,7 +63,7 @@ def decide(
     if prompt is not None and template is not None:
         raise CliError("--prompt and --template exclude each other", "give one of them")
     wishes = AgainWishes(model, prompt, template)
-    pair = asyncio.run(make_again(nats_url(state_dir) if wishes.asks else "", mongodb_url(state_dir), again, wishes))
+    pair = asyncio.run(make_again(state_dir, again, wishes))
     differing = differences(pair.recorded, pair.now)
     if as_json:
         typer.echo(

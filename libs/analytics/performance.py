@@ -106,6 +106,11 @@ def max_drawdown(profits: Sequence[Decimal], opening_equity: Decimal) -> tuple[D
     return max(fall for fall, _ in falls), max(percents, default=0.0)
 
 
+def fall_percent(peak: Decimal, equity: Decimal) -> float:
+    """How far an equity is below a peak, in percent of it; 0 above it, and of a peak of nothing."""
+    return max(0.0, float((peak - equity) / peak) * 100) if peak > 0 else 0.0
+
+
 def daily_returns(closed: Sequence[Realised], period: Period) -> list[float]:
     """Profit of each UTC day of the period over the equity at its beginning; days without a close count as 0.
 

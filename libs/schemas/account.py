@@ -46,12 +46,16 @@ Figure = Literal[
 
 
 class Condition(Wire):
-    """A statement about a closed candle that code can check: a figure above or below another one, or a number."""
+    """A statement about a closed candle that code can check: a figure above or below another one, or a number.
+
+    Of several in a row any one is enough, but one that is `joined` counts only together with the one before it.
+    """
 
     timeframe: Timeframe
     figure: Figure
     side: Literal["above", "below"]
     than: Figure | Annotated[float, Field(gt=-1e15, lt=1e15)]
+    joined: bool = False
 
 
 class Budgets(Wire):
@@ -168,8 +172,8 @@ class ClosedTrade(Wire):
 class PerformanceMetrics(Wire):
     """Over the closed trades kept with the account. Ratios are of daily returns, × √365, and null where undefined.
 
-    `max_drawdown` is over all trades that were ever closed: `closed_pnl` is what they made together, `peak_pnl` the
-    most that this ever was.
+    `max_drawdown` is the deepest that the account ever was below its highest wallet, open positions at their marks;
+    `closed_pnl` is what all trades that were ever closed made together, `peak_pnl` the most that this ever was.
     """
 
     total_pnl: Money

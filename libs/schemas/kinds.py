@@ -11,12 +11,12 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.base import Message
 from libs.schemas.experiment import Experiment
-from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.models import MODELS_KEY, TRIAL_KEY, ModelsConfig, ModelsTrial
 from libs.schemas.names import Key, is_key
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import ANY_SYMBOL, VenueSymbol
 
-ConfigValue = Account | TradingStrategy | VenueSymbol | Experiment | ModelsConfig
+ConfigValue = Account | TradingStrategy | VenueSymbol | Experiment | ModelsConfig | ModelsTrial
 C = TypeVar("C", bound=Message)
 
 
@@ -80,7 +80,8 @@ ACCOUNT = ConfigKind(
 )
 EXPERIMENT = ConfigKind("experiment", Experiment, lambda one: subjects.experiment_key(one.name))
 MODELS = ConfigKind("models", ModelsConfig, lambda _: MODELS_KEY)
-KINDS: tuple[ConfigKind[Any], ...] = (VENUE, STRATEGY, ACCOUNT, EXPERIMENT, MODELS)
+TRIAL = ConfigKind("trial", ModelsTrial, lambda _: TRIAL_KEY)
+KINDS: tuple[ConfigKind[Any], ...] = (VENUE, STRATEGY, ACCOUNT, EXPERIMENT, MODELS, TRIAL)
 _BY_FAMILY = {kind.family: kind for kind in KINDS}
 _BY_MODEL = {kind.model: kind for kind in KINDS}
 

@@ -20,13 +20,14 @@ from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import traced
 from services.decider.application import models_file
 from services.decider.application.keys import KeyChecks
+from services.decider.application.trials import Trials
 from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import CallLimits
 from services.decider.domain.spending import Spending
-from services.decider.domain.told import SECTION, section
+from services.decider.domain.told import SECTION, TRIAL, section
 from services.decider.handlers import routes
 from services.decider.metrics import DeciderMetrics, GateMetrics
 from services.decider.ports import Deps
@@ -39,7 +40,9 @@ def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
     worker = Worker("decider", settings)
     catalogue = models_file.load(settings.config_dir)
-    models, answers, accounts = models_of(settings), RedisAnswers(settings.redis_url), ConfigMirror(worker.bus)
+    models, answers, keys = models_of(settings), RedisAnswers(settings.redis_url), keys_of(settings)
+    trials = Trials(catalogue, models, keys, worker.clock.wall)
+    accounts = ConfigMirror(worker.bus, on_change=trials.heard)
     for service in (models, answers, accounts):
         worker.add(service)
     gate, shadow_gate = gates_of(worker, settings, catalogue)
@@ -66,9 +69,11 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     _tell_models(deps, settings)
     worker.include(routes(deps))
-    checks = KeyChecks(deps, keys_of(settings), worker.bus.publish, metrics.checked)
+    checks = KeyChecks(deps, keys, worker.bus.publish, metrics.checked)
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
+    worker.background("trials", trials.run)
     worker.detail("models", metrics.health.detail)
+    worker.detail(TRIAL, trials.detail)
     default = section(catalogue, settings.llm_model, routing.names(deps.default_model))
     worker.detail(SECTION, lambda: default)
     return worker

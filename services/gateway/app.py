@@ -9,6 +9,7 @@ from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.records.key_store import KeyStore
 from libs.records.keys import TOKEN_BYTES, token_of
+from libs.runtime.marks import LatestMarks
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
@@ -37,7 +38,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     keys = MirroredKeys(worker.bus, key_store)
     limits = RedisLimits(settings.redis_url, lambda: worker.clock.wall().timestamp())
     history = Pulse("MongoDB", database.ping, MONGO_AWAY)
-    for service in (database, config, states, keys, limits, history):
+    marks = LatestMarks(worker.bus, worker.clock, settings.admission)
+    for service in (database, config, states, keys, limits, history, marks):
         worker.add(service)
     configuration = Configuration(KvConfigStore(worker.bus))
     strategies = Strategies(configuration, JinjaTemplates())
@@ -49,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         records=MongoRecords(database.db),
         log=NatsGatewayLog(worker.bus),
         accounts=MirroredAccounts(config, states),
-        market=NatsMarket(worker.bus),
+        market=NatsMarket(worker.bus, marks),
         analytics=MongoAnalytics(database.db),
         desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), configuration.store),
         clock=worker.clock,

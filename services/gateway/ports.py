@@ -125,7 +125,7 @@ class AccountReader(Protocol):
 
 class MarketReader(Protocol):
     async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
-        """The newest tick of each symbol that has one."""
+        """The newest price of each symbol that counts for the validator too, where there is one. Raises Away."""
 
     async def context(self, account_id: str) -> TradingContext | None:
         """The newest context of an account that the log still holds."""

@@ -1,8 +1,8 @@
 """The validator: every proposal against the rules, on the latest known market and account."""
 
 from libs.configuration.mirror import ConfigMirror, StateMirror
+from libs.runtime.marks import LatestMarks
 from libs.runtime.worker import Worker, run
-from services.validator.adapters.ticks import LatestMarks
 from services.validator.handlers import routes
 from services.validator.metrics import ValidatorMetrics
 from services.validator.ports import Deps
@@ -14,7 +14,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("validator", settings)
     metrics = ValidatorMetrics(worker.registry)
     configuration, states = ConfigMirror(worker.bus), StateMirror(worker.bus)
-    marks = LatestMarks(worker.bus, worker.clock, metrics, settings.admission)
+    marks = LatestMarks(worker.bus, worker.clock, settings.admission, metrics.bad_tick)
     for service in (configuration, states, marks):
         worker.add(service)
     deps = Deps(

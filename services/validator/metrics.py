@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.risk.values import Judgement, RuleReceipt
+from libs.runtime.ticks import BadTick
 
 Outcome = Literal["accepted", "clamped", "partial", "denied", "hold"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -48,6 +49,9 @@ class ValidatorMetrics:
         self.bad_ticks = Gauge("perpetua_validator_bad_ticks", "Market events that were refused", registry=registry)
         for outcome in OUTCOMES:
             self.decisions.labels(outcome)
+
+    def bad_tick(self, bad: BadTick) -> None:
+        self.bad_ticks.inc()
 
     def ended(self, event: str, outcome: str) -> None:
         self.endings.labels(event, outcome).inc()

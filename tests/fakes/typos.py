@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from libs.schemas.kinds import ACCOUNT, EXPERIMENT, MODELS, STRATEGY, VENUE
+from libs.schemas.kinds import ACCOUNT, EXPERIMENT, MODELS, STRATEGY, TRIAL, VENUE
 from services.decider.domain.catalogue import CatalogueFile
 from tests.builders import venue
 from tests.fakes.validator_values import account, strategy
@@ -21,6 +21,7 @@ EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     VENUE.model: venue().model_dump(mode="json"),
     EXPERIMENT.model: {"name": "brave", "mode": "live", "arms": [{"name": "a"}, {"name": "b"}]},
     MODELS.model: {"chain": ["builtin/trend"], "switched_at": "2026-05-04T00:00:00Z", "by": "anna", "why": "a test"},
+    TRIAL.model: {"chain": ["builtin/trend"], "calls": True, "asked_at": "2026-05-04T00:00:00Z", "by": "anna"},
     CatalogueFile: {"models": [{"id": "builtin/trend", "provider": "builtin", "context_tokens": 1_000}]},
 }
 

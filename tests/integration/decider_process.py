@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,12 +53,21 @@ async def proposals(js: JetStreamContext, count: int, seconds: float = 120) -> l
 async def process(
     nats_url: str, redis_url: str, server: ModelServer, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {
-        **os.environ, "NATS_URL": nats_url, "REDIS_URL": redis_url, "LLM_MODEL": OWN_MODEL, "LLM_BASE_URL": server.url,
-        **more,
-    }  # fmt: skip
+    places = {"NATS_URL": nats_url, "REDIS_URL": redis_url, "LLM_MODEL": OWN_MODEL, "LLM_BASE_URL": server.url}
+    async with started(places | more) as running:
+        yield running
+
+
+@asynccontextmanager
+async def started(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A decider with this environment over our own."""
     running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.decider.app", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "services.decider.app",
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         yield running

@@ -135,17 +135,17 @@ async def test_a_typing_mistake_in_a_field_of_an_account_is_told_with_what_was_m
             await said(tmp_path, "account", "set", "scalping", f"{field}=1", "--why", "x")
 
 
-async def test_who_switches_models_after_somebody_else_is_told(bus: Bus, nats_url: str) -> None:
-    first, second = await models.looked(nats_url), await models.looked(nats_url)
+async def test_who_switches_models_after_somebody_else_is_told(bus: Bus, nats_url: str, tmp_path: Path) -> None:
+    first, second = await models.looked(nats_url, tmp_path), await models.looked(nats_url, tmp_path)
     chain = models.chain_of(first, ["builtin/trend"])
     await models.switch(nats_url, first, chain, {"by": "anna", "why": "calm"})
     with pytest.raises(CliError, match=r"anna switched to builtin/trend \(calm\) at this moment"):
         await models.switch(nats_url, second, chain, {"by": "bert", "why": "brave"})
     history = await KvConfigStore(bus).history(MODELS_KEY)
     assert [(write.by.who, json.loads(write.value or b"")["version"]) for write in history] == [("anna", 1)]
-    assert (await models.unswitch(nats_url, {"by": "bert", "why": "back"})).by == "chain of models.yaml"
-    assert (await models.looked(nats_url)).seen.switched is None
-    again = await models.looked(nats_url)
+    assert (await models.unswitch(nats_url, {"by": "bert", "why": "back"}, tmp_path)).by == "chain of models.yaml"
+    assert (await models.looked(nats_url, tmp_path)).seen.switched is None
+    again = await models.looked(nats_url, tmp_path)
     await models.switch(nats_url, again, chain, {"by": "bert", "why": "brave"})
     switched = await models.switched(nats_url)
     assert switched is not None and (switched.by, switched.version) == ("bert", 2)

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -12,6 +16,8 @@ from pydantic import SecretStr
 
 from cli.ask import models as command
 from cli.errors import CliError
+from cli.probe import get
+from cli.runfile import RunFile, WorkerEntry
 from libs.configuration.configuration import By, by_of
 from libs.runtime.provision import provision_nats
 from libs.schemas.analytics import Alert
@@ -22,7 +28,7 @@ from services.decider.settings import Settings
 from tests.fakes.decider_contexts import NOW
 from tests.fakes.decider_hostile import bomb
 from tests.fakes.model_server import Answer, Bytes, Drop, ModelServer, Raw, Script, Status, model_server
-from tests.integration.decider_process import fresh, proposals, publish
+from tests.integration.decider_process import free_port, fresh, proposals, publish, started
 from tests.integration.deciding import GPT, KEY, decision
 from tests.pace import PATIENCE_S
 
@@ -35,6 +41,13 @@ MODELS = Raw('{"object":"list","data":[{"id":"scripted"}]}')
 async def server() -> AsyncIterator[ModelServer]:
     async with model_server() as running:
         yield running
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of what a worker needs to reach a model stands in this environment."""
+    for name in ("LLM_MODEL", "LLM_BASE_URL", "LLM_API_KEY", "OPENROUTER_API_KEY", "NATS_URL"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -177,6 +190,64 @@ async def test_a_switch_is_tried_first_takes_effect_at_once_and_is_audited(
     assert [call.model_requested for call in found.calls] == [OWN]
     assert by_of(written.headers) == By("ann", "try the big one")  # the ledger makes the event of it
     assert server.requests[-2].body["max_tokens"] == 64
+
+
+@asynccontextmanager
+async def run_of(folder: Path, nats_url: str, redis_url: str, *deciders: dict[str, str]) -> AsyncIterator[None]:
+    """A run of deciders, each a process with an environment of its own, that all answer."""
+    async with AsyncExitStack() as stack:
+        run = RunFile.of_this_process("up")
+        for n, environment in enumerate(deciders, 1):
+            port = free_port()
+            places = {"NATS_URL": nats_url, "REDIS_URL": redis_url, "PERPETUA_OPS_PORT": str(port)}
+            await stack.enter_async_context(started(places | environment))
+            run.workers.append(WorkerEntry(f"decider-{n}", os.getpid(), port, "ready", 0))
+        run.save(folder / "run.json")
+        async with asyncio.timeout(PATIENCE_S * 4):
+            while not all([await is_ready(entry.ops_port) for entry in run.workers]):  # noqa: ASYNC110 - other processes
+                await asyncio.sleep(0.1)
+        yield
+
+
+async def is_ready(port: int) -> bool:
+    answer = await get(port, "/ready")
+    return answer is not None and answer[0] == 200
+
+
+async def test_models_are_tried_by_the_deciders_of_the_run_and_not_by_this_environment(
+    js: JetStreamContext, server: ModelServer, nats_url: str, redis_url: str, tmp_path: Path, no_models: None
+) -> None:
+    words = {"by": "ann", "why": "the one that the workers reach"}
+    async with run_of(tmp_path, nats_url, redis_url, {"LLM_MODEL": OWN, "LLM_BASE_URL": server.url}):
+        seen = await command.looked(nats_url, tmp_path)
+        chain = command.chain_of(seen, [OWN])
+        server.then(Status(404, "no such model"))
+        with pytest.raises(CliError, match=r"nothing was switched.*scripted does not answer"):
+            await command.switch(nats_url, seen, chain, words)
+        server.then(Answer('{"ready": true}'))
+        await command.switch(nats_url, seen, chain, words)
+        before = len(server.requests)
+        began = datetime.now(UTC)
+        (check,) = await command.check(seen, chain, nats_url)
+    chosen = await command.switched(nats_url)
+    assert chosen is not None and chosen.chain == (OWN,)
+    assert check.verdict is KeyVerdict.VALID and check.at >= began
+    assert len(server.requests) == before, "a check of keys asks no model"
+
+
+async def test_a_decider_that_cannot_is_named_where_the_others_can(
+    js: JetStreamContext, server: ModelServer, nats_url: str, redis_url: str, tmp_path: Path, no_models: None
+) -> None:
+    able, unable = {"LLM_MODEL": OWN, "LLM_BASE_URL": server.url}, {"LLM_MODEL": OWN}
+    async with run_of(tmp_path, nats_url, redis_url, able, unable):
+        seen = await command.looked(nats_url, tmp_path)
+        chain = command.chain_of(seen, [OWN])
+        server.then(Answer('{"ready": true}'))
+        with pytest.raises(CliError, match=r"nothing was switched: decider-2: .*LLM_BASE_URL"):
+            await command.switch(nats_url, seen, chain, {"by": "ann", "why": "x"})
+        verdicts = {check.verdict for check in await command.check(seen, chain, nats_url)}
+    assert verdicts == {KeyVerdict.VALID, KeyVerdict.NO_KEY}
+    assert await command.switched(nats_url) is None
 
 
 def worker_chain(worker: Any) -> tuple[str, ...] | None:

@@ -1,6 +1,7 @@
 """The same decision through the library, over the bus and behind the route gets the same verdicts."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 VALIDATE = "/api/v1/decisions/validate"
+SPAN = timedelta(seconds=6)  # prices a second apart that make a band
 PRICES = {"BTCUSDT": 90_000.0, "ETHUSDT": 3_000.0}
 HELD: AccountState = state(positions=(long_position("ETHUSDT", Decimal(2_900)),))
 BUY: dict[str, Any] = {"sl_price": 89_000, "tp_price": 93_000}
@@ -76,7 +78,7 @@ class Both:
             await self.put("config", key, strategy())
         for symbol, price in PRICES.items():
             await self.put("config", subjects.venue_key("paper", symbol), venue(symbol))
-            tick = builders.tick(symbol, price, ts=self.now, funding_rate=0.0001)
+            tick = builders.tick(symbol, price, ts=self.now - SPAN, funding_rate=0.0001)
             await self.js.publish(subjects.tick(symbol), tick.model_dump_json().encode())
             mark = after_tick(None, tick)
             assert mark is not None
@@ -84,6 +86,11 @@ class Both:
         await self.put("state", "acc1", HELD)
         built = self.context.model_dump_json(exclude_none=True).encode()
         await self.js.publish(subjects.context_built(key_of("acc1")), built)
+
+    async def tick(self, **figures: Any) -> None:
+        """A tick of BTCUSDT at 90,000 of this moment, but for what is named."""
+        body = json.loads(builders.tick("BTCUSDT", 90_000.0, ts=datetime.now(UTC)).model_dump_json()) | figures
+        await self.js.publish(subjects.tick("BTCUSDT"), json.dumps(body, default=str).encode())
 
     def proposed(self, name: str, wanted: TradingDecision) -> DecisionProposed:
         now = datetime.now(UTC)
@@ -189,3 +196,35 @@ async def test_what_cannot_be_judged_says_why(both: Both) -> None:
     nameless = await both.api.post(VALIDATE, json={"decision": wanted})
     invented = await both.api.post(VALIDATE, json={"account_id": "acc1", "decision": wanted | {"mood": "good"}})
     assert [one.status_code for one in (nobody, nameless, invented)] == [404, 422, 422]
+
+
+NOT_SERVED: dict[str, dict[str, Any]] = {
+    "a hundred times the price": {"price": 9_000_000.0},
+    "a wick that nobody else saw, as in the quotes of 10 October 2025": {"price": 41_000.0},
+    "another publisher, one percent away": {"price": 90_900.0, "source": "desk"},
+    "another publisher at LUNA's last price": {"price": 0.0001, "source": "backup"},
+    "a mark of a tenth": {"price": 90_010.0, "mark_price": 9_001.0},
+    "what is no tick": {"price": -1},
+    "an older one": {"price": 80_000.0, "ts": "2020-03-12T10:00:00Z"},
+}
+
+
+async def test_a_decision_is_judged_on_the_price_that_contexts_serve(both: Both) -> None:
+    for second in range(1, 6):
+        await both.tick(ts=both.now - SPAN + timedelta(seconds=second))
+    wanted = {"account_id": "acc1", "decision": CASES["an entry"].model_dump(mode="json")}
+    for name, figures in NOT_SERVED.items():
+        await both.tick(**figures)
+        answer = (await both.api.post(VALIDATE, json=wanted)).json()
+        shown = answer["facts"]["assets"]["BTCUSDT"]
+        assert shown["mark"] == pytest.approx(90_000, rel=0.001), name
+        assert answer["status"] == "accepted", name
+        await both.tick()
+
+
+async def test_a_tick_that_was_stored_before_the_question_is_judged_on(both: Both) -> None:
+    wanted = {"account_id": "acc1", "decision": CASES["an entry"].model_dump(mode="json")}
+    for price in (90_100.0, 90_200.0, 90_050.0):
+        await both.tick(price=price)
+        answer = (await both.api.post(VALIDATE, json=wanted)).json()
+        assert answer["facts"]["assets"]["BTCUSDT"]["mark"] == price

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
+from libs.analytics.performance import fall_percent
 from libs.perps.margin import unrealized_pnl
 from libs.risk.accounts import account_view
 from libs.schemas.account import Account, AccountState, PerformanceMetrics, Position
@@ -86,11 +87,10 @@ def account_section(
 
 
 def _with_open_losses(state: AccountState, equity: Decimal) -> PerformanceMetrics:
-    """The performance, with a drawdown that is no smaller than what the account is below its highest wallet now."""
-    known, peak = state.performance, state.peak_equity
-    if not peak:
-        return known
-    fall = float((peak - equity) / peak) * 100
+    """The performance, with a drawdown that is no smaller than what the account is below its highest wallet now: the
+    executor writes it in steps, and once a second."""
+    known = state.performance
+    fall = fall_percent(state.peak_equity or ZERO, equity)
     return known if fall <= known.max_drawdown else known.model_copy(update={"max_drawdown": fall})
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from libs.schemas.account import AccountState, ClosedTrade, Condition
 from libs.schemas.context import AccountContext, PositionSummary
@@ -15,7 +16,7 @@ from libs.schemas.inflight import MAX_VERDICTS
 from libs.schemas.memory import MAX_REASONS, PastDecision, PastTrade, PastVerdict
 from libs.schemas.reasons import Reason
 from libs.schemas.verdict import AssetVerdict, DecisionRejected, DecisionValidated
-from libs.strategies.invalidation import conditions
+from libs.strategies.invalidation import conditions, groups
 from services.context.domain.columns import CandleColumns, Columns
 
 PER_ASSET = 3
@@ -64,7 +65,7 @@ def check(
     terms: Sequence[Condition], symbol: str, columns: Columns, since: datetime, until: datetime
 ) -> InvalidationCheck:
     """The candles that closed after `since` and by `until`."""
-    found = [_first(term, columns.of(symbol, term.timeframe), since, until) for term in terms]
+    found = [_first(group, symbol, columns, since, until) for group in groups(terms)]
     times = [each.at for each in found if each.at is not None]
     return InvalidationCheck(min(times, default=None), bool(found) and all(each.whole for each in found))
 
@@ -105,18 +106,41 @@ def _watched(held: PositionSummary, terms: tuple[Condition, ...], columns: Colum
     return held.model_copy(update={"conditions": terms, "invalidated_at": became.at, "checked": became.whole})
 
 
-def _first(term: Condition, candles: CandleColumns | None, since: datetime, until: datetime) -> InvalidationCheck:
-    if candles is None:
+def _first(
+    group: Sequence[Condition], symbol: str, columns: Columns, since: datetime, until: datetime
+) -> InvalidationCheck:
+    """The first close in that time at which the newest candles of all terms say so; those of one term alone have closed
+    in it too."""
+    candles = [columns.of(symbol, term.timeframe) for term in group]
+    known = [each for each in candles if each is not None]
+    if len(known) < len(candles):
         return InvalidationCheck(None, whole=False)
-    ends, step = candles.ends, candles.step
-    window = (ends > since.timestamp()) & (ends <= until.timestamp())
-    whole = bool(ends[0] - step <= since.timestamp() and ends[-1] + step > until.timestamp())
-    left = candles.figures[term.figure][window]
-    right = candles.figures[term.than][window] if isinstance(term.than, str) else np.full(len(left), term.than)
-    true = (left < right) if term.side == "below" else (left > right)
-    known = bool(np.isfinite(left).all() and np.isfinite(right).all())
-    at = datetime.fromtimestamp(int(ends[window][true][0]), UTC) if true.any() else None
-    return InvalidationCheck(at, whole and known)
+    closes = [each.ends[_within(each, since, until)] for each in known]
+    times = np.unique(np.concatenate(closes))
+    every, whole = np.ones(len(times), dtype=bool), True
+    for term, each in zip(group, known, strict=True):
+        true, sure = _at(term, each, times)
+        every &= true
+        whole = whole and sure and _covers(each, since, until)
+    return InvalidationCheck(datetime.fromtimestamp(int(times[every][0]), UTC) if every.any() else None, whole)
+
+
+def _at(term: Condition, candles: CandleColumns, times: NDArray[np.int64]) -> tuple[NDArray[np.bool_], bool]:
+    """What a term says at these times, by the newest candle of each, and whether all of that is known."""
+    places = np.searchsorted(candles.ends, times, side="right") - 1
+    left = candles.figures[term.figure][places]
+    right = candles.figures[term.than][places] if isinstance(term.than, str) else np.full(len(left), term.than)
+    true = ((left < right) if term.side == "below" else (left > right)) & (places >= 0)
+    return true, bool(np.isfinite(left).all() and np.isfinite(right).all() and (places >= 0).all())
+
+
+def _within(candles: CandleColumns, since: datetime, until: datetime) -> NDArray[np.bool_]:
+    return (candles.ends > since.timestamp()) & (candles.ends <= until.timestamp())
+
+
+def _covers(candles: CandleColumns, since: datetime, until: datetime) -> bool:
+    first, last = candles.ends[0] - candles.step, candles.ends[-1] + candles.step
+    return bool(first <= since.timestamp() and last > until.timestamp())
 
 
 def _verdict(decision_id: str, each: AssetVerdict, at: datetime) -> PastVerdict:

@@ -17,7 +17,7 @@ _ANSWERS = frozenset({Outcome.ANSWERED, Outcome.TRUNCATED, Outcome.EMPTY})  # a 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`reply` is None where the key was refused, or for a rule: then there was nothing to call."""
+    """`reply` is None where nothing was called: the key was refused, it is a rule, or no call was wished for."""
 
     entry: CatalogueEntry
     check: Check
@@ -33,8 +33,10 @@ class Trial:
         return f"{self.entry.id} does not answer: {self.reply.error or self.reply.outcome}"
 
 
-async def trial(models: Models, keys: KeyProof, chain: Sequence[CatalogueEntry], now: datetime) -> list[Trial]:
-    """One check a provider and one small call a model, in the order of the chain."""
+async def trial(
+    models: Models, keys: KeyProof, chain: Sequence[CatalogueEntry], now: datetime, *, calls: bool = True
+) -> list[Trial]:
+    """One check a provider and, with `calls`, one small call a model, in the order of the chain."""
     checks: dict[str, Check] = {}
     found: list[Trial] = []
     for entry in chain:
@@ -42,7 +44,7 @@ async def trial(models: Models, keys: KeyProof, chain: Sequence[CatalogueEntry],
             named = [each.id for each in chain if each.provider == entry.provider]
             checks[entry.provider] = await keys.validate_authentication(entry.provider, named, now)
         check = checks[entry.provider]
-        callable_ = not entry.is_rule and check.verdict not in WRONG
+        callable_ = calls and not entry.is_rule and check.verdict not in WRONG
         reply = await models.call(_small(entry), QUESTION, TIMEOUT_S) if callable_ else None
         found.append(Trial(entry, check, reply))
     return found

@@ -1,9 +1,8 @@
 """What came of the account's own last decisions: facts that code has recorded, not a word that a model wrote."""
 
-from libs.schemas.account import Condition
 from libs.schemas.context import PositionSummary, TradingContext
 from libs.schemas.memory import PastDecision, PastTrade
-from libs.strategies.invalidation import told
+from libs.strategies.invalidation import stated
 from libs.strategies.view import View
 from services.decider.domain.figures import minutes_between, span
 
@@ -26,7 +25,7 @@ def invalidation(position: PositionSummary) -> str:
     """What a position's decision named, and whether it has happened since it was opened."""
     if not position.conditions:
         return "invalidation: none that code can check"
-    return f"invalidation: {_stated(position.conditions)}: {_happened(position)}"
+    return f"invalidation: {stated(position.conditions)}: {_happened(position)}"
 
 
 def _line(context: TradingContext, each: PastDecision) -> str:
@@ -51,11 +50,7 @@ def _became(context: TradingContext, each: PastDecision) -> str:
 def _trade(trade: PastTrade) -> str:
     by = f" by {trade.closed_by}" if trade.closed_by else ""
     text = f"{trade.side}, closed{by} after {span(trade.held_minutes)}, result {trade.result:+.2f}"
-    return f"{text}; {_stated(trade.conditions)}: {_happened(trade)}" if trade.conditions else text
-
-
-def _stated(conditions: tuple[Condition, ...]) -> str:
-    return " or ".join(told(each) for each in conditions)
+    return f"{text}; {stated(trade.conditions)}: {_happened(trade)}" if trade.conditions else text
 
 
 def _happened(what: PositionSummary | PastTrade) -> str:

@@ -37,8 +37,9 @@ towards the price only.
 - `confidence`, of `buy` and `sell` only: 1–100, how sure you are that the price goes your way. Code gives what room \
 there is to the highest first; it changes no size. `risk_level` is low, medium or high.
 - `invalidation` says what proves the idea wrong in a form that code can check: a timeframe, a column of its table, \
-`above` or `below`, and a column or a number, such as `4h ema20 below ema50 or 15m close below 59100`. While the \
-position is open you are told whether that has happened; then close it, and without a reason in the data change nothing.
+`above` or `below`, and a column or a number, such as `4h ema20 below ema50 or 15m close below 59100`, or `and` for \
+both at once. While the position is open you are told whether that has happened; then close it, and without a \
+reason in the data change nothing.
 - `rationale` says why now, `exit_plan` how it ends. People read them. You never see your own words again: only what \
 came of them, as code has recorded it.
 - A considered `hold` is a good answer; fees are paid for every trade. Never invent an asset, a price or a field; \

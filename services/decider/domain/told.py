@@ -1,4 +1,5 @@
-"""What a decider says of itself on its operations port: who decides by default, why, and the catalogue that it read."""
+"""What a decider says of itself on its operations port: who decides by default, why, and the catalogue that it read;
+and under `trial` what came of the last one that somebody asked for."""
 
 from typing import Any
 
@@ -6,6 +7,7 @@ from services.decider.domain import catalogue
 from services.decider.domain.catalogue import LIMITS, Catalogue, CatalogueEntry
 
 SECTION = "decides"
+TRIAL = "trial"
 
 
 def section(known: Catalogue, llm_model: str | None, chain: tuple[str, ...]) -> dict[str, Any]:

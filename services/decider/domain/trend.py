@@ -159,7 +159,6 @@ def _exit_or_hold(view: Snapshot, symbol: str, held: Held) -> AssetDecision:
         exit_plan="Close now.",
         invalidation="none: the position is closed",
         rationale=f"The {held.side} has lost its trend: {frame.tf} EMAs are {-gap:.2f} ATR against it.",
-        confidence=min(95.0, round(60 + 20 * -gap)),
         risk_level="low",
         key_factors=(f"{frame.tf} EMA 20/50 crossed back",),
     )
@@ -171,7 +170,6 @@ def _hold(symbol: str, why: str) -> AssetDecision:
         action="hold",
         exit_plan="Nothing to exit by this decision; orders in place stay.",
         rationale=f"Hold: {why}.",
-        confidence=50,
         risk_level="low",
     )
 

@@ -10,6 +10,8 @@ from libs.analytics import performance as figures
 from libs.analytics.trades import ZERO, total
 from libs.schemas.account import ClosedTrade, PerformanceMetrics
 
+STEP_PCT = 0.1  # of the highest wallet: what is written while a position is open, for each step is a write
+
 
 def performance(trades: Sequence[ClosedTrade], initial_balance: Decimal) -> PerformanceMetrics:
     """Money in quote currency, `win_rate` and `max_drawdown` in percent.
@@ -44,8 +46,15 @@ def running(
     closed += made
     peak = max(peak, closed)
     highest = initial_balance + peak
-    fall = float((peak - closed) / highest) * 100 if highest > 0 else 0.0
+    fall = figures.fall_percent(highest, initial_balance + closed)
     return {"closed_pnl": closed, "peak_pnl": peak, "max_drawdown": max(before.max_drawdown, fall)}
+
+
+def marked(before: PerformanceMetrics, peak: Decimal, equity: Decimal) -> PerformanceMetrics:
+    """The performance of an account whose open positions count at their marks; the same one until it is deeper below
+    its highest wallet than was written, by a step at least."""
+    fall = figures.fall_percent(peak, equity)
+    return before if fall < before.max_drawdown + STEP_PCT else before.model_copy(update={"max_drawdown": fall})
 
 
 def span(trades: Sequence[ClosedTrade], initial_balance: Decimal) -> figures.Period:

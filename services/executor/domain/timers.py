@@ -12,6 +12,7 @@ from services.executor.domain.changes import AlertChange, StateChange, Turn
 from services.executor.domain.control import without_entries
 from services.executor.domain.days import WHO, begun
 from services.executor.domain.liquidation import closing_order
+from services.executor.domain.performance import marked
 from services.executor.domain.protection import guarded
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import Move, MoveCause, TradingBounds, Vitals, automatic
@@ -28,6 +29,7 @@ def tended(turn: Turn, market: Market, bounds: TradingBounds) -> Turn:
     """Expiries, positions held too long or without a stop, the day's end, and the moves of the trading state."""
     now = market.now
     turn = paper.expire(begun(turn, market, now), market, now)
+    turn = replace(turn, book=deepened(turn.book, market))
     for symbol in tuple(turn.book.positions):
         turn = _overdue(replace(turn, book=guarded(turn.book, symbol, now)), symbol, market)
     due = move_due(turn.book, market, bounds)
@@ -37,20 +39,31 @@ def tended(turn: Turn, market: Market, bounds: TradingBounds) -> Turn:
 def ailing(book: AccountBook, market: Market, bounds: TradingBounds) -> bool:
     """Whether `tended` has something to do besides what is due by the clock: also a stop that nobody saw go."""
     bare = any(guarded(book, symbol, market.now) is not book for symbol in book.positions)
-    return bare or move_due(book, market, bounds) is not None
+    return bare or deepened(book, market) is not book or move_due(book, market, bounds) is not None
+
+
+def deepened(book: AccountBook, market: Market) -> AccountBook:
+    """The book whose drawdown counts open losses, as they are at the newest marks."""
+    if not book.positions:
+        return book
+    seen = marked(book.performance, book.peak, _equity(book, market))
+    return book if seen is book.performance else replace(book, performance=seen)
 
 
 def move_due(book: AccountBook, market: Market, bounds: TradingBounds) -> Move | None:
     """The move of the trading state that the account's equity and the venue's errors ask for."""
-    marks = {symbol: market.mark(symbol) for symbol in book.positions}
     vitals = Vitals(
-        equity=equity(book, marks),
+        equity=_equity(book, market),
         day_open=book.day.open_equity,
         transfers=book.day.transfers,
         peak=book.peak,
         venue_errors=sum(1 for at in book.venue_errors if market.now - at <= ERROR_WINDOW),
     )
     return automatic(book.trading_state, vitals, bounds)
+
+
+def _equity(book: AccountBook, market: Market) -> Decimal:
+    return equity(book, {symbol: market.mark(symbol) for symbol in book.positions})
 
 
 def _overdue(turn: Turn, symbol: str, market: Market) -> Turn:

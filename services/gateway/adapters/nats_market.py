@@ -1,4 +1,4 @@
-"""The market of now from the log: the newest tick of a symbol, the newest context of an account."""
+"""The market of now: the price of a symbol that counts, as the validator follows it, and the newest stored context."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,25 +7,32 @@ import nats.js.errors
 from nats.js.api import RawStreamMsg
 from pydantic import ValidationError
 
-from libs.risk.marks import Mark, after_tick
+from libs.risk.facts import known
+from libs.risk.marks import Mark
 from libs.runtime.bus import NATS_SILENT, Bus
+from libs.runtime.marks import LatestMarks
 from libs.schemas.context import TradingContext
-from libs.schemas.market import MarketTick
 from libs.schemas.names import key_of
 from libs.schemas.subjects import CONTEXTS, MARKET, context_built, tick
 from services.gateway.domain.problems import Away
 
+PATIENCE_S = 5.0  # for ticks that are stored and not read yet; longer than a reader takes to be made anew
+LOOK_AGAIN_S = 0.005
+
 
 class NatsMarket:
-    """Asked for when a client asks: the gateway follows no ticks."""
+    """Ticks are followed: which of them count is known from those before. Contexts are read when a client asks."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, followed: LatestMarks) -> None:
         self._bus = bus
+        self._followed = followed
 
     async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
+        """Every tick that was stored before the question has been heard, or Away is raised."""
         wanted = tuple(symbols)
-        found = await asyncio.gather(*(self._mark(symbol) for symbol in wanted))
-        return {symbol: mark for symbol, mark in zip(wanted, found, strict=True) if mark is not None}
+        stored = await asyncio.gather(*(self._last(MARKET.name, tick(symbol)) for symbol in wanted))
+        await self._read_to(max((message.seq or 0 for message in stored if message), default=0))
+        return known(self._followed.get, wanted)
 
     async def context(self, account_id: str) -> TradingContext | None:
         message = await self._last(CONTEXTS.name, context_built(key_of(account_id)))
@@ -34,12 +41,15 @@ class NatsMarket:
         except ValidationError:
             return None
 
-    async def _mark(self, symbol: str) -> Mark | None:
-        message = await self._last(MARKET.name, tick(symbol))
+    async def _read_to(self, sequence: int) -> None:
         try:
-            return after_tick(None, MarketTick.model_validate_json(message.data or b"")) if message else None
-        except ValidationError:
-            return None  # somebody published what is no tick: the context worker dead-letters it
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    if self._followed.last_sequence >= sequence:
+                        return
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        except TimeoutError as error:
+            raise Away("NATS") from error
 
     async def _last(self, stream: str, subject: str) -> RawStreamMsg | None:
         if not self._bus.nc.is_connected:

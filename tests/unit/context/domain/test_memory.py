@@ -50,6 +50,19 @@ def market(prices: dict[int, float] | None = None, absent: frozenset[int] = froz
         ("4h close below 99", {250: 98}, 240, 300, (None, False)),  # not one 4h candle has closed
         ("15m close below 99", {250: 98}, 240, 300, (None, False)),  # candles that nobody keeps
         ("if it turns", {250: 98}, 240, 300, (None, False)),
+        # several at once, by the newest closed candle of each
+        ("1m close below 99 and 1m close above 97", {250: 96, 260: 98}, 240, 300, (261, True)),
+        ("1m close below 99 and 5m close below 99", {251: 98, 254: 98, 255: 98.5}, 240, 300, (255, True)),
+        ("5m close below 99 and 1m close above 101", {239: 98, 241: 102}, 240, 300, (242, True)),  # 5m closed before
+        (
+            "1m close below 99 and 1m close above 101",
+            {250: 98, 251: 102},
+            240,
+            300,
+            (None, True),
+        ),
+        ("1m close below 99 and 4h close below 99", {250: 98}, 240, 300, (None, False)),
+        ("1m close below 99 and 1m close above 97 or 5m close above 101", {254: 102, 270: 98}, 240, 300, (255, True)),
     ],
 )
 def test_a_condition_is_checked_on_the_candles_that_closed_while_it_held(

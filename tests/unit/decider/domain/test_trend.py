@@ -145,6 +145,14 @@ def test_entries_take_the_free_places_surest_first() -> None:
     assert [row.allocation_usd for row in surest] == sorted((row.allocation_usd for row in surest), reverse=True)
 
 
+@pytest.mark.parametrize("gap", [2.0, 0.4, 0.0, -0.4, -2.0])
+@pytest.mark.parametrize("held", [None, "long", "short"])
+def test_a_confidence_is_said_of_entries_alone(gap: float, held: Any) -> None:
+    positions = () if held is None else (position(BTC, held),)
+    got = one(asset(BTC, gap), open_positions=positions)
+    assert (got.confidence is not None) == (got.action in ("buy", "sell"))
+
+
 def test_positions_and_resting_entries_hold_places() -> None:
     resting = builders.open_order("ETHUSDT", price=Decimal(1800), created_at=NOW)
     made = context(account_state=account(open_positions=(position("BTCUSDT"),), open_orders=(resting,)))

@@ -1,4 +1,6 @@
-"""The newest tick of every symbol, read from MARKET. Refused ones are counted here; the context worker keeps them."""
+"""The newest price of every symbol, read from MARKET by those who judge. The context worker keeps what is refused."""
+
+from collections.abc import Callable
 
 from libs.perps.admission import Admission, AdmissionRules
 from libs.risk.marks import Mark, after_tick
@@ -7,23 +9,28 @@ from libs.runtime.clock import Clock
 from libs.runtime.reader import Start
 from libs.runtime.ticks import BadTick, TickIntake
 from libs.schemas.market import MarketTick
-from services.validator.metrics import ValidatorMetrics
 
 
 class LatestMarks:
     """Begins with the last stored tick of each symbol, so that a new copy can judge at once."""
 
-    def __init__(self, bus: Bus, clock: Clock, metrics: ValidatorMetrics, rules: AdmissionRules) -> None:
-        self._metrics = metrics
+    def __init__(
+        self, bus: Bus, clock: Clock, rules: AdmissionRules, on_bad: Callable[[BadTick], None] | None = None
+    ) -> None:
         self._marks: dict[str, Mark] = {}
         self._intake = TickIntake(
             bus,
             clock,
             on_tick=self._tick,
-            on_bad=self._bad,
+            on_bad=on_bad,
             start=Start.last_per_subject(),
             admission=Admission(rules),
         )
+
+    @property
+    def last_sequence(self) -> int:
+        """How far MARKET has been read."""
+        return self._intake.last_sequence
 
     async def start(self) -> None:
         await self._intake.start()
@@ -39,6 +46,3 @@ class LatestMarks:
         mark = after_tick(self._marks.get(tick.symbol), tick)
         if mark is not None:
             self._marks[tick.symbol] = mark
-
-    def _bad(self, bad: BadTick) -> None:
-        self._metrics.bad_ticks.inc()
