@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from bench.meter import Reading
+from bench.meter import Usage
 from bench.running import Stack, flat_accounts, stack, until
 from cli.run.workers import NAMES
 from libs.runtime.bus import Bus
@@ -59,7 +59,7 @@ class Burst:
             self.ended.setdefault(decision, record.timestamp_ns / 1e9)
 
 
-async def _round(running: Stack, clock: MarketClockMirror, names: list[str]) -> tuple[float, float, int, Reading]:
+async def _round(running: Stack, clock: MarketClockMirror, names: list[str]) -> tuple[float, float, int, Usage]:
     """Seconds to the last order, decisions a second between the tenth and the ninetieth percent of them, how many, and
     what it took."""
     burst = Burst(running.bus)
@@ -93,7 +93,7 @@ async def _round(running: Stack, clock: MarketClockMirror, names: list[str]) -> 
     return last, (len(ends) - 2 * tenth) / (ends[-tenth - 1] - ends[tenth]), len(ends), used
 
 
-async def _loaded() -> tuple[float, float, int, Reading]:
+async def _loaded() -> tuple[float, float, int, Usage]:
     with tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder:
         async with stack(Path(folder), feed="synthetic") as running:
             await until(lambda: len(running.run.board.prices) == 5)
@@ -106,7 +106,7 @@ async def _loaded() -> tuple[float, float, int, Reading]:
             return result
 
 
-async def _idle() -> tuple[float, Reading]:
+async def _idle() -> tuple[float, Usage]:
     with tempfile.TemporaryDirectory(prefix="perpetua-bench-") as folder:
         async with stack(Path(folder), feed="none") as running:
             await asyncio.sleep(SETTLE_S)
@@ -134,7 +134,7 @@ def run() -> list[dict[str, Any]]:
     ]
 
 
-def _kinds(used: Reading, count: int) -> str:
+def _kinds(used: Usage, count: int) -> str:
     return "a decision: " + ", ".join(f"{name} {n / count:.1f}" for name, n in used.operations.items())
 
 

@@ -19,17 +19,17 @@ OPERATIONS = ("insert", "query", "update", "delete", "getmore")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Usage:
     """Processor milliseconds by process, operations of MongoDB by kind, messages in and out of nats-server."""
 
     processor: Mapping[str, float]
     operations: Mapping[str, int]
     messages: int
 
-    def since(self, before: "Reading") -> "Reading":
+    def since(self, before: "Usage") -> "Usage":
         processor = {name: used - before.processor.get(name, 0.0) for name, used in self.processor.items()}
         operations = {name: count - before.operations.get(name, 0) for name, count in self.operations.items()}
-        return Reading(processor, operations, self.messages - before.messages)
+        return Usage(processor, operations, self.messages - before.messages)
 
 
 class Meter:
@@ -43,8 +43,8 @@ class Meter:
         }
         self._monitor = f"http://{found}/varz"
 
-    async def read(self) -> Reading:
-        return Reading(self._processor(), await self._operations(), await asyncio.to_thread(self._messages))
+    async def read(self) -> Usage:
+        return Usage(self._processor(), await self._operations(), await asyncio.to_thread(self._messages))
 
     def _processor(self) -> dict[str, float]:
         used: defaultdict[str, float] = defaultdict(float)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from libs.runtime.alarm import Alarm
 from libs.runtime.ending import end
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ class Batches(Generic[T, R]):
         self._size = size
         self._delay_s = delay_s
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._enough = asyncio.Event()
+        self._enough = Alarm()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -47,11 +48,8 @@ class Batches(Generic[T, R]):
         return await result
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
-            timer = loop.call_later(self._delay_s, self._enough.set)
-            await self._enough.wait()
-            timer.cancel()
+            await self._enough.within(self._delay_s)
             batch = list(islice(self._waiting, self._size))
             for _ in batch:
                 self._waiting.popleft()

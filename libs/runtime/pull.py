@@ -20,6 +20,7 @@ import nats.errors
 from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
 
+from libs.runtime.alarm import Alarm
 from libs.runtime.bus import NATS_AWAY
 from libs.runtime.credits import Credits
 from libs.runtime.ending import end
@@ -63,7 +64,7 @@ class Pull(PullStreamSubscriber):
     _take: Take
     _credits: Credits
     _hands: set[asyncio.Task[None]]
-    _changed: asyncio.Event
+    _changed: Alarm
     _anew: bool
     _inbox: str
     _request: int
@@ -77,7 +78,7 @@ class Pull(PullStreamSubscriber):
         """Turn the subscriber that FastStream made for `durable` into one of ours, with so many messages in hand."""
         subscriber.__class__ = cls
         subscriber.durable, subscriber._take, subscriber._credits = durable, take, Credits(places)
-        subscriber._hands, subscriber._changed, subscriber._anew = set(), asyncio.Event(), False
+        subscriber._hands, subscriber._changed, subscriber._anew = set(), Alarm(), False
         subscriber._request = subscriber._refusals = 0
         subscriber._not_before = subscriber._heard = subscriber._ends_at = 0.0
         return cast("Pull", subscriber)
@@ -137,11 +138,9 @@ class Pull(PullStreamSubscriber):
         """Hand back what still comes, until all that was asked for has come or nothing has for a moment."""
         loop = asyncio.get_running_loop()
         self._ends_at = loop.time() + LINGER_S
-        timer = loop.call_at(self._ends_at, self._changed.set)
         while self._credits.asked and self.connection.is_connected and loop.time() < self._ends_at:
             self._changed.clear()
-            await self._changed.wait()
-        timer.cancel()
+            await self._changed.within(self._ends_at - loop.time())
 
     async def _arrived(self, inbox: str, msg: Msg) -> None:
         """Begin the work on a message; one that nobody asked for, or that comes while stopping, goes back at once."""
@@ -211,9 +210,7 @@ class Pull(PullStreamSubscriber):
                 continue
             with suppress(*NATS_AWAY):  # the reconnect begins anew
                 await self._ask(loop.time())
-            timer = loop.call_later(LOOK_S, self._changed.set)
-            await self._changed.wait()
-            timer.cancel()
+            await self._changed.within(LOOK_S)
 
     async def _ask(self, now: float) -> None:
         """Ask for what is free. A server that is silent has forgotten what it was asked for."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.runtime.batches import Batches
+from libs.runtime.ending import end
 
 LONG_S = 3_600.0
 
@@ -81,7 +82,7 @@ async def test_an_item_that_is_given_up_does_not_keep_the_others_from_their_resu
     batches = Batches(work, size=2, delay_s=LONG_S)
     given_up, kept = (asyncio.create_task(batches.add(n)) for n in (1, 2))
     await work.begun.wait()
-    given_up.cancel()
+    await end([given_up])
     work.go_on.set()
     assert await kept == 4
     with pytest.raises(asyncio.CancelledError):
@@ -96,6 +97,6 @@ async def test_a_stop_ends_the_work() -> None:
     adding = asyncio.create_task(batches.add(1))
     await work.begun.wait()
     await batches.stop()
-    adding.cancel()
+    await end([adding])
     work.go_on.set()
     assert work.given == [[1]]
