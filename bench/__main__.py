@@ -14,6 +14,8 @@ from typing import Any
 
 from cli.run.workers import NAMES
 
+PROCESSES = ("nats", "mongodb", "redis", *NAMES)
+
 MODULES: dict[str, tuple[str, ...]] = {
     "judge": ("judge_10",),
     "context_build": ("context_build",),
@@ -30,8 +32,19 @@ MODULES: dict[str, tuple[str, ...]] = {
     "executor": ("executor_intents", "stop_latency", "paper_accounts"),
     "pipeline": (
         "engine_p50",
+        "engine_p50_hops",
         "engine_p99",
+        "engine_p99_hops",
         *(f"rss_{name}" for name in NAMES),
+    ),
+    "load": (
+        "burst_500",
+        "decisions_per_second",
+        "cost_all",
+        *(f"cost_{name}" for name in PROCESSES),
+        "mongo_operations",
+        "idle_messages",
+        "idle_nats",
     ),
 }
 

@@ -13,6 +13,7 @@ ROOMS = ("libs", "services", "cli", "tests", "bench", "tools")
 # File, and why its cancellation is none of a task that somebody waits for.
 ALLOWED: Mapping[str, str] = {
     "libs/runtime/ending.py": "the one place",
+    "libs/runtime/alarm.py": "a timer of the loop: it is taken back, nobody waits for it",
     "libs/runtime/heartbeat.py": "a timer of the loop: it is taken back, nobody waits for it",
     "cli/run/signals.py": "a signal asks once: the work may take it as its ordinary end and go on to its summary",
 }

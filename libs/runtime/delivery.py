@@ -1,16 +1,15 @@
-"""Delivery of durable messages by FastStream: subscribers, and the middleware that hands each message to `settling.py`.
+"""Delivery of durable messages: FastStream's registrations, and our way from a message to `settling.py`.
 
 Every default of the framework that matters for money is replaced; docs/bus.md has the table.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 import nats.errors
-from faststream import AckPolicy, BaseMiddleware
+from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
@@ -21,62 +20,54 @@ from libs.runtime.delivered import Delivered, delivered, delivery_of
 from libs.runtime.emit import Emit, Emits
 from libs.runtime.errors import Unavailable
 from libs.runtime.metrics import DeliveryMetrics
-from libs.runtime.pull import PULL_S, Pull
-from libs.runtime.settling import Decode, Handler, RefusedBody, Settling, decode_for, parsed
-from libs.schemas.base import Message
+from libs.runtime.pull import Pull, Take
+from libs.runtime.settling import Decode, Handler, Settling, decode_for, parsed
 from libs.schemas.topology import Durable
-
-if TYPE_CHECKING:
-    from faststream.message import StreamMessage
 
 __all__ = ["Decode", "Delivered", "Delivery", "Handler", "consume", "delivered", "subscribe"]
 
 log = logging.getLogger(__name__)
 
 
-def _decoder(decode: Decode) -> Callable[["StreamMessage[Msg]"], Awaitable[Message | RefusedBody]]:
-    async def decoder(msg: "StreamMessage[Msg]") -> Message | RefusedBody:
-        return parsed(decode, msg.raw_message.subject, msg.raw_message.data)
-
-    return decoder
-
-
 def subscribe(
-    target: NatsRouter | NatsBroker,
-    durable: Durable,
-    handler: Handler,
-    decode: Decode | None,
-    *,
-    documented: bool = True,
+    target: NatsRouter | NatsBroker, durable: Durable, handler: Handler, take: Take, *, places: int = 1
 ) -> Pull:
-    """Bind a handler to an existing durable, one message at a time: a larger batch waits for the slowest, or stalls."""
+    """Bind a handler to an existing durable. FastStream holds and documents it; `take` is how a message gets there."""
     single = len(durable.filters) == 1
     subscriber = target.subscriber(
         durable.filters[0] if single else "",
         stream=JStream(durable.stream, declare=False),
         durable=durable.name,
-        pull_sub=PullSub(1, timeout=PULL_S),
+        pull_sub=PullSub(1),
         config=ConsumerConfig(filter_subjects=None if single else list(durable.filters)),
         ack_policy=AckPolicy.MANUAL,
-        decoder=_decoder(decode_for(handler, decode)),
         no_reply=True,
-        include_in_schema=documented,
-        persistent=documented or isinstance(target, NatsRouter),
+        include_in_schema=isinstance(target, NatsRouter),
+        persistent=isinstance(target, NatsRouter),
     )
     subscriber(handler)
-    return Pull.take_over(subscriber, durable)
+    return Pull.take_over(subscriber, durable, places, take)
+
+
+def one_by_one(handler: Handler, decode: Decode | None) -> Take:
+    """Each message goes its own way. Raises TypeError for a handler that takes no wire model and has no `decode`."""
+    decoding = decode_for(handler, decode)
+
+    async def take(delivery: "Delivery", msg: Msg) -> None:
+        await delivery.settling.settle(_InHand(msg, decoding, handler))
+
+    return take
 
 
 def consume(
     router: NatsRouter, durable: Durable, handler: Handler, *, concurrency: int = 1, decode: Decode | None = None
 ) -> None:
     """Handle a durable's messages, `concurrency` at once in this process."""
-    for n in range(concurrency):
-        subscribe(router, durable, handler, decode, documented=n == 0)
+    subscribe(router, durable, handler, one_by_one(handler, decode), places=concurrency)
 
 
 class Delivery:
-    """The middleware of every durable handler in a process, and what surrounds the messages in its hands."""
+    """What surrounds the messages in the hands of a process."""
 
     untold = NATS_AWAY
 
@@ -91,12 +82,10 @@ class Delivery:
         self._bus = bus
         self._clock = clock
         self._ends = asyncio.Event()
+        self.doubted = asyncio.Event()
         self.max_deliver = max_deliver
         self.away: tuple[type[Exception], ...] = (Unavailable, *NATS_AWAY, *away)
         self.settling = Settling(self, metrics)
-
-    def __call__(self, msg: Any, /, *, context: Any) -> "_Scope":
-        return _Scope(msg, context=context, settling=self.settling)
 
     def stop(self) -> None:
         """From now on nothing waits for a dependency: what does is handed back."""
@@ -115,32 +104,34 @@ class Delivery:
             return False
         return True
 
+    def doubt(self) -> None:
+        """A durable was refused to a puller: somebody should look whether it is still there."""
+        self.doubted.set()
 
-class _Scope(BaseMiddleware):
-    def __init__(self, msg: Any, /, *, context: Any, settling: Settling) -> None:
-        super().__init__(msg, context=context)
-        self._settling = settling
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        self._bus.on_reconnect(callback)
 
-    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]") -> Any:
-        await self._settling.settle(_InHand(call_next, msg))
+    def off_reconnect(self, callback: Callable[[], None]) -> None:
+        self._bus.off_reconnect(callback)
 
 
 class _InHand:
-    """A message of FastStream as the core takes it."""
+    """A delivered message as the core takes it."""
 
-    def __init__(self, call_next: Callable[[Any], Awaitable[Any]], msg: "StreamMessage[Any]") -> None:
-        self._call_next = call_next
-        self._msg = msg
-        self._raw: Msg = msg.raw_message
-        self.info = delivery_of(self._raw)
-        self.data = self._raw.data
+    def __init__(self, msg: Msg, decode: Decode, handler: Handler) -> None:
+        self._raw = msg
+        self._decode = decode
+        self._handler = handler
+        self._body: object = None
+        self.info = delivery_of(msg)
+        self.data = msg.data
 
     async def parse(self) -> object:
-        return await self._msg.decode()
+        self._body = parsed(self._decode, self._raw.subject, self.data)
+        return self._body
 
     async def handle(self) -> Emit | Emits | None:
-        result: Emit | Emits | None = await self._call_next(self._msg)
-        return result
+        return await self._handler(self._body)
 
     async def ack(self) -> None:
         await self._raw.ack()

@@ -2,7 +2,7 @@
 
 from faststream.nats import NatsBroker
 
-from libs.runtime.delivery import Decode, Handler, subscribe
+from libs.runtime.delivery import Decode, Handler, one_by_one, subscribe
 from libs.runtime.pull import Pull
 from libs.schemas.topology import Durable
 
@@ -19,7 +19,8 @@ class PartitionConsumer:
 
     async def start(self) -> None:
         if self._subscriber is None:
-            self._subscriber = subscribe(self._broker, self._durable, self._handler, self._decode, documented=False)
+            take = one_by_one(self._handler, self._decode)
+            self._subscriber = subscribe(self._broker, self._durable, self._handler, take)
             await self._subscriber.start()
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ broker; whatever else holds messages binds it by the same two ports.
 
 import inspect
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,6 +127,7 @@ class Settling:
     def __init__(self, around: Surroundings, metrics: DeliveryMetrics) -> None:
         self._around = around
         self._metrics = metrics
+        self._waiting: Counter[str] = Counter()
 
     async def settle(self, hand: InHand) -> None:
         """Return when the message has its outcome."""
@@ -197,23 +199,29 @@ class Settling:
     async def _patiently(self, hand: InHand, work: Callable[[], Awaitable[None]]) -> bool:
         """Do it, again and again while a dependency is away. False when the process stops: then it is handed back."""
         attempt = 0
-        while True:
-            try:
-                await work()
-            except self._around.away as error:
-                if await self._wait(hand.info, error, attempt):
-                    await self._tell(hand.info, "handed_back", hand.nak(HAND_BACK_S))
-                    return False
-                attempt += 1
-            else:
-                return True
+        try:
+            while True:
+                try:
+                    await work()
+                except self._around.away as error:
+                    attempt += 1
+                    if await self._wait(hand.info, error, attempt):
+                        await self._tell(hand.info, "handed_back", hand.nak(HAND_BACK_S))
+                        return False
+                else:
+                    return True
+        finally:
+            if attempt:
+                self._waiting[hand.info.durable] -= 1
 
     async def _wait(self, info: Delivered, error: Exception, attempt: int) -> bool:
-        """Wait for a dependency; true when the process stops meanwhile."""
-        if attempt == 0:
-            log.warning("%s waits for a dependency: %r", info.durable, error)
+        """Wait for a dependency; true when the process stops meanwhile. Said once for all that wait in a durable."""
+        if attempt == 1:
+            self._waiting[info.durable] += 1
+            if self._waiting[info.durable] == 1:
+                log.warning("%s waits for a dependency: %r", info.durable, error)
             self._count(info, "waited")
-        return await self._around.stopping(AWAY_DELAYS_S[min(attempt, len(AWAY_DELAYS_S) - 1)])
+        return await self._around.stopping(AWAY_DELAYS_S[min(attempt, len(AWAY_DELAYS_S)) - 1])
 
     async def _tell(self, info: Delivered, outcome: str, answer: Awaitable[None]) -> None:
         """Tell the server. When it cannot be told, the message comes again and every step is repeatable."""

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import nats.js.errors
 
@@ -13,15 +14,21 @@ from libs.runtime import exits
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.schemas.topology import Durable
 
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 60.0
+PAUSE_S = 1.0
 FROZEN_AFTER_S = 20.0
 log = logging.getLogger(__name__)
 
 
-async def watch_durables(bus: Bus, durables: Callable[[], Iterable[Durable]]) -> None:
-    """End the process when one of its durables was deleted: pulling from it gives nothing for ever, and no error."""
+async def watch_durables(bus: Bus, durables: Callable[[], Iterable[Durable]], doubted: asyncio.Event) -> None:
+    """End the process when one of its durables was deleted: pulling from it gives nothing for ever, and no error.
+
+    Looked at when a puller was refused, and from time to time whatever is heard.
+    """
     while True:
-        await asyncio.sleep(CHECK_EVERY_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(doubted.wait(), CHECK_EVERY_S)
+        doubted.clear()
         for durable in durables():
             try:
                 await bus.js.consumer_info(durable.stream, durable.name)
@@ -31,6 +38,7 @@ async def watch_durables(bus: Bus, durables: Callable[[], Iterable[Durable]]) ->
             except NATS_RETRY as error:
                 log.warning("cannot look at %s: %r", durable.name, error)
                 break
+        await asyncio.sleep(PAUSE_S)
 
 
 def watch_loop(loop: asyncio.AbstractEventLoop) -> None:

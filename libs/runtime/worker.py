@@ -26,7 +26,7 @@ from libs.runtime.health import Doing, OpsApp
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
-from libs.runtime.pull import Pull
+from libs.runtime.pull import PULLER, Pull
 from libs.runtime.server import CannotListen, HttpServer
 from libs.runtime.settings import RuntimeSettings, settings_error
 from libs.runtime.watch import watch_durables, watch_loop
@@ -57,7 +57,7 @@ class Worker:
         self.bus = self.connection.bus
         self.clock = MarketClockMirror(self.bus)
         self._delivery = Delivery(self.bus, self.clock, self.metrics, self._max_deliver, away)
-        self.broker.add_middleware(self._delivery)
+        self.broker.context.set_global(PULLER, self._delivery)
         self.app = FastStream(self.broker, logger=None)
         self._services: list[Service] = [self.clock]
         self._started: list[Service] = []
@@ -162,7 +162,7 @@ class Worker:
         await _all([self.connection.close()])
 
     async def _watch(self) -> None:
-        await watch_durables(self.bus, lambda: self.durables)
+        await watch_durables(self.bus, lambda: self.durables, self._delivery.doubted)
 
     async def _guard(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -93,6 +93,9 @@ class LockedAccount(Protocol):
     def listen(self, on_turn: Callable[[Turn], None]) -> Callable[[], None]:
         """Call back with every turn that was written; the result ends it."""
 
+    def carried_out(self, plan: Stored[OrderPlan]) -> None:
+        """Nothing of this plan is left to do: it goes to the history in its own time."""
+
 
 class Venue(Protocol):
     """One account at the place that takes its orders. An order that was not stored before does not type-check.
@@ -163,6 +166,12 @@ class NotLive(Exception):
 class Orders(Protocol):
     """What carrying out a plan needs of a venue."""
 
+    def at_once(self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder]) -> Turn | None:
+        """The turn that also takes orders away and others in, where that is one document write with the plan.
+
+        None where a venue has to be asked: nothing is sent to it that was not stored before.
+        """
+
     async def submit_all(
         self, orders: Sequence[Submittable], checked_at: datetime | None = None
     ) -> Sequence[Reply]: ...
@@ -179,7 +188,8 @@ class AccountStore(Protocol):
     async def create(self, book: AccountBook, fence: int) -> bool: ...
     async def write(self, before: AccountBook, after: AccountBook, fence: int, outbox: Sequence[Outgoing]) -> None: ...
     async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None: ...
-    async def clear(self, account_id: str, event_ids: Sequence[str]) -> None: ...
+    async def clear(self, account_id: str, event_ids: Sequence[str], plan_ids: Sequence[str] = ()) -> None:
+        """Take out what was told, and plans that are in the history."""
 
 
 class PlanStore(Protocol):
@@ -192,9 +202,12 @@ class PlanStore(Protocol):
         """With the account that holds its reservation. Raises Fenced, Conflict."""
 
     def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]: ...
-    async def done(self, plan: Stored[OrderPlan]) -> None: ...
+    async def keep(self, plans: Sequence[Stored[OrderPlan]]) -> None:
+        """Put plans that are carried out into the history. Repeating it changes nothing."""
+
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]: ...
-    async def project(self, events: Iterable[OrderEvent]) -> None: ...
+    async def project(self, events: Iterable[OrderEvent]) -> None:
+        """Keep each intent that ended with one of these events. Repeating it changes nothing."""
 
 
 class LeaseStore(Protocol):

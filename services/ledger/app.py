@@ -1,5 +1,6 @@
 """The ledger: every event but ticks, in MongoDB, to be queried."""
 
+from libs.runtime.batches import Batches
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
@@ -10,6 +11,8 @@ from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
 from services.ledger.settings import Settings
 
+DELAY_S = 0.1  # how long an event may wait for others: what is written once costs the decision path least
+
 
 def create_app(settings: Settings | None = None) -> Worker:
     settings = settings or Settings()
@@ -19,11 +22,15 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.add(database)
     worker.add(pulse)
     worker.readiness("mongodb", lambda: pulse.beats)
+    store = MongoStore(database.db)
+    together = Batches(store.apply_together, size=settings.ledger_batch, delay_s=DELAY_S)
+    worker.add(together)
     deps = Deps(
-        store=MongoStore(database.db),
+        store=store,
+        together=together,
         log=NatsEventLog(worker.bus),
         clock=worker.clock,
-        concurrency=settings.ledger_concurrency,
+        batch=settings.ledger_batch,
         max_drawdown_pct=settings.ledger_max_drawdown_pct,
     )
     worker.include(routes(deps, LedgerMetrics(worker.registry)))

@@ -27,9 +27,12 @@ WATCHED_TRADES = 50  # what the figures of alerts are about
 
 
 async def store(deps: Deps, metrics: LedgerMetrics, body: Message, info: Delivered) -> list[Emit]:
-    """Store an event; what a person should be told now follows."""
+    """Store an event with those that come beside it, alone where that is refused; what a person should be told now
+    follows."""
     stored = stored_at(info)
-    await deps.store.apply(project(body, stored))
+    change = project(body, stored)
+    if not await deps.together.add(change):
+        await deps.store.apply(change)
     hit("ledger.after_store")
     metrics.stored.labels(info.durable).inc()
     metrics.lag.labels(info.durable).set(max((deps.clock.wall() - stored).total_seconds(), 0.0))

@@ -48,7 +48,7 @@ def routes(deps: Deps, metrics: LedgerMetrics) -> NatsRouter:
         return emits
 
     for durable in STORED:
-        consume(router, durable, on_event, decode=decode, concurrency=deps.concurrency)
+        consume(router, durable, on_event, decode=decode, concurrency=deps.batch)
     consume(router, subjects.LEDGER_ADVISORIES, on_max_deliveries)
     consume(router, subjects.LEDGER_CONFIG, on_config, decode=_config_write)
     return router

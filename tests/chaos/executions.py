@@ -189,9 +189,14 @@ class Life:
         assert book.wallet == book.initial_balance + sum(moved) - sum(paid), "the log and the wallet differ"
         earned = book.realised_total + book.funding_total + book.insolvency
         assert book.wallet == book.initial_balance + earned - book.fees_total
-        intents = [i async for i in self._world.db[ORDER_INTENTS].find({"account_id": self.account_id})]
-        lost = {i["_id"]: i["state"] for i in intents if i["state"] not in TERMINAL_STATES} if not book.orders else {}
-        assert lost == {}, "intents without an end"
+        mine = {"account_id": self.account_id}
+        ended = {i["_id"]: i["state"] async for i in self._world.db[ORDER_INTENTS].find(mine)}
+        assert set(ended.values()) <= TERMINAL_STATES, "an intent is kept when it has ended"
+        begun = {e["intent"]["client_order_id"] for e in events if "intent" in e and e["is"] != "order.denied"}
+        begun |= {
+            i["client_order_id"] async for plan in self._world.db[ORDER_PLANS].find(mine) for i in plan["intents"]
+        }
+        assert begun - ended.keys() <= book.orders.keys(), "intents without an end"
         return _outcome(book, events)
 
 

@@ -1,19 +1,23 @@
 """What must hold over the log and the database after any run, however it was disturbed."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import orjson
+from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.configuration.mirror import ConfigMirror, StateMirror
-from libs.records.collections import DECISIONS, FILLS, ORDER_INTENTS, ORDER_PLANS, REQUESTS
+from libs.records.collections import ACCOUNTS, DECISIONS, FILLS, ORDER_INTENTS, ORDER_PLANS, REQUESTS
 from libs.runtime.bus import Bus
-from libs.runtime.mongo import client
+from libs.runtime.mongo import Document, client
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import ids
+from libs.schemas.orders import TERMINAL_STATES
 
+OF_ORDERS = tuple(f"order.{kind}" for kind in ("placed", "filled", "rejected", "canceled", "denied"))
 TERMINAL = ("decision.validated", "decision.rejected", "decision.answered", "decision.evaluated")
 
 
@@ -114,6 +118,14 @@ async def check_books(bus: Bus, log: Log) -> None:
     await config.stop()
 
 
+async def _relayed(db: AsyncDatabase[Document]) -> None:
+    """Return when no account has anything left to tell or to keep."""
+    waiting = {"$or": [{"outbox.0": {"$exists": True}}, {"plans.0": {"$exists": True}}]}
+    async with asyncio.timeout(60):
+        while await db[ACCOUNTS].find_one(waiting, {"_id": 1}):  # noqa: ASYNC110 - the executor has no event for it
+            await asyncio.sleep(0.1)
+
+
 async def check_database(url: str, log: Log) -> None:
     """R3: what the log says is in the read models; every stored intent is where its events say."""
     mongo = client(url)
@@ -128,9 +140,13 @@ async def check_database(url: str, log: Log) -> None:
                 assert stored[message["decision_id"]]["status"] not in ("pending", "proposed")
         fills = [d["_id"] async for d in db[FILLS].find({}, {"_id": 1})]
         assert sorted(fills) == sorted(m["fill"]["fill_id"] for m in log.of("order.filled"))
-        plans = [p["_id"] async for p in db[ORDER_PLANS].find({}, {"_id": 1})]
+        await _relayed(db)
+        plans = {p["_id"]: p["intents"] async for p in db[ORDER_PLANS].find({}, {"intents.client_order_id": 1})}
         assert set(plans) <= {m["decision_id"] for m in log.of("decision.validated")}
-        stuck = [i["_id"] async for i in db[ORDER_INTENTS].find({"state": {"$in": ["new", "submitting", "unknown"]}})]
-        assert stuck == [], "intents that never reached the venue"
+        told = {m["intent"]["client_order_id"]: m["intent"]["state"] for m in log.of(*OF_ORDERS)}
+        planned = {intent["client_order_id"] for intents in plans.values() for intent in intents}
+        assert planned <= told.keys(), "intents that never reached the venue"
+        ended = {i["_id"]: i["state"] async for i in db[ORDER_INTENTS].find({}, {"state": 1})}
+        assert ended == {order: state for order, state in told.items() if state in TERMINAL_STATES}
     finally:
         await mongo.close()

@@ -16,7 +16,7 @@ DEATHS = (
     ("decider", "decider.after_answer:2", "decider.before_emit:2"),
     ("validator", "validator.before_emit:2"),
     ("executor", "executor.before_store:1", "executor.after_store:1", "executor.after_submit:1"),
-    ("ledger", "ledger.after_store:5"),
+    ("ledger", "ledger.after_store:5", "ledger.in_batch:3"),
 )
 
 

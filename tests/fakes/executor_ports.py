@@ -53,7 +53,7 @@ class FakeAccounts:
 
     async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None: ...
 
-    async def clear(self, account_id: str, event_ids: Sequence[str]) -> None: ...
+    async def clear(self, account_id: str, event_ids: Sequence[str], plan_ids: Sequence[str] = ()) -> None: ...
 
 
 @dataclass
@@ -75,8 +75,8 @@ class FakePlans:
     def orders(self, plan: Stored[OrderPlan]) -> Sequence[Stored[WorkingOrder]]:
         return tuple(Stored(order) for order in orders(plan.value))
 
-    async def done(self, plan: Stored[OrderPlan]) -> None:
-        self.stored[plan.value.plan_id] = plan.value.model_copy(update={"state": "done"})
+    async def keep(self, plans: Sequence[Stored[OrderPlan]]) -> None:
+        self.stored |= {plan.value.plan_id: plan.value.model_copy(update={"state": "done"}) for plan in plans}
 
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]:
         return tuple(

@@ -1,7 +1,7 @@
 """Read models in memory, with the meaning that MongoDB gives to the same changes."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,8 @@ from libs.records.collections import DECISIONS, RANK, TRADES
 from libs.records.trades import trade_of
 from services.ledger.domain.advisories import StoredMessage
 from services.ledger.domain.upserts import Advance, Guard, Upserts
+from services.ledger.ports import Deps
+from tests.fakes.gateway_ports import StoppableClock
 
 Document = dict[str, Any]
 
@@ -21,6 +23,11 @@ class FakeStore:
 
     async def apply(self, upserts: Upserts) -> None:
         self.apply_now(upserts)
+
+    async def apply_together(self, changes: Sequence[Upserts]) -> Sequence[bool]:
+        for change in changes:
+            self.apply_now(change)
+        return [True] * len(changes)
 
     def apply_now(self, upserts: Upserts) -> None:
         for upsert in upserts:
@@ -60,6 +67,17 @@ class FakeStore:
         }
 
 
+class AtOnce:
+    """Collects nothing: each event is a batch of its own."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def add(self, item: Upserts) -> bool:
+        (stored,) = await self._store.apply_together([item])
+        return stored
+
+
 class FakeLog:
     def __init__(self, messages: Mapping[tuple[str, int], StoredMessage]) -> None:
         self._messages = messages
@@ -97,3 +115,8 @@ def _set(document: Document, fields: Mapping[str, Any]) -> None:
         for part in parents:
             here = here.setdefault(part, {})
         here[last] = value
+
+
+def ledger_deps(store: FakeStore, log: FakeLog) -> Deps:
+    """What the ledger needs, in memory."""
+    return Deps(store=store, together=AtOnce(store), log=log, clock=StoppableClock())

@@ -1,7 +1,10 @@
 """The ledger against real servers: events in any order become documents; abandoned messages become dead letters."""
 
 import asyncio
+import os
 import random
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,6 +27,7 @@ from libs.schemas.events import decode_event
 from services.ledger.adapters.mongo import MongoStore
 from services.ledger.app import create_app
 from services.ledger.domain.project import project
+from services.ledger.domain.upserts import Upsert
 from services.ledger.handlers import STORED
 from services.ledger.settings import Settings
 from tests.fakes.ledger_chain import T0, Chain
@@ -139,6 +143,78 @@ async def test_the_store_and_its_fake_agree_in_any_order(db: Database) -> None:
         assert await contents(db) == {n: {k: plain(r) for k, r in found[n].items()} for n in COLLECTIONS}
         for name in COLLECTIONS:
             await db[name].delete_many({})
+
+
+async def test_batches_in_any_order_and_size_make_the_same_documents(db: Database) -> None:
+    store, numbers = MongoStore(db), random.Random(11)
+    chains = [Chain(request_id=f"req-{n}", account=f"account{n % 2}") for n in range(3)]
+    bodies = [body for chain in chains for _, body in chain.messages()] + [chains[0].rejected()]
+    for _ in range(12):
+        order, size = numbers.sample(bodies + bodies, k=len(bodies) * 2), numbers.randint(1, 40)
+        fake, changes = FakeStore(), [project(body, T0) for body in order]
+        for change in changes:
+            fake.apply_now(change)
+        for start in range(0, len(changes), size):
+            batch = changes[start : start + size]
+            assert list(await store.apply_together(batch)) == [True] * len(batch)
+        found = fake.comparable()
+        assert await contents(db) == {n: {k: plain(r) for k, r in found[n].items()} for n in COLLECTIONS}
+        for name in COLLECTIONS:
+            await db[name].delete_many({})
+
+
+async def test_batches_of_two_ledgers_at_once_make_the_same_documents(db: Database) -> None:
+    stores, chain = [MongoStore(db), MongoStore(db)], Chain()
+    changes = [project(body, T0) for _, body in chain.messages()]
+    await asyncio.gather(*(store.apply_together(changes) for store in stores * 3))
+    assert await contents(db) == expected([chain])
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        pytest.param({"note": 1 << 70}, id="what the client cannot encode"),
+        pytest.param({"": 1}, id="what the server refuses"),
+    ],
+)
+async def test_an_event_that_cannot_be_stored_is_refused_alone_and_those_beside_it_by_the_client_may_be_tried_alone(
+    db: Database, poison: dict[str, Any]
+) -> None:
+    bad = (Upsert(REQUESTS, "bad", set=poison), Upsert(FILLS, "fill", set={"of": "bad"}))
+    good = [project(body, T0) for _, body in Chain().messages()]
+    store = MongoStore(db)
+    results = await store.apply_together([*good, bad])
+    assert not results[-1]
+    for change, stored in zip(good, results, strict=False):
+        if not stored:
+            await store.apply(change)
+    found = await contents(db)
+    found["fills"].pop("fill")
+    assert found == expected([Chain()])
+
+
+async def test_a_ledger_that_is_killed_in_the_middle_of_a_batch_loses_nothing(
+    js: JetStreamContext, nats_url: str, mongo_url: str, mongo_db_name: str, db: Database
+) -> None:
+    """Some collections of a batch are stored, others are not, nothing of it is acknowledged."""
+    chains = [Chain(request_id=f"req-{n}", account=f"account{n % 3}") for n in range(20)]
+    await publish(js, [message for chain in chains for message in chain.messages()])
+    place = {"NATS_URL": nats_url, "MONGODB_URL": mongo_url, "MONGODB_DB": mongo_db_name}
+    for killed_at in (1, 3, 6):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.ledger.app",
+            env={**os.environ, **place, "PERPETUA_FAILPOINT": f"ledger.in_batch:{killed_at}"},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert await process.wait() == -signal.SIGKILL
+    assert not await drained(js)
+    worker = create_app(Settings(nats_url=nats_url, mongodb_url=mongo_url, mongodb_db=mongo_db_name))
+    await worker.start()
+    await eventually(lambda: drained(js))
+    await worker.stop()
+    assert await contents(db) == expected(chains)
 
 
 async def test_concurrent_first_events_of_one_document_do_not_collide(db: Database) -> None:

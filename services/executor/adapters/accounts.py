@@ -90,10 +90,11 @@ class MongoAccounts:
             await self._accounts.bulk_write(writes, ordered=False)
             hit("executor.after_checkpoint")
 
-    async def clear(self, account_id: str, event_ids: Sequence[str]) -> None:
-        await self._accounts.update_one(
-            {"_id": account_id}, {"$pull": {"outbox": {"event_id": {"$in": list(event_ids)}}}}
-        )
+    async def clear(self, account_id: str, event_ids: Sequence[str], plan_ids: Sequence[str] = ()) -> None:
+        gone: Document = {"outbox": {"event_id": {"$in": list(event_ids)}}}
+        if plan_ids:
+            gone["plans"] = {"_id": {"$in": list(plan_ids)}}
+        await self._accounts.update_one({"_id": account_id}, {"$pull": gone})
 
 
 def _account(found: Document) -> StoredAccount:

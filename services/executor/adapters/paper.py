@@ -14,6 +14,7 @@ from libs.schemas.venue import MarginTier, VenueSymbol
 from services.executor.domain import paper, reports
 from services.executor.domain.book import AccountBook, WorkingOrder, available, marked, without
 from services.executor.domain.changes import OrderChange, Turn
+from services.executor.domain.quote import Market
 from services.executor.domain.replies import (
     Balances,
     Canceled,
@@ -55,14 +56,18 @@ class PaperVenue:
         taken = [order_of(order) for order in orders]
         return await self._submit(taken, done=[order.intent.origin for order in taken])
 
+    def at_once(self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder]) -> Turn | None:
+        """The document that takes the orders is the one that holds the plan."""
+        market = self._seat.market()
+        for client_order_id in gone:
+            turn = paper.canceled(turn, client_order_id, OrderReason.DECISION, market.now)
+        return _taken_in(turn, _fresh(turn.book, orders), [order.intent.origin for order in orders], market)
+
     async def _submit(self, taken: Sequence[WorkingOrder], done: Sequence[str]) -> Sequence[Reply]:
-        book, market = self._seat.book, self._seat.market()
-        fresh = [o for o in taken if not {o.intent.client_order_id, o.intent.origin} & set(book.executed)]
-        turn = Turn(marked(book, [*done, *(o.intent.client_order_id for o in fresh)])) if fresh else Turn(book)
-        for order in fresh:
-            turn = paper.submit(turn, order, market)
+        fresh = _fresh(self._seat.book, taken)
+        turn = _taken_in(Turn(self._seat.book), fresh, done, self._seat.market())
         if fresh:
-            await self._seat.save(replace(turn, book=_unreserved(turn, fresh)))
+            await self._seat.save(turn)
         new = {order.intent.client_order_id for order in fresh}
         return [_reply(turn, o) if o.intent.client_order_id in new else Exists(o.intent.client_order_id) for o in taken]
 
@@ -141,6 +146,21 @@ class PaperVenue:
                 yield await events.get()
         finally:
             stop()
+
+
+def _fresh(book: AccountBook, orders: Sequence[WorkingOrder]) -> list[WorkingOrder]:
+    """Those that were not submitted before, alone or with their origin."""
+    executed = set(book.executed)
+    return [o for o in orders if not {o.intent.client_order_id, o.intent.origin} & executed]
+
+
+def _taken_in(turn: Turn, fresh: Sequence[WorkingOrder], done: Sequence[str], market: Market) -> Turn:
+    if not fresh:
+        return turn
+    turn = replace(turn, book=marked(turn.book, [*done, *(order.intent.client_order_id for order in fresh)]))
+    for order in fresh:
+        turn = paper.submit(turn, order, market)
+    return replace(turn, book=_unreserved(turn, fresh))
 
 
 def _unreserved(turn: Turn, orders: Sequence[WorkingOrder]) -> AccountBook:

@@ -44,13 +44,13 @@ class MongoPlans:
         """A stored plan's orders are stored orders."""
         return tuple(Stored(order) for order in orders(plan.value))
 
-    async def done(self, plan: Stored[OrderPlan]) -> None:
-        """Into the history first: a kill in between leaves it in both, and doing this again mends that."""
-        entry = _plan_document(plan.value) | {"state": "done"}
-        key = entry.pop("_id")
-        await self._history.update_one({"_id": key}, {"$set": entry}, upsert=True)
-        hit("executor.after_history")
-        await self._documents.update_one({"_id": plan.value.account_id}, {"$pull": {"plans": {"_id": key}}})
+    async def keep(self, plans: Sequence[Stored[OrderPlan]]) -> None:
+        """Before they leave their account: a kill in between leaves them in both, and doing this again mends that."""
+        entries = [_plan_document(plan.value) | {"state": "done"} for plan in plans]
+        writes = [UpdateOne({"_id": entry["_id"]}, {"$set": entry}, upsert=True) for entry in entries]
+        if writes:
+            await self._history.bulk_write(writes, ordered=False)
+            hit("executor.after_history")
 
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]:
         """Plans that were stored and not submitted, oldest first."""
@@ -60,19 +60,11 @@ class MongoPlans:
         return tuple(Stored(_plan(plan)) for plan in sorted(plans, key=lambda plan: plan[PLANNED_AT]))
 
     async def project(self, events: Iterable[OrderEvent]) -> None:
-        """Bring the intents to the state that the events tell; a terminal one stays. Repeating it changes nothing."""
-        writes = [write for event in events for write in _projection(event)]
+        """An intent is written once, when it has ended: until then its plan and its account tell of it."""
+        ended = [_intent_document(event.intent) for event in events if event.intent.state in TERMINAL_STATES]
+        writes = [UpdateOne({"_id": entry["_id"]}, {"$setOnInsert": entry}, upsert=True) for entry in ended]
         if writes:
-            await self._intents.bulk_write(writes, ordered=True)
-
-
-def _projection(event: OrderEvent) -> list[UpdateOne]:
-    entry = _intent_document(event.intent)
-    key = entry.pop("_id")
-    return [
-        UpdateOne({"_id": key}, {"$setOnInsert": entry}, upsert=True),
-        UpdateOne({"_id": key, "state": {"$nin": sorted(TERMINAL_STATES)}}, {"$set": entry}),
-    ]
+            await self._intents.bulk_write(writes, ordered=False)
 
 
 def _plan_document(plan: OrderPlan) -> Document:

@@ -16,7 +16,7 @@ from libs.schemas.verdict import AssetVerdict, DecisionValidated
 from services.executor.domain.book import AccountBook, marked, traced
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.final import final_verdicts, own_facts
-from services.executor.domain.plan import cancels, denials, plan, reserving
+from services.executor.domain.plan import cancels, denials, orders, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
 from services.executor.ports import Deps, LockedAccount, Orders, Stored
@@ -40,23 +40,24 @@ class PlanExecution:
         )
         if stored is None and body.decision_id not in self._seat.book.executed:
             await self._abreast(body)
-            stored = await self._store(body, trace)
+            await self._store(body, trace)
+            return
         if stored is not None:
             await self.finish(stored)
 
     async def finish(self, stored: Stored[OrderPlan]) -> None:
-        """Cancel, submit, close. What was done before is not done again."""
+        """Cancel, submit, close. What was done before is not done again: orders are sent after the last cancel."""
         if stored.value.state == "done":
             return
-        for gone in cancels(stored.value, self._seat.book):
+        begun = stored.value.intents and stored.value.plan_id in self._seat.book.executed
+        for gone in () if begun else cancels(stored.value, self._seat.book):
             await self._venue.cancel(self._seat.book.orders[gone].intent.symbol, gone, OrderReason.DECISION)
             hit("executor.after_cancel")
         orders = self._deps.plans.orders(stored)
         if orders:
             await self._venue.submit_all(orders)
         hit("executor.after_submit")
-        await self._deps.plans.done(stored)
-        hit("executor.after_done")
+        self._seat.carried_out(stored)
 
     def _known(self, body: DecisionValidated, redelivered: bool) -> bool:
         """Whether there may be a plan of it: it came before, it is old, or a plan was begun and not carried out."""
@@ -71,25 +72,36 @@ class PlanExecution:
                 return
             await asyncio.sleep(TICKS_POLL_S)
 
-    async def _store(self, body: DecisionValidated, trace: str | None) -> Stored[OrderPlan] | None:
-        """The stored plan; None where the decision asks for nothing."""
+    async def _store(self, body: DecisionValidated, trace: str | None) -> None:
+        """Store the plan of a decision that asks for something, and carry it out: in one write where the venue is the
+        account's own document, else step by step."""
         market = self._seat.market()
         finals = self._judged(body, market)
         made = plan(body, finals, self._seat.book, market.now, self._strategy(body))
         before = self._seat.book
         held = reserving(before, made) if made.intents else marked(before, [body.decision_id])
-        turn = Turn(traced(held, body.correlation_id, trace), denials(body, finals, market.now))
-        if not (made.intents or turn.changes or cancels(made, before)):
-            return None
+        turn, gone = (
+            Turn(traced(held, body.correlation_id, trace), denials(body, finals, market.now)),
+            cancels(made, before),
+        )
+        if not (made.intents or turn.changes or gone):
+            return
+        whole = self._venue.at_once(turn, gone, orders(made))
         stored: list[Stored[OrderPlan]] = []
 
         async def write(after: AccountBook, outbox: Sequence[Outgoing]) -> None:
             stored.append(await self._deps.plans.store(made, before, after, self._seat.fence, outbox))
 
         hit("executor.before_store")
-        await self._seat.save(turn, write)
+        await self._seat.save(whole or turn, write)
         hit("executor.after_store")
-        return stored[0]
+        if whole is None:
+            await self.finish(stored[0])
+            return
+        if gone:
+            hit("executor.after_cancel")
+        hit("executor.after_submit")
+        self._seat.carried_out(stored[0])
 
     def _judged(self, body: DecisionValidated, market: Market) -> tuple[AssetVerdict, ...]:
         config = self._config(body)

@@ -49,6 +49,10 @@ class LiveOrders:
         self._taken = clock.wall() + timedelta(seconds=venue.validity_s)
         self.doubt = True
 
+    def at_once(self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder]) -> Turn | None:
+        """Never: a plan is stored, and only then sent."""
+        return None
+
     async def submit_all(self, orders: Sequence[Submittable], checked_at: datetime | None = None) -> Sequence[Reply]:
         """A plan's orders. One that was begun before is not begun again: it is asked for until it is certain."""
         book, market = self._seat.book, planning(self._seat.market())

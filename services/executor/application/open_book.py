@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.runtime.errors import Conflict
+from libs.schemas.orders import OrderPlan
 from services.executor.application.board import Board
 from services.executor.application.relay import Relay
 from services.executor.application.view import VenueView
@@ -13,7 +14,7 @@ from services.executor.domain.book import AccountBook, next_expiry
 from services.executor.domain.changes import Turn, seal
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import Deps, Fenced, StoredAccount, Write
+from services.executor.ports import Deps, Fenced, Stored, StoredAccount, Write
 
 
 class OpenBook:
@@ -86,6 +87,10 @@ class OpenBook:
         self._hold(found.book)
         self.reach(found.book.market_sequence)
         self._relay.push(found.book, found.outbox)
+
+    def carried_out(self, plan: Stored[OrderPlan]) -> None:
+        """Nothing of this plan is left to do: it goes to the history with the events that are told next."""
+        self._relay.close(self.book, plan)
 
     def listen(self, on_turn: Callable[[Turn], None]) -> Callable[[], None]:
         """Call back with every turn that was written; the result ends it."""

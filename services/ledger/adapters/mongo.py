@@ -1,6 +1,7 @@
 """Read models in MongoDB: changes applied by single-document updates that commute."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -9,15 +10,23 @@ from typing import Any
 import pymongo
 from bson.codec_options import CodecOptions, TypeEncoder, TypeRegistry
 from bson.decimal128 import Decimal128, create_decimal128_context
+from bson.errors import BSONError
 from pymongo import UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
 from libs.analytics.trades import Trade, in_order
 from libs.records.collections import DECISIONS, RANK, TRADES
 from libs.records.trades import STRATEGY_OF_TRADE, trade_of
-from services.ledger.domain.upserts import Advance, Guard, Upsert, Upserts
+from libs.runtime.failpoints import hit
+from services.ledger.domain.merging import Merged, merged, summed
+from services.ledger.domain.upserts import Advance, Count, Guard, Upsert, Upserts
 
 TIMEOUT_S = 10.0  # a server that hangs counts as away
+DUPLICATE_KEY = 11_000
+# What the client raises for a document that BSON has no words for, or that is too large; it sends nothing then.
+UNWRITABLE: tuple[type[Exception], ...] = (BSONError, OverflowError, UnicodeError)
 _CONTEXT = create_decimal128_context()
 
 
@@ -40,6 +49,52 @@ class MongoStore:
 
     def __init__(self, db: AsyncDatabase[dict[str, Any]]) -> None:
         self._db = db
+
+    async def apply_together(self, changes: Sequence[Upserts]) -> Sequence[bool]:
+        """One unordered bulk for each collection, one operation for each document. An event that is refused is refused
+        whole, whatever part of it is stored: to apply it again changes nothing of that."""
+        by_collection: dict[str, list[Merged]] = {}
+        for change in merged(changes):
+            by_collection.setdefault(change.upsert.collection, []).append(change)
+        bulks = (self._bulk(*each) for each in by_collection.items())
+        with pymongo.timeout(TIMEOUT_S):
+            results = await asyncio.gather(*bulks, return_exceptions=True)
+        refused: set[int] = set()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            refused |= result
+        return [n not in refused for n in range(len(changes))]
+
+    async def _bulk(self, name: str, changes: Sequence[Merged]) -> frozenset[int]:
+        """The events that MongoDB, or the client's own encoding, refuses. A guard that does not let a change through is
+        met as a duplicate key: those documents take the way of `apply`."""
+        collection = self._db.get_collection(name, codec_options=CODEC)
+        try:
+            await collection.bulk_write([_at_once(change.upsert) for change in changes], ordered=False)
+        except BulkWriteError as error:
+            errors = {one["index"]: one.get("code") for one in error.details["writeErrors"]}
+            if not errors:
+                return _events(changes)
+            behind = [changes[n] for n, code in errors.items() if code == DUPLICATE_KEY]
+            beyond = [changes[n] for n, code in errors.items() if code != DUPLICATE_KEY]
+            return _events(beyond) | await self._guarded_bulk(collection, behind)
+        except UNWRITABLE:
+            return _events(changes)
+        finally:
+            hit("ledger.in_batch")
+        return frozenset()
+
+    async def _guarded_bulk(
+        self, collection: AsyncCollection[dict[str, Any]], changes: Sequence[Merged]
+    ) -> frozenset[int]:
+        operations = [operation for change in changes for operation in _operations(change.upsert)]
+        try:
+            if operations:
+                await collection.bulk_write(operations, ordered=True)
+        except BulkWriteError:
+            return _events(changes)
+        return frozenset()
 
     async def apply(self, upserts: Upserts) -> None:
         with pymongo.timeout(TIMEOUT_S):
@@ -66,6 +121,37 @@ class MongoStore:
             return abstained, await self._db[DECISIONS].count_documents(ended)
 
 
+def _events(changes: Iterable[Merged]) -> frozenset[int]:
+    return frozenset(event for change in changes for event in change.events)
+
+
+def _at_once(upsert: Upsert) -> UpdateOne:
+    """The document and what its guards add in one operation, which matches only where every guard lets it through.
+
+    Where one does not and the document is there, MongoDB tries to make it and finds its key taken.
+    """
+    wanted: dict[str, Any] = {"_id": upsert.key}
+    set_fields, on_insert = dict(upsert.set), dict(upsert.set_on_insert)
+    counts = [guard for guard in upsert.guards if isinstance(guard, Count)]
+    for guard in upsert.guards:
+        if isinstance(guard, Advance):
+            wanted |= _older(guard)
+            set_fields |= {RANK: guard.rank, **guard.set}
+    pushed = {name: [c.member for c in counts if c.field == name] for name in {c.field for c in counts}}
+    sums = summed(counts)
+    wanted |= {name: {"$nin": members} for name, members in pushed.items()}
+    touched = {*set_fields, *upsert.earliest, *pushed, *sums}
+    changes: dict[str, Mapping[str, Any]] = {
+        "$set": set_fields,
+        "$setOnInsert": {name: value for name, value in on_insert.items() if name not in touched},
+        "$min": upsert.earliest,
+        "$push": {name: {"$each": members} for name, members in pushed.items()},
+        "$inc": sums,
+    }
+    filled = {operator: fields for operator, fields in changes.items() if fields}
+    return UpdateOne(wanted, filled or {"$setOnInsert": {"_id": upsert.key}}, upsert=True)
+
+
 def _operations(upsert: Upsert) -> Iterator[UpdateOne]:
     changes = {"$set": upsert.set, "$setOnInsert": upsert.set_on_insert, "$min": upsert.earliest}
     filled: dict[str, Mapping[str, Any]] = {operator: fields for operator, fields in changes.items() if fields}
@@ -77,7 +163,10 @@ def _operations(upsert: Upsert) -> Iterator[UpdateOne]:
 
 def _guarded(key: str, guard: Guard) -> UpdateOne:
     if isinstance(guard, Advance):
-        older = {"$or": [{RANK: None}, {RANK: {"$lt": guard.rank}}]}
-        return UpdateOne({"_id": key, **older}, {"$set": {RANK: guard.rank, **guard.set}})
+        return UpdateOne({"_id": key, **_older(guard)}, {"$set": {RANK: guard.rank, **guard.set}})
     counted = {"$push": {guard.field: guard.member}, "$inc": dict(guard.add)}
     return UpdateOne({"_id": key, guard.field: {"$ne": guard.member}}, counted)
+
+
+def _older(guard: Advance) -> dict[str, Any]:
+    return {"$or": [{RANK: None}, {RANK: {"$lt": guard.rank}}]}

@@ -10,6 +10,7 @@ from faststream.nats import NatsRouter
 
 from libs.runtime.bus import Bus
 from libs.runtime.delivery import consume
+from libs.runtime.pull import Pull
 from libs.schemas.analytics import Alert
 from tests.integration.runtime.conftest import MakeWorker, connected, until
 from tests.integration.runtime.messages import INBOX, ORDERED, STREAM, name_of, order
@@ -111,6 +112,41 @@ async def test_handlers_run_as_many_at_once_as_was_said_and_nothing_is_fetched_a
     assert running == 3
     go_on.set()
     await until(lambda: running == 8)
+
+
+async def test_an_idle_durable_costs_a_few_messages_a_minute(url: str, bus: Bus, make_worker: MakeWorker) -> None:
+    async def take(body: Alert) -> None:
+        return None
+
+    worker, router = make_worker(url), NatsRouter()
+    consume(router, INBOX, take, concurrency=64)
+    worker.include(router)
+    await worker.start()
+    before = worker.bus.nc.stats["out_msgs"]
+    await asyncio.sleep(3)  # an interval to count in
+    info = await bus.js.consumer_info(STREAM, INBOX.name)
+    assert worker.bus.nc.stats["out_msgs"] - before <= 2
+    assert info.num_waiting == 1, "one request holds all places"
+
+
+async def test_a_durable_whose_server_forgot_the_request_is_asked_anew(
+    url: str, bus: Bus, make_worker: MakeWorker
+) -> None:
+    """Its inbox is taken away behind its back: nothing is heard, and the server drops the request."""
+    taken: list[str] = []
+
+    async def take(body: Alert) -> None:
+        taken.append(name_of(body))
+
+    worker = make_worker(url)
+    await worker.start()
+    consumer = worker.partition_consumer(INBOX, take)
+    await consumer.start()
+    (pull,) = (sub for sub in worker.broker.subscribers if isinstance(sub, Pull))
+    await pull.subscription.unsubscribe()
+    await bus.publish(order("a"))
+    await until(lambda: taken == ["a"])
+    await consumer.stop()
 
 
 async def test_requests_do_not_pile_up_while_nats_is_away(mortal: Nats, make_worker: MakeWorker) -> None:

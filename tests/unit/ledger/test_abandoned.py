@@ -10,9 +10,8 @@ from services.ledger.application import abandoned
 from services.ledger.domain.advisories import MaxDeliveries, StoredMessage
 from services.ledger.handlers import decode
 from services.ledger.ports import Deps
-from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain
-from tests.fakes.ledger_store import FakeLog, FakeStore
+from tests.fakes.ledger_store import FakeLog, FakeStore, ledger_deps
 
 CHAIN = Chain()
 PROPOSED = StoredMessage("decision.proposed.alpha", {"x": "y"}, CHAIN.proposed().model_dump_json().encode())
@@ -20,7 +19,7 @@ PROPOSED = StoredMessage("decision.proposed.alpha", {"x": "y"}, CHAIN.proposed()
 
 def deps(**messages: StoredMessage) -> Deps:
     found = {(stream, 7): message for stream, message in messages.items()}
-    return Deps(store=FakeStore(), log=FakeLog(found), clock=StoppableClock())
+    return ledger_deps(FakeStore(), FakeLog(found))
 
 
 def advisory(stream: str, consumer: str) -> MaxDeliveries:

@@ -19,12 +19,10 @@ from services.executor.domain.changes import Turn, events
 from services.executor.domain.liquidation import fund
 from services.ledger.application import alerts_after, told_after
 from services.ledger.domain.project import project
-from services.ledger.ports import Deps
 from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, market, quote
-from tests.fakes.gateway_ports import StoppableClock
 from tests.fakes.ledger_chain import Chain
-from tests.fakes.ledger_store import FakeLog, FakeStore
+from tests.fakes.ledger_store import FakeLog, FakeStore, ledger_deps
 from tests.unit.executor.paper import submitted, ticked
 from tests.unit.executor.test_paper import long
 
@@ -133,7 +131,7 @@ def rows_of(turn: Turn) -> list[Any]:
 
 async def test_five_losses_in_a_row_are_told_once_however_often_the_close_comes() -> None:
     store = FakeStore()
-    deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
+    deps = ledger_deps(store, FakeLog({}))
     told = []
     for n in range(6):
         held = position(n=n)
@@ -150,7 +148,7 @@ async def test_five_losses_in_a_row_are_told_once_however_often_the_close_comes(
 
 async def test_abstentions_of_the_last_hour_are_told() -> None:
     store = FakeStore()
-    deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
+    deps = ledger_deps(store, FakeLog({}))
     told: list[Emit] = []
     for n in range(6):
         chain = Chain(request_id=f"r{n}")
@@ -165,7 +163,7 @@ async def test_abstentions_of_the_last_hour_are_told() -> None:
 
 async def test_a_model_that_has_fallen_silent_stops_its_account_from_opening_more() -> None:
     store = FakeStore()
-    deps = Deps(store=store, log=FakeLog({}), clock=StoppableClock())
+    deps = ledger_deps(store, FakeLog({}))
     told: list[Emit] = []
     for n in range(12):
         end = Chain(request_id=f"r{n}").rejected(RejectReason.ABSTAINED)

@@ -1,0 +1,68 @@
+"""Work that is cheaper together: what arrives within a moment is done in one go, each with a result of its own."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from libs.runtime.alarm import Alarm
+from libs.runtime.ending import end
+
+T = TypeVar("T")
+R = TypeVar("R")
+Work = Callable[[Sequence[T]], Coroutine[Any, Any, Sequence[R]]]
+
+
+class Batches(Generic[T, R]):
+    """Collects items for at most `delay_s`, and does up to `size` of them at once by `work`, one batch at a time.
+
+    Half of `size` is enough to begin at once: under load batches grow by what comes while the last one is worked on.
+    `work` gives the results in the order of the items; what it raises, all of the batch get.
+    """
+
+    def __init__(self, work: Work[T, R], *, size: int, delay_s: float) -> None:
+        self._work = work
+        self._size = size
+        self._delay_s = delay_s
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._enough = Alarm()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Nothing to begin: the first item does."""
+
+    async def stop(self) -> None:
+        """Give up what is not done; its items get nothing."""
+        if self._task is not None:
+            await end([self._task])
+
+    async def add(self, item: T) -> R:
+        """The result of `item`, when its batch is done."""
+        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, result))
+        if len(self._waiting) * 2 >= self._size:
+            self._enough.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        return await result
+
+    async def _run(self) -> None:
+        while self._waiting:
+            await self._enough.within(self._delay_s)
+            batch = list(islice(self._waiting, self._size))
+            for _ in batch:
+                self._waiting.popleft()
+            if len(self._waiting) * 2 < self._size:
+                self._enough.clear()
+            await self._do(batch)
+
+    async def _do(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
+        (outcome,) = await asyncio.gather(self._work([item for item, _ in batch]), return_exceptions=True)
+        for n, (_, result) in enumerate(batch):
+            if result.done():  # nobody waits for it any more
+                continue
+            if isinstance(outcome, BaseException):
+                result.set_exception(outcome)
+            else:
+                result.set_result(outcome[n])
