@@ -82,7 +82,7 @@ class Refusing:
 
     def __init__(self, seat: OpenBook) -> None:
         self._seat = seat
-        self.save, self.listen = seat.save, seat.listen
+        self.save, self.listen, self.carried_out = seat.save, seat.listen, seat.carried_out
 
     @property
     def book(self) -> AccountBook:
