@@ -40,16 +40,15 @@ async def experiments(url: str) -> AsyncIterator[tuple[Experiments, Configuratio
         yield Experiments(Configuration(made.store), made.strategies), made
 
 
-def read(file: Path, found: Configured) -> Experiment:
-    """From YAML. A `prompt_file` of an arm is read from beside the file, models are those that `found` knows. Raises
-    CliError for what is not valid."""
+def read(file: Path) -> Experiment:
+    """From YAML. A `prompt_file` of an arm is read from beside the file. Raises CliError for what is not valid."""
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
         refuse(Experiment, unknown_fields(_ExperimentFile, raw))
         for arm in raw["arms"]:
             if name := arm.pop("prompt_file", None):
                 arm["prompt_template"] = (file.parent / name).read_text(encoding="utf-8")
-        made = Experiment.model_validate(raw)
+        return Experiment.model_validate(raw)
     except OSError as error:
         raise CliError(
             f"{file} cannot be read: {error.strerror}", "name a YAML file; docs/models.md has one"
@@ -60,10 +59,13 @@ def read(file: Path, found: Configured) -> Experiment:
         raise CliError(f"{file}: {place}{message}", "correct the field") from error
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise CliError(f"{file} is no experiment: {error!r}", "docs/models.md has one to begin with") from error
-    for arm in made.arms:
+
+
+def require_models(body: Experiment, configured: Configured) -> None:
+    """CliError for an arm with a model that the workers do not know."""
+    for arm in body.arms:
         if arm.model is not None:
-            chain_of(found, [arm.model])  # a model that nobody knows is refused here
-    return made
+            chain_of(configured, [arm.model])
 
 
 async def start(url: str, body: Experiment, by: By) -> Experiment:

@@ -41,11 +41,12 @@ def start_experiment(
     """Begin an experiment: it holds from the next context on, for all workers, until it is stopped."""
     from cli.ask.address import nats_url
     from cli.ask.configuring import by
-    from cli.ask.experiments import line, read, start
+    from cli.ask.experiments import line, read, require_models, start
     from cli.ask.models import of_run
 
-    url, found = nats_url(state_dir), asyncio.run(of_run(state_dir, None))
-    typer.echo(line(asyncio.run(start(url, read(file, found), by(why)))))
+    body = read(file)
+    require_models(body, asyncio.run(of_run(state_dir, None)))
+    typer.echo(line(asyncio.run(start(nats_url(state_dir), body, by(why)))))
 
 
 @experiment_app.command("stop")
