@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cli.errors import CliError
+from cli.files import read_token
 from cli.project import StateFolder
-from cli.run.access import read_token
 from cli.runfile import running
 from libs.schemas.analytics import DecisionResult
 
