@@ -95,3 +95,11 @@ def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
         return tuple(entry["symbol"] for entry in venue["symbols"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CliError(f"config/venues/paper.yaml cannot be read: {error}", "restore the file from git") from error
+
+
+def read_token(file: Path) -> str | None:
+    """The key of the API that a run keeps; None where there is none."""
+    try:
+        return file.read_text().strip() or None
+    except OSError:
+        return None

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands import acts
 from cli.commands.account import account_app
 from cli.commands.config import config_app
 from cli.commands.context import context_app
@@ -15,7 +16,7 @@ from cli.commands.experiment import experiment_app, show_usage
 from cli.commands.key import key_app
 from cli.commands.models import models_app
 from cli.commands.options import StateDir
-from cli.commands.prompt import decide, prompt_app
+from cli.commands.prompt import prompt_app
 from cli.commands.strategy import strategy_app
 from cli.errors import CliError
 from cli.project import STATE, StateFolder, shown
@@ -288,6 +289,7 @@ def schemas(
 
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)
+acts.add_to(app, TRADE)
 app.add_typer(account_app, name="account", rich_help_panel=TRADE)
 app.add_typer(strategy_app, name="strategy", rich_help_panel=TRADE)
 app.add_typer(config_app, name="config", rich_help_panel=TRADE)
@@ -295,6 +297,5 @@ app.add_typer(key_app, name="key", rich_help_panel=TRADE)
 app.add_typer(models_app, name="models", rich_help_panel=MODELS)
 app.add_typer(context_app, name="context", rich_help_panel=MODELS)
 app.add_typer(prompt_app, name="prompt", rich_help_panel=MODELS)
-app.command("decide", rich_help_panel=MODELS)(decide)
 app.add_typer(experiment_app, name="experiment", rich_help_panel=MODELS)
 app.command("usage", rich_help_panel=MODELS)(show_usage)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.errors import CliError
+from cli.files import read_token
 from libs.records.key_store import KeyStore, create_admin_key
 from libs.records.keys import TOKEN_BYTES, key_id_of, token_of
 
@@ -22,13 +23,6 @@ async def ensure_api_key(store: KeyStore, file: Path) -> bool:
     await create_admin_key(store, token, KEY_NAME, now)
     write_token(file, token)
     return True
-
-
-def read_token(file: Path) -> str | None:
-    try:
-        return file.read_text().strip() or None
-    except OSError:
-        return None
 
 
 def write_token(file: Path, token: str) -> None:

@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from libs.schemas.acts import KEPT_ACTS, Act, ActOutcome
 from libs.schemas.base import (
     AccountId,
     ClientOrderId,
@@ -230,6 +231,7 @@ class AccountState(Message):
     funding_total: Money = Decimal(0)
     insolvency_total: Money = Decimal(0)
     peak_equity: NonNegativeMoney | None = None  # the highest wallet so far; null from an older executor
+    acts: Annotated[tuple[ActOutcome, ...], Field(max_length=KEPT_ACTS)] = ()  # the last ones, oldest first
     maker_fee_bps: float
     taker_fee_bps: float
     market_sequence: int = Field(default=0, ge=0)
@@ -242,18 +244,31 @@ Control = Literal["active", "reducing", "halted", "flatten"]
 class ControlRequested(Message):
     """A command about trading, for one account or `all`. The orders of a `flatten` are named after its id.
 
-    An `automatic` one is no person's: it makes trading stricter and never looser.
+    It sets a state, or asks for one act on one account (version 2). An `automatic` one is no person's: it makes trading
+    stricter and never looser.
     """
 
     ID_FIELDS: ClassVar[tuple[str, ...]] = ("control_id",)
 
+    schema_version: Literal[1, 2] = 1  # type: ignore[assignment]  # 2 carries an act: who knows only 1 refuses it
     control_id: Id
     scope: AccountId
-    state: Control
+    state: Control | None = None
+    act: Act | None = None
     reason: ShortText
     by: Name
     requested_at: Utc
     automatic: bool = False
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "ControlRequested":
+        if (self.state is None) == (self.act is None):
+            raise ValueError("a control sets a state or asks for an act, one of the two")
+        if (self.act is not None) != (self.schema_version == 2):
+            raise ValueError("an act, and nothing else, is of version 2")
+        if self.act is not None and (self.automatic or self.scope == "all"):
+            raise ValueError("an act is a person's, on one account")
+        return self
 
 
 class AuditEvent(Message):

@@ -1,5 +1,6 @@
 """Base classes and bounded types that every wire model is made of."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
@@ -19,6 +20,7 @@ from libs.schemas.names import KEY_PATTERN, Key
 from libs.schemas.symbols import in_our_names
 
 ID_PATTERN = r"^[A-Za-z0-9_.:|-]{1,160}$"
+ORDER_ID = re.compile(r"^[0-9a-f]{32}$")
 BIG = Decimal("1e15")  # no money or quantity field goes beyond it: larger numbers are mistakes
 
 Symbol = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
@@ -27,7 +29,7 @@ Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(in_our_names), Field(min
 AccountId = Annotated[Key, StringConstraints(pattern=KEY_PATTERN)]
 StrategyId = Annotated[Key, StringConstraints(pattern=KEY_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+ClientOrderId = Annotated[str, StringConstraints(pattern=ORDER_ID.pattern)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 ModelChain = Annotated[str, StringConstraints(min_length=1, max_length=500)]  # a model, or "a,b,c" in order
 ShortText = Annotated[str, StringConstraints(max_length=500)]

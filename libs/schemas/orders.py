@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from libs.schemas.account import Leg, OrderType, Position, Reservation, Side, TimeInForce
+from libs.schemas.account import ControlRequested, Leg, OrderType, Position, Reservation, Side, TimeInForce
 from libs.schemas.base import (
     AccountId,
     ClientOrderId,
@@ -57,13 +57,19 @@ class OrderIntent(Wire):
 
 
 class OrderPlan(Wire):
-    """All that one decision makes of an account, stored with its intents in one write (`_id` = decision id)."""
+    """All that one decision makes of an account, stored with its intents in one write (`_id` = decision id).
+
+    Or what an act by hand does: then it is named after its `control`, there is no decision, and `position` is the one
+    that it is about, as it was before.
+    """
 
     plan_id: Id
     account_id: AccountId
-    decision: TradingDecision
+    decision: TradingDecision | None
     verdicts: tuple[AssetVerdict, ...]
     final_verdicts: tuple[AssetVerdict, ...]
+    control: ControlRequested | None = None
+    position: Position | None = None
     intents: tuple[OrderIntent, ...]
     reservation: dict[Symbol, Reservation] = {}
     state: Literal["stored", "done"]

@@ -166,7 +166,9 @@ class NotLive(Exception):
 class Orders(Protocol):
     """What carrying out a plan needs of a venue."""
 
-    def at_once(self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder]) -> Turn | None:
+    def at_once(
+        self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder], reason: OrderReason
+    ) -> Turn | None:
         """The turn that also takes orders away and others in, where that is one document write with the plan.
 
         None where a venue has to be asked: nothing is sent to it that was not stored before.

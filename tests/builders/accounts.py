@@ -123,3 +123,9 @@ def control(state: str = "halted", scope: str = "all", **changes: Any) -> Contro
         "requested_at": T0,
     }
     return ControlRequested(**(defaults | changes))
+
+
+def act(act: dict[str, Any], scope: str = "paper-1", **changes: Any) -> ControlRequested:
+    """An act by hand."""
+    plain = control(scope=scope).model_dump() | {"schema_version": 2, "state": None, "act": act, "by": "operator"}
+    return ControlRequested.model_validate(plain | changes)

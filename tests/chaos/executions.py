@@ -141,6 +141,17 @@ class Life:
         )
         await self._world.send(subjects.control_requested(key_of(self.account_id)), body)
 
+    async def act(self, number: int, **fields: Any) -> None:
+        """What a person does; of a position in this account's symbol unless an order is named."""
+        about = {} if "client_order_id" in fields else {"symbol": self.symbol}
+        body = builders.act(
+            about | fields,
+            self.account_id,
+            control_id=f"a-{self.account_id}-{number}",
+            requested_at=datetime.now(UTC),
+        )
+        await self._world.send(subjects.control_requested(key_of(self.account_id)), body)
+
     async def tick(self, price: float, **over: Any) -> None:
         self._price, self._told = price, time.monotonic()
         tick = values.tick(price, symbol=self.symbol, at=datetime.now(UTC), **over)
@@ -321,6 +332,30 @@ async def managed(life: Life) -> None:
     await life.until(_flat, "closed")
 
 
+async def handled(life: Life) -> None:
+    """A person cancels what rests, halves it, moves its stop and its target, and closes it: each once, told once."""
+    await life.decide(BUY)
+    await life.until(_open, "bought")
+    await life.decide(REST, strategy="patient")
+    book = await life.until(_resting, "resting")
+    (entry,) = [o.intent.client_order_id for o in book.orders.values() if o.intent.leg == "entry"]
+    acts: tuple[dict[str, Any], ...] = (
+        {"kind": "cancel", "client_order_id": entry},
+        {"kind": "close", "share": "0.5"},
+        {"kind": "stop", "price": "49500"},
+        {"kind": "target", "price": "51000"},
+        {"kind": "close"},
+    )
+    for number, act in enumerate(acts, 1):
+        await life.act(number, **act)
+        await life.until(_ended(number), f"{act} done")
+    await life.until(_flat, "closed")
+
+
+def _ended(acts: int) -> Callable[[AccountBook], bool]:
+    return lambda book: [outcome.result for outcome in book.acts] == ["done"] * acts
+
+
 async def flattened(life: Life) -> None:
     """An open position and a resting entry; a person cancels and closes all of it, and lets it trade again."""
     await life.decide(BUY)
@@ -353,4 +388,14 @@ async def funded(life: Life) -> None:
 
 Script = Callable[[Life], Awaitable[None]]
 MAY_BE: dict[Script, Script] = {expired: denied}
-SCRIPTS: tuple[Script, ...] = (stopped, filled_in_parts, expired, rejected, managed, flattened, reduced, funded)
+SCRIPTS: tuple[Script, ...] = (
+    stopped,
+    filled_in_parts,
+    expired,
+    rejected,
+    managed,
+    handled,
+    flattened,
+    reduced,
+    funded,
+)

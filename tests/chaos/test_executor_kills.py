@@ -41,6 +41,7 @@ STEPS = (
     "executor.after_store",
     "executor.after_cancel",
     "executor.after_submit",
+    "executor.after_act",
     "executor.after_history",
     "executor.after_done",
     "executor.before_ack",

@@ -19,7 +19,8 @@ from cli.ask.observe import Observer, lag_of, lags
 from cli.connection import connected
 from cli.embedded import Servers
 from cli.errors import CliError
-from cli.run.access import ensure_api_key, read_token
+from cli.files import read_token
+from cli.run.access import ensure_api_key
 from cli.run.keeper import Keeper
 from cli.run.seed import read_all, seed
 from libs.records.key_store import KeyStore

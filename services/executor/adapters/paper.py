@@ -56,11 +56,13 @@ class PaperVenue:
         taken = [order_of(order) for order in orders]
         return await self._submit(taken, done=[order.intent.origin for order in taken])
 
-    def at_once(self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder]) -> Turn | None:
+    def at_once(
+        self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder], reason: OrderReason
+    ) -> Turn | None:
         """The document that takes the orders is the one that holds the plan."""
         market = self._seat.market()
         for client_order_id in gone:
-            turn = paper.canceled(turn, client_order_id, OrderReason.DECISION, market.now)
+            turn = paper.canceled(turn, client_order_id, reason, market.now)
         return _taken_in(turn, _fresh(turn.book, orders), [order.intent.origin for order in orders], market)
 
     async def _submit(self, taken: Sequence[WorkingOrder], done: Sequence[str]) -> Sequence[Reply]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from libs.runtime.ending import end
 from libs.runtime.errors import Conflict
 from libs.schemas.account import ControlRequested, MarginMode
+from libs.schemas.acts import Act
 from libs.schemas.orders import OrderPlan
 from libs.schemas.verdict import DecisionValidated
 from services.executor.application.away import AWAY, BEYOND, LOST
@@ -75,6 +76,11 @@ class Desk:
     async def control(self, body: ControlRequested) -> None:
         async with self._certain():
             await self._trading.control(body)
+
+    async def act(self, body: ControlRequested, act: Act) -> None:
+        """Do by hand what takes risk away, or refuse it."""
+        async with self._certain():
+            await self._execution.act(body, act)
 
     async def tend(self) -> None:
         """Expiries, holding times, missing stops, the day's end, and the moves of the trading state."""

@@ -56,7 +56,9 @@ class Desks:
 
     async def control(self, body: ControlRequested) -> None:
         """Carry out a control of one account. One of all accounts is put where every copy sees it."""
-        if body.scope == subjects.ALL_ACCOUNTS:
+        if body.act is not None:
+            await self._desk(body.scope).act(body, body.act)
+        elif body.scope == subjects.ALL_ACCOUNTS:
             await self._deps.controls.put(body)
         else:
             await self._desk(body.scope).control(body)

@@ -8,15 +8,18 @@ from libs.risk.judge import judge
 from libs.risk.values import Limits
 from libs.runtime.errors import Poison
 from libs.runtime.failpoints import hit
-from libs.schemas.account import Account
+from libs.schemas.account import Account, ControlRequested
+from libs.schemas.acts import Act
 from libs.schemas.orders import OrderPlan
-from libs.schemas.reasons import DeadLetterCode, OrderReason
+from libs.schemas.reasons import DeadLetterCode
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, DecisionValidated
+from services.executor.domain.acted import concluding, known, order_changes, refusing
+from services.executor.domain.acting import act_plan, refused
 from services.executor.domain.book import AccountBook, marked, traced
-from services.executor.domain.changes import Outgoing, Turn
+from services.executor.domain.changes import OrderChange, Outgoing, Turn
 from services.executor.domain.final import final_verdicts, own_facts
-from services.executor.domain.plan import cancels, denials, orders, plan, reserving
+from services.executor.domain.plan import cancels, cancels_because, denials, orders, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
 from services.executor.ports import Deps, LockedAccount, Orders, Stored
@@ -45,19 +48,49 @@ class PlanExecution:
         if stored is not None:
             await self.finish(stored)
 
+    async def act(self, body: ControlRequested, act: Act) -> None:
+        """Do what a person asks for, or keep why not; what was done or refused before is not looked at again."""
+        stored = await self._deps.plans.find(self._seat.book.account_id, body.control_id)
+        if stored is not None:
+            await self.finish(stored)
+        elif body.control_id not in self._seat.book.executed and not known(self._seat.book, body.control_id):
+            await self._begin_act(body, act)
+
     async def finish(self, stored: Stored[OrderPlan]) -> None:
         """Cancel, submit, close. What was done before is not done again: orders are sent after the last cancel."""
         if stored.value.state == "done":
             return
+        seen: list[OrderChange] = []
+        leave = self._seat.listen(lambda turn: seen.extend(order_changes(turn)))
+        try:
+            await self._carry_out(stored)
+        finally:
+            leave()
+        told = concluding(self._seat.book, stored.value, seen, self._deps.clock.now())
+        if told.changes:
+            await self._seat.save(told)
+            hit("executor.after_act")
+        self._seat.carried_out(stored)
+
+    async def _carry_out(self, stored: Stored[OrderPlan]) -> None:
         begun = stored.value.intents and stored.value.plan_id in self._seat.book.executed
         for gone in () if begun else cancels(stored.value, self._seat.book):
-            await self._venue.cancel(self._seat.book.orders[gone].intent.symbol, gone, OrderReason.DECISION)
+            symbol = self._seat.book.orders[gone].intent.symbol
+            await self._venue.cancel(symbol, gone, cancels_because(stored.value))
             hit("executor.after_cancel")
         orders = self._deps.plans.orders(stored)
         if orders:
             await self._venue.submit_all(orders)
         hit("executor.after_submit")
-        self._seat.carried_out(stored)
+
+    async def _begin_act(self, body: ControlRequested, act: Act) -> None:
+        before, market = self._seat.book, self._seat.market()
+        why = refused(act, before, market)
+        if why is not None:
+            await self._seat.save(refusing(before, body, act, why, market.now))
+            return
+        made = act_plan(body, act, before, market)
+        await self._begin(made, Turn(before), cancels(made, before))
 
     def _known(self, body: DecisionValidated, redelivered: bool) -> bool:
         """Whether there may be a plan of it: it came before, it is old, or a plan was begun and not carried out."""
@@ -84,10 +117,15 @@ class PlanExecution:
             Turn(traced(held, body.correlation_id, trace), denials(body, finals, market.now)),
             cancels(made, before),
         )
-        if not (made.intents or turn.changes or gone):
-            return
-        whole = self._venue.at_once(turn, gone, orders(made))
-        stored: list[Stored[OrderPlan]] = []
+        if made.intents or turn.changes or gone:
+            await self._begin(made, turn, gone)
+
+    async def _begin(self, made: OrderPlan, turn: Turn, gone: Sequence[str]) -> None:
+        """Store a plan with the turn that it begins with, and carry it out."""
+        whole = self._venue.at_once(turn, gone, orders(made), cancels_because(made))
+        if whole is not None:
+            whole = whole.join(concluding(whole.book, made, order_changes(whole), self._deps.clock.now()))
+        before, stored = self._seat.book, list[Stored[OrderPlan]]()
 
         async def write(after: AccountBook, outbox: Sequence[Outgoing]) -> None:
             stored.append(await self._deps.plans.store(made, before, after, self._seat.fence, outbox))

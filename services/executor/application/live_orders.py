@@ -13,7 +13,7 @@ from services.executor.domain import booking, paper
 from services.executor.domain.book import WorkingOrder, marked, with_order
 from services.executor.domain.changes import Turn
 from services.executor.domain.fills import stated
-from services.executor.domain.protection import cancel
+from services.executor.domain.protection import TYPES, cancel, standing
 from services.executor.domain.replies import (
     Canceled,
     CancelReply,
@@ -49,7 +49,9 @@ class LiveOrders:
         self._taken = clock.wall() + timedelta(seconds=venue.validity_s)
         self.doubt = True
 
-    def at_once(self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder]) -> Turn | None:
+    def at_once(
+        self, turn: Turn, gone: Sequence[str], orders: Sequence[WorkingOrder], reason: OrderReason
+    ) -> Turn | None:
         """Never: a plan is stored, and only then sent."""
         return None
 
@@ -111,7 +113,7 @@ class LiveOrders:
         turn = await self._stored(turn, [o for o in places if o.intent.leg == "exit"])
         stuck: set[str] = set()
         for step in steps:
-            if isinstance(step, Cancel):
+            if isinstance(step, Cancel) and _in_place(turn, step):
                 turn, gone = await self._cancel(turn, step)
                 stuck |= set() if gone else {step.symbol}
         # never a second entry beside one that may still fill
@@ -195,3 +197,12 @@ class LiveOrders:
         if report is not None and report.filled > order.filled:
             return turn, False
         return cancel(turn, order, step.reason, now, expired=step.expired), True
+
+
+def _in_place(turn: Turn, step: Cancel) -> bool:
+    """Whether what takes the place of a stop or target stands: until then the old one stays, also where the venue
+    refuses the new one. Two that stand are tidied up with the timers."""
+    old = turn.book.orders.get(step.client_order_id)
+    if step.reason is not OrderReason.REPLACED or old is None or old.intent.leg not in TYPES:
+        return True
+    return any(o is not old for o in standing(turn.book, step.symbol, old.intent.leg))

@@ -22,6 +22,7 @@ from libs.schemas.account import (
     TradingDay,
     TradingState,
 )
+from libs.schemas.acts import ActOutcome
 from libs.schemas.base import Number
 from libs.schemas.orders import OrderIntent
 from libs.schemas.reasons import OrderReason
@@ -131,7 +132,7 @@ class AccountBook:
     wallet = initial balance + realised − fees + funding + insolvency (+ transfers): what a position lost beyond what it
     could lose is `insolvency`, the venue's loss; `unpaid_clearance` is the part of it that was clearance fees.
     `exposures` say what was held when, for events that are told late; `settled` are the funding boundaries that were
-    told, and `funded` is the last that was paid, all by symbol.
+    told, and `funded` is the last that was paid, all by symbol. `acts` are what the last acts by hand came to.
     """
 
     account_id: str
@@ -170,6 +171,7 @@ class AccountBook:
     reconciled_at: datetime | None = None
     exposures: Mapping[str, tuple[Exposure, ...]] = field(default_factory=dict)
     settled: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    acts: tuple[ActOutcome, ...] = ()
 
     def leg(self, symbol: str, leg: Leg) -> WorkingOrder | None:
         """The working stop or target of a symbol."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent, ClosedTrade, Position
+from libs.schemas.acts import ActOutcome
 from libs.schemas.analytics import Alert, AlertKind
 from libs.schemas.names import key_of
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, OrderKind, PositionEvent, PositionKind
@@ -85,7 +86,18 @@ class Correction:
     why: str
 
 
-Change = OrderChange | PositionChange | StateChange | AlertChange | Correction
+@dataclass(frozen=True, slots=True)
+class ActChange:
+    """An act by hand that came to an end, with the position before and after it in words."""
+
+    outcome: ActOutcome
+    who: str
+    why: str
+    before: str
+    after: str
+
+
+Change = OrderChange | PositionChange | StateChange | AlertChange | Correction | ActChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +231,19 @@ def _alert(book: AccountBook, event_id: str, change: AlertChange, now: datetime)
     )
 
 
-def _audit(book: AccountBook, event_id: str, change: StateChange | Correction, now: datetime) -> AuditEvent:
+def _audit(book: AccountBook, event_id: str, change: StateChange | Correction | ActChange, now: datetime) -> AuditEvent:
+    if isinstance(change, ActChange):
+        return AuditEvent(
+            event_id=event_id,
+            who=change.who,
+            what=f"act.{change.outcome.kind}.{change.outcome.result}",
+            subject=book.account_id,
+            before=change.before,
+            after=change.after,
+            why=change.why,
+            at=now,
+            account_version=book.version,
+        )
     if isinstance(change, Correction):
         return AuditEvent(
             event_id=event_id,

@@ -23,13 +23,17 @@ def control(turn: Turn, body: ControlRequested, market: Market) -> Turn:
     """
     if body.control_id in (*turn.book.executed, turn.book.control_all):
         return turn
-    state: TradingState = "halted" if body.state == "flatten" else body.state
+    state = _wanted(body)
     if body.automatic:
         return _tightened(turn, body, state, market)
     turn = set_state(turn, state, who=body.by, why=body.reason)
     turn = replace(turn, book=_done(turn.book, body))
     turn = replace(turn, book=_afresh(turn.book, market)) if state == "active" else without_entries(turn, market.now)
     return flatten(turn, body.control_id, market) if body.state == "flatten" else turn
+
+
+def _wanted(body: ControlRequested) -> TradingState:
+    return body.state if body.state == "active" or body.state == "reducing" else "halted"
 
 
 def _tightened(turn: Turn, body: ControlRequested, state: TradingState, market: Market) -> Turn:

@@ -13,6 +13,7 @@ from libs.schemas.orders import OrderIntent, OrderPlan
 from libs.schemas.reasons import OrderReason, Reason
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, DecisionValidated, Instruction
+from services.executor.domain.acting import taken_away
 from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, cents
 from services.executor.domain.changes import OrderChange
 from services.executor.domain.final import adds_risk
@@ -72,13 +73,18 @@ def plan(
 
 def cancels(order_plan: OrderPlan, book: AccountBook) -> tuple[str, ...]:
     """Working orders that the plan takes away: resting entries of what it closes, and protection that it drops."""
-    gone: list[str] = []
+    gone = list(taken_away(order_plan, book))
     for final in (v.final for v in order_plan.final_verdicts if v.final is not None):
         legs = {"entry"} if final.action == "close_position" else set()
         legs |= {"stop"} if final.cancel_stop else set()
         legs |= {"target"} if final.cancel_target else set()
         gone += [o.intent.client_order_id for o in book.of(final.asset) if o.intent.leg in legs]
     return tuple(gone)
+
+
+def cancels_because(order_plan: OrderPlan) -> OrderReason:
+    """Why it takes orders away."""
+    return OrderReason.CONTROL if order_plan.control else OrderReason.DECISION
 
 
 def denials(body: DecisionValidated, finals: Sequence[AssetVerdict], now: datetime) -> tuple[OrderChange, ...]:
@@ -217,6 +223,7 @@ def _working(intent: OrderIntent, final: Instruction | None, order_plan: OrderPl
         ladder=bool(entry and entry.rungs),
         valid_until=order_plan.valid_until,
         max_hold_minutes=order_plan.max_hold_minutes,
+        cause=OrderReason.CONTROL if order_plan.control and intent.leg == "exit" else None,
     )
 
 

@@ -32,6 +32,7 @@ def account_state(book: AccountBook, fees: VenueSymbol | None) -> AccountState:
         funding_total=book.funding_total,
         insolvency_total=book.insolvency,
         peak_equity=book.peak,
+        acts=book.acts,
         maker_fee_bps=float(fees.maker_fee_bps) if fees else 0.0,
         taker_fee_bps=float(fees.taker_fee_bps) if fees else 0.0,
         market_sequence=book.market_sequence,

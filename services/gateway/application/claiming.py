@@ -53,3 +53,26 @@ async def once(deps: Deps, use: Use, answer: TypeAdapter[T], work: Callable[[], 
     done = await work()
     await deps.claims.done(use.key.key_id, use.idempotency_key, claim, answer.dump_json(done).decode())
     return done
+
+
+async def named_once(
+    deps: Deps,
+    key: ApiKey,
+    idempotency_key: str | None,
+    fingerprint: str,
+    name_of: Callable[..., str],
+    publish: Callable[[str], Awaitable[None]],
+) -> str:
+    """The id of what is in the log now, under a name that follows from the first use. What was stored is not stored
+    again; what was refused may be tried again."""
+    if idempotency_key is None:
+        name = name_of("random", deps.new_id())
+        await publish(name)
+        return name
+    claim = await first_use(deps, key, idempotency_key, fingerprint)
+    if claim.answer is not None:
+        return claim.answer
+    name = name_of(key.key_id, idempotency_key, claim.first_seen.isoformat(timespec="milliseconds"))
+    await publish(name)
+    await deps.claims.done(key.key_id, idempotency_key, claim, name)
+    return name

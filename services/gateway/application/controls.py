@@ -7,7 +7,7 @@ from libs.configuration.controls import requested, still_to_do
 from libs.records.keys import ApiKey
 from libs.schemas.subjects import ALL_ACCOUNTS
 from services.gateway.application.access import in_touch, seen_account
-from services.gateway.application.claiming import first_use
+from services.gateway.application.claiming import named_once
 from services.gateway.domain.controls import ControlBody, ControlTaken, control_id
 from services.gateway.domain.problems import Refusal, RequestRefused
 from services.gateway.ports import Deps
@@ -52,20 +52,11 @@ def _waiting(deps: Deps, scope: str, body: ControlBody) -> tuple[str, ...]:
 
 async def _sent(deps: Deps, key: ApiKey, scope: str, body: ControlBody, idempotency_key: str | None) -> str:
     """The id of the control once it is in the log. One that was stored before is not stored again."""
-    if idempotency_key is None:
-        return await _publish(deps, key, scope, body, control_id("random", deps.new_id()))
-    claim = await first_use(deps, key, idempotency_key, f"{scope}:{body.fingerprint}")
-    if claim.answer is not None:
-        return claim.answer
-    name = control_id(key.key_id, idempotency_key, claim.first_seen.isoformat(timespec="milliseconds"))
-    await _publish(deps, key, scope, body, name)
-    await deps.claims.done(key.key_id, idempotency_key, claim, name)
-    return name
 
+    async def publish(name: str) -> None:
+        await deps.log.publish(requested(name, scope, body.state, key.signature, body.reason, deps.clock.wall()), {})
 
-async def _publish(deps: Deps, key: ApiKey, scope: str, body: ControlBody, name: str) -> str:
-    await deps.log.publish(requested(name, scope, body.state, key.signature, body.reason, deps.clock.wall()), {})
-    return name
+    return await named_once(deps, key, idempotency_key, f"{scope}:{body.fingerprint}", control_id, publish)
 
 
 def _up_to_date(deps: Deps, body: ControlBody) -> None:

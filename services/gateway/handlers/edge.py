@@ -19,6 +19,7 @@ MAX_BODY = 1024 * 1024
 PART_S, BODY_S = 10.0, 60.0  # for the next part of a body, and for the whole
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:|/+=@-]{1,128}")
+_CALMS = re.compile(r"/(control|positions/[^/]+/(close|stop|target)|orders/[^/]+/cancel)$")  # takes risk away
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", f"a body has at most {MAX_BODY} bytes; send less"
@@ -65,7 +66,7 @@ class Edge:
         if not path.startswith(self._base) or path == self._open:
             return None
         address = (scope.get("client") or ("unknown",))[0]
-        calms = scope["method"] == "POST" and path.endswith("/control")
+        calms = scope["method"] == "POST" and _CALMS.search(path) is not None
         try:
             key = state["key"] = identified(self._deps, _token(headers), str(address))
             if not calms:

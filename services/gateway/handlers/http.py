@@ -11,6 +11,7 @@ from services.gateway.domain.problems import MEDIA_TYPE
 from services.gateway.handlers import (
     account_changes,
     accounts,
+    acts,
     alerts,
     controls,
     decisions,
@@ -60,6 +61,7 @@ def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
         accounts.routes(deps, BASE),
         account_changes.routes(deps, BASE),
         controls.routes(deps, BASE),
+        acts.routes(deps, BASE),
         performance.routes(deps, BASE),
         alerts.routes(deps, BASE),
         strategies.routes(deps, BASE),

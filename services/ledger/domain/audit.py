@@ -5,6 +5,7 @@ from typing import Any
 
 from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS
 from libs.schemas.account import AuditEvent, ControlRequested
+from libs.schemas.acts import act_in_words
 from libs.schemas.analytics import Alert
 from libs.schemas.dead import DeadLetter
 from services.ledger.domain.upserts import Upsert, Upserts
@@ -20,9 +21,9 @@ def commanded(body: ControlRequested, received: datetime) -> Upserts:
     fields: dict[str, Any] = {
         "kind": "control",
         "who": body.by,
-        "what": f"control.{body.state}",
+        "what": f"act.{body.act.kind}" if body.act else f"control.{body.state}",
         "subject": body.scope,
-        "after": body.state,
+        "after": act_in_words(body.act) if body.act else body.state,
         "why": body.reason,
         "at": body.requested_at,
         "received_at": received,

@@ -25,6 +25,8 @@ GOOD = {
     "decision_id": f"dec-{'0' * 32}",
     "alert_id": "alert-1",
     "key_id": "key-0123456789abcdef",
+    "symbol": "BTCUSDT",
+    "order_id": "a" * 32,
 }
 SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/decisions/validate"): Scope.READ,
@@ -41,6 +43,10 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("GET", "/accounts/{account_id}/performance"): Scope.READ,
     ("POST", "/accounts/{account_id}/control"): Scope.TRADE,
     ("POST", "/control"): Scope.TRADE,
+    ("POST", "/accounts/{account_id}/positions/{symbol}/close"): Scope.TRADE,
+    ("POST", "/accounts/{account_id}/positions/{symbol}/stop"): Scope.TRADE,
+    ("POST", "/accounts/{account_id}/positions/{symbol}/target"): Scope.TRADE,
+    ("POST", "/accounts/{account_id}/orders/{order_id}/cancel"): Scope.TRADE,
     ("GET", "/strategies/{strategy_id}/performance"): Scope.READ,
     ("POST", "/strategies/compare"): Scope.READ,
     ("GET", "/strategies/recommendations/{account_id}"): Scope.READ,
@@ -95,12 +101,17 @@ def add(gateway: Gateway, name: str, scopes: list[Scope], **ended: Any) -> None:
 
 async def asked(gateway: Gateway, method: str, path: str, key: str | None, **ids: str) -> httpx.Response:
     """With a body that is none of the route's: who may not call never learns that."""
-    for name, value in (GOOD | ids).items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    assert "{" not in path, "a new kind of id: give a good one in GOOD"
+    path = _filled(path, **ids)
     token = TOKENS.get(key, key) if key else None
     content = {"content": json.dumps({}).encode(), "headers": {"content-type": "application/json"}}
     return await gateway.call(method, path, key=token, **(content if method in ("POST", "PUT", "PATCH") else {}))
+
+
+def _filled(path: str, **ids: str) -> str:
+    for name, value in (GOOD | ids).items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    assert "{" not in path, "a new kind of id: give a good one in GOOD"
+    return path
 
 
 def test_every_route_has_a_row() -> None:
@@ -136,7 +147,7 @@ async def test_another_account_is_not_there() -> None:
         for account_id in ("alpha", "nobody"):
             answer = await gateway.call(
                 method,
-                path.replace("{account_id}", account_id),
+                _filled(path, account_id=account_id),
                 key=SCOPED[SCOPES[method, path.removeprefix(BASE)]],
                 **BODIES.get((method, path.removeprefix(BASE)), {}),
             )
@@ -151,6 +162,10 @@ REASON = {"reason": "a test"}
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/accounts/{account_id}"): {"json": {"account": {"rate_limit": 3}} | REASON},
     ("POST", "/accounts/{account_id}/control"): {"json": {"state": "halted"} | REASON},
+    ("POST", "/accounts/{account_id}/positions/{symbol}/close"): {"json": REASON},
+    ("POST", "/accounts/{account_id}/positions/{symbol}/stop"): {"json": {"price": "1"} | REASON},
+    ("POST", "/accounts/{account_id}/positions/{symbol}/target"): {"json": {"price": "1"} | REASON},
+    ("POST", "/accounts/{account_id}/orders/{order_id}/cancel"): {"json": REASON},
     ("POST", "/strategies/account/{account_id}/switch"): {"json": {"strategy_id": "steady"}},
 }
 IDS = {
@@ -187,6 +202,6 @@ async def test_a_word_of_ours_is_no_account(word: str) -> None:
     gateway.accounts.known[word] = gateway.accounts.known["alpha"].model_copy(update={"account_id": word})
     for method, path in OF_AN_ACCOUNT:
         sent = BODIES.get((method, path.removeprefix(BASE)), {})
-        answer = await gateway.call(method, path.replace("{account_id}", word), **sent)
+        answer = await gateway.call(method, _filled(path, account_id=word), **sent)
         assert answer.status_code in (404, 405), (method, path, answer.text)
     assert gateway.log.published == []
