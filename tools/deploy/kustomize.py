@@ -1,4 +1,4 @@
-"""The generated part of deploy/k8s: base and components. Overlays are written by hand and say what one installation is."""
+"""The generated part of deploy/k8s: base and components. Overlays are written by hand: what one installation is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
