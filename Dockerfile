@@ -4,7 +4,6 @@
 #   --secret id=pip,src=/etc/pip.conf
 ARG BASE=docker.io/library/debian:12.11-slim
 
-# hadolint ignore=DL3006
 FROM ${BASE} AS base
 # Versions are those of Debian 12, whose point releases replace them: a pinned one could not be had next month.
 # hadolint ignore=DL3008
