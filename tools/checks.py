@@ -20,6 +20,7 @@ from tools import (
     texts,
     workers,
 )
+from tools.deploy import files as deployment
 
 CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     documents.check_glossary,
@@ -34,8 +35,9 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     names.check_names,
     collection_names.check_collections,
     endings.check_endings,
+    deployment.check_deployment,
 )
-WRITERS = (rights.write, risk.write, settings.write, schemas.write)
+WRITERS = (rights.write, risk.write, settings.write, schemas.write, deployment.write)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from cli.commands.config import config_app
 from cli.commands.context import context_app
 from cli.commands.control import control
 from cli.commands.dead import dead_app
+from cli.commands.deployment import make_secrets, provision
 from cli.commands.experiment import experiment_app, show_usage
 from cli.commands.key import key_app
 from cli.commands.models import models_app
@@ -287,6 +288,8 @@ def schemas(
     typer.echo(f"{len(made)} schemas in {shown(out)}")
 
 
+app.command("secrets", rich_help_panel=RUN)(make_secrets)
+app.command("provision", rich_help_panel=RUN)(provision)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)
 acts.add_to(app, TRADE)

@@ -31,7 +31,7 @@ class Access:
 
 def remembered_passwords(file: Path, wanted: Mapping[str, Iterable[str]]) -> Passwords:
     """The password of each user of each server: those of the file, and new ones for who is not in it."""
-    before = _load(file)
+    before = passwords_in(file)
     passwords = {
         server: {user: before.get(server, {}).get(user) or _new() for user in users} for server, users in wanted.items()
     }
@@ -54,8 +54,11 @@ def _new() -> str:
     return f"p{secrets.token_hex(20)}"
 
 
-def _load(file: Path) -> Passwords:
-    """ServerError where it is spoiled. To delete it loses nothing: each server is told its passwords at its start."""
+def passwords_in(file: Path) -> Passwords:
+    """By server and user; none where there is no file. ServerError where it is spoiled.
+
+    To delete it loses nothing where each server is told its passwords at its start.
+    """
     try:
         content = json.loads(file.read_text())
         return {server: {user: str(one) for user, one in users.items()} for server, users in content.items()}

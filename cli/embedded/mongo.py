@@ -79,6 +79,28 @@ def _settle(port: int, access: Access) -> str:
     raise ValueError(f"mongod did not become primary: {state}")
 
 
+def begin_set(url: str, host: str) -> None:
+    """Make the mongod at `url` a replica set of one member, known as `host` to its clients, unless it is in a set
+    already. Returns once it is primary. ValueError after 60 s without."""
+    deadline = time.monotonic() + _PRIMARY_TIMEOUT_S
+    with MongoClient[dict[str, Any]](_direct(url), serverSelectionTimeoutMS=_URL_TIMEOUT_MS) as client:
+        hello = client.admin.command("hello")
+        if "setName" not in hello:
+            client.admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": [{"_id": 0, "host": host}]})
+            while not hello.get("isWritablePrimary"):
+                if time.monotonic() > deadline:
+                    raise ValueError("mongod did not become primary")
+                time.sleep(0.05)
+                hello = client.admin.command("hello")
+
+
+def _direct(url: str) -> str:
+    """A client that names a replica set finds no server before there is one."""
+    base, _, query = url.partition("?")
+    options = [one for one in query.split("&") if one and not one.startswith("replicaSet=")]
+    return f"{base}?{'&'.join([*options, 'directConnection=true'])}"
+
+
 def _options(access: Access) -> dict[str, Any]:
     """With users, as the one that members of a replica set are to each other: it is there before all others."""
     who = {"username": "__system", "password": access.key, "authSource": "local", "authMechanism": "SCRAM-SHA-256"}

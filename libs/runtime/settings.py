@@ -3,17 +3,21 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from libs.perps.admission import AdmissionRules
 
 PREFIX = "PERPETUA_"
 CREDENTIAL_PREFIX = f"{PREFIX}CREDENTIAL_"  # what follows is the user's: a credential's name
 TEST_PREFIX = f"{PREFIX}TEST_"  # read by the tests alone
+FILE_ENDING = "_FILE"
+IN_FILES = ("_URL", "_KEY")  # variables that may hold a secret: with FILE_ENDING they name a file that holds it
 
 # Trap: the configuration of the last base class wins, so that each mixin has to carry the same one.
 CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, extra="ignore")
@@ -23,10 +27,46 @@ def _instance() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
+class FileSource(PydanticBaseSettingsSource):
+    """Secrets that containers and systemd hand over as files: NATS_URL_FILE names the file that holds NATS_URL. The
+    variable itself comes first; an empty file counts as none."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        names = (name for name in _names(field_name, field) if name.endswith(IN_FILES))
+        texts = (_text_for(name) for name in names)
+        return next((text for text in texts if text), None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        texts = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: text for name, text in texts.items() if text}
+
+
+def _text_for(variable: str) -> str:
+    path = os.environ.get(f"{variable}{FILE_ENDING}")
+    if os.environ.get(variable) or not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}{FILE_ENDING} cannot be read: {type(error).__name__}") from None
+
+
 class RuntimeSettings(BaseSettings):
     """Variables are `PERPETUA_<FIELD>`, except those that users of such systems already have."""
 
     model_config = CONFIG
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileSource(settings_cls)
 
     nats_url: str = Field(default="nats://127.0.0.1:4222", validation_alias=AliasChoices("NATS_URL", "nats_url"))
     nats_inbox: str = Field(

@@ -1,6 +1,7 @@
 """Settings: one line that says which variable is wrong, and exit code 6."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pydantic import Field
@@ -75,3 +76,34 @@ def test_a_fault_in_the_making_of_an_app_is_not_called_a_setting() -> None:
     maker: Callable[[], Worker] = fail
     with pytest.raises(LookupError):
         run(maker)
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("nats://feed:secret@nats:4222\n")
+    monkeypatch.setenv("NATS_URL_FILE", str(tmp_path / "url"))
+    assert Settings().nats_url == "nats://feed:secret@nats:4222"
+    monkeypatch.setenv("NATS_URL", "nats://other:4222")
+    assert Settings().nats_url == "nats://other:4222"
+    assert Settings(nats_url="nats://given:4222").nats_url == "nats://given:4222"
+
+
+def test_an_empty_file_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("\n")
+    monkeypatch.setenv("MONGODB_URL_FILE", str(tmp_path / "url"))
+    assert Settings().mongodb_url == MongoSettings.model_fields["mongodb_url"].default
+
+
+def test_a_file_is_read_for_secrets_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "level").write_text("DEBUG")
+    monkeypatch.setenv("PERPETUA_LOG_LEVEL_FILE", str(tmp_path / "level"))
+    assert Settings().log_level == "INFO"
+
+
+def test_a_file_that_cannot_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NATS_URL_FILE", str(tmp_path / "none"))
+    with pytest.raises(SystemExit) as ended:
+        run(create_app)
+    assert ended.value.code == exits.BAD_SETTINGS
+    assert capsys.readouterr().err == "a setting is not valid: NATS_URL_FILE cannot be read: FileNotFoundError\n"

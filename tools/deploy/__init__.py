@@ -1,0 +1,1 @@
+"""What runs Perpetua elsewhere than on one machine is made of the table of workers: `files.py` lists all of it."""
