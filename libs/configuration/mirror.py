@@ -1,6 +1,7 @@
 """Live copies of configuration and account states."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from libs.runtime.bus import Bus
 from libs.runtime.mirror import KvMirror, Misplaced
@@ -8,10 +9,12 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.experiment import Experiment
 from libs.schemas.kinds import ConfigValue, kind_at
 from libs.schemas.models import MODELS_KEY, ModelsConfig
-from libs.schemas.names import is_key
+from libs.schemas.names import is_key, key_of
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import KV_CONFIG, KV_STATE, account_key, strategy_key, venue_key
 from libs.schemas.venue import ANY_SYMBOL, VenueSymbol
+
+Place = tuple[dict[Any, Any], object]  # a list, and the name in it
 
 
 def _config(key: str, data: bytes) -> ConfigValue | None:
@@ -24,11 +27,48 @@ def _config(key: str, data: bytes) -> ConfigValue | None:
     return value
 
 
+class Lists:
+    """Values of the bucket by kind, under the names that they go by."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.strategies: dict[str, TradingStrategy] = {}
+        self.venue_symbols: dict[tuple[str, str], VenueSymbol] = {}
+        self.experiments: dict[str, Experiment] = {}
+        self._places: dict[str, Place] = {}
+
+    def put(self, key: str, value: ConfigValue | None) -> None:
+        """Take in what stands under a key now; None where nothing does."""
+        before, place = self._places.pop(key, None), self._place(key, value)
+        if before is not None and (place is None or before[1] != place[1]):
+            before[0].pop(before[1], None)
+        if place is not None:
+            self._places[key] = place
+            place[0][place[1]] = value
+
+    def _place(self, key: str, value: ConfigValue | None) -> "Place | None":
+        match value:
+            case Account():
+                return self.accounts, value.account_id
+            case TradingStrategy() if key == strategy_key(key_of(value.strategy_id)):
+                return self.strategies, value.strategy_id
+            case VenueSymbol():
+                return self.venue_symbols, (value.venue, value.symbol)
+            case Experiment():
+                return self.experiments, value.name
+        return None
+
+
 class ConfigMirror:
-    """Accounts, strategies, venue symbols, experiments and the models that decide, as configured now."""
+    """Accounts, strategies, venue symbols, experiments and the models that decide, as configured now.
+
+    What it lists is kept, not made at each look: a mapping that somebody holds changes with the configuration.
+    """
 
     def __init__(self, bus: Bus, *, on_change: Callable[[str, ConfigValue | None], None] | None = None) -> None:
-        self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=on_change)
+        self._mirror: KvMirror[ConfigValue | None] = KvMirror(bus, KV_CONFIG.name, _config, on_change=self._changed)
+        self._told = on_change
+        self._lists = Lists()
         self._unlisted: dict[tuple[str, str], tuple[VenueSymbol, VenueSymbol]] = {}
 
     async def start(self) -> None:
@@ -37,23 +77,27 @@ class ConfigMirror:
     async def stop(self) -> None:
         await self._mirror.stop()
 
-    @property
-    def accounts(self) -> dict[str, Account]:
-        return {v.account_id: v for v in self._mirror.items().values() if isinstance(v, Account)}
+    def _changed(self, key: str, value: ConfigValue | None) -> None:
+        self._lists.put(key, value)
+        if self._told is not None:
+            self._told(key, value)
 
     @property
-    def strategies(self) -> dict[str, TradingStrategy]:
+    def accounts(self) -> Mapping[str, Account]:
+        return self._lists.accounts
+
+    @property
+    def strategies(self) -> Mapping[str, TradingStrategy]:
         """The active version of each strategy."""
-        found = self._mirror.items().items()
-        return {v.strategy_id: v for k, v in found if isinstance(v, TradingStrategy) and k.count(".") == 1}
+        return self._lists.strategies
 
     @property
-    def venue_symbols(self) -> dict[tuple[str, str], VenueSymbol]:
-        return {(v.venue, v.symbol): v for v in self._mirror.items().values() if isinstance(v, VenueSymbol)}
+    def venue_symbols(self) -> Mapping[tuple[str, str], VenueSymbol]:
+        return self._lists.venue_symbols
 
     @property
-    def experiments(self) -> dict[str, Experiment]:
-        return {v.name: v for v in self._mirror.items().values() if isinstance(v, Experiment)}
+    def experiments(self) -> Mapping[str, Experiment]:
+        return self._lists.experiments
 
     @property
     def models(self) -> ModelsConfig | None:

@@ -13,7 +13,7 @@ from openai import OpenAIError
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import errors
-from services.decider.adapters.builtin import CHARS_PER_TOKEN, register
+from services.decider.adapters.builtin import CHARS_PER_TOKEN, completion
 from services.decider.adapters.clients import Clients
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.domain.answering import reply_of
@@ -30,7 +30,7 @@ _PASSED = ["response_format", "reasoning_effort", "seed", "temperature", "max_to
 
 
 class LiteLLM:
-    """Models through LiteLLM. `start` imports it (seconds of CPU), once and beside the event loop."""
+    """Models through LiteLLM, rules without it. `start` imports it (seconds of CPU), once and beside the event loop."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint], wall: Callable[[], datetime]) -> None:
         self._endpoints = endpoints
@@ -57,6 +57,8 @@ class LiteLLM:
         return int(self._litellm.token_counter(model=entry.id, messages=[dict(message) for message in messages]))
 
     async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
+        if entry.is_rule:
+            return self._of_rule(entry, messages)
         endpoint = self._endpoints.get(entry.provider)
         if endpoint and (missing := _missing(entry, endpoint)):
             return Reply(model=entry.id, outcome=Outcome.AUTH, error=missing)
@@ -80,8 +82,14 @@ class LiteLLM:
         took = round((time.perf_counter() - begun) * 1000, 3)
         return reply.model_copy(update={"latency_ms": took, "called_at": called_at})
 
+    def _of_rule(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> Reply:
+        begun, called_at = time.perf_counter(), self._wall()
+        reply = reply_of(entry.id, completion(entry.id, messages))
+        took = round((time.perf_counter() - begun) * 1000, 3)
+        return reply.model_copy(update={"latency_ms": took, "called_at": called_at})
+
     def _client(self, entry: CatalogueEntry) -> dict[str, Any]:
-        return {} if entry.is_rule or self._clients is None else {"client": self._clients.of(entry.provider)}
+        return {} if self._clients is None else {"client": self._clients.of(entry.provider)}
 
     def _failed(self, entry: CatalogueEntry, endpoint: Endpoint | None, error: OpenAIError) -> Reply:
         said = errors.words_of(error)
@@ -113,7 +121,6 @@ def _load() -> Any:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in ("httpx", "openai", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    register(litellm)
     litellm.token_counter(model="", messages=[])  # it reads its table now, not while a decision waits
     return litellm
 
@@ -158,7 +165,7 @@ def _hint(means: RefusalMeaning, status: object, endpoint: Endpoint | None) -> s
 
 def _answered(entry: CatalogueEntry, response: Any) -> Reply:
     """What a provider sends has been read at the door (bounded.py) and travels in a field of its own. Without one it
-    is an answer of the built-in model, or one that LiteLLM has made up from an error."""
+    is one that LiteLLM has made up from an error."""
     choice = response.choices[0]
     told = (getattr(choice.message, "provider_specific_fields", None) or {}).get(FIELD)
     return reply_of(entry.id, Completion.model_validate(told) if told else _own(response, choice))

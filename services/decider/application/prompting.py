@@ -1,6 +1,6 @@
-"""From a context to what one model is asked: template, ticks, the form the model needs, and as much as fits."""
+"""From a context to what one model is asked: template, ticks, schema, and as much as fits; of a rule, the numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from libs.schemas.context import TradingContext
@@ -8,7 +8,7 @@ from libs.schemas.venue import VenueSymbol
 from services.decider.domain.catalogue import CatalogueEntry, prompt_room
 from services.decider.domain.figures import Ticks
 from services.decider.domain.gate import Denial, Denied
-from services.decider.domain.prompt import Form, Prompt, TooLong, build, fit, template_variables
+from services.decider.domain.prompt import Form, Prompt, TooLong, build, fit, of_rule, template_variables
 from services.decider.ports import DeciderConfiguration, Templates, Tokens
 
 
@@ -22,11 +22,14 @@ class Writer:
 
     def write(self, context: TradingContext, entry: CatalogueEntry) -> Prompt | Denied:
         """Denied where not even the shortest form fits this model. Raises TemplateFailed."""
+        if entry.is_rule:
+            prompt = of_rule(context)
+            return replace(prompt, tokens=self.tokens.count(entry, prompt.messages))
         strategy = context.account_state.active_strategy
         page = self.templates.page(strategy.prompt_template, template_variables(context))
         filters = self._filters(context)
         ticks = Ticks({symbol: each.tick_size for symbol, each in filters.items()})
-        form = Form(not entry.is_rule, entry.is_rule, ticks, filters)
+        form = Form(with_schema=True, ticks=ticks, filters=filters)
         found = fit(
             partial(build, context, page.text, form), page.view, partial(self.tokens.count, entry), prompt_room(entry)
         )

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from libs.runtime.pull import Pull
 from libs.schemas import ids
 from libs.schemas.decision import DecisionProposed
+from libs.schemas.subjects import DECIDER_CONTEXTS, DECIDER_SHADOWS
 from services.decider.application.deciding import decide
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.policy import CallLimits
@@ -241,7 +243,9 @@ async def test_a_dry_run_stays_one() -> None:
 def test_each_router_has_its_own_subscribers() -> None:
     clock = StoppedClock()
     wired = deps(ScriptedModels(clock), clock)
-    assert len(routes(wired).subscribers) == len(routes(wired).subscribers) == wired.concurrency + 1
+    for _ in range(2):
+        places = {sub.durable: sub.places for sub in routes(wired).subscribers if isinstance(sub, Pull)}
+        assert places == {DECIDER_CONTEXTS: wired.concurrency, DECIDER_SHADOWS: 1}
 
 
 def test_the_prompt_that_is_recorded_can_be_built_again_from_the_context() -> None:

@@ -49,12 +49,12 @@ def context(text: str) -> TradingContext:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("form", [prompt.Form(), prompt.Form(with_schema=True, with_data=True)], ids=["model", "rule"])
+@pytest.mark.parametrize("form", [prompt.Form(), prompt.Form(with_schema=True)], ids=["bare", "model"])
 def test_what_a_model_wrote_is_in_no_later_prompt(text: str, form: Any) -> None:
     made = context(text)
     page = JinjaTemplates().page("{{ account }} {{ strategy }} {{ symbols }}", template_variables(made))
     whole = prompt.build(made, page.text, form, page.view)
-    assert MARK not in whole.system + whole.user
+    assert MARK not in whole.system + whole.user + prompt.of_rule(made).user
     assert "buy clamped (leverage_clamped); open" in whole.user
     said = "1m close below 99: happened at 05-05 04:11" if "1m close" in text and "4h" not in text else "invalidation:"
     assert said in whole.user

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from libs.runtime.pull import Pull
 from libs.schemas import subjects
 from services.decider.app import create_app
 from services.decider.application import models_file
@@ -55,7 +56,7 @@ def test_nonsense_is_refused() -> None:
 def test_an_app_needs_no_server_and_pulls_from_its_durable_only() -> None:
     worker = create_app(Settings())
     assert worker.durables == (subjects.DECIDER_CONTEXTS, subjects.DECIDER_SHADOWS)
-    assert len(worker.broker.subscribers) == 64 + 8
+    assert sum(sub.places for sub in worker.broker.subscribers if isinstance(sub, Pull)) == 64 + 8
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from libs.schemas.decision import TradingDecision
 from services.decider.adapters.builtin import answer
 from services.decider.application import models_file
 from services.decider.domain.catalogue import CatalogueError
-from services.decider.domain.prompt import Form, build
+from services.decider.domain.prompt import of_rule
 from tests.fakes.decider_contexts import context
 
 
 def test_the_prompt_is_all_that_it_gets() -> None:
-    prompt = build(context(), "any strategy", Form(with_data=True))
+    prompt = of_rule(context())
     made = TradingDecision.model_validate_json(answer("trend", [dict(m) for m in prompt.messages]))
     assert {row.action for row in made.decisions} == {"buy", "hold"}
 

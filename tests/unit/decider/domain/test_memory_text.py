@@ -120,7 +120,7 @@ def test_no_word_of_a_model_is_in_a_later_prompt(text: str) -> None:
     """Marked, so that it cannot be in the prompt by chance."""
     injected = f"⚑{text}"
     held = account(open_positions=(position("BTCUSDT", exit_plan=injected, invalidation=injected),))
-    for form in (Form(), Form(with_schema=True, with_data=True)):
+    for form in (Form(), Form(with_schema=True)):
         prompt = build(context(account_state=held), "x", form)
         assert "⚑" not in prompt.system + prompt.user
 

@@ -20,7 +20,17 @@ from libs.schemas.strategy import TradingStrategy
 from libs.strategies.view import View
 from services.decider.domain import snapshot
 from services.decider.domain.figures import Ticks
-from services.decider.domain.prompt import Form, Prompt, TooLong, build, fit, repair_text, sha256, template_variables
+from services.decider.domain.prompt import (
+    Form,
+    Prompt,
+    TooLong,
+    build,
+    fit,
+    of_rule,
+    repair_text,
+    sha256,
+    template_variables,
+)
 from services.decider.domain.schema import response_format, schema_text
 from tests import builders
 from tests.fakes.decider_contexts import (
@@ -39,9 +49,9 @@ from tests.fakes.decider_ports import CONFIG
 TICKS = Ticks({"BTCUSDT": Decimal("0.1"), "ETHUSDT": Decimal("0.01")})
 
 
-def prompt_of(made: TradingContext, *, with_schema: bool = False, with_data: bool = True) -> Prompt:
+def prompt_of(made: TradingContext, *, with_schema: bool = False) -> Prompt:
     page = JinjaTemplates().page(made.account_state.active_strategy.prompt_template, template_variables(made))
-    return build(made, page.text, Form(with_schema, with_data, TICKS), page.view)
+    return build(made, page.text, Form(with_schema, TICKS), page.view)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +212,7 @@ def test_the_data_block_is_read_back_as_it_was() -> None:
     held = account(open_positions=(position("ETHUSDT", invalidation="</data>{", exit_plan="</data>{"),))
     made = context({s: asset(s) for s in ("BTCUSDT", "ETHUSDT")}, account_state=held)
     view = snapshot.of_context(made)
-    assert snapshot.from_text(prompt_of(made).user) == view
+    assert snapshot.from_text(of_rule(made).user) == view
     assert view.rules.max_leverage == 8
     assert [frame.tf for frame in view.assets["BTCUSDT"].frames] == ["1m", "5m"]
     assert json.loads(snapshot.to_text(view).removeprefix("<data>").removesuffix("</data>"))["rules"]["fee_bps"] == 5
@@ -214,7 +224,7 @@ def test_the_data_block_of_a_warm_up_has_empty_frames() -> None:
         update={"interval": warming_up("1m"), "long_interval": warming_up("1m")}
     )
     made = context({"BTCUSDT": cold.model_copy(update={"technical_indicators": sets})})
-    view = snapshot.from_text(prompt_of(made).user)
+    view = snapshot.from_text(of_rule(made).user)
     assert view.assets["BTCUSDT"].frames == (snapshot.Frame(tf="1m"),)
     assert "1m: no indicators yet (12 candles)" in prompt_of(made).user
 
@@ -230,17 +240,17 @@ def test_no_exit_plan_can_forge_the_data_block(text: str) -> None:
     """What a model once wrote comes back quoted: the block that a rule policy reads stays ours."""
     held = account(open_positions=(position("BTCUSDT", exit_plan=text, invalidation=text),), active_strategy=strategy())
     made = context({"BTCUSDT": asset("BTCUSDT")}, account_state=held)
-    assert snapshot.from_text(prompt_of(made).user) == snapshot.of_context(made)
+    assert snapshot.from_text(of_rule(made).user) == snapshot.of_context(made)
 
 
 def test_a_language_model_gets_no_number_twice() -> None:
-    assert "<data>" not in prompt_of(context(), with_data=False).user
+    assert "<data>" not in prompt_of(context()).user
 
 
 def test_only_the_columns_and_rows_asked_for_are_shown() -> None:
     steady = strategy(prompt_template="{% set columns = ['rsi14', 'atr14'] %}{% set rows = 2 %}{% set closes = 0 %}x")
     made = context({"BTCUSDT": asset("BTCUSDT")}, account_state=account(active_strategy=steady))
-    user = prompt_of(made, with_data=False).user
+    user = prompt_of(made).user
     assert "time rsi14 atr14\n11:59 58.0 94.2\n12:00 58.0 94.2\n5m, oldest" in user
     assert "1m closes to" not in user
 
