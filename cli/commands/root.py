@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.account import account_app
+from cli.commands.archive import archive_app
 from cli.commands.config import config_app
 from cli.commands.context import context_app
 from cli.commands.control import control
@@ -287,6 +288,7 @@ def schemas(
 
 
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
+app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)
 app.add_typer(account_app, name="account", rich_help_panel=TRADE)
 app.add_typer(strategy_app, name="strategy", rich_help_panel=TRADE)
