@@ -21,7 +21,8 @@ from cli.embedded.access import Access, passwords_in
 from cli.embedded.kind import without_credentials
 from cli.embedded.mongo import begin_set, make_users
 from cli.errors import CliError
-from cli.run.access import KEY_NAME, read_token
+from cli.files import read_token
+from cli.run.access import KEY_NAME
 from cli.run.plan import traded_symbols
 from cli.run.seed import read_all, seed
 from libs.records.key_store import KeyStore, carry_over, create_admin_key
