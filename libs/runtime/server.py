@@ -12,6 +12,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+MAX_SOCKET_MESSAGE = 16 * 1024  # what clients send is short
 log = logging.getLogger(__name__)
 
 
@@ -52,11 +53,21 @@ class PatientProtocol(H11Protocol):
 class HttpServer(uvicorn.Server):
     """uvicorn without its signal handlers: the worker owns them."""
 
-    def __init__(self, app: Any, host: str, port: int, protocol: type[PatientProtocol] = PatientProtocol) -> None:
+    def __init__(
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        protocol: type[PatientProtocol] = PatientProtocol,
+        sockets: type[asyncio.Protocol] | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 http=protocol,
+                ws=sockets or "none",
+                ws_max_size=MAX_SOCKET_MESSAGE,
+                ws_per_message_deflate=False,  # it costs a quarter of a megabyte for each of a thousand clients
                 host=host,
                 port=port,
                 log_config=None,

@@ -69,6 +69,7 @@ class Worker:
         self._background: dict[str, Callable[[], Awaitable[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._http: list[tuple[Any, str, int]] = []
+        self._http_server = HttpServer
         self._checks: dict[str, Callable[[], bool]] = {}
         self._details: dict[str, Callable[[], Any]] = {}
         self._doing: Callable[[], Doing | None] = lambda: None
@@ -100,8 +101,9 @@ class Worker:
     def details(self) -> Mapping[str, Any]:
         return {name: say() for name, say in self._details.items()}
 
-    def serve_http(self, app: Any, host: str, port: int) -> None:
+    def serve_http(self, app: Any, host: str, port: int, server: type[HttpServer] = HttpServer) -> None:
         self._http.append((app, host, port))
+        self._http_server = server
 
     def partition_consumer(
         self, durable: Durable, handler: Handler, *, decode: Decode | None = None
@@ -205,7 +207,7 @@ class Worker:
         await self.start()
         _spare_the_collector()
         for app, host, port in self._http:
-            server = HttpServer(app, host, port)
+            server = self._http_server(app, host, port)
             await server.begin()
             servers.append(server)
 

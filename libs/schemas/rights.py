@@ -196,6 +196,7 @@ USERS = (
             "CONTEXTS",
             "DECISIONS",
             "ORDERS",
+            "AUDIT",
             *_kv("clock", "config", "state", "keys", "claims", "workers"),
         ),
         asks=_EVERY_STREAM,

@@ -14,6 +14,7 @@ from libs.records.keys import TOKEN_BYTES, token_of
 from libs.runtime.marks import LatestMarks
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
+from libs.runtime.sockets import LastingServer
 from libs.runtime.worker import Worker, run
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
 from services.gateway.adapters.mongo_records import MongoRecords
@@ -21,6 +22,9 @@ from services.gateway.adapters.nats import NatsGatewayLog
 from services.gateway.adapters.nats_claims import NatsClaims
 from services.gateway.adapters.nats_keys import MirroredKeys
 from services.gateway.adapters.nats_market import NatsMarket
+from services.gateway.adapters.nats_market_feed import NatsMarketFeed
+from services.gateway.adapters.nats_stream_log import NatsStreamLog
+from services.gateway.adapters.nats_tickets import NatsTickets
 from services.gateway.adapters.nats_workers import MirroredWorkers, OwnOperations
 from services.gateway.adapters.redis_limits import RedisLimits
 from services.gateway.domain.limits import Rates
@@ -42,7 +46,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     limits = RedisLimits(settings.redis_url, lambda: worker.clock.wall().timestamp())
     history = Pulse("MongoDB", database.ping, MONGO_AWAY)
     marks = LatestMarks(worker.bus, worker.clock, settings.admission)
-    for service in (database, config, states, keys, limits, history, marks):
+    streams = NatsStreamLog(worker.bus)
+    for service in (database, config, states, keys, limits, history, marks, streams):
         worker.add(service)
     configuration = Configuration(KvConfigStore(worker.bus))
     strategies = Strategies(configuration, JinjaTemplates())
@@ -61,10 +66,13 @@ def create_app(settings: Settings | None = None) -> Worker:
         desk=desk_of(configuration, strategies),
         told=workers,
         operations=OwnOperations(worker.bus, database, worker.checks, lambda: limits.shared),
+        streams=streams,
+        market_feed=NatsMarketFeed(worker.bus, worker.clock, settings.admission),
+        tickets=NatsTickets(worker.bus),
         clock=worker.clock,
         new_id=lambda: secrets.token_hex(16),
         new_token=lambda: token_of(secrets.token_bytes(TOKEN_BYTES)),
-        rates=Rates(settings.gateway_rate_limit, settings.gateway_generate_limit),
+        rates=Rates(settings.gateway_rate_limit, settings.gateway_generate_limit, settings.gateway_streams),
         hosts=settings.hosts,
         max_tick_age=settings.tick_age,
         symbols=settings.symbols,
@@ -72,7 +80,8 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.readiness("mongodb", lambda: history.beats)
     worker.readiness("keys", lambda: keys.silence_s < SILENT_S)
     worker.detail("rates", lambda: "shared" if limits.shared else "local: Redis does not answer")
-    worker.serve_http(http_app(deps, GatewayMetrics(worker.registry)), settings.gateway_host, settings.gateway_port)
+    app = http_app(deps, GatewayMetrics(worker.registry))
+    worker.serve_http(app, settings.gateway_host, settings.gateway_port, LastingServer)
     return worker
 
 

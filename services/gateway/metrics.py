@@ -1,6 +1,6 @@
 """The gateway's own metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
@@ -18,4 +18,11 @@ class GatewayMetrics:
             ["status"],
             registry=registry,
             buckets=BUCKETS,
+        )
+        self.streams = Gauge("perpetua_gateway_streams", "Streams that are open", registry=registry)
+        self.stream_events = Counter(
+            "perpetua_gateway_stream_events", "Events that were handed to clients of streams", registry=registry
+        )
+        self.stream_ends = Counter(
+            "perpetua_gateway_stream_ends", "Streams that ended, by reason", ["reason"], registry=registry
         )

@@ -1,6 +1,6 @@
 """What the gateway needs from outside. Every method raises Away when its server does not answer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +41,8 @@ from services.gateway.domain.records import (
     TradeRecord,
     Window,
 )
+from services.gateway.domain.stream_events import LoggedEvent, MarketEvent
+from services.gateway.domain.stream_ring import Listeners, Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,50 @@ class Analytics(Protocol):
         """The decisions of a period, counted."""
 
 
+class StreamLog(Protocol):
+    """The log as streams read it: followed once for all clients of this process."""
+
+    @property
+    def ring(self) -> Ring | None:
+        """The newest events; another one after the log was made anew, None while it is not followed."""
+
+    @property
+    def epoch(self) -> str:
+        """Twelve hexadecimal digits that tell these logs from those that may have been before."""
+
+    @property
+    def listeners(self) -> Listeners: ...
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the log was last heard."""
+
+    async def oldest(self, log: int) -> int:
+        """The sequence of the oldest message that a log still has."""
+
+    async def after(self, log: int, sequence: int, until: int) -> Sequence[LoggedEvent]:
+        """Some of the events between these sequences (the last included), in order; none: there are no more."""
+
+
+class MarketFeed(Protocol):
+    """The newest tick and funding of each symbol, followed while somebody looks."""
+
+    @property
+    def order(self) -> int:
+        """How many have been heard."""
+
+    async def join(self) -> None: ...
+    async def leave(self) -> None: ...
+    def newer(self, order: int) -> list[MarketEvent]:
+        """The newest of each kind and symbol that came behind this one, in order."""
+
+
+class Tickets(Protocol):
+    async def keep(self, ticket: str, key_hash: str, until: datetime) -> None: ...
+    async def take(self, ticket: str, now: datetime) -> str | None:
+        """The hash of the key that it stands for, the first time and in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigurationAccess:
     """Reads and changes of the configuration. Raise Unavailable."""
@@ -253,6 +299,9 @@ class Deps:
     desk: ConfigurationAccess
     told: TellsOfWorkers
     operations: Operations
+    streams: StreamLog
+    market_feed: MarketFeed
+    tickets: Tickets
     clock: Clock
     new_id: Callable[[], str]
     new_token: Callable[[], str]

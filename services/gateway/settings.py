@@ -16,6 +16,7 @@ class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings)
     gateway_generate_limit: int = Field(
         default=600, ge=1, description="decisions of one account and symbol that are asked for in a minute"
     )
+    gateway_streams: int = Field(default=2_000, ge=1, le=20_000, description="streams that are open at once")
 
     assets: str = Field(
         default="",

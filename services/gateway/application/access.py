@@ -22,8 +22,7 @@ def identified(deps: Deps, token: str | None, address: str) -> ApiKey:
         raise _unauthorized(KeyRefusal.MISSING)
     key, now = deps.keys.find(token_hash(token)), deps.clock.wall()
     if key is None:
-        wait_s = deps.brake.wrong(address, now.timestamp())
-        raise _unauthorized(KeyRefusal.UNKNOWN) if wait_s is None else too_many("wrong API keys", wait_s)
+        raise _braked(deps, address, _unauthorized(KeyRefusal.UNKNOWN))
     if (why := key.refusal(now)) is not None:
         raise _unauthorized(why)
     if key.should_mark_used(now):
@@ -52,6 +51,18 @@ def too_many(what: str, wait_s: int) -> RequestRefused:
     detail = f"too many {what} within a minute; wait {wait_s} s"
     headers = {"Retry-After": str(wait_s)}
     return RequestRefused(Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers))
+
+
+def no_such_ticket(deps: Deps, address: str) -> RequestRefused:
+    """A ticket that was used, is too old, or never was; or its key does not work any more."""
+    detail = "this ticket opens nothing: each opens one stream, within its time; ask for a new one"
+    return _braked(deps, address, RequestRefused(Refusal(HTTPStatus.UNAUTHORIZED, "ticket-unknown", detail)))
+
+
+def _braked(deps: Deps, address: str, refusal: RequestRefused) -> RequestRefused:
+    """The refusal, or another one where too many wrong keys came from there."""
+    wait_s = deps.brake.wrong(address, deps.clock.wall().timestamp())
+    return refusal if wait_s is None else too_many("wrong API keys", wait_s)
 
 
 def _unauthorized(why: KeyRefusal) -> RequestRefused:

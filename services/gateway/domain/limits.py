@@ -9,10 +9,11 @@ MOST_ADDRESSES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Requests in a minute: of one key, and decisions of one account and symbol."""
+    """Requests in a minute: of one key, and decisions of one account and symbol. Streams at once of this process."""
 
     of_key: int = 12_000
     of_symbol: int = 600
+    streams: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)

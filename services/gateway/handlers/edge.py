@@ -4,13 +4,15 @@ import asyncio
 import re
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.application.access import identified, in_touch, too_many
+from services.gateway.application.access import in_touch, too_many
+from services.gateway.application.streams import stream_caller
 from services.gateway.domain.problems import MEDIA_TYPE, Refusal, RequestRefused
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
@@ -31,21 +33,25 @@ class Edge:
 
     part_s = PART_S
 
-    def __init__(self, app: ASGIApp, deps: Deps, metrics: GatewayMetrics, base: str) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, sockets: ASGIApp, deps: Deps, metrics: GatewayMetrics, base: str) -> None:
+        self._app, self._sockets = app, sockets
         self._base = f"{base}/"
         self._open = f"{base}/openapi.json"
         self._deps = deps
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID)
         named = given if given and _REQUEST_ID.fullmatch(given) else None
         scope.setdefault("state", {})["request_id"] = named or self._deps.new_id()
+        if scope["type"] == "websocket":
+            scope["state"]["refusal"] = self._refusal(headers)
+            await self._sockets(scope, receive, send)
+            return
         answer = self._answering(scope, send)
         refusal = self._refusal(headers) or await self._caller(scope, headers)
         if refusal is not None:
@@ -68,7 +74,7 @@ class Edge:
         address = (scope.get("client") or ("unknown",))[0]
         calms = scope["method"] == "POST" and _CALMS.search(path) is not None
         try:
-            key = state["key"] = identified(self._deps, _token(headers), str(address))
+            key = state["key"] = await stream_caller(self._deps, token_in(headers), _ticket(scope), str(address))
             if not calms:
                 in_touch(self._deps)
         except RequestRefused as error:
@@ -97,7 +103,15 @@ def problem_response(refusal: Refusal, scope: Scope) -> Response:
     return Response(problem.model_dump_json(), problem.status, refusal.headers, MEDIA_TYPE)
 
 
-def _token(headers: Headers) -> str | None:
+def _ticket(scope: Scope) -> str | None:
+    """A ticket opens a stream and nothing else."""
+    given = (
+        parse_qs(scope["query_string"].decode("latin-1")).get("ticket") if scope["path"].endswith("/stream") else None
+    )
+    return given[0] if given and scope["method"] == "GET" else None
+
+
+def token_in(headers: Headers) -> str | None:
     kind, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
 

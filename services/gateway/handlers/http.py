@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
+from services.gateway.application.streams import StreamHub
 from services.gateway.handlers import (
     account_changes,
     accounts,
@@ -22,11 +23,13 @@ from services.gateway.handlers import (
     pages,
     performance,
     strategies,
+    streams,
     validation,
 )
 from services.gateway.handlers.description import completed
 from services.gateway.handlers.edge import Edge
 from services.gateway.handlers.parameters import known_parameters
+from services.gateway.handlers.sockets import StreamSockets
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
@@ -43,7 +46,8 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = routers_of(deps, metrics)
+    hub = StreamHub(deps, metrics)
+    routers = (*routers_of(deps, metrics), streams.routes(deps, hub, BASE))
     errors.install(app, lambda path: methods_of(routers, path))
     for router in routers:
         app.include_router(router, dependencies=[Depends(known_parameters)])
@@ -54,7 +58,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
 
     app.include_router(pages.routes(f"{BASE}/openapi.json"))
     app.openapi = completed(app.openapi, routers)  # type: ignore[method-assign]
-    return Edge(app, deps, metrics, BASE)
+    return Edge(app, StreamSockets(deps, hub, streams.path_of(BASE)), deps, metrics, BASE)
 
 
 def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:

@@ -73,7 +73,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "DECISIONS": ("feed", "context", "decider", "ledger", "gateway", OBSERVER),
     "EXECUTION": ("ledger", OBSERVER),
     "ORDERS": ("context", "ledger", "gateway", OBSERVER),
-    "AUDIT": ("ledger", OBSERVER),
+    "AUDIT": ("ledger", "gateway", OBSERVER),
     "DEAD": ("context", "ledger", OBSERVER),
     "ADVISORIES": ("ledger", OBSERVER),
     "KV_config": ("context", "decider", "validator", "executor", "ledger", "gateway", OBSERVER),

@@ -1,0 +1,89 @@
+"""Connections that stay open: WebSockets, and what an application may do to a connection whose client does not read.
+
+Each scope has the extension `perpetua.line` with its `Line`.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from libs.runtime.server import HttpServer, PatientProtocol
+
+LINE = "perpetua.line"
+SEND_BUFFER = 256 * 1024  # of the kernel, which would hold megabytes for each client that does not read
+PARTING_S = 12.0  # a client that does not read the end is cut off: a little more than uvicorn waits for its answer
+
+
+def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`cut` ends the connection at once, whatever it has not read. `leaving` is set when the server stops."""
+
+    cut: Callable[[], None] = _nothing
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def line_of(scope: Any) -> Line:
+    """That of the connection; one that does nothing where the server has none."""
+    line = scope.get("extensions", {}).get(LINE)
+    return line if isinstance(line, Line) else Line()
+
+
+class LinedProtocol(PatientProtocol):
+    """HTTP whose answers may last."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        _bound(transport)
+        self._line = Line(transport.abort)
+        self.app = _with_line(self.app, self._line)
+
+    def shutdown(self) -> None:
+        self._line.leaving.set()
+        super().shutdown()
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """WebSockets with an end for certain."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.app = _with_line(self.app, Line(self.transport.abort))
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    async def run_asgi(self) -> None:
+        try:
+            await super().run_asgi()
+        finally:
+            self.loop.call_later(PARTING_S, self.transport.abort)
+
+
+def _bound(transport: asyncio.BaseTransport) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+
+def _with_line(app: Any, line: Line) -> Any:
+    async def lined(scope: Any, receive: Any, send: Any) -> None:
+        scope["extensions"] = {**scope.get("extensions", {}), LINE: line}
+        await app(scope, receive, send)
+
+    return lined
+
+
+class LastingServer(HttpServer):
+    """One whose answers may last, and that speaks WebSocket."""
+
+    def __init__(self, app: Any, host: str, port: int) -> None:
+        super().__init__(app, host, port, LinedProtocol, SocketProtocol)
