@@ -57,6 +57,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self.app = _with_line(self.app, Line(self.transport.abort))
 
+    async def send(self, message: Any) -> None:
+        """A refusal is a whole answer; uvicorn takes it for none and says so, as an error, each time."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
+
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
         self.transport.abort()
