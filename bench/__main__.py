@@ -30,6 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *(f"tokens_{assets}" for assets in (1, 3, 5, 10)),
     ),
     "executor": ("executor_intents", "stop_latency", "paper_accounts"),
+    "stream": ("stream_events",),
     "pipeline": (
         "engine_p50",
         "engine_p50_hops",

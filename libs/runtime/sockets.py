@@ -1,6 +1,6 @@
 """Connections that stay open: WebSockets, and what an application may do to a connection whose client does not read.
 
-Each scope has the extension `perpetua.line` with its `Line`.
+Each scope has the extension `perpetua.line` with its `ClientLine`.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ClientLine:
     """`cut` ends the connection at once, whatever it has not read. `leaving` is set when the server stops."""
 
     cut: Callable[[], None] = _nothing
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def line_of(scope: Any) -> Line:
+def line_of(scope: Any) -> ClientLine:
     """That of the connection; one that does nothing where the server has none."""
     line = scope.get("extensions", {}).get(LINE)
-    return line if isinstance(line, Line) else Line()
+    return line if isinstance(line, ClientLine) else ClientLine()
 
 
 class LinedProtocol(PatientProtocol):
@@ -42,7 +42,7 @@ class LinedProtocol(PatientProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         _bound(transport)
-        self._line = Line(transport.abort)
+        self._line = ClientLine(transport.abort)
         self.app = _with_line(self.app, self._line)
 
     def shutdown(self) -> None:
@@ -55,7 +55,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.app = _with_line(self.app, Line(self.transport.abort))
+        self.app = _with_line(self.app, ClientLine(self.transport.abort))
 
     async def send(self, message: Any) -> None:
         """A refusal is a whole answer; uvicorn takes it for none and says so, as an error, each time."""
@@ -80,7 +80,7 @@ def _bound(transport: asyncio.BaseTransport) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
-def _with_line(app: Any, line: Line) -> Any:
+def _with_line(app: Any, line: ClientLine) -> Any:
     async def lined(scope: Any, receive: Any, send: Any) -> None:
         scope["extensions"] = {**scope.get("extensions", {}), LINE: line}
         await app(scope, receive, send)

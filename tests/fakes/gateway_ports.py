@@ -49,6 +49,7 @@ from services.gateway.ports import Backlog, Claim, Deps
 from tests import builders
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_app import fake_http_app
+from tests.fakes.gateway_streams import FakeMarketFeed, FakeStreamLog, FakeTickets
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
 
@@ -399,6 +400,9 @@ class Gateway:
     store: FakeConfigStore = field(default_factory=FakeConfigStore)
     operations: FakeOperations = field(default_factory=FakeOperations)
     symbols: tuple[str, ...] = ()
+    streams: FakeStreamLog = field(default_factory=FakeStreamLog)
+    market_feed: FakeMarketFeed = field(default_factory=FakeMarketFeed)
+    tickets: FakeTickets = field(default_factory=FakeTickets)
 
     def __post_init__(self) -> None:
         self.log = FakeLog(self.clock)
@@ -419,6 +423,9 @@ class Gateway:
             desk=desk_of(configuration, strategies),
             told=self.operations,
             operations=self.operations,
+            streams=self.streams,
+            market_feed=self.market_feed,
+            tickets=self.tickets,
             clock=self.clock,
             new_id=lambda: f"random-{next(self._ids)}",
             new_token=lambda: token_of(str(next(self._ids)).encode().rjust(32, b"t")),
@@ -426,7 +433,8 @@ class Gateway:
             hosts=self.hosts,
             symbols=self.symbols,
         )
-        self.app = fake_http_app(deps, GatewayMetrics(self.registry))
+        self.metrics = GatewayMetrics(self.registry)
+        self.app = fake_http_app(deps, self.metrics)
 
     async def call(self, method: str, path: str, *, key: str | None = "admin", **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKENS.get(key, key)}"} if key else {}

@@ -6,7 +6,7 @@ import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from libs.records.key_store import KeyStore
 from libs.records.keys import ApiKey, Scope, new_key, token_of
+from libs.runtime.ending import end
 from libs.runtime.provision import provision_nats
 from libs.runtime.sockets import LastingServer
 from libs.runtime.worker import Worker
@@ -175,6 +176,10 @@ class Client:
                 self.changed.clear()
                 await self.changed.wait()
 
+    async def has(self, count: int) -> None:
+        """Returns when so many events came."""
+        await self.until(lambda it: len(it.events) >= count)
+
     @property
     def refs(self) -> list[str]:
         return [event["ref"] for event in self.events]
@@ -204,6 +209,4 @@ async def client(gateway: Listening, token: str, query: str = "", last_id: str =
     finally:
         if made.connection is not None:
             await made.connection.close()
-        task.cancel()
-        with suppress(asyncio.CancelledError, ConnectionClosed):
-            await task
+        await end([task])

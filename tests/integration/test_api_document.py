@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.runtime.server import HttpServer
+from libs.runtime.sockets import LastingServer
 from tests.integration.test_gateway import served, started
 
 pytestmark = pytest.mark.integration
@@ -32,7 +32,7 @@ async def run(kind: str, text: str, variables: dict[str, str]) -> tuple[int, str
 async def test_every_example_runs(nats_url: str, mongo_url: str, mongo_db_name: str) -> None:
     assert {kind for kind, _ in EXAMPLES} == {"bash", "python"}
     async with started(nats_url, mongo_url, mongo_db_name) as running:
-        server = HttpServer(served(running.gateway), "127.0.0.1", 0)
+        server = LastingServer(served(running.gateway), "127.0.0.1", 0)
         await server.begin()
         port = server.servers[0].sockets[0].getsockname()[1]
         variables = {"API": f"http://127.0.0.1:{port}/api/v1", "KEY": running.admin}

@@ -66,8 +66,7 @@ async def test_a_client_that_is_cut_a_hundred_times_under_load_has_every_event_o
         stored = 0
         for n in range(100):
             stored += await gateway.publish(Chain(request_id=f"r{n}", account="alpha" if n % 2 else "beta"))
-            before = len(one.events)
-            await one.until(lambda it, before=before: len(it.events) > before)
+            await one.has(len(one.events) + 1)
             one.cut()
             more = asyncio.create_task(gateway.publish(Chain(request_id=f"m{n}")))
             await reading
@@ -152,7 +151,7 @@ async def test_of_a_thousand_clients_one_that_does_not_read_is_dropped_and_the_o
             while not dropped(gateway):
                 stored += await gateway.publish(Chain(request_id=f"r{stored}"))
                 for one in others:
-                    await one.until(lambda it, stored=stored: len(it.events) >= stored)
+                    await one.has(stored)
         for one in others:
             one.cut()
         await asyncio.gather(*reading)

@@ -17,7 +17,7 @@ SCAN = 1_024  # events of others that are passed over at a time
 AWAY_S = 3.0  # a log that was not heard for longer is said to be silent
 
 
-class Frame(NamedTuple):
+class StreamFrame(NamedTuple):
     id: str
     kind: str
     text: str
@@ -108,7 +108,7 @@ class StreamSession:
         if self.follows_market and self._deps.market_feed.order > self._market_order:
             self._woken.set()
 
-    async def frames(self) -> AsyncGenerator[list[Frame], None]:
+    async def frames(self) -> AsyncGenerator[list[StreamFrame], None]:
         """Frames as they come, a few at a time; the last one says why it ended."""
         yield [self._opened()]
         try:
@@ -128,7 +128,7 @@ class StreamSession:
         if self.ending is not StreamEnd.LEFT:
             yield [self._ended(self.ending)]
 
-    async def _from_log(self) -> AsyncIterator[list[Frame]]:
+    async def _from_log(self) -> AsyncIterator[list[StreamFrame]]:
         """Until nothing is lacking that is not in memory; what comes meanwhile may push out what was."""
         if self._anew:
             yield [self._gap("another-log", self._anew)]
@@ -153,9 +153,9 @@ class StreamSession:
         reached = self._reached[log] if LOGS[log].channels & self.wish.channels else until[log]
         return LogSource(self._deps.streams, log, reached, until[log])
 
-    async def _merged(self, sources: dict[int, LogSource]) -> AsyncIterator[list[Frame]]:
+    async def _merged(self, sources: dict[int, LogSource]) -> AsyncIterator[list[StreamFrame]]:
         """Events of several logs in the order in which they were stored."""
-        frames: list[Frame] = []
+        frames: list[StreamFrame] = []
         while self.ending is None:
             for source in sources.values():
                 await source.fill()
@@ -170,8 +170,8 @@ class StreamSession:
         if frames:
             yield frames
 
-    def _from_ring(self) -> list[Frame]:
-        ring, frames = self._ring, list[Frame]()
+    def _from_ring(self) -> list[StreamFrame]:
+        ring, frames = self._ring, list[StreamFrame]()
         if self._index < ring.first:
             self.end(StreamEnd.TOO_SLOW)
             return frames
@@ -181,7 +181,7 @@ class StreamSession:
             self._index += 1
         return frames
 
-    def _taken(self, event: LoggedEvent) -> Iterator[Frame]:
+    def _taken(self, event: LoggedEvent) -> Iterator[StreamFrame]:
         """The event as a frame, if it is for this client and new to it."""
         if event.sequence <= self._reached[event.log]:
             return
@@ -190,7 +190,7 @@ class StreamSession:
             self.handed += 1
             yield self._frame(event.kind, event.tail)
 
-    def _from_market(self) -> list[Frame]:
+    def _from_market(self) -> list[StreamFrame]:
         if not self.follows_market:
             return []
         frames, began = [], self._market_order == 0
@@ -202,28 +202,28 @@ class StreamSession:
                 frames.append(self._frame(event.kind, event.tail))
         return frames
 
-    def _heartbeat(self) -> Iterator[Frame]:
+    def _heartbeat(self) -> Iterator[StreamFrame]:
         if self._heartbeat_due:
             self._heartbeat_due = False
             silence_s = self._deps.streams.silence_s
             data = {"log": "followed" if silence_s < AWAY_S else "silent", "silence_s": round(silence_s, 1)}
             yield self._frame("stream.heartbeat", notice("stream.heartbeat", data))
 
-    def _opened(self) -> Frame:
+    def _opened(self) -> StreamFrame:
         data = {"channels": self._channels(), "heartbeat_s": HEARTBEAT_S}
         return self._frame("stream.opened", notice("stream.opened", data))
 
-    def _gap(self, reason: str, logs: tuple[int, ...], messages: int | None = None) -> Frame:
+    def _gap(self, reason: str, logs: tuple[int, ...], messages: int | None = None) -> StreamFrame:
         channels = frozenset[Channel]().union(*(LOGS[log].channels for log in logs)) & self.wish.channels
         data: dict[str, Any] = {"reason": reason, "channels": sorted(channels), "messages": messages}
         return self._frame("stream.gap", notice("stream.gap", data))
 
-    def _ended(self, why: StreamEnd) -> Frame:
+    def _ended(self, why: StreamEnd) -> StreamFrame:
         return self._frame("stream.ended", notice("stream.ended", {"reason": why, "detail": ENDINGS[why].detail}))
 
     def _channels(self) -> list[str]:
         return sorted(self.wish.channels)
 
-    def _frame(self, kind: str, tail: str) -> Frame:
+    def _frame(self, kind: str, tail: str) -> StreamFrame:
         place = f"1.{'.'.join(map(str, self._reached))}.{self._market}.{self._epoch}"
-        return Frame(place, kind, f'{{"id":"{place}",{tail}')
+        return StreamFrame(place, kind, f'{{"id":"{place}",{tail}')

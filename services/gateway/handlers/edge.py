@@ -33,8 +33,10 @@ class Edge:
 
     part_s = PART_S
 
-    def __init__(self, app: ASGIApp, sockets: ASGIApp, deps: Deps, metrics: GatewayMetrics, base: str) -> None:
-        self._app, self._sockets = app, sockets
+    def __init__(
+        self, app: ASGIApp, deps: Deps, metrics: GatewayMetrics, base: str, sockets: ASGIApp | None = None
+    ) -> None:
+        self._app, self._sockets = app, sockets or app
         self._base = f"{base}/"
         self._open = f"{base}/openapi.json"
         self._deps = deps

@@ -58,7 +58,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
 
     app.include_router(pages.routes(f"{BASE}/openapi.json"))
     app.openapi = completed(app.openapi, routers)  # type: ignore[method-assign]
-    return Edge(app, StreamSockets(deps, hub, streams.path_of(BASE)), deps, metrics, BASE)
+    return Edge(app, deps, metrics, BASE, StreamSockets(deps, hub, streams.path_of(BASE)))
 
 
 def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:

@@ -8,9 +8,9 @@ from starlette.types import Receive, Scope, Send
 
 from libs.records.keys import ApiKey
 from libs.records.keys import Scope as KeyScope
-from libs.runtime.sockets import Line, line_of
+from libs.runtime.sockets import ClientLine, line_of
 from libs.schemas.base import AccountId
-from services.gateway.application.stream_sessions import Frame, StreamSession
+from services.gateway.application.stream_sessions import StreamFrame, StreamSession
 from services.gateway.application.streams import StreamHub, ticket_for
 from services.gateway.domain.stream_wishes import (
     DEFAULT_CHANNELS,
@@ -69,7 +69,7 @@ class EventStream(Response):
 
     media_type = EVENT_STREAM
 
-    def __init__(self, hub: StreamHub, session: StreamSession, line: Line) -> None:
+    def __init__(self, hub: StreamHub, session: StreamSession, line: ClientLine) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub, self._session, self._line = hub, session, line
@@ -99,10 +99,10 @@ async def _until_gone(receive: Receive, session: StreamSession) -> None:
     session.end(StreamEnd.LEFT)
 
 
-async def _until_stop(line: Line, session: StreamSession) -> None:
+async def _until_stop(line: ClientLine, session: StreamSession) -> None:
     await line.leaving.wait()
     session.end(StreamEnd.STOPPING)
 
 
-def _written(frame: Frame) -> str:
+def _written(frame: StreamFrame) -> str:
     return f"id: {frame.id}\nevent: {frame.kind}\ndata: {frame.text}\n\n"
