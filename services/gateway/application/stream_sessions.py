@@ -65,7 +65,7 @@ class StreamSession:
     ) -> None:
         self._deps = deps
         self.key, self.wish, self.cut = key, wish, cut
-        self.accounts = wish.accounts(key)
+        self.accounts = wish.accounts(key.accounts)
         self._ring = ring
         self._epoch = deps.streams.epoch
         self._anew = () if place is None else place.other_logs(self._epoch)
@@ -186,7 +186,7 @@ class StreamSession:
         if event.sequence <= self._reached[event.log]:
             return
         self._reached[event.log] = event.sequence
-        if self.wish.takes(event, self.key):
+        if self.wish.takes(event, self.key.accounts):
             self.handed += 1
             yield self._frame(event.kind, event.tail)
 

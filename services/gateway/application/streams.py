@@ -5,14 +5,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 
-from libs.records.keys import ApiKey, Scope, token_hash
+from libs.records.keys import ApiKey, KeyRefusal, Scope, token_hash
 from services.gateway.application.access import identified, in_touch, no_such_ticket, seen_account, with_scope
 from services.gateway.application.stream_sessions import StreamSession
 from services.gateway.domain.problems import Away, Refusal, RequestRefused
 from services.gateway.domain.stream_events import Channel
 from services.gateway.domain.stream_ring import place_in
 from services.gateway.domain.stream_wishes import (
-    END_OF_KEY,
     HEARTBEAT_S,
     TICKET_S,
     StreamEnd,
@@ -115,7 +114,7 @@ class StreamHub:
         if key is None:
             session.end(StreamEnd.KEY_UNKNOWN)
         elif (why := key.refusal(now)) is not None:
-            session.end(END_OF_KEY.get(why, StreamEnd.KEY_UNKNOWN))
+            session.end(StreamEnd.KEY_EXPIRED if why is KeyRefusal.EXPIRED else StreamEnd.KEY_REVOKED)
         elif not self._deps.keys.in_touch():
             session.end(StreamEnd.KEYS_OUT_OF_TOUCH)
         monotonic = self._deps.clock.monotonic()

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from libs.records.keys import ApiKey, KeyRefusal
 from libs.schemas.base import AccountId
 from libs.schemas.names import KEY_PATTERN
 from services.gateway.domain.configuring import Body
@@ -96,10 +95,6 @@ ENDINGS = {
     StreamEnd.STOPPING: Ending(1012, "this gateway stops; come back behind the last event"),
     StreamEnd.LEFT: Ending(1000, "the client left"),
 }
-END_OF_KEY = {
-    KeyRefusal.REVOKED: StreamEnd.KEY_REVOKED,
-    KeyRefusal.EXPIRED: StreamEnd.KEY_EXPIRED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +105,15 @@ class StreamWish:
     account_id: str | None = None
     symbols: frozenset[str] = frozenset()
 
-    def accounts(self, key: ApiKey) -> frozenset[str] | None:
-        """Whose events may come at all; None: those of all accounts, and of none."""
-        return key.accounts if self.account_id is None else frozenset({self.account_id})
+    def accounts(self, seen: frozenset[str] | None) -> frozenset[str] | None:
+        """Whose events may come at all, of those that a key sees; None: those of all accounts, and of none."""
+        return seen if self.account_id is None else frozenset({self.account_id})
 
-    def takes(self, event: LoggedEvent, key: ApiKey) -> bool:
-        """Whether an event is for this client; what is about no account is for keys of all accounts."""
+    def takes(self, event: LoggedEvent, seen: frozenset[str] | None) -> bool:
+        """Whether an event is for a client that sees these accounts; what is about no account is for those of all."""
         if event.channel not in self.channels:
             return False
-        if key.accounts is not None and event.account_id not in key.accounts:
+        if seen is not None and event.account_id not in seen:
             return False
         if self.account_id is not None and event.account_id != self.account_id:
             return False
