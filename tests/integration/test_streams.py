@@ -65,8 +65,9 @@ async def test_a_client_that_is_cut_a_hundred_times_under_load_has_every_event_o
         await one.until(lambda it: bool(it.said))
         stored = 0
         for n in range(100):
+            before = len(one.events)
             stored += await gateway.publish(Chain(request_id=f"r{n}", account="alpha" if n % 2 else "beta"))
-            await one.has(len(one.events) + 1)
+            await one.has(before + 1)
             one.cut()
             more = asyncio.create_task(gateway.publish(Chain(request_id=f"m{n}")))
             await reading
