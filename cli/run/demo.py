@@ -117,6 +117,9 @@ async def _run(
     listener = RunListener(wishes.command, _quiet if wishes.view else say, teller.decided)
     async with session(plan, servers, infos, env=env, phases=phases, listener=listener) as run:
         say(_ready_line(plan, run, phases))
+        for account in run.observer.accounts():
+            if account.standing:
+                say(f"{account.account} {account.standing}; {account.way_back}")
         try:
             await _until_end(run, wishes, teller)
         except asyncio.CancelledError:  # a signal is how a run without an end of its own ends
