@@ -134,10 +134,10 @@ def up(
         run_here(plan, RunWishes("up", decisions=False))
         return
     from cli.run.background import start_detached
-    from cli.run.variables import check_environment
+    from cli.run.preflight import check
 
-    check_environment(os.environ)
     check_market(plan)
+    check(plan, os.environ, lambda note: None)  # what runs in the background says its notes itself
     arguments = ["--state-dir", str(plan.state.folder), "--speed", f"{speed:g}", "--feed", plan.feed]
     arguments += ["--symbols", ",".join(plan.symbols)]
     arguments += [
