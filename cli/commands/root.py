@@ -20,7 +20,7 @@ from cli.commands.options import StateDir
 from cli.commands.prompt import prompt_app
 from cli.commands.strategy import strategy_app
 from cli.errors import CliError
-from cli.project import STATE, StateFolder, shown
+from cli.project import STATE, StateFolder, place, shown
 
 PIPED_WIDTH = 120
 
@@ -147,7 +147,8 @@ def up(
         for part in (name, str(value))
     ]
     start_detached(plan.state, arguments, typer.echo)
-    typer.echo("running in the background; `perpetua status` shows it, `perpetua down` ends it")
+    where = place(plan.state.folder)
+    typer.echo(f"running in the background; `perpetua status{where}` shows it, `perpetua down{where}` ends it")
 
 
 @app.command(rich_help_panel=RUN)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from cli.commands.root import app
 from cli.errors import CliError
 from cli.run.preflight import of_models, of_settings, wrong_address
+from cli.run.seed import read_accounts
 from tests.pace import quiet
 
 LIMIT_S = 5.0
@@ -283,3 +284,17 @@ def test_a_state_folder_keeps_to_its_market_and_a_foreign_folder_stays(tmp_path:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     assert "is no state folder of Perpetua" in told("down", "--wipe", "--yes", "--state-dir", str(tmp_path / "mine"))[0]
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_and_only_our_own_files_are_in_git(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.yaml"
+    file.write_text("accounts:\n- {account_id: a b, levrage: 2}\n- {account_id: b, initial_balance: -1}\n")
+    with pytest.raises(CliError) as raised:
+        read_accounts(tmp_path)
+    for wanted in ("levrage: there is no such field", "b: strategy_id: Field required", "b: leverage: Field"):
+        assert wanted in raised.value.message
+    assert raised.value.hint == "correct the file"
+    file.write_text("accounts: [")
+    with pytest.raises(CliError) as raised:
+        read_accounts(tmp_path)
+    assert "git" not in raised.value.hint
