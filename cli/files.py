@@ -14,7 +14,14 @@ from libs.schemas.kinds import ConfigFiles, ConfigKind
 from libs.schemas.strict import strictly, unknown_fields, unknown_in
 
 M = TypeVar("M", bound=Message)
+TOLD = 8  # mistakes of a file that are told at once
 AsRow = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def todo(file: Path) -> str:
+    """What to do about a file that is wrong: only the project's own can be had again."""
+    ours = file.resolve().is_relative_to(CONFIG)
+    return "correct the file, or restore it from git" if ours else "correct the file"
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -23,28 +30,40 @@ def load(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise CliError(f"{file} cannot be read: {error}", "correct the file, or restore it from git") from error
+        raise CliError(f"{file} cannot be read: {error}", todo(file)) from error
     if not isinstance(content, dict):
-        raise CliError(f"{file} holds no mapping", "correct the file, or restore it from git")
+        raise CliError(f"{file} holds no mapping", todo(file))
     return content
 
 
 def rows(content: Mapping[str, Any], file: Path, key: str = "symbols") -> list[dict[str, Any]]:
     found = content.get(key)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise CliError(f"{file} has no list {key!r}", "correct the file, or restore it from git")
+        raise CliError(f"{file} has no list {key!r}", todo(file))
     return found
 
 
 def parse(kind: type[M], content: Mapping[str, Any], file: Path, place: str = "") -> M:
     """Unknown fields are refused here: in a file that people write they are typing mistakes. `place` is of the value
-    in the file, with what parts it from the field."""
+    in the file, with what parts it from the field. All mistakes are told at once."""
+    made = _parsed(kind, content, place)
+    if isinstance(made, list):
+        raise _wrong(file, made)
+    return made
+
+
+def _parsed(kind: type[M], content: Mapping[str, Any], place: str) -> M | list[str]:
+    """The value, or a line for each mistake."""
     try:
         return strictly(kind, content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CliError(f"{file}: {place}{where or 'the whole'}: {first['msg']}", "correct the file") from error
+        found = ((".".join(str(part) for part in each["loc"]), each["msg"]) for each in error.errors())
+        return [f"{place}{where or 'the whole'}: {said}" for where, said in found]
+
+
+def _wrong(file: Path, mistakes: list[str]) -> CliError:
+    more = f"; and {len(mistakes) - TOLD} more" if len(mistakes) > TOLD else ""
+    return CliError(f"{file}: {'; '.join(mistakes[:TOLD])}{more}", "correct the file")
 
 
 def read(kind: ConfigKind[M], folder: Path, as_row: AsRow = dict) -> list[M]:
@@ -66,10 +85,17 @@ def _values(kind: ConfigKind[M], files: ConfigFiles, file: Path, as_row: AsRow) 
     listed = rows(content, file, files.rows)
     _refuse_beside(kind, files, content, file)
     shared = {name: content.get(name, otherwise) for name, otherwise in files.shared.items()}
+    mistakes: list[str] = []
     for place, row in enumerate(listed):
         label = row.get(files.label) if files.label else None
         at = f"{label}: " if isinstance(label, str) and label.isprintable() else f"{files.rows}.{place}."
-        yield parse(kind.model, as_row({**shared, **row}), file, at)
+        made = _parsed(kind.model, as_row({**shared, **row}), at)
+        if isinstance(made, list):
+            mistakes += made
+        else:
+            yield made
+    if mistakes:
+        raise _wrong(file, mistakes)
     sample = content.get(files.sample) if files.sample else None
     if files.sample and isinstance(sample, dict):
         yield parse(kind.model, as_row({**shared, **sample}), file, f"{files.sample}.")

@@ -1,7 +1,10 @@
 """Entry point of the `perpetua` command: every error is a line and a hint on stderr."""
 
 import os
+import re
+import shlex
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -10,12 +13,23 @@ import typer
 from cli.commands.root import app
 from cli.errors import CliError
 
+# Of this program, complete (with no dots or places to fill in at its end), and without a folder of its own.
+_COMMAND = re.compile(r"`(perpetua (?!schemas|flatten)(?:(?!--help|--state-dir)[^`])*)`")
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def _fail(message: str, hint: str, code: int) -> NoReturn:
-    sys.stderr.write(f"error: {message}\nhint: {hint}\n")
+    sys.stderr.write(f"error: {message}\nhint: {placed(hint, sys.argv)}\n")
     sys.exit(code)
+
+
+def placed(hint: str, argv: Sequence[str]) -> str:
+    """The commands of a hint for the state folder that this command was about."""
+    given = next((argv[n + 1] for n, word in enumerate(argv[:-1]) if word == "--state-dir"), None)
+    given = given or next((word.partition("=")[2] for word in argv if word.startswith("--state-dir=")), None)
+    if given is None:
+        return hint
+    return _COMMAND.sub(lambda found: f"`{found[1]} --state-dir {shlex.quote(given)}`", hint)
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,5 +1,6 @@
 """Where things lie: the project, its configuration, market data, and the state of a run."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,3 +52,8 @@ def shown(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def place(folder: Path) -> str:
+    """What a command needs to find the run of this folder: ` --state-dir DIR`, nothing for the usual one."""
+    return "" if folder.resolve() == STATE.resolve() else f" --state-dir {shlex.quote(shown(folder))}"

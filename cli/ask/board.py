@@ -80,6 +80,9 @@ class AccountRow:
     equity: Decimal
     start: Decimal
     positions: tuple[PositionRow, ...] = ()
+    standing: str = ""
+    """Since when, by whom and why it does not trade freely; empty where it does."""
+    way_back: str = ""
 
 
 @dataclass(slots=True)

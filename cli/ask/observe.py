@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, decision_rows
 from cli.ask.counts import is_live
 from libs.configuration.mirror import ConfigMirror, StateMirror
+from libs.configuration.standing import told, way_back
 from libs.perps.margin import unrealized_pnl
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import MarketClockMirror
@@ -35,7 +36,8 @@ _AWAY: tuple[type[Exception], ...] = (*NATS_AWAY, Unavailable, nats.js.errors.Er
 
 
 class Observer:
-    """Counts from the moment of `start` on. `on_decision` is told each decision of the live arm, as rows."""
+    """Counts from the moment of `start` on. `on_decision` is told each decision of the live arm, as rows;
+    `place` is what commands need to find this run."""
 
     def __init__(
         self,
@@ -44,11 +46,13 @@ class Observer:
         symbols: tuple[str, ...],
         *,
         on_decision: Callable[[list[DecisionRow]], None] = lambda rows: None,
+        place: str = "",
     ) -> None:
         self._bus = bus
         self._board = board
         self._symbols = symbols
         self._on_decision = on_decision
+        self._place = place
         self._readers: dict[str, OrderedReader] = {}
         self._baselines: dict[str, int] = {}
         self._others = 0
@@ -147,7 +151,11 @@ class Observer:
         clock = self._clock.present
         board.market_time = self._clock.now()
         board.paused, board.speed = self._clock.paused, clock.speed if clock else 1.0
-        board.accounts = [self._account(state) for _, state in sorted(self._state.items().items())]
+        board.accounts = self.accounts()
+
+    def accounts(self) -> list[AccountRow]:
+        """As their states are known now."""
+        return [self._account(state) for _, state in sorted(self._state.items().items())]
 
     async def _count_sequences(self) -> None:
         counts = self._board.counts
@@ -177,6 +185,8 @@ class Observer:
             equity=state.wallet_balance + sum((row.pnl for row in positions), Decimal(0)),
             start=account.initial_balance if account else state.wallet_balance,
             positions=positions,
+            standing="" if state.trading_state == "active" else told(state),
+            way_back="" if state.trading_state == "active" else way_back(state.account_id, state.standing, self._place),
         )
 
     def _position(self, position: Position) -> PositionRow:

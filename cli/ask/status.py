@@ -12,7 +12,7 @@ from cli.embedded.kind import without_credentials
 from cli.errors import CliError
 from cli.files import known_symbols
 from cli.probe import get
-from cli.project import StateFolder, shown
+from cli.project import StateFolder, place, shown
 from cli.runfile import RunFile, WorkerEntry, running
 
 MIB = 1024 * 1024
@@ -26,6 +26,8 @@ class Status:
     board: Screen
     lags: dict[str, int] = field(default_factory=dict)
     bus_error: str = ""
+    place: str = ""
+    """What commands need to find this run."""
 
     @property
     def healthy(self) -> bool:
@@ -42,7 +44,7 @@ async def look(state: StateFolder) -> Status:
         ServerRow(name, one["version"], without_credentials(one["url"]), one["source"])
         for name, one in run.servers.items()
     ]
-    status = Status(run, board)
+    status = Status(run, board, place=place(state.folder))
     try:
         await _ask_bus(status)
     except CliError as error:
@@ -56,7 +58,7 @@ async def _ask_bus(status: Status) -> None:
     if "nats" not in status.run.servers:
         raise CliError(f"the run is {status.run.phase}: no servers yet", "ask again in a moment")
     async with connected(status.run.servers["nats"]["url"]) as bus:
-        observer = Observer(bus, status.board, known_symbols())
+        observer = Observer(bus, status.board, known_symbols(), place=status.place)
         try:
             await observer.look_once()
         finally:

@@ -14,7 +14,7 @@ from cli.project import STATE
 if TYPE_CHECKING:
     from cli.ask.configuring import ConfigurationDesk
     from libs.configuration.configuration import ConfigEntry
-    from libs.schemas.account import Account
+    from libs.schemas.account import Account, AccountState
 
 account_app = typer.Typer(help="Accounts: their limits, symbols and strategies.", no_args_is_help=True)
 
@@ -28,19 +28,44 @@ def say_account(made: "ConfigEntry[Account]") -> None:
 
 @account_app.command("list")
 def account_list(as_json: AsJson = False, state_dir: StateDir = STATE) -> None:
-    """All accounts as they are configured."""
-    found = on_desk(state_dir, lambda desk: desk.all_accounts())
+    """All accounts as they are configured, and whether they trade: who is reducing or halted since when, and why."""
+    from cli.project import place
+    from libs.configuration.standing import told, way_back
+
+    async def work(desk: "ConfigurationDesk") -> "list[tuple[Account, AccountState | None]]":
+        return [(account, await desk.state(account.account_id)) for account in await desk.all_accounts()]
+
+    found = on_desk(state_dir, work)
     if as_json:
-        say_json([one.model_dump(mode="json") for one in found])
+        say_json([_listed(account, state) for account, state in found])
         return
-    for one in found:
+    for account, state in found:
         typer.echo(
-            f"{one.account_id:<20} {one.status:<7} {one.mode} on {one.venue}  strategy {one.strategy_id:<14} "
-            f"leverage {one.leverage:f}  position at most {one.max_position_size:f}  {','.join(one.symbols)}  "
-            f"v{one.version}"
+            f"{account.account_id:<20} {_standing(account, state):<8} {account.mode} on {account.venue}  "
+            f"strategy {account.strategy_id:<14} leverage {account.leverage:f}  "
+            f"position at most {account.max_position_size:f}  {','.join(account.symbols)}  v{account.version}"
         )
+        if account.status != "active":
+            typer.echo(f"  {account.status}: it opens nothing new; {_resumes(account, place(state_dir))}")
+        if state is not None and state.trading_state != "active":
+            typer.echo(f"  {told(state)}; {way_back(account.account_id, state.standing, place(state_dir))}")
     if not found:
         typer.echo("no accounts; `perpetua account add` makes one")
+
+
+def _standing(account: "Account", state: "AccountState | None") -> str:
+    """One word for what holds: what its configuration says where that is stricter than active, else its trading."""
+    return account.status if account.status != "active" or state is None else state.trading_state
+
+
+def _resumes(account: "Account", place: str) -> str:
+    return f'`perpetua account resume {account.account_id} --why "…"{place}` lets it trade again'
+
+
+def _listed(account: "Account", state: "AccountState | None") -> dict[str, Any]:
+    standing = state.standing.model_dump(mode="json") if state is not None and state.standing is not None else None
+    trading = state.trading_state if state is not None else None
+    return {**account.model_dump(mode="json"), "trading_state": trading, "standing": standing}
 
 
 @account_app.command("show")

@@ -21,7 +21,7 @@ from cli.commands.options import StateDir
 from cli.commands.prompt import prompt_app
 from cli.commands.strategy import strategy_app
 from cli.errors import CliError
-from cli.project import STATE, StateFolder, shown
+from cli.project import STATE, StateFolder, place, shown
 
 PIPED_WIDTH = 120
 
@@ -135,10 +135,10 @@ def up(
         run_here(plan, RunWishes("up", decisions=False))
         return
     from cli.run.background import start_detached
-    from cli.run.variables import check_environment
+    from cli.run.preflight import check
 
-    check_environment(os.environ)
     check_market(plan)
+    check(plan, os.environ, lambda note: None)  # what runs in the background says its notes itself
     arguments = ["--state-dir", str(plan.state.folder), "--speed", f"{speed:g}", "--feed", plan.feed]
     arguments += ["--symbols", ",".join(plan.symbols)]
     arguments += [
@@ -148,7 +148,8 @@ def up(
         for part in (name, str(value))
     ]
     start_detached(plan.state, arguments, typer.echo)
-    typer.echo("running in the background; `perpetua status` shows it, `perpetua down` ends it")
+    where = place(plan.state.folder)
+    typer.echo(f"running in the background; `perpetua status{where}` shows it, `perpetua down{where}` ends it")
 
 
 @app.command(rich_help_panel=RUN)

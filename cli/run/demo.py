@@ -16,9 +16,9 @@ from cli.errors import CliError
 from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
+from cli.run.preflight import check as check_before
 from cli.run.session import RunListener, RunSession, session
 from cli.run.signals import Interrupts
-from cli.run.variables import check_environment
 from cli.runfile import running
 from cli.screen.summary import Summary
 
@@ -66,7 +66,6 @@ def run_here(plan: Plan, wishes: RunWishes, env: Mapping[str, str] = os.environ)
 
 
 def _check(plan: Plan, wishes: RunWishes, env: Mapping[str, str]) -> None:
-    check_environment(env)
     if wishes.seconds is not None and wishes.seconds <= 0:
         raise CliError(f"--for {wishes.seconds:g} is no time", "give seconds above 0")
     if wishes.json_file is not None and not wishes.json_file.resolve().parent.is_dir():
@@ -77,6 +76,7 @@ def _check(plan: Plan, wishes: RunWishes, env: Mapping[str, str]) -> None:
             "`perpetua status` shows it, `perpetua down` ends it; or take another --state-dir",
         )
     check_market(plan)
+    check_before(plan, env, say)
 
 
 class _Teller:
@@ -117,6 +117,9 @@ async def _run(
     listener = RunListener(wishes.command, _quiet if wishes.view else say, teller.decided)
     async with session(plan, servers, infos, env=env, phases=phases, listener=listener) as run:
         say(_ready_line(plan, run, phases))
+        for account in run.observer.accounts():
+            if account.standing:
+                say(f"{account.account} {account.standing}; {account.way_back}")
         try:
             await _until_end(run, wishes, teller)
         except asyncio.CancelledError:  # a signal is how a run without an end of its own ends

@@ -6,9 +6,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from cli.ask.deciders import Silence, ToldByDecider, ask_all
 from cli.embedded import ServerError
@@ -20,29 +18,14 @@ from cli.embedded.state import load as load_servers
 from cli.errors import CliError
 from cli.files import known_symbols
 from cli.probe import get
-from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
+from cli.project import SHARED_DATA, StateFolder, shown
+from cli.run.finding import Finding
 from cli.run.plan import make_plan
-from cli.run.variables import invalid_settings, known_variables, mistyped
+from cli.run.preflight import of_accounts, of_candles, of_models, of_settings
 from cli.runfile import RunFile, running
 from services.decider.domain.authentication import WRONG
 
-Level = Literal["ok", "warn", "fail"]
 LITTLE_BYTES, TOO_LITTLE_BYTES = 5 * 1024**3, 1024**3
-KEYS = {"OPENROUTER_API_KEY": "models of OpenRouter", "LLM_API_KEY": "another OpenAI-compatible model"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, what was found, and what to do unless it is fine."""
-
-    level: Level
-    what: str
-    found: str
-    todo: str = ""
-
-    def line(self) -> str:
-        said = f"{self.level:<5} {self.what:<12} {self.found}"
-        return f"{said}: {self.todo}" if self.todo else said
 
 
 def examine(state: StateFolder, env: Mapping[str, str], data: Path | None = None) -> Iterator[Finding]:
@@ -53,10 +36,7 @@ def examine(state: StateFolder, env: Mapping[str, str], data: Path | None = None
     yield _instance(state, run)
     yield from _market(run)
     yield from _ports(state, env, run)
-    yield from _settings(env)
-    yield from _config(env)
-    yield _data(state, env, data)
-    yield from _keys(env) if run is None else deciders(asyncio.run(ask_all(state.folder)))
+    yield from _wanted(state, env, data, run)
     yield _disk(state)
 
 
@@ -126,59 +106,21 @@ def _ports(state: StateFolder, env: Mapping[str, str], run: RunFile | None) -> I
         yield Finding("ok", "ports", "all that are wanted are free")
 
 
-def _settings(env: Mapping[str, str]) -> Iterator[Finding]:
-    wrong = 0
-    for key, meant in mistyped(env, known_variables()):
-        wrong += 1
-        yield Finding("fail", "settings", f"{key} is not a setting", f"did you mean {meant}?" if meant else "unset it")
-    for line in invalid_settings(env):
-        wrong += 1
-        yield Finding("fail", "settings", line, "correct or unset that variable")
-    if not wrong:
-        yield Finding(
-            "ok", "settings", f"{sum(key.startswith('PERPETUA_') for key in env)} PERPETUA_ variables are set"
-        )
-
-
-def _config(env: Mapping[str, str]) -> Iterator[Finding]:
-    from cli.run.seed import read_all
-    from services.decider.application.models_file import load as load_models
-    from services.decider.domain.catalogue import CatalogueError
-
-    try:
-        count = len(read_all(known_symbols()))
-    except CliError as error:
-        yield Finding("fail", "config", error.message, error.hint)
-    else:
-        yield Finding("ok", "config", f"{count} accounts, strategies and symbols in {shown(CONFIG)} are valid")
-    try:
-        load_models(Path(env.get("PERPETUA_CONFIG_DIR", CONFIG)))
-    except CatalogueError as error:
-        yield Finding("fail", "models", str(error), "correct models.yaml, or restore it from git")
-    else:
-        yield Finding("ok", "models", "the catalogue of models is valid")
-
-
-def _data(state: StateFolder, env: Mapping[str, str], data: Path | None) -> Finding:
+def _wanted(state: StateFolder, env: Mapping[str, str], data: Path | None, run: RunFile | None) -> Iterator[Finding]:
+    """What a start would ask before it starts anything; of models that run already the workers themselves speak."""
+    yield from of_settings(env)
     try:
         plan = make_plan(state=state.folder, env=env, data=data)
     except CliError as error:
-        return Finding("fail", "data", error.message, error.hint)
-    if plan.data is None:
-        return Finding(
-            "warn", "data", f"no candles in {shown(SHARED_DATA)}", "the market will be made up; or use --data"
-        )
-    return Finding("ok", "data", f"candles of {', '.join(plan.symbols)} in {plan.data}")
-
-
-def _keys(env: Mapping[str, str]) -> Iterator[Finding]:
-    present = [f"{name} ({use})" for name, use in KEYS.items() if env.get(name)]
-    if present:
-        yield Finding("ok", "keys", f"set in this environment: {', '.join(present)}")
+        yield Finding("fail", "data", error.message, error.hint)
+        yield from of_accounts(known_symbols())
     else:
-        yield Finding(
-            "ok", "keys", "none set in this environment: the built-in model decides; OPENROUTER_API_KEY brings others"
-        )
+        yield from of_accounts(plan.symbols)
+        yield from of_candles(plan)
+        if plan.data is None:
+            found = f"no candles in {shown(SHARED_DATA)}"
+            yield Finding("warn", "data", found, "the market will be made up; or use --data")
+    yield from of_models(env) if run is None else deciders(asyncio.run(ask_all(state.folder)))
 
 
 def deciders(told: list[ToldByDecider] | Silence) -> Iterator[Finding]:

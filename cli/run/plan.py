@@ -1,6 +1,5 @@
 """What a run is to be: parsed from options and environment, checked before anything is started."""
 
-import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,12 +121,18 @@ def _data_folder(given: Path | None, env: Mapping[str, str]) -> Path | None:
     """The folder of candles: asked for, from the environment, or the shared one if it is there."""
     asked = given or (Path(env["PERPETUA_DATA_DIR"]) if env.get("PERPETUA_DATA_DIR") else None)
     if asked is None:
-        return SHARED_DATA if _candle_files(SHARED_DATA) else None
+        return SHARED_DATA if candle_files(SHARED_DATA) else None
     source = "--data" if given else "PERPETUA_DATA_DIR"
     if not asked.is_dir():
-        raise CliError(f"{source}: {asked} is not a folder", "name the folder that holds <symbol>-1m.csv.gz files")
-    if not _candle_files(asked):
-        raise CliError(f"{source}: no <symbol>-1m.csv.gz in {asked}", "name the folder that holds the candles")
+        raise CliError(
+            f"{source}: {asked} is not a folder",
+            "name the folder that holds <symbol>-1m.csv or <symbol>-1m.csv.gz files",
+        )
+    if not candle_files(asked):
+        raise CliError(
+            f"{source}: no <symbol>-1m.csv.gz or -1m.csv in {asked}",
+            "name the folder that holds the candles: docs/data.md",
+        )
     return asked.resolve()
 
 
@@ -145,8 +150,10 @@ def _feed(wanted: str | None, folder: Path | None, data: Path | None) -> Feed:
     return next(feed for feed in FEEDS if feed == wanted)
 
 
-def _candle_files(folder: Path) -> dict[str, Path]:
-    return {path.name.removesuffix("-1m.csv.gz"): path for path in sorted(folder.glob("*-1m.csv.gz"))}
+def candle_files(folder: Path) -> dict[str, Path]:
+    """By symbol, as the feed reads them: plain or gzipped, plain before gzipped."""
+    found = sorted((*folder.glob("*-1m.csv.gz"), *folder.glob("*-1m.csv")), key=lambda path: path.suffix == ".csv")
+    return {path.name.removesuffix(".gz").removesuffix("-1m.csv"): path for path in found}
 
 
 def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
@@ -162,14 +169,9 @@ def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
 
 
 def _check_files(symbols: Sequence[str], folder: Path, *, explicit: bool) -> None:
-    """Each symbol needs a file of candles that can be read."""
-    files = _candle_files(folder)
+    """Each symbol needs a file of candles."""
+    files = candle_files(folder)
     for symbol in symbols:
         if symbol not in files:
             hint = f"there are {', '.join(files)}" + ("" if explicit else ": name them by --symbols")
             raise CliError(f"no candles of {symbol} in {folder}", hint)
-        try:
-            with gzip.open(files[symbol], "rt") as lines:
-                lines.readline()
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise CliError(f"{files[symbol]} cannot be read: {error}", "check the file and its permissions") from error

@@ -15,7 +15,7 @@ from cli.embedded import ServerInfo, Servers
 from cli.embedded.kind import without_credentials
 from cli.embedded.ports import is_free, pick
 from cli.errors import CliError
-from cli.project import shown
+from cli.project import place, shown
 from cli.run.access import ensure_api_key, write_token
 from cli.run.keeper import Keeper
 from cli.run.phases import Phases
@@ -87,7 +87,9 @@ class RunSession:
         self.board.gateway_url = f"http://127.0.0.1:{port}"
         workers = make_workers(plan, lambda user: addresses(infos, user), env, gateway_port=port)
         self.supervisor = Supervisor(workers, said=listener.say)
-        self.observer = Observer(bus, self.board, plan.symbols, on_decision=listener.decided)
+        self.observer = Observer(
+            bus, self.board, plan.symbols, on_decision=listener.decided, place=place(plan.state.folder)
+        )
         self._run.market, self._run.speed = plan.market, plan.speed
         self._run.gateway_url = self.board.gateway_url
         self._run.api_key_file = str(plan.state.api_key)

@@ -10,6 +10,7 @@ from cli.run.workers import WORKERS
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
+NEAR = 0.86
 OWN = ("PERPETUA_DATA_DIR", "PERPETUA_START_DAY", "PERPETUA_FAILPOINT", "PERPETUA_VENUE_URL")
 
 
@@ -37,7 +38,26 @@ def mistyped(env: Mapping[str, str], known: set[str]) -> list[tuple[str, str | N
         for key in env
         if key.startswith(PREFIX) and not key.startswith((TEST_PREFIX, CREDENTIAL_PREFIX)) and key not in known
     ]
-    return [(key, next(iter(difflib.get_close_matches(key, known, 1, 0.7)), None)) for key in sorted(strange)]
+    bare = {name.removeprefix(PREFIX): name for name in known}  # with the prefix all names are alike
+    near = {key: difflib.get_close_matches(key.removeprefix(PREFIX), bare, 1, 0.7) for key in sorted(strange)}
+    return [(key, bare[close[0]] if close else None) for key, close in near.items()]
+
+
+def nearly_ours(env: Mapping[str, str], known: set[str]) -> list[tuple[str, str]]:
+    """Variables without our prefix that nobody reads and whose name is nearly one of ours, each with that one."""
+    from libs.runtime.settings import PREFIX
+
+    ours = {name for name in known if not name.startswith(PREFIX) and name.isupper()}
+    strange = [key for key in env if key not in known and not key.startswith(PREFIX) and key.upper() == key]
+    found = ((key, _nearest(key, ours)) for key in sorted(strange))
+    return [(key, meant) for key, meant in found if meant is not None and meant not in env]
+
+
+def _nearest(key: str, ours: set[str]) -> str | None:
+    """By letters, whatever stands between the words: NATSURL is NATS_URL."""
+    bare = {name.replace("_", ""): name for name in ours}
+    close = difflib.get_close_matches(key.replace("_", ""), bare, 1, NEAR)
+    return bare[close[0]] if close else None
 
 
 def invalid_settings(env: Mapping[str, str]) -> list[str]:
@@ -63,14 +83,3 @@ def invalid_settings(env: Mapping[str, str]) -> list[str]:
                 variable = variable_at(place)
                 lines[f"{variable if variable in env else place}: {wrong['msg']}"] = None
     return list(lines)
-
-
-def check_environment(env: Mapping[str, str]) -> None:
-    """CliError for the first variable that is mistyped or not valid."""
-    from cli.errors import CliError
-
-    for key, meant in mistyped(env, known_variables()):
-        hint = f"did you mean {meant}?" if meant else "unset it; `perpetua doctor` checks the rest"
-        raise CliError(f"{key} is not a setting of Perpetua", hint)
-    for line in invalid_settings(env):
-        raise CliError(f"a setting is not valid: {line}", "correct or unset that variable")

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.ask.status import Status
-from cli.screen.view import account_table, header, price_table, titled_table, worker_table
+from cli.screen.view import account_table, header, price_table, standing_lines, titled_table, worker_table
 
 
 def render(status: Status, width: int) -> RenderableType:
@@ -31,4 +31,12 @@ def render(status: Status, width: int) -> RenderableType:
     ]
     if status.bus_error:
         return Group(*parts, Text(status.bus_error, "bold red"))
-    return Group(*parts, consumers, Text(), price_table(board.prices, width), Text(), account_table(board.accounts))
+    return Group(
+        *parts,
+        consumers,
+        Text(),
+        price_table(board.prices, width),
+        Text(),
+        account_table(board.accounts),
+        *standing_lines(board.accounts),
+    )

@@ -191,6 +191,15 @@ def account_table(accounts: Sequence[AccountRow]) -> Table:
     return table
 
 
+def standing_lines(accounts: Sequence[AccountRow]) -> list[Text]:
+    """Of each account that does not trade freely: since when, by whom, why, and what leads back."""
+    return [
+        Text.assemble((f"{account.account} ", "bold"), (f"{account.standing}; {account.way_back}", "yellow"))
+        for account in accounts
+        if account.standing
+    ]
+
+
 def sparkline(samples: Sequence[float], width: int) -> str:
     """The last `width` samples as bars between their lowest and highest."""
     shown = samples[-width:]

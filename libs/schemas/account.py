@@ -207,6 +207,19 @@ class TradingDay(Wire):
     transfers: Money = Decimal(0)
 
 
+class TradingStanding(Wire):
+    """Since when (market time), by whom and why the trading state is what it is; set when it was moved.
+
+    `ends`: by itself with the UTC day, or when somebody lets the account trade again: a control to `active`
+    (POST /controls, `perpetua control active`).
+    """
+
+    since: Utc
+    by: Name
+    why: ShortText
+    ends: Literal["day", "person"]
+
+
 class AccountState(Message):
     """Last known state of an account (KV `state`), written by the executor after every change."""
 
@@ -216,6 +229,7 @@ class AccountState(Message):
     venue: Name
     margin_mode: MarginMode
     trading_state: TradingState
+    standing: TradingStanding | None = None  # null while it was never moved, and from an older executor
     wallet_balance: Money
     positions: tuple[Position, ...] = ()
     open_orders: tuple[OpenOrder, ...] = ()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from libs.configuration.mirror import ConfigMirror
 from libs.configuration.templates import JinjaTemplates
@@ -13,7 +14,6 @@ from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
 from services.decider.adapters.keys import ProviderKeys
-from services.decider.adapters.litellm import LiteLLM
 from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
@@ -32,6 +32,9 @@ from services.decider.handlers import routes
 from services.decider.metrics import DeciderMetrics, GateMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings
+
+if TYPE_CHECKING:
+    from services.decider.adapters.litellm import LiteLLM
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +141,9 @@ def keys_of(settings: Settings) -> ProviderKeys:
     return ProviderKeys(endpoints_of(settings))
 
 
-def models_of(settings: Settings) -> LiteLLM:
+def models_of(settings: Settings) -> "LiteLLM":
+    from services.decider.adapters.litellm import LiteLLM  # two seconds of processor time, which a check of keys spares
+
     return LiteLLM(endpoints_of(settings), WallClock().wall)
 
 

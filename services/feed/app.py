@@ -1,6 +1,7 @@
 """The feed: plays a recorded or a made-up market on the bus, on a clock of its own."""
 
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -10,7 +11,7 @@ from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.worker import Worker, run
 from libs.schemas.subjects import feed_lease_key
 from services.feed.adapters.ccxt import CcxtMarket
-from services.feed.adapters.csv import open_replay
+from services.feed.adapters.csv import DataError, open_replay, read_symbol
 from services.feed.adapters.kept import KeptLease
 from services.feed.adapters.lease import KvLease
 from services.feed.adapters.lockstep import NatsLockstep
@@ -21,6 +22,8 @@ from services.feed.domain.timeline import MarketSource
 from services.feed.metrics import FeedMetrics
 from services.feed.ports import Deps, Live
 from services.feed.settings import Settings
+
+__all__ = ["DataError", "check_candles", "create_app", "open_market"]
 
 # There is one market clock, so one feed drives it, whichever market it plays and whatever its symbols.
 LEASE_KEY = feed_lease_key("market", "all")
@@ -40,6 +43,11 @@ def open_market(settings: Settings, clock: Clock) -> MarketSource | Live | None:
             silence_s=settings.stream_silence,
         )
     return None
+
+
+def check_candles(folder: Path, symbol: str) -> None:
+    """Read all rows of a symbol as a replay would. Raises DataError with the first that is wrong."""
+    read_symbol(folder, symbol)
 
 
 def create_app(settings: Settings | None = None) -> Worker:

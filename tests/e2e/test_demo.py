@@ -207,6 +207,10 @@ def test_up_runs_in_the_background_with_replicas_until_down(tmp_path: Path) -> N
         shown = perpetua("status", *options)
         for wanted in ("validator-2", "ready", "decider-contexts", "synthetic market"):
             assert wanted in shown
+        perpetua("control", "halted", "--account", "scalping", "--why", "a look", *options)
+        told = " ".join(perpetua("status", *options).split())
+        assert "scalping halted since" in told and "(command): a look" in told
+        assert "`perpetua control active --account scalping" in told
         again = perpetua("up", *options, *SYNTHETIC, code=1)
         assert "runs here already" in again
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from cli.run.seed import read_all, seed
 from libs.configuration.configuration import KvConfigStore
 from libs.runtime.bus import Bus
 from libs.runtime.provision import provision_nats
-from libs.schemas.account import Account
+from libs.schemas.account import Account, TradingStanding
 from libs.schemas.models import MODELS_KEY
+from libs.schemas.subjects import KV_STATE
+from tests import builders
 from tests.fakes.typos import typos
 
 pytestmark = pytest.mark.integration
@@ -65,6 +68,23 @@ async def test_an_account_is_shown_changed_paused_and_its_history_told(bus: Bus,
     assert '[status "paused" -> "active"]' in lines[0]
     assert "perpetua seed" in lines[3]
     assert "account.scalping" in await said(tmp_path, "config", "list", "account.")
+
+
+async def test_the_list_says_who_halted_an_account_and_what_leads_back(bus: Bus, tmp_path: Path) -> None:
+    at = datetime(2025, 5, 15, 3, 12, tzinfo=UTC)
+    standing = TradingStanding(since=at, by="ann (command)", why="holidays", ends="person")
+    halted = builders.state("scalping", trading_state="halted", standing=standing)
+    await bus.kv_put(KV_STATE.name, "scalping", halted)
+    lines = (await said(tmp_path, "account", "list")).splitlines()
+    (first,) = [n for n, line in enumerate(lines) if line.startswith("scalping")]
+    assert lines[first].split()[:2] == ["scalping", "halted"]
+    assert "active" not in lines[first]
+    assert "halted since 05-15 03:12 UTC by ann (command): holidays" in lines[first + 1]
+    assert f'`perpetua control active --account scalping --why "…" --state-dir {tmp_path}`' in lines[first + 1]
+    rows = {row["account_id"]: row for row in json.loads(await said(tmp_path, "account", "list", "--json"))}
+    assert (rows["scalping"]["status"], rows["scalping"]["trading_state"]) == ("active", "halted")
+    assert rows["scalping"]["standing"]["why"] == "holidays"
+    assert rows["aggressive"]["standing"] is None
 
 
 async def test_an_account_is_made_from_fields_and_gets_another_strategy(bus: Bus, tmp_path: Path) -> None:

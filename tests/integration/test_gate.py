@@ -217,7 +217,8 @@ async def test_a_refused_key_closes_the_whole_provider_at_once(redis_url: str) -
         ticket = await admitted(one.admit("a:1", None, PAID, CENT))
         await one.settle(ticket, Settlement("a:1", None, PAID, None, None, Outcome.AUTH))
         why = await denied(other.admit("b:1", None, UNPRICED, CENT))
-        assert "the breaker of provider openrouter is open" in why.detail
+        assert why.why is Denial.KEY_REFUSED
+        assert "openrouter refuses the key: check OPENROUTER_API_KEY" in why.detail
         await admitted(other.admit("c:1", None, FREE, CENT))
 
 
@@ -322,7 +323,7 @@ async def test_what_fails_in_a_shadow_opens_nobody_elses_breaker_and_takes_nobod
             ticket = await admitted(yielding.admit(f"s{n}:1", None, PAID, CENT))
             outcome = Outcome.AUTH if n == 4 else Outcome.TIMEOUT
             await yielding.settle(ticket, Settlement(f"s{n}:1", None, PAID, None, None, outcome))
-        assert (await denied(yielding.admit("s9:1", None, PAID, CENT))).why is Denial.BREAKER_OPEN
+        assert (await denied(yielding.admit("s9:1", None, PAID, CENT))).why is Denial.KEY_REFUSED
         assert await live.states([PAID]) == {PAID.id: "closed"}
         assert not (await admitted(live.admit("d1:1", None, PAID, CENT))).probe
         await scripts.stop()

@@ -9,9 +9,12 @@ from services.decider.domain import budget
 from services.decider.domain.budget import Amount
 from services.decider.domain.gate import Denial, Denied
 from services.decider.domain.local_gate import Closed
+from services.decider.domain.replies import Outcome
 
 REBUILDING = "the counters of the budgets were lost with Redis and are being read from the log: try again soon"
 US = 1_000_000
+KEY_CAUSES = {Outcome.AUTH.value: "refuses the key", Outcome.CREDIT.value: "has no credit left for the key"}
+KEYS = {"openrouter": "OPENROUTER_API_KEY", "openai-compatible": "LLM_API_KEY"}
 
 
 def denial_of(answer: Mapping[str, Any], want: Amount) -> Denied:
@@ -34,6 +37,11 @@ def closed(one: Closed) -> Denied:
     """A circuit or a bucket that lets nobody pass for now. Only a circuit has a cause."""
     seconds = one.wait_us / US
     kind, _, name = one.which.partition(":")
+    if one.cause in KEY_CAUSES:
+        said = (
+            f"{name} {KEY_CAUSES[one.cause]}: check {KEYS.get(name, 'its key')}; it is asked again in {seconds:.0f} s"
+        )
+        return Denied(Denial.KEY_REFUSED, said, seconds)
     if one.cause:
         detail = f"the breaker of {kind} {name} is open for {seconds:.1f} s more after: {one.cause}"
         return Denied(Denial.BREAKER_OPEN, detail, seconds)

@@ -8,6 +8,7 @@ class Denial(StrEnum):
     """Why a call is not made."""
 
     BREAKER_OPEN = "breaker_open"
+    KEY_REFUSED = "key_refused"  # or its credit is gone: only a person can put that right
     RATE_LIMITED = "rate_limited"
     BUDGET = "budget"
     BUDGET_UNAVAILABLE = "budget_unavailable"

@@ -61,6 +61,7 @@ TABLE: Mapping[Outcome, Treatment] = {
 
 DENIED: Mapping[Denial, AbstainReason] = {
     Denial.BREAKER_OPEN: AbstainReason.UNAVAILABLE,
+    Denial.KEY_REFUSED: AbstainReason.AUTH,
     Denial.RATE_LIMITED: AbstainReason.RATE_LIMITED,
     Denial.BUDGET: AbstainReason.BUDGET,
     Denial.BUDGET_UNAVAILABLE: AbstainReason.BUDGET_UNAVAILABLE,

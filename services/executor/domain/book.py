@@ -20,6 +20,7 @@ from libs.schemas.account import (
     Reservation,
     TradeHistory,
     TradingDay,
+    TradingStanding,
     TradingState,
 )
 from libs.schemas.acts import ActOutcome
@@ -123,7 +124,8 @@ class AccountBook:
     origins that were carried out, and ids of orders that were submitted.
 
     `control_all` is the last control of all accounts that was carried out: it stays in KV, and `executed` forgets.
-    `moved_by` is what moved the trading state by itself, "" where a person did. `peak` is the highest wallet so far.
+    `moved_by` is what moved the trading state by itself, "" where a person did; `standing` is what
+    others are told of that. `peak` is the highest wallet so far.
     `traces` are the trace contexts of what works or is open, by correlation id; `tracing` is the newest decision's.
     `venue_errors` are the times of its last failures. `told` are a live venue's fills that are in these books
     already, and ids of orders that it has had from us;
@@ -163,6 +165,7 @@ class AccountBook:
     market_sequence: int = 0
     market_created: datetime | None = None
     moved_by: str = ""
+    standing: TradingStanding | None = None
     peak: Number = ZERO
     traces: Mapping[str, str] = field(default_factory=dict)
     tracing: str = ""

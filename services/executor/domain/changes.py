@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent, ClosedTrade, Position
+from libs.schemas.account import AuditEvent, ClosedTrade, Position, TradingStanding
 from libs.schemas.acts import ActOutcome
 from libs.schemas.analytics import Alert, AlertKind
 from libs.schemas.names import key_of
@@ -56,12 +56,13 @@ class PositionChange:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A trading state that was set, by whom and why."""
+    """A trading state that was set, by whom and why, and what ends it."""
 
     before: str
     after: str
     who: str
     why: str
+    ends: Literal["day", "person"] = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,17 @@ def seal(turn: Turn, now: datetime) -> tuple[AccountBook, tuple[Outgoing, ...]]:
         peak=max(last.peak, last.wallet),
         venue_errors=(*last.venue_errors, *failed)[-KEEP_ERRORS:] if failed else last.venue_errors,
         traces=_traces(last, turn.changes),
+        standing=_standing(last, turn.changes, now),
     )
     return book, tuple(_outgoing(book, n, change, now) for n, change in enumerate(turn.changes))
+
+
+def _standing(book: AccountBook, changes: Sequence[Change], now: datetime) -> TradingStanding | None:
+    """Of the last move of the trading state, else as it was."""
+    moved = next((change for change in reversed(changes) if isinstance(change, StateChange)), None)
+    if moved is None:
+        return book.standing
+    return TradingStanding(since=now, by=moved.who, why=moved.why, ends=moved.ends)
 
 
 def _by_venue(change: OrderChange) -> bool:

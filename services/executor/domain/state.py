@@ -18,6 +18,7 @@ def account_state(book: AccountBook, fees: VenueSymbol | None) -> AccountState:
         venue=book.venue,
         margin_mode=book.margin_mode,
         trading_state=book.trading_state,
+        standing=book.standing,
         wallet_balance=book.wallet,
         positions=tuple(h.position for h in book.positions.values()),
         open_orders=tuple(_shown(o) for o in book.orders.values()),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from libs.schemas.analytics import AlertKind
 from libs.schemas.reasons import OrderReason
@@ -103,7 +104,8 @@ def _moved(turn: Turn, move: Move, now: datetime) -> Turn:
         threshold=_figure(move.threshold),
         value=_figure(move.value),
     )
-    turn = turn.then(book, StateChange(before, move.state, WHO, move.why), alert)
+    ends: Literal["day", "person"] = "day" if move.cause is MoveCause.DAILY_LOSS else "person"
+    turn = turn.then(book, StateChange(before, move.state, WHO, move.why, ends), alert)
     return without_entries(turn, now)
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from libs.schemas.account import TradingState
+from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import StateChange, Turn
 
 HUNDRED = Decimal(100)
@@ -70,8 +71,15 @@ def set_state(turn: Turn, state: TradingState, *, who: str, why: str) -> Turn:
     before = turn.book.trading_state
     book = replace(turn.book, trading_state=state, moved_by="")
     if before == state:
-        return turn if turn.book.moved_by == "" else replace(turn, book=book)
+        return turn if turn.book.moved_by == "" else replace(turn, book=_taken_over(book, who, why))
     return turn.then(book, StateChange(before, state, who, why))
+
+
+def _taken_over(book: AccountBook, who: str, why: str) -> AccountBook:
+    """What the account began by itself is a person's from here on: it no longer ends by itself."""
+    if book.standing is None:
+        return book
+    return replace(book, standing=book.standing.model_copy(update={"by": who, "why": why, "ends": "person"}))
 
 
 def _loss(vitals: Vitals, bounds: TradingBounds) -> Move | None:

@@ -48,6 +48,11 @@ def open_replay(folder: Path, symbols: Sequence[str], start_day: int, history_da
         raise DataError(f"{folder}: {error}") from error
 
 
+def read_symbol(folder: Path, symbol: str) -> tuple[Bars, FundingHistory]:
+    """Candles and funding of a symbol. Raises DataError."""
+    return read_candles(_file(folder, symbol + CANDLES), symbol), read_funding(_file(folder, symbol + FUNDING))
+
+
 def read_candles(path: Path, symbol: str) -> Bars:
     """One minute a row, ascending: open_time (UTC), open, high, low, close (quote), volume (base). Minutes that are
     missing are a gap. Raises DataError."""
@@ -59,7 +64,7 @@ def read_candles(path: Path, symbol: str) -> Bars:
         values = [number_of(path, line, *named) for named in zip(CANDLE_COLUMNS[1:], row[1:], strict=True)]
         _check_bar(path, line, values)
         if opened.second or opened.microsecond:
-            raise DataError(f"{path}:{line}: open_time {row[0]} is not a whole minute")
+            raise DataError(f"{path}:{line}: open_time {opened} is not a whole minute")
         if previous is not None:
             if not MINUTE <= opened - previous <= LONGEST_GAP:
                 wanted = f"the minute {previous + MINUTE} or one of the next {LONGEST_GAP.days} days"
@@ -95,7 +100,7 @@ def read_funding(path: Path) -> FundingHistory:
             raise DataError(f"{path}:{line}: mark_price {mark:g} is not above 0")
         when = at.replace(second=0, microsecond=0)  # venues stamp some milliseconds after the boundary
         if payments and when <= payments[-1][0]:
-            raise DataError(f"{path}:{line}: funding_time {row[0]} is not after the one before")
+            raise DataError(f"{path}:{line}: funding_time {at} is not after the one before")
         payments.append((when, rate, mark))
     return FundingHistory(tuple(_with_intervals(payments)))
 

@@ -153,3 +153,22 @@ def test_a_person_may_let_an_account_trade_again(bounds: TradingBounds, state: s
     assert again.book.trading_state == "active"
     sealed, _ = seal(again, NOW)
     assert tended(Turn(sealed), at(50_000, 3), bounds).book.trading_state == state
+
+
+def test_a_moved_state_says_since_when_by_whom_and_why_and_what_ends_it() -> None:
+    assert opened().book.standing is None
+    later = NOW + timedelta(seconds=10)
+    held, _ = seal(tended(Turn(opened().book), at(47_900, 10), BOUNDS), later)
+    assert held.standing is not None
+    assert (held.standing.since, held.standing.by, held.standing.ends) == (later, "executor", "day")
+    assert "are lost" in held.standing.why
+
+    body = builders.control("reducing", "paper-1", reason="wait", by="me", requested_at=NOW)
+    taken, _ = seal(control(Turn(held), body, at(47_900, 11)), later + timedelta(seconds=1))
+    assert taken.standing is not None
+    assert (taken.standing.since, taken.standing.by, taken.standing.why) == (later, "me", "wait")
+    assert taken.standing.ends == "person", "the day's end does not end what a person wants"
+
+    tomorrow, _ = seal(tended(Turn(held), at(47_900, 12 * 3_600), BOUNDS), NOW + timedelta(hours=12))
+    assert tomorrow.standing is not None
+    assert (tomorrow.trading_state, tomorrow.standing.why) == ("active", "a new UTC day has begun")

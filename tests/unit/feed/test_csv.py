@@ -50,7 +50,7 @@ def test_candles_are_read(tmp_path: Path, name: str) -> None:
         ([HEADER, "x,10,12,9,11,5"], f":2: open_time 'x' is no time: {TIME_EXPECTED}"),
         ([HEADER, "17464032,10,12,9,11,5"], f":2: open_time '17464032' is no time: {TIME_EXPECTED}"),
         ([HEADER, "2025-05-05 00:00,1,1,1,1,1"], f":2: open_time '2025-05-05 00:00' is no time: {TIME_EXPECTED}"),
-        ([HEADER, f"{T0 + 1},10,12,9,11,5"], f":2: open_time {T0 + 1} is not a whole minute"),
+        ([HEADER, f"{T0 + 1},10,12,9,11,5"], ":2: open_time 2025-05-05 00:00:00.001000+00:00 is not a whole minute"),
         ([HEADER, f"{T0},ten,12,9,11,5"], ":2: open 'ten' is not a number"),
         ([HEADER, f"{T0},nan,12,9,11,5"], ":2: open 'nan' is not a finite number below 1e+15"),
         ([HEADER, f"{T0},10,12,9,11,inf"], ":2: volume 'inf' is not a finite number below 1e+15"),

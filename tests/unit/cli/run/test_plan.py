@@ -108,14 +108,11 @@ def test_wrong_wishes_are_refused_before_anything_is_started(tmp_path: Path) -> 
     data = write_candles(tmp_path / "data", "BTCUSDT")
     empty = tmp_path / "empty"
     empty.mkdir()
-    (tmp_path / "torn").mkdir()
-    (tmp_path / "torn" / "BTCUSDT-1m.csv.gz").write_bytes(b"not gzip")
     cases: list[tuple[dict[str, object], str]] = [
         ({"symbols": "DOGEUSDT"}, "DOGEUSDT is not a symbol"),
         ({"data": data, "symbols": "ETHUSDT"}, "no candles of ETHUSDT"),
         ({"data": tmp_path / "nowhere"}, "is not a folder"),
         ({"data": empty}, "no <symbol>-1m.csv.gz"),
-        ({"data": tmp_path / "torn", "symbols": "BTCUSDT"}, "cannot be read"),
         ({"feed": "mtgox"}, "'mtgox' is not a feed"),
         ({"feed": "synthetic", "data": data}, "--data does not go with"),
     ]
