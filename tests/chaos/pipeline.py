@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,12 @@ class Pipeline:
             while still < 5:
                 still = still + 1 if not any((await lags(self.bus)).values()) else 0
                 await asyncio.sleep(0.2)
+
+    async def resume(self) -> None:
+        """Begin the feed again after `quiet`; return when the market goes on."""
+        for worker in self.workers("feed"):
+            worker.start(time.monotonic())
+        await until(lambda: all(worker.state == "ready" for worker in self.workers("feed")), "the market goes on")
 
 
 async def _dies(worker: SupervisedWorker, failpoint: str) -> None:

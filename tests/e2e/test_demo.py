@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from cli.run.workers import NAMES
-from cli.runfile import load
-from tests.pace import quiet, share
+from cli.runfile import RunFile, load
+from tests.pace import PATIENCE_S, quiet, share
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 STOP_LIMIT_S = 10.0
@@ -81,10 +81,9 @@ def run_demo(state: Path, seconds: int, *more: str) -> tuple[dict[str, Any], str
     return summary, said
 
 
-def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Path) -> None:
+def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes_until_ctrl_c(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    pace = share()
-    first, said = run_demo(state, round(15 / pace))
+    first, said = run_demo(state, round(15 / share()))
     for name in ("ticks", "contexts", "decisions", "accepted", "orders", "fills"):
         assert first[name] > 0, f"{name}: {first}\n{said}"
     assert first["dead_letters"] == 0
@@ -97,7 +96,7 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes(tmp_path: Pat
     token = key.read_text()
     assert key.stat().st_mode & 0o777 == 0o600
 
-    second, said = run_demo(state, round(6 / pace))
+    second, said = until_ctrl_c(state)
     assert key.read_text() == token
     assert "as they were" in said
     assert second["gateway_url"] == first["gateway_url"]
@@ -160,10 +159,15 @@ def test_a_signal_during_the_start_leaves_no_process(tmp_path: Path, delay: floa
     assert below(state) == []
 
 
-def test_ctrl_c_ends_a_running_demo_with_a_summary(tmp_path: Path) -> None:
-    state, out = tmp_path / "state", tmp_path / "out.json"
+def until_ctrl_c(state: Path) -> tuple[dict[str, Any], str]:
+    """Summary and output of a demo that is ended by hand, once an account has decided again."""
+    out = state.parent / "until-ctrl-c.json"
     with started("demo", "--no-ui", "--state-dir", str(state), "--json", str(out), *SYNTHETIC) as process:
         until(lambda: (run := load(state / "run.json")) is not None and run.phase == "ready")
+        run = load(state / "run.json")
+        assert run is not None
+        last = newest_decision(run)
+        until(lambda: newest_decision(run) != last)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=120)
@@ -171,8 +175,23 @@ def test_ctrl_c_ends_a_running_demo_with_a_summary(tmp_path: Path) -> None:
     assert (process.returncode, errors) == (0, "")
     assert quiet(took) < STOP_LIMIT_S
     assert "ticks" in said
-    assert out.exists()
     assert below(state) == []
+    summary: dict[str, Any] = json.loads(out.read_text())
+    return summary, said
+
+
+def newest_decision(run: RunFile) -> dict[str, Any] | None:
+    page = asked(run, "/api/v1/decisions/history?account_id=scalping&limit=1")
+    return next(iter(page["items"]), None)
+
+
+def asked(run: RunFile, path: str) -> Any:
+    """What the API of a run answers whoever has its key."""
+    token = Path(run.api_key_file).read_text().strip()
+    request = urllib.request.Request(f"{run.gateway_url}{path}", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
+        return json.load(answer)
 
 
 def test_a_killed_command_takes_its_processes_with_it(tmp_path: Path) -> None:
@@ -219,13 +238,7 @@ def test_up_runs_in_the_background_with_replicas_until_down(tmp_path: Path) -> N
         os.kill(victim.pid, signal.SIGKILL)
         until(lambda: "context-2" in restarted(tmp_path / "state"))
 
-        token = Path(run.api_key_file).read_text().strip()
-        request = urllib.request.Request(
-            f"{run.gateway_url}/api/v1/decisions/history?account_id=scalping&limit=1",
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            assert answer.status == 200
+        asked(run, "/api/v1/decisions/history?account_id=scalping&limit=1")
     finally:
         ended = perpetua("down", "--wipe", "--yes", *options)
     assert "ended" in ended

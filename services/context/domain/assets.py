@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -17,19 +17,17 @@ from libs.schemas.context import (
 )
 from libs.schemas.market import FundingUpdate
 from libs.schemas.reasons import ContextErrorCode
-from services.context.domain import correlations, figures
+from services.context.domain import correlations, figures, shortcomings
 from services.context.domain.candles import Track
 from services.context.domain.columns import Columns
 from services.context.domain.correlations import Correlations, Shared
 from services.context.domain.indicators import MOST, WARM_UP, indicators, missing
 from services.context.domain.market import MarketState
 from services.context.domain.series import Series
-from services.context.domain.triggers import boundary, ordered
+from services.context.domain.triggers import ordered
 
 HISTORY = 50
 _GAPS_NAMED = 3
-# Market seconds until a closed candle is missed: at 60 times speed the worker needs some of them to close it.
-CANDLE_SLACK_S = 15.0
 SLOW_S = 900.0  # open interest and a venue's own 24 hours are said now and then: older ones are not told
 
 
@@ -110,8 +108,8 @@ def read(
     found = Assets()
     for symbol in symbols:
         track = market.track(symbol)
-        found.errors += (*_doubtful(market, symbol, now), *_late(market, symbol))
-        error = _unfit(market, symbol, track, timeframes[0], now)
+        found.errors += (*shortcomings.doubtful(market, symbol, now), *shortcomings.late(market, symbol))
+        error = shortcomings.unfit(market, symbol, track, timeframes[0], now)
         if error is not None:
             found.errors.append(error)
             (found.degraded if symbol in held else found.absent).append(symbol)
@@ -123,9 +121,9 @@ def read(
             made = studies.of(symbol, timeframes)
             found.data[symbol] = asset(symbol, track, made, market, now)
             found.errors += made.errors
-            found.errors += _unclosed(market, symbol, timeframes[1:], now)
+            found.errors += shortcomings.unclosed(market, symbol, timeframes[1:], now)
         except ValidationError as wrong:  # of one asset, which must not cost the account its context
-            found.errors.append(_beyond(symbol, wrong))
+            found.errors.append(shortcomings.beyond(symbol, wrong))
             _add(found.degraded if symbol in held else found.absent, symbol)
     found.correlations = studies.correlations((*symbols, *held))
     return found
@@ -134,12 +132,6 @@ def read(
 def _add(symbols: list[str], symbol: str) -> None:
     if symbol not in symbols:
         symbols.append(symbol)
-
-
-def _beyond(symbol: str, wrong: ValidationError) -> ContextError:
-    fields = ", ".join(sorted({str(error["loc"][0]) for error in wrong.errors() if error["loc"]}))
-    message = f"{fields}: beyond what a market can be; check the ticks and candles of this symbol"
-    return ContextError(scope=symbol, code=ContextErrorCode.BEYOND_BOUNDS, message=message)
 
 
 def asset(symbol: str, track: Track, made: Study, market: MarketState, now: datetime) -> AssetMarketData:
@@ -259,44 +251,3 @@ def _named(gaps: list[tuple[int, int]], step: int) -> str:
     ]
     more = f", and {len(gaps) - _GAPS_NAMED} older gaps" if len(gaps) > _GAPS_NAMED else ""
     return ", ".join(shown) + more
-
-
-def _unfit(
-    market: MarketState, symbol: str, track: Track | None, interval: Timeframe, now: datetime
-) -> ContextError | None:
-    """Why an asset cannot be decided on, if so."""
-    if track is None:
-        known = any(market.series(symbol, tf) for tf in market.timeframes)
-        code = ContextErrorCode.NO_TICK if known else ContextErrorCode.UNKNOWN_SYMBOL
-        message = "no tick has come; check that the feed carries this symbol"
-        return ContextError(scope=symbol, code=code, message=message)
-    age = now.timestamp() - track.newest
-    if age > market.bounds.max_tick_age:
-        message = f"the newest tick is {age:.0f} s old, at most {market.bounds.max_tick_age:.0f} s are allowed"
-        return ContextError(scope=symbol, code=ContextErrorCode.STALE, message=message)
-    return next(iter(_unclosed(market, symbol, (interval,), now)), None)
-
-
-def _doubtful(market: MarketState, symbol: str, now: datetime) -> list[ContextError]:
-    return [
-        ContextError(scope=symbol, code=ContextErrorCode.DOUBTFUL, message=doubt.message[:500])
-        for doubt in market.doubts.recent(symbol, now)
-    ]
-
-
-def _late(market: MarketState, symbol: str) -> list[ContextError]:
-    late = market.delay(symbol)
-    message = f"its ticks come {late:.0f} s late, and its candles close that much later"
-    return [ContextError(scope=symbol, code=ContextErrorCode.LATE, message=message)] if late else []
-
-
-def _unclosed(market: MarketState, symbol: str, timeframes: Sequence[Timeframe], now: datetime) -> list[ContextError]:
-    errors = []
-    for timeframe in timeframes:
-        wanted = boundary(timeframe, now - timedelta(seconds=CANDLE_SLACK_S + market.delay(symbol)))
-        if not market.closed(symbol, timeframe, int(wanted.timestamp())):
-            message = f"the candle that closed at {wanted.isoformat()} is missing"
-            errors.append(
-                ContextError(scope=f"{symbol} {timeframe}", code=ContextErrorCode.NO_CANDLES, message=message)
-            )
-    return errors

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isnan
+from typing import NamedTuple
 
 from libs.schemas.market import MarketTick
 from services.feed.domain.funding import FundingRate
@@ -13,9 +14,11 @@ TICKS_PER_BAR = 4
 STEP = MINUTE / TICKS_PER_BAR
 
 
-@dataclass(frozen=True, slots=True)
-class MinuteBar:
-    """One minute of one symbol. Prices in quote currency, volume in base units. Nothing happens in a silent one."""
+class MinuteBar(NamedTuple):
+    """One minute of one symbol. Prices in quote currency, volume in base units. Nothing happens in a silent one.
+
+    A tuple, since a start makes 300 000 of them: a frozen dataclass takes four times as long.
+    """
 
     symbol: str
     open_time: datetime
@@ -52,7 +55,7 @@ class Bars:
         columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
         rows = enumerate(zip(*columns, strict=True), a)
         return [
-            MinuteBar(self.symbol, self.first + n * MINUTE, *row, silent=row[4] == 0 and self._still(n, row))
+            MinuteBar(self.symbol, self.first + n * MINUTE, *row, row[4] == 0 and self._still(n, row))
             for n, row in rows
             if not isnan(row[0])
         ]

@@ -1,6 +1,6 @@
 """One-minute bars aggregated into the timeframes of the contract."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from libs.schemas.base import TIMEFRAME_SECONDS
@@ -23,9 +23,9 @@ def candle(bars: Sequence[MinuteBar], timeframe: str) -> Candle | None:
     bars are played as, so that a candle built from the ticks is the same.
     """
     length = TIMEFRAMES[timeframe]
-    heard = [bar for bar in bars if not bar.silent]
     if len(bars) != length // MINUTE:
         return None
+    heard = [bar for bar in bars if not bar.silent]
     return Candle(
         symbol=bars[0].symbol,
         timeframe=timeframe,
@@ -36,8 +36,15 @@ def candle(bars: Sequence[MinuteBar], timeframe: str) -> Candle | None:
         low=min(bar.low for bar in bars),
         close=bars[-1].close,
         volume=sum(bar.volume for bar in bars),
-        quote_volume=sum(
-            price * size for bar in heard for price, size in zip(path(bar), sizes(bar.volume), strict=True)
-        ),
+        quote_volume=_quote_volume(heard),
         trades=TICKS_PER_BAR * len(heard),
     )
+
+
+def _quote_volume(bars: Iterable[MinuteBar]) -> float:
+    """Of the ticks that the bars are played as, added one by one from left to right as whoever hears them adds."""
+    total = 0.0
+    for bar in bars:
+        (first, second, third, fourth), (part, _, _, rest) = path(bar), sizes(bar.volume)
+        total = total + first * part + second * part + third * part + fourth * rest
+    return total

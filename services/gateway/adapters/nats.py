@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from pydantic import ValidationError
 
@@ -50,13 +50,12 @@ class _Channel:
             (subjects.ORDERS.name, subjects.order_event("*", key_of(account_id))),
         )
         readers = [OrderedReader(bus, stream, [name], self.take) for stream, name in wanted]
-        try:
+        async with AsyncExitStack() as unless_all_are_read:
+            unless_all_are_read.push_async_callback(self.close)
             for reader in readers:
                 await reader.start()
                 self._readers.append(reader)
-        except BaseException:
-            await self.close()
-            raise
+            unless_all_are_read.pop_all()
 
     async def close(self) -> None:
         readers, self._readers = self._readers, []

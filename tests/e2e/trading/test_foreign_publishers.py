@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -13,14 +12,14 @@ from libs.runtime.reader import Record
 from libs.schemas.dead import DeadLetter
 from libs.schemas.reasons import DeadLetterCode as Code
 from tests.chaos.pipeline import until
-from tests.e2e.running import Running, running
+from tests.e2e.running import Running
 from tests.e2e.wire import RawPublisher
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="package"),
 ]
 KIB = 1024
 LETTERS = "dead.MARKET.context-ticks"
@@ -85,14 +84,7 @@ BAD = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with running(tmp_path_factory.mktemp("foreign") / "state") as made:
-        await made.pipeline.progress(2)
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def letters(run: Running) -> dict[str, tuple[DeadLetter, Record]]:
     """The dead letter of each bad message; they come in the order in which one connection has sent them."""
     before = run.pids()

@@ -1,37 +1,26 @@
-"""Decisions over HTTP on a running system: asked for, made over the bus, traded, looked at again."""
+"""Decisions over HTTP on a running system: asked for, made over the bus, traded."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from libs.records import collections
 from libs.runtime.mongo import client
-from libs.runtime.reader import Record
 from libs.schemas import ids
-from libs.schemas.account import Account
-from libs.schemas.names import key_of
-from libs.schemas.subjects import KV_CONFIG, account_key
-from tests.e2e.running import Running, running
+from tests.e2e.running import Running
+from tests.e2e.trading.asked import DECISIONS, GENERATE, MINE, Traded, record_of
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="package"),
 ]
-DECISIONS = "/api/v1/decisions"
-GENERATE = f"{DECISIONS}/generate"
-MINE = "mine"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
-STREAMS = ("REQUESTS", "CONTEXTS", "DECISIONS", "ORDERS")
 PUBLISHERS = {  # of each message of the chain, in its order
     "decision.requested": "gateway",
     "context.built": "context",
@@ -41,78 +30,6 @@ PUBLISHERS = {  # of each message of the chain, in its order
     "order.filled": "executor",
     "position.opened": "executor",
 }
-Body = dict[str, Any]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    """With an account that decides only when it is asked: a day must pass between triggers of its own, and it is made
-    paused and asked once, so that none is due when it is active."""
-    async with running(tmp_path_factory.mktemp("api") / "state") as made:
-        await made.pipeline.progress(2)
-        bus = made.pipeline.bus
-        entry = await bus.kv_get(KV_CONFIG.name, account_key(key_of("aggressive")))
-        assert entry is not None
-        changes = {"account_id": MINE, "min_seconds_between_decisions": 86_400}
-        account = Account.model_validate_json(entry.value).model_copy(update=changes)
-        key = account_key(key_of(MINE))
-        await bus.kv_put(KV_CONFIG.name, key, account.model_copy(update={"status": "paused"}))
-        async with made.api() as api, asyncio.timeout(60):
-            while (await api.post(GENERATE, json={"account_id": MINE})).status_code == 404:  # noqa: ASYNC110 - not heard of yet
-                await asyncio.sleep(0.05)
-        await bus.kv_put(KV_CONFIG.name, key, account)
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(run: Running) -> AsyncIterator[httpx.AsyncClient]:
-    async with run.api() as made:
-        yield made
-
-
-@dataclass(frozen=True)
-class Traded:
-    """The answer to a request whose decision was filled, and all messages of its chain by `<noun>.<verb>`."""
-
-    result: Body
-    log: dict[str, list[Record]]
-
-    def first(self, kind: str) -> Record:
-        return self.log[kind][0]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def traded(run: Running, api: httpx.AsyncClient) -> Traded:
-    """Asks until the rule sees a trend and an entry is filled."""
-    async with asyncio.timeout(60):
-        while True:
-            answer = await api.post(GENERATE, json={"account_id": MINE})
-            assert answer.status_code == 200, answer.text
-            result: Body = answer.json()
-            if any((order["leg"], order["state"]) == ("entry", "filled") for order in result["orders"]):
-                break
-            await asyncio.sleep(0.2)
-    log: dict[str, list[Record]] = {}
-    for stream in STREAMS:
-        for record in await run.stored(stream):
-            if json.loads(record.data).get("correlation_id", result["request_id"]) != result["request_id"]:
-                continue
-            if stream == "REQUESTS" and json.loads(record.data)["request_id"] != result["request_id"]:
-                continue
-            log.setdefault(".".join(record.subject.split(".")[:2]), []).append(record)
-    return Traded(result, log)
-
-
-async def record_of(api: httpx.AsyncClient, decision_id: str, *, orders: int = 0, fills: int = 0) -> Body:
-    """The whole record; the ledger follows the log, a moment behind."""
-    async with asyncio.timeout(60):
-        while True:
-            answer = await api.get(f"{DECISIONS}/{decision_id}")
-            assert answer.status_code == 200, answer.text
-            record: Body = answer.json()
-            if record["terminal_at"] and len(record["orders"]) >= orders and len(record["fills"]) >= fills:
-                return record
-            await asyncio.sleep(0.02)
 
 
 async def test_the_answer_is_a_decision_with_its_verdicts_orders_and_times(traded: Traded) -> None:
@@ -203,64 +120,6 @@ async def test_message_ids_derive_from_the_request_alone(traded: Traded) -> None
     }
     symbols = [verdict["asset"] for verdict in traded.result["verdicts"] if verdict["final"]]
     assert entries <= {ids.client_order_id(MINE, decision, symbol, "entry", 0) for symbol in symbols}
-
-
-async def test_the_record_holds_everything_that_led_to_the_orders(api: httpx.AsyncClient, traded: Traded) -> None:
-    result = traded.result
-    record = await record_of(api, result["decision_id"], orders=len(result["orders"]))
-    assert record["request"]["trigger"]["kind"] == record["trigger"]["kind"] == "api"
-    assert record["context"]["context_id"] == record["context_id"]
-    assert record["context"]["market_data"]["assets"]["BTCUSDT"]["technical_indicators"]["interval"]["ema_20"]
-    (call,) = record["calls"]
-    assert call["system_prompt"] and "<data>" in call["user_prompt"]
-    assert json.loads(call["raw_response"])["decisions"]
-    assert (call["model_requested"], call["outcome"]) == ("builtin/trend", "ok")
-    assert record["decision"] == result["decision"]
-    assert record["verdicts"] == result["verdicts"]
-    assert record["facts_at_proposal"]["assets"].keys() == record["facts_at_validation"]["assets"].keys()
-    assert {order["client_order_id"] for order in result["orders"]} <= {
-        order["client_order_id"] for order in record["orders"]
-    }
-    assert record["fills"]
-    assert {fill["client_order_id"] for fill in record["fills"]} <= {
-        order["client_order_id"] for order in record["orders"]
-    }
-
-
-async def test_the_history_pages_newest_first_and_holds_each_decision_once(
-    api: httpx.AsyncClient, traded: Traded
-) -> None:
-    for _ in range(3):
-        answer = await api.post(GENERATE, json={"account_id": MINE, "force_refresh": True})
-        await record_of(api, answer.json()["decision_id"])
-    seen: list[Body] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = (await api.get(f"{DECISIONS}/history", params={"account_id": MINE, "limit": "2", **cursor})).json()
-        assert len(page["items"]) == 2 or page["next"] is None
-        seen += page["items"]
-        if page["next"] is None:
-            break
-        cursor = {"cursor": page["next"]}
-    assert len(seen) >= 4
-    assert len({entry["decision_id"] for entry in seen}) == len(seen)
-    assert [entry["created_at"] for entry in seen] == sorted((entry["created_at"] for entry in seen), reverse=True)
-    assert {entry["account_id"] for entry in seen} == {MINE}
-    assert traded.result["decision_id"] in {entry["decision_id"] for entry in seen}
-    accepted = await api.get(f"{DECISIONS}/history", params={"account_id": MINE, "status": traded.result["status"]})
-    assert {entry["status"] for entry in accepted.json()["items"]} == {traded.result["status"]}
-
-
-async def test_equity_is_known_over_time_not_only_where_it_traded(api: httpx.AsyncClient, traded: Traded) -> None:
-    for _ in range(2):
-        last = (await api.post(GENERATE, json={"account_id": MINE})).json()
-        await record_of(api, last["decision_id"])
-    points = (await api.get(f"/api/v1/accounts/{MINE}/equity")).json()["items"]
-    times = [datetime.fromisoformat(point["at"]) for point in points]
-    assert times == sorted(times, reverse=True)
-    assert abs(times[0] - datetime.fromisoformat(last["created_at"])) < timedelta(minutes=5)
-    assert {point["source"] for point in points} == {"context", "position"}
-    assert len({point["equity"] for point in points if point["source"] == "context"}) > 1
 
 
 @pytest.mark.parametrize(
