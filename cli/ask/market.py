@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -26,7 +26,7 @@ from libs.schemas.market import MarketTick
 from libs.schemas.subjects import CANDLES, MARKET, candle
 
 READ_TIMEOUT_S = 5.0
-CANDLES_S = 4.0  # what a bus full of foreign symbols may cost; the configured ones are looked at first
+CANDLES_S = 4.0  # what a bus full of foreign symbols may cost; the configured ones are looked at whatever it takes
 SLACK_S = 15.0  # market seconds that a candle may take to come
 
 
@@ -89,7 +89,7 @@ async def look(url: str, workers: Iterable[WorkerEntry] = ()) -> MarketView:
                 end = (await bus.js.stream_info(MARKET.name)).state.last_seq
                 found, said = await _ask(workers, "/metrics"), await _ask(workers, "/health")
             symbols = sorted(ticks.keys() | stored, key=lambda symbol: (symbol not in own, symbol))
-            times = await _candles(bus, [symbol for symbol in symbols if symbol in stored])
+            times = await _candles(bus, [symbol for symbol in symbols if symbol in stored], own)
         except (TimeoutError, Unavailable) as error:
             raise CliError(f"the market was not read within {READ_TIMEOUT_S:.0f} s", "ask again in a moment") from error
         finally:
@@ -199,13 +199,14 @@ async def _configured(bus: Bus) -> set[str]:
         await config.stop()
 
 
-async def _candles(bus: Bus, symbols: Iterable[str]) -> dict[str, dict[str, set[int]]]:
-    """Opening times by symbol and timeframe, of as many symbols as there is time for."""
-    found: dict[str, dict[str, set[int]]] = {}
+async def _candles(bus: Bus, symbols: Iterable[str], own: Container[str]) -> dict[str, dict[str, set[int]]]:
+    """Opening times by symbol and timeframe, of the configured symbols and of as many others as there is time for."""
+    found = {symbol: await _times(bus, symbol) for symbol in symbols if symbol in own}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CANDLES_S):
             for symbol in symbols:
-                found[symbol] = await _times(bus, symbol)
+                if symbol not in own:
+                    found[symbol] = await _times(bus, symbol)
     return found
 
 

@@ -9,6 +9,7 @@ DEFAULT_QUOTE = "USDT"  # of a name that says that it is a perpetual and not in 
 LONGEST = 40
 _SPELLED_QUOTES = (*QUOTES, "USD")
 _PERPETUAL = re.compile(r"(?P<gap>[-_/ ]?)(?:PERPETUAL|PERP|SWAP)$|(?P<dot>\.P)$")
+_DATED = re.compile(r"[-_ ](?:\d{6}|\d{1,2}[A-Z]{3}\d{2})$")  # BTCUSDT_261225, BTC-26DEC25: contracts that end
 _GAPS = re.compile(r"[-_/ ]")
 _PLAIN = re.compile(r"[A-Z0-9]{1,32}")
 
@@ -40,9 +41,9 @@ def ours(unified_symbol: str) -> str | None:
 def spelled(text: str) -> Spelling | None:
     """What a usual spelling of a linear perpetual says, in any case: BTCUSDT, btc-usdt, BTC_USDT, BTC/USDT,
     BTC/USDT:USDT, BTC-USDT-SWAP, BTCUSDT_PERP, BTCUSDT.P, BTC-PERP, BTC. None for what is none: an inverse or dated
-    contract (BTC/USD:BTC, BTC/USDT:USDT-261225), other signs or letters, nothing at all."""
+    contract (BTC/USD:BTC, BTC/USDT:USDT-261225, BTCUSDT_261225), other signs or letters, nothing at all."""
     upper = text.strip().upper()
-    if not upper.isascii() or len(upper) > LONGEST:
+    if not upper.isascii() or len(upper) > LONGEST or _DATED.search(upper):
         return None
     pair, colon, settle = upper.partition(":")
     name, perpetual = _without_suffix(pair)

@@ -6,6 +6,7 @@ A model's words go in, values of closed types come out: nothing else of what it 
 
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import get_args
 
 from libs.schemas.account import MAX_CONDITIONS, Condition
@@ -74,7 +75,7 @@ def _groups(plain: str, terms: list[re.Match[str]]) -> Iterator[tuple[Condition,
 
 
 def told(condition: Condition) -> str:
-    than = condition.than if isinstance(condition.than, str) else f"{condition.than:.10g}"
+    than = condition.than if isinstance(condition.than, str) else f"{Decimal(f'{condition.than:.10g}'):f}"
     return f"{condition.timeframe} {condition.figure} {condition.side} {than}"
 
 

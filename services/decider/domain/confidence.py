@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _ENTRIES = ("buy", "sell")
-_ASK = "write a percentage from 0 to 100"
+_ASK = "write a percentage from 1 to 100"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,6 @@ def _costs(account: AccountContext) -> tuple[str, ...]:
     return (
         f"fees: maker {maker:g} bps, taker {taker:g} bps a side; in and out {2 * maker:g} bps as maker both ways, "
         f"{maker + taker:g} as maker in and taker out, {2 * taker:g} as taker both ways",
-        "a stop fills as taker; a target's distance has to pay both fees before it earns",
+        "stops and targets fill as taker; a target's distance has to pay both fees before it earns",
         f"{account.margin_mode} margin on {account.venue} ({account.mode})",
     )

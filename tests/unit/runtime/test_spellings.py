@@ -61,7 +61,19 @@ def test_people_may_spell_them_as_they_do(written: str, symbols: tuple[str, ...]
         assert builders.account("a", symbols=tuple(written.replace(" ", "").split(","))).symbols == symbols
 
 
-@pytest.mark.parametrize("written", ["BTC/USD:BTC", "BTC/USDT:USDT-261225", "BTC$", "Биткойн", "BTCUSDT,?"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "BTC/USD:BTC",
+        "BTC/USDT:USDT-261225",
+        "ETHUSDT_260327",
+        "BTC-27MAR26",
+        "BTC-USDT-251226",
+        "BTC$",
+        "Биткойн",
+        "BTCUSDT,?",
+    ],
+)
 def test_what_is_no_linear_perpetual_is_refused_with_how_to_write_one(written: str) -> None:
     with pytest.raises(ValueError, match="is no linear perpetual; write it like BTCUSDT"):
         Settings(assets=written)

@@ -60,6 +60,9 @@ def test_what_is_told_is_read_again_as_the_same() -> None:
     for text in (
         "4h ema20 below ema50 or 15m close below 59100",
         "4h ema20 below ema50 and 15m close below 59100 or 1h hist below 0",
+        "1h close below 0.0000087 or 1h close above 0.000012",
+        "5m close above 1234567.25",
+        "1h hist below -0.00000004",
     ):
         assert stated(conditions(text)) == text
 

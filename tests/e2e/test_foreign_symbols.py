@@ -1,0 +1,104 @@
+"""Six hundred symbols of others on the bus, told again and again: the configured ones are followed and shown."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from libs.runtime.reader import Record
+from tests.e2e.running import Running, running
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+FOREIGN = tuple(f"OTHER{n}USDT" for n in range(600))
+OWN = {"BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"}
+BREATH_S = 0.5  # between two rounds: a tick a second or two of each is what exchanges send
+AS_LONG = 6  # times what the same question took on the same machine before
+
+
+class Rounds:
+    """Every foreign symbol once a round, until the end, by a program of its own connection."""
+
+    def __init__(self, run: Running) -> None:
+        self._run = run
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._publish, daemon=True)
+        self.done = 0
+
+    def _publish(self) -> None:
+        with self._run.publisher() as publisher:
+            while not self._end.wait(BREATH_S):
+                for n, symbol in enumerate(FOREIGN):
+                    price = 1 + n / 100 + self.done % 7 / 1_000
+                    publisher.tick(f"market.tick.{symbol}", symbol=symbol, price=price, size=1, source="others")
+                publisher.flush()
+                self.done += 1
+
+    def __enter__(self) -> "Rounds":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    async def more(self, count: int) -> None:
+        wanted = self.done + count
+        while self.done < wanted:
+            assert self._thread.is_alive(), "the publisher was refused"
+            await asyncio.sleep(0.05)
+
+
+async def asked(run: Running, *words: str) -> tuple[str, float]:
+    """What the command prints, and the seconds that it took."""
+    began = monotonic()
+    return await run.perpetua(*words), monotonic() - began
+
+
+def shown(contexts: list[Record]) -> Iterator[set[str]]:
+    for record in contexts:
+        yield set(json.loads(record.data)["market_data"]["assets"])
+
+
+@contextlib.asynccontextmanager
+async def busy(state: Path) -> AsyncIterator[Running]:
+    async with running(state) as run:
+        await run.pipeline.progress(2)
+        yield run
+
+
+async def test_six_hundred_foreign_symbols_do_not_crowd_out_the_configured_ones(tmp_path: Path) -> None:
+    async with busy(tmp_path / "state") as run:
+        _, quiet_doctor = await asked(run, "doctor")
+        _, quiet_market = await asked(run, "market", "--json")
+        before = run.pids()
+        with Rounds(run) as rounds:
+            await rounds.more(3)
+            async with run.following("CONTEXTS", "context.built.*") as contexts:
+                await run.pipeline.progress(5)
+            doctor, doctor_s = await asked(run, "doctor")
+            market, market_s = await asked(run, "market", "--json")
+            await rounds.more(3)
+            await run.pipeline.progress(2)
+        assert all(assets >= OWN for assets in shown(contexts)), "the accounts' own symbols are in every context"
+        assert contexts
+        check_market(json.loads(market))
+        assert "leaves out " in doctor and "raise PERPETUA_MAX_SYMBOLS" in doctor
+        assert doctor_s < AS_LONG * quiet_doctor, (doctor_s, quiet_doctor)
+        assert market_s < AS_LONG * quiet_market, (market_s, quiet_market)
+        assert run.pids() == before and run.pipeline.run.supervisor.restarts == 0
+
+
+def check_market(view: dict[str, object]) -> None:
+    """The own symbols are told with a fresh price, and it is said how many are not followed."""
+    rows = {row["symbol"]: row for row in view["symbols"]}  # type: ignore[attr-defined]
+    assert rows.keys() >= OWN
+    assert not OWN & set(view["unread"])  # type: ignore[call-overload]
+    assert {symbol for symbol in OWN if rows[symbol]["price"] and rows[symbol]["candles"]} == OWN
+    assert view["left_out_count"] >= 100  # type: ignore[operator]
+    assert datetime.fromisoformat(str(view["market_time"])) <= datetime.now(UTC)
