@@ -40,20 +40,22 @@ def generate(state_dir: Path, wish: DecisionWish) -> DecisionResult:
     run, token = running(folder.run_file), read_token(folder.api_key)
     if run is None or not run.gateway_url or token is None:
         raise CliError("no gateway runs here", "start it by `perpetua up`; elsewhere ask its API: docs/api.md")
-    status, answer = _posted(run.gateway_url, token, wish)
+    status, answer, location = _posted(run.gateway_url, token, wish)
     if status < http.client.BAD_REQUEST:
         return DecisionResult.model_validate(answer)
+    if location:
+        raise CliError(f"no decision within {wish.timeout:g} s", f"it goes on; GET {location} of the API shows its end")
     raise CliError(str(answer.get("detail", f"the API answered {status}")), _hint(status))
 
 
-def _posted(url: str, token: str, wish: DecisionWish) -> tuple[int, dict[str, Any]]:
+def _posted(url: str, token: str, wish: DecisionWish) -> tuple[int, dict[str, Any], str | None]:
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=wish.timeout + SPARE_S)
     try:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection.request("POST", PATH, wish.body(), headers)
         response = connection.getresponse()
-        return response.status, dict(json.loads(response.read()))
+        return response.status, dict(json.loads(response.read())), response.getheader("Location")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise CliError(f"the gateway at {url} does not answer: {error}", "see `perpetua status`") from error
     finally:
@@ -62,7 +64,7 @@ def _posted(url: str, token: str, wish: DecisionWish) -> tuple[int, dict[str, An
 
 def _hint(status: int) -> str:
     if status == http.client.SERVICE_UNAVAILABLE:
-        return "it may still be made; `perpetua status` says what is away"
+        return "`perpetua status` says what is away"
     return "correct it; `perpetua account list` shows the accounts"
 
 
