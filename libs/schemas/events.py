@@ -22,6 +22,7 @@ _BY_VERB: dict[tuple[str, str], type[Message]] = {
     ("decision", "evaluated"): DecisionEvaluated,
     ("decision", "answered"): DecisionAnswered,
     ("context", "built"): TradingContext,
+    ("context", "shadowed"): TradingContext,
     ("control", "requested"): ControlRequested,
     ("alert", "raised"): Alert,
 }

@@ -120,6 +120,7 @@ USERS = (
             "decision.answered.*",
             "decision.rejected.*",
             "context.built.*",
+            "context.shadowed.*",
             "market.candle.*.*",
             "alert.raised.*",
             subjects.dead("MARKET", "context-ticks"),

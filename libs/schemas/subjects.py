@@ -50,6 +50,11 @@ def context_built(account: Key) -> str:
     return f"context.built.{account}"
 
 
+def context_shadowed(account: Key) -> str:
+    """The same context once more, where an experiment has shadow arms for it."""
+    return f"context.shadowed.{account}"
+
+
 def decision_proposed(account: Key) -> str:
     return f"decision.proposed.{account}"
 
@@ -125,7 +130,9 @@ CANDLES = Stream("CANDLES", ("market.candle.*.*",), max_per_subject=1_500, disca
 REQUESTS = Stream(
     "REQUESTS", ("decision.requested.*",), max_age_s=7 * DAY, max_bytes=1 * GIB, duplicate_window_s=LONG_WINDOW_S
 )
-CONTEXTS = Stream("CONTEXTS", ("context.built.*",), max_age_s=DAY, max_bytes=2 * GIB, discard="old")
+CONTEXTS = Stream(
+    "CONTEXTS", ("context.built.*", "context.shadowed.*"), max_age_s=DAY, max_bytes=2 * GIB, discard="old"
+)
 DECISIONS = Stream(
     "DECISIONS",
     (
@@ -186,7 +193,7 @@ CONTEXT_ENDS = Durable(
     "context-ends", "DECISIONS", ("decision.validated.*", "decision.rejected.*", "decision.evaluated.*")
 )
 DECIDER_CONTEXTS = Durable("decider-contexts", "CONTEXTS", ("context.built.*",), max_ack_pending=1024)
-DECIDER_SHADOWS = Durable("decider-shadows", "CONTEXTS", ("context.built.*",), max_ack_pending=1024)
+DECIDER_SHADOWS = Durable("decider-shadows", "CONTEXTS", ("context.shadowed.*",), max_ack_pending=1024)
 VALIDATOR_PROPOSALS = Durable("validator-proposals", "DECISIONS", ("decision.proposed.*",))
 EXECUTOR_PARTITIONS = tuple(
     Durable(f"executor-p{n:02d}", "EXECUTION", (f"execute.{n}.>",), max_ack_pending=1) for n in range(PARTITIONS)

@@ -33,6 +33,8 @@ def fresh(name: str, model: str | None = None) -> TradingContext:
 async def publish(js: JetStreamContext, *made: TradingContext) -> None:
     for each in made:
         await js.publish(subjects.context_built(each.account_id), each.model_dump_json().encode())
+        if each.assignment.shadows:
+            await js.publish(subjects.context_shadowed(each.account_id), each.model_dump_json().encode())
 
 
 async def proposals(js: JetStreamContext, count: int, seconds: float = 120) -> list[DecisionProposed]:

@@ -40,7 +40,8 @@ async def answer(deps: Deps, body: DecisionRequest, version: int = 0, deliveries
     hit("context.before_publish")
     arms = assign(deps.config.experiments.values(), made)
     made = made.model_copy(update={"build_ms": (ended - began) * 1000, "assignment": arms})
-    return (Emit(subjects.context_built(body.account_id), made),)
+    built = Emit(subjects.context_built(body.account_id), made)
+    return (built, Emit(subjects.context_shadowed(body.account_id), made)) if arms.shadows else (built,)
 
 
 def refuse(deps: Deps, body: DecisionRequest, refusal: ContextRefusal) -> Emits:

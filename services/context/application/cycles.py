@@ -91,7 +91,7 @@ def due_now(deps: Deps, now: datetime) -> Iterator[DecisionRequest]:
     """Requests of all triggers that fire now, one of an account at most: the next cycle looks at what that leaves."""
     quotes, closed = _quotes(deps, now), _closed(deps, now)
     fresh = {symbol: quote for symbol, quote in quotes.items() if not deps.market.stale(symbol, now)}
-    for account in tuple(deps.config.accounts.values()):
+    for account in deps.config.accounts.values():
         strategy = deps.config.strategy(account.strategy_id)
         if strategy is None or account.status != "active" or not quotes.keys() & account.symbols:
             continue  # without any tick yet there is no market whose intervals could close

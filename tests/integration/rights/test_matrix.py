@@ -34,6 +34,7 @@ MAY_PUBLISH: Mapping[str, tuple[str, ...]] = {
     "decision.rejected.main": ("context", "decider", "validator", "ledger"),
     "decision.evaluated.main": ("decider", "validator", "ledger"),
     "context.built.main": ("context",),
+    "context.shadowed.main": ("context",),
     "order.filled.main": ("executor",),
     "position.changed.main": ("executor",),
     "account.changed.main": ("executor", "ledger"),

@@ -8,6 +8,7 @@ from libs.runtime.errors import Later, Unavailable
 from libs.schemas import ids, subjects
 from libs.schemas.analytics import Alert
 from libs.schemas.context import DecisionRequest, TradingContext
+from libs.schemas.experiment import Experiment
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionRejected
 from services.context.application.building import answer
@@ -24,6 +25,14 @@ async def test_a_request_becomes_a_context(world: World) -> None:
     assert isinstance(emit.body, TradingContext)
     assert emit.body.build_ms > 0
     assert world.meter.outcomes == {"built": 1}
+
+
+async def test_a_context_with_shadow_arms_stands_on_a_subject_of_theirs_too(world: World) -> None:
+    arms = [{"name": "b", "model": "builtin/trend"}]
+    world.config.add(Experiment.model_validate({"name": "try", "mode": "shadow", "arms": arms}))
+    built, shadowed = await answer(world.deps, request(world.clock.now()))
+    assert (built.subject, shadowed.subject) == ("context.built.acc1", "context.shadowed.acc1")
+    assert built.body is shadowed.body
 
 
 async def test_minutes_that_ended_are_closed_before_a_context_is_built(world: World) -> None:
