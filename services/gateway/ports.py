@@ -156,7 +156,7 @@ class AccountReader(Protocol):
         """The models that were switched to, if any."""
 
 
-class TellsOfWorkers(Protocol):
+class WorkersTold(Protocol):
     """What the workers of the installation last said of themselves, this one included."""
 
     def workers(self) -> list[WorkerTold]: ...
@@ -297,7 +297,7 @@ class Deps:
     market: MarketReader
     analytics: Analytics
     desk: ConfigurationAccess
-    told: TellsOfWorkers
+    told: WorkersTold
     operations: Operations
     streams: StreamLog
     market_feed: MarketFeed
