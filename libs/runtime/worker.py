@@ -29,6 +29,7 @@ from libs.runtime.provision import check_nats
 from libs.runtime.pull import PULLER, Pull
 from libs.runtime.server import CannotListen, HttpServer
 from libs.runtime.settings import RuntimeSettings, settings_error
+from libs.runtime.telling import Telling
 from libs.runtime.watch import watch_durables, watch_loop
 from libs.schemas.topology import MAX_DELIVER, Durable
 
@@ -59,7 +60,10 @@ class Worker:
         self._delivery = Delivery(self.bus, self.clock, self.metrics, self._max_deliver, away)
         self.broker.context.set_global(PULLER, self._delivery)
         self.app = FastStream(self.broker, logger=None)
-        self._services: list[Service] = [self.clock]
+        self._services: list[Service] = [
+            self.clock,
+            Telling(self.bus, name, settings.instance, self.checks, self.details),
+        ]
         self._started: list[Service] = []
         self._partitions: set[Durable] = set()
         self._background: dict[str, Callable[[], Awaitable[None]]] = {}

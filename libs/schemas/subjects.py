@@ -224,8 +224,9 @@ KV_LEASE = Bucket("lease")
 KV_INFLIGHT = Bucket("inflight")
 KV_KEYS = Bucket("keys")
 KV_CLAIMS = Bucket("claims", ttl_s=DAY)
+KV_WORKERS = Bucket("workers", ttl_s=20)  # four words of a worker
 
-BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT, KV_KEYS, KV_CLAIMS)
+BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT, KV_KEYS, KV_CLAIMS, KV_WORKERS)
 
 CLOCK_KEY = "market"
 LOOKED_KEY = "context.looked"  # in KV `lease`: how far context workers are, in lockstep
@@ -261,6 +262,11 @@ def api_key_used(key_id: str) -> str:
 def claim_key(key_id: str, digest: str) -> str:
     """Key of the first use of an Idempotency-Key in KV `claims`; `digest` is a hash of it."""
     return f"{key_of(key_id)}.{key_of(digest)}"
+
+
+def worker_key(service: Key, digest: str) -> str:
+    """Key of what a worker says of itself in KV `workers`; `digest` is a hash of the name of its instance."""
+    return f"{service}.{key_of(digest)}"
 
 
 def inflight_key(account: Key, *, dry_run: bool = False) -> str:

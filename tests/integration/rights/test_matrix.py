@@ -23,7 +23,7 @@ OTHERS = tuple(name for name in BY_NAME if name != ADMIN)
 # Written by hand: who may publish what, the administrator always. What is not here is nobody's.
 MAY_PUBLISH: Mapping[str, tuple[str, ...]] = {
     "market.tick": (PUBLISHER,),
-    "market.tick.BTCUSDT": ("feed", PUBLISHER),
+    "market.tick.BTCUSDT": ("feed", "gateway", PUBLISHER),
     "market.funding.BTCUSDT": ("feed", PUBLISHER),
     "market.note.BTCUSDT": ("feed", PUBLISHER),
     "market.candle.BTCUSDT.1m": ("feed", "context"),
@@ -56,6 +56,7 @@ MAY_PUBLISH: Mapping[str, tuple[str, ...]] = {
     "$KV.inflight.main": ("context",),
     "$KV.keys.key.anna": ("gateway",),
     "$KV.claims.anna.once": ("gateway",),
+    **{f"$KV.workers.{name}.one": (name,) for name in WORKERS},
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.DECISIONS.validator-proposals": (),
     "$SYS.REQ.SERVER.PING": (),
     "BUS.API.STREAM.DELETE.ORDERS": (),
@@ -82,6 +83,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "KV_inflight": ("context", "ledger", OBSERVER),
     "KV_keys": ("gateway",),
     "KV_claims": ("gateway",),
+    "KV_workers": ("ledger", "gateway", OBSERVER),
 }
 CHANGES = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT", "LEADER.STEPDOWN", "PEER.REMOVE")
 ACCOUNT = ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "META.LEADER.STEPDOWN", "SERVER.REMOVE")
@@ -98,7 +100,7 @@ def expected(user: str) -> set[str]:
     for durable in DURABLES:
         own, seen = (
             durable.name.startswith(f"{user}-"),
-            user == OBSERVER or (user, durable.stream) == ("feed", "EXECUTION"),
+            user in (OBSERVER, "gateway") or (user, durable.stream) == ("feed", "EXECUTION"),
         )
         mine |= {f"$JS.API.CONSUMER.MSG.NEXT.{durable.stream}.{durable.name}", ack(durable)} if own else set()
         mine |= {f"$JS.API.CONSUMER.INFO.{durable.stream}.{durable.name}"} if own or seen else set()
