@@ -95,6 +95,22 @@ class Accounts:
         """A paused account opens nothing new; what is open stays protected and may be closed."""
         return await self._write(account_id, {"status": status}, by, version)
 
+    async def remove(
+        self, account_id: str, by: By, *, state: AccountState | None = None, version: int | None = None
+    ) -> Refused | None:
+        """Take an account away that is stopped and has nothing open; what became of it stays readable."""
+        now = await self.get(account_id)
+        if isinstance(now, Refused):
+            return now
+        if version is not None and now.body.version != version:
+            said = f"{account_id} is at version {now.body.version}, not {version}: look at it and decide again"
+            return Refused(ConfigRefusal.VERSION, said, "version")
+        if refusal := _still_trading(now.body, state):
+            return refusal
+        if await self._configuration.remove(account_key(now.body.account_id), by, now.revision):
+            return None
+        return Refused(ConfigRefusal.CONTESTED, f"{account_id} was changed at this moment: look at it and decide again")
+
     async def _write(
         self, account_id: str, fields: Mapping[str, object], by: By, version: int | None
     ) -> ConfigEntry[Account] | Refused:
@@ -110,6 +126,20 @@ class Accounts:
         back = By(by.who, f"undone: {gone.message}")
         await self._write(made.body.account_id, {"strategy_id": before}, back, made.body.version)
         return gone
+
+
+def _still_trading(account: Account, state: AccountState | None) -> Refused | None:
+    """An account without a state was never opened."""
+    if account.status != "stopped":
+        said = f"{account.account_id} is {account.status}: set its status to stopped before"
+        return Refused(ConfigRefusal.IN_USE, said, "status")
+    if state is not None and (state.positions or state.open_orders):
+        said = (
+            f"{account.account_id} has {len(state.positions)} positions and {len(state.open_orders)} orders open: "
+            "flatten it before"
+        )
+        return Refused(ConfigRefusal.IN_USE, said)
+    return None
 
 
 def _switched(there: Account, seen: str, fields: Mapping[str, object]) -> Refused | None:

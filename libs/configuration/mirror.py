@@ -177,3 +177,6 @@ class MirroredAccounts:
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
         return self._config.venue_symbol(venue, symbol)
+
+    def models(self) -> ModelsConfig | None:
+        return self._config.models

@@ -36,6 +36,7 @@ FILLED: Mapping[str, Any] = {RANK: {"$exists": True}}
 LISTED_BY: Mapping[str, str] = {
     DECISIONS: "created_at",
     ORDERS: "created_at",
+    TRADES: "closed_at",
     EQUITY: "at",
     AUDIT: "at",
     ALERTS: "created_at",
@@ -54,19 +55,31 @@ def _index(*fields: str, **options: Any) -> Index:
     return Index(fields, options)
 
 
+# What the history may be filtered by: each filter alone and with an account has its index, which finds a page in as
+# many steps as it has entries, and an empty one in none. The rarer come first: of several the first is looked up.
+FILTERS = ("actions", "status", "model_used", "strategy.id", "symbols")
+HISTORY_INDEXES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("account_id",),
+    *((name,) for name in FILTERS),
+    *(("account_id", name) for name in FILTERS),
+)
+
 INDEXES: Mapping[str, tuple[Index, ...]] = {
     ACCOUNTS: (_index("partition"),),
     ORDER_PLANS: (_index("account_id", "-planned_at"),),
     ORDER_INTENTS: (_index("account_id", "state"), _index("decision_id")),
     LEASES: (),
-    REQUESTS: (_index("account_id", "-requested_at"), _index("decision_id"), _index("answered_by")),
+    REQUESTS: (
+        _index("account_id", "-requested_at"),
+        _index("-requested_at"),
+        _index("decision_id"),
+        _index("answered_by"),
+    ),
     CONTEXTS: (_index("account_id", "-at"),),
     DECISIONS: (
-        _index("account_id", "-created_at", "-_id"),
-        _index("-created_at", "-_id"),
-        _index("account_id", "symbols", "-created_at", "-_id"),
+        *(_index(*fields, "-created_at", "-_id") for fields in HISTORY_INDEXES),
         _index("request_id"),
-        _index("status", "-created_at"),
         _index("arm.experiment", "-created_at", partialFilterExpression={"arm.experiment": {"$exists": True}}),
     ),
     ORDERS: (_index("decision_id"), _index("account_id", "-created_at", "-_id")),
@@ -74,7 +87,12 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     POSITIONS: (_index("account_id", "-at"), _index("decision_id")),
     TRADES: (_index("account_id", "-closed_at", "-_id"), _index("-closed_at")),
     EQUITY: (_index("account_id", "-at", "-_id"),),
-    AUDIT: (_index("-at", "-_id"), _index("subject", "-at", "-_id")),
+    AUDIT: (
+        _index("-at", "-_id"),
+        _index("subject", "-at", "-_id"),
+        _index("who", "-at", "-_id"),
+        _index("kind", "-at", "-_id"),
+    ),
     ALERTS: (_index("-created_at", "-_id"),),
     DEAD_LETTERS: (_index("-at"),),
     BODIES: (),

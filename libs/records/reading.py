@@ -22,15 +22,22 @@ async def newest_first(
 ) -> list[Document]:
     """A page of a collection of LISTED_BY."""
     listed_by = LISTED_BY[collection]
-    cursor = db[collection].find(query | _older(listed_by, after), fields)
+    cursor = db[collection].find(page_query(listed_by, query, after), fields)
     return await cursor.sort({listed_by: -1, "_id": -1}).limit(limit).to_list()
 
 
-def _older(listed_by: str, after: Place | None) -> Document:
+def page_query(listed_by: str, query: Document, after: Place | None) -> Document:
+    """The query for what comes after a place. The bound of the time stands outside of the alternative: an index scan
+    then begins there, and only entries of that very time are looked at in vain."""
     if after is None:
-        return {}
+        return query
     at, entry = after
-    return {"$or": [{listed_by: {"$lt": at}}, {listed_by: at, "_id": {"$lt": entry}}]}
+    bounds = query.get(listed_by, {})
+    if "$lt" in bounds and bounds["$lt"] <= at:
+        return query
+    bounded = {name: value for name, value in bounds.items() if name != "$lt"} | {"$lte": at}
+    older = {"$or": [{listed_by: {"$lt": at}}, {listed_by: at, "_id": {"$lt": entry}}]}
+    return {**query, listed_by: bounded, **older}
 
 
 async def decision(

@@ -4,7 +4,9 @@ import secrets
 
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import Configuration, KvConfigStore
+from libs.configuration.experiments import Experiments
 from libs.configuration.mirror import ConfigMirror, MirroredAccounts, StateMirror
+from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.records.key_store import KeyStore
@@ -19,6 +21,7 @@ from services.gateway.adapters.nats import NatsGatewayLog
 from services.gateway.adapters.nats_claims import NatsClaims
 from services.gateway.adapters.nats_keys import MirroredKeys
 from services.gateway.adapters.nats_market import NatsMarket
+from services.gateway.adapters.nats_workers import MirroredWorkers, OwnOperations
 from services.gateway.adapters.redis_limits import RedisLimits
 from services.gateway.domain.limits import Rates
 from services.gateway.handlers.http import http_app
@@ -43,6 +46,8 @@ def create_app(settings: Settings | None = None) -> Worker:
         worker.add(service)
     configuration = Configuration(KvConfigStore(worker.bus))
     strategies = Strategies(configuration, JinjaTemplates())
+    workers = MirroredWorkers(worker.bus, worker.clock.wall)
+    worker.add(workers)
     deps = Deps(
         keys=keys,
         key_desk=key_store,
@@ -53,19 +58,32 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=MirroredAccounts(config, states),
         market=NatsMarket(worker.bus, marks),
         analytics=MongoAnalytics(database.db),
-        desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), configuration.store),
+        desk=desk_of(configuration, strategies),
+        told=workers,
+        operations=OwnOperations(worker.bus, database, worker.checks, lambda: limits.shared),
         clock=worker.clock,
         new_id=lambda: secrets.token_hex(16),
         new_token=lambda: token_of(secrets.token_bytes(TOKEN_BYTES)),
         rates=Rates(settings.gateway_rate_limit, settings.gateway_generate_limit),
         hosts=settings.hosts,
         max_tick_age=settings.tick_age,
+        symbols=settings.symbols,
     )
     worker.readiness("mongodb", lambda: history.beats)
     worker.readiness("keys", lambda: keys.silence_s < SILENT_S)
     worker.detail("rates", lambda: "shared" if limits.shared else "local: Redis does not answer")
     worker.serve_http(http_app(deps, GatewayMetrics(worker.registry)), settings.gateway_host, settings.gateway_port)
     return worker
+
+
+def desk_of(configuration: Configuration, strategies: Strategies) -> ConfigurationAccess:
+    return ConfigurationAccess(
+        strategies,
+        Accounts(configuration, strategies),
+        configuration.store,
+        Experiments(configuration, strategies),
+        ModelSwitch(configuration),
+    )
 
 
 if __name__ == "__main__":

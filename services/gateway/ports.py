@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from libs.analytics.trades import Trade
+from libs.analytics.usage import UsageCall
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import ConfigStore
+from libs.configuration.experiments import Experiments
+from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Strategies
 from libs.records.keys import ApiKey
 from libs.risk.marks import Mark
@@ -17,20 +20,38 @@ from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
-from libs.schemas.base import Message
+from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
+from libs.schemas.market import Candle, MarketTick
+from libs.schemas.models import ModelsConfig
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from libs.schemas.worker import WorkerTold
+from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Brake, Rates
 from services.gateway.domain.records import (
     AuditEntry,
+    AuditFilter,
     DecisionRecord,
     EquityPoint,
+    Found,
     HistoryEntry,
     HistoryFilter,
     OrderRecord,
+    TradeRecord,
     Window,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A durable consumer: what waits for it, what it has in hand, and what came to it again."""
+
+    durable: str
+    stream: str
+    waiting: int
+    in_hand: int
+    redelivered: int
 
 
 class ApiKeys(Protocol):
@@ -87,7 +108,14 @@ class Records(Protocol):
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         """The record; for a request that another decision answered, the record of that one."""
 
-    async def history(self, wanted: HistoryFilter, window: Window) -> list[HistoryEntry]: ...
+    async def history(self, wanted: HistoryFilter, window: Window) -> Found[HistoryEntry]:
+        """Newest first. Of filters that no index has together not more than a bounded part is looked at."""
+
+    async def knows(self, account_id: str) -> bool:
+        """Whether anything was ever decided for the account."""
+
+    async def trades(self, account_id: str, window: Window) -> list[TradeRecord]:
+        """Closed ones, by the time of their end."""
 
     async def orders(self, account_id: str, window: Window) -> list[OrderRecord]: ...
 
@@ -122,10 +150,41 @@ class AccountReader(Protocol):
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None: ...
 
+    def models(self) -> ModelsConfig | None:
+        """The models that were switched to, if any."""
+
+
+class Told(Protocol):
+    """What the workers of the installation last said of themselves, this one included."""
+
+    def workers(self) -> list[WorkerTold]: ...
+
+
+class Operations(Protocol):
+    """The state of what everything runs on."""
+
+    def checks(self) -> Mapping[str, bool]:
+        """The parts of this process; all true where it is ready."""
+
+    def rates_shared(self) -> bool:
+        """Whether Redis counts the requests."""
+
+    async def backlog(self) -> list[Backlog]:
+        """How far behind the log each durable consumer is."""
+
+    async def versions(self) -> dict[str, str]:
+        """Of the servers that are asked here."""
+
 
 class MarketReader(Protocol):
     async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
         """The newest price of each symbol that counts for the validator too, where there is one. Raises Away."""
+
+    async def tick(self, symbol: str) -> MarketTick | None:
+        """The newest one in the log, whoever published it."""
+
+    async def candles(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
+        """The newest closed ones, oldest first."""
 
     async def context(self, account_id: str) -> TradingContext | None:
         """The newest context of an account that the log still holds."""
@@ -153,8 +212,14 @@ class Analytics(Protocol):
     async def acknowledge(self, alert_id: str, by: str, at: datetime) -> Alert | None:
         """The alert with who acknowledged it first."""
 
-    async def audit(self, subjects: frozenset[str] | None, window: Window) -> list[AuditEntry]:
+    async def audit(self, wanted: AuditFilter, window: Window) -> list[AuditEntry]:
         """Newest first."""
+
+    async def calls(self, since: datetime, accounts: frozenset[str] | None, model: str | None) -> list[UsageCall]:
+        """Calls of models by decisions since a market time."""
+
+    async def counted(self, since: datetime, until: datetime, accounts: frozenset[str] | None) -> Counted:
+        """The decisions of a period, counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +229,8 @@ class ConfigurationAccess:
     strategies: Strategies
     accounts: Accounts
     store: ConfigStore
+    experiments: Experiments
+    models: ModelSwitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +238,7 @@ class Deps:
     """`new_id` gives a random text that nobody can guess, `new_token` the token of a new key;
     `hosts` are the names that are answered, `*` any.
 
-    `max_tick_age` is in market seconds, as for the validator.
+    `max_tick_age` is in market seconds, as for the validator; `symbols` are those of an account that names none.
     """
 
     keys: ApiKeys
@@ -184,6 +251,8 @@ class Deps:
     market: MarketReader
     analytics: Analytics
     desk: ConfigurationAccess
+    told: Told
+    operations: Operations
     clock: Clock
     new_id: Callable[[], str]
     new_token: Callable[[], str]
@@ -191,3 +260,4 @@ class Deps:
     brake: Brake = field(default_factory=Brake)
     hosts: frozenset[str] = frozenset({"*"})
     max_tick_age: float = 45.0
+    symbols: tuple[str, ...] = ()

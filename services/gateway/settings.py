@@ -1,8 +1,9 @@
 """Settings of the gateway."""
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from libs.runtime.settings import FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings
+from libs.schemas.symbols import canonical
 
 
 class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings):
@@ -15,6 +16,18 @@ class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings)
     gateway_generate_limit: int = Field(
         default=600, ge=1, description="decisions of one account and symbol that are asked for in a minute"
     )
+
+    assets: str = Field(
+        default="",
+        validation_alias=AliasChoices("ASSETS", "assets"),
+        description="symbols of an account that is made without any, separated by commas",
+    )
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """In our names; what is none of a market is the feed's to refuse."""
+        written = (part.strip() for part in self.assets.split(",") if part.strip())
+        return tuple(dict.fromkeys(canonical(part) or part for part in written))
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from libs.analytics.trades import Trade
-from libs.configuration.accounts import Accounts
+from libs.analytics.usage import UsageCall
 from libs.configuration.configuration import Configuration
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
@@ -21,23 +21,31 @@ from libs.risk.marks import Mark
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Acknowledgement, Alert
-from libs.schemas.base import Message
+from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
+from libs.schemas.market import Candle, MarketTick
+from libs.schemas.models import ModelsConfig
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
+from libs.schemas.worker import WorkerTold
+from services.gateway.app import desk_of
+from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Rates, Windows
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
     AuditEntry,
+    AuditFilter,
     DecisionRecord,
     EquityPoint,
+    Found,
     HistoryEntry,
     HistoryFilter,
     OrderRecord,
+    TradeRecord,
     Window,
 )
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Claim, ConfigurationAccess, Deps
+from services.gateway.ports import Backlog, Claim, Deps
 from tests import builders
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_app import fake_http_app
@@ -151,6 +159,7 @@ class FakeLimits:
 class FakeRecords:
     def __init__(self) -> None:
         self.decisions: dict[str, DecisionRecord] = {}
+        self.closed: dict[str, list[TradeRecord]] = {}
         self.asked: HistoryFilter | None = None
         self.away = False
 
@@ -167,7 +176,18 @@ class FakeRecords:
         self._check()
         return self.decisions.get(decision_id)
 
-    async def history(self, wanted: HistoryFilter, window: Window) -> list[HistoryEntry]:
+    async def knows(self, account_id: str) -> bool:
+        self._check()
+        return any(record.account_id == account_id for record in self.decisions.values())
+
+    async def trades(self, account_id: str, window: Window) -> list[TradeRecord]:
+        self._check()
+        own = sorted(self.closed.get(account_id, []), key=lambda one: (one.closed_at, one.trade_id), reverse=True)
+        if window.after is not None:
+            own = [one for one in own if (one.closed_at, one.trade_id) < (window.after.at, window.after.id)]
+        return own[: window.limit]
+
+    async def history(self, wanted: HistoryFilter, window: Window) -> Found[HistoryEntry]:
         self._check()
         self.asked = wanted
         newest = sorted(self.decisions.values(), key=lambda r: (r.created_at, r.decision_id), reverse=True)
@@ -175,7 +195,7 @@ class FakeRecords:
         if window.after is not None:
             place = (window.after.at, window.after.id)
             seen = [r for r in seen if (r.created_at, r.decision_id) < place]
-        return [HistoryEntry.model_validate(r.model_dump()) for r in seen[: window.limit]]
+        return Found([HistoryEntry.model_validate(r.model_dump()) for r in seen[: window.limit]])
 
     async def orders(self, account_id: str, window: Window) -> list[OrderRecord]:
         return [order for record in self.decisions.values() for order in record.orders][: window.limit]
@@ -233,6 +253,7 @@ class FakeAccounts:
     def __init__(self) -> None:
         self.known = {name: account(name) for name in ("alpha", "beta")}
         self.states: dict[str, AccountState] = {}
+        self.switched: ModelsConfig | None = None
 
     def account(self, account_id: str) -> Account | None:
         return self.known.get(account_id)
@@ -252,9 +273,22 @@ class FakeAccounts:
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
         return None
 
+    def models(self) -> ModelsConfig | None:
+        return self.switched
+
 
 class FakeMarket:
-    """Nothing is known of it."""
+    """Nothing is known of it but what a test puts in."""
+
+    def __init__(self) -> None:
+        self.ticks: dict[str, MarketTick] = {}
+        self.closed: list[Candle] = []
+
+    async def tick(self, symbol: str) -> MarketTick | None:
+        return self.ticks.get(symbol)
+
+    async def candles(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
+        return [one for one in self.closed if (one.symbol, one.timeframe) == (symbol, timeframe)][-limit:]
 
     async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
         return {}
@@ -268,6 +302,9 @@ class FakeAnalytics:
         self.rows: list[Trade] = []
         self.raised: dict[str, Alert] = {}
         self.changes: list[AuditEntry] = []
+        self.made: list[UsageCall] = []
+        self.counted_of: frozenset[str] | None = None
+        self.ended = Counted(ended=[], times=[], requests=0, answered={})
 
     async def trades(
         self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None = None
@@ -301,8 +338,49 @@ class FakeAnalytics:
             self.raised[alert_id] = found.model_copy(update={"acknowledged": Acknowledgement(by=by, at=at)})
         return self.raised.get(alert_id)
 
-    async def audit(self, subjects: frozenset[str] | None, window: Window) -> list[AuditEntry]:
-        return [one for one in self.changes if subjects is None or one.subject in subjects][: window.limit]
+    async def audit(self, wanted: AuditFilter, window: Window) -> list[AuditEntry]:
+        seen = [one for one in self.changes if wanted.subjects is None or one.subject in wanted.subjects]
+        seen = [one for one in seen if wanted.who in (None, one.who) and wanted.kind in (None, one.kind)]
+        seen = [one for one in seen if wanted.since is None or one.at >= wanted.since]
+        return [one for one in seen if wanted.until is None or one.at < wanted.until][: window.limit]
+
+    async def calls(self, since: datetime, accounts: frozenset[str] | None, model: str | None) -> list[UsageCall]:
+        of = [call for call in self.made if call.at >= since and model in (None, call.model)]
+        return [call for call in of if accounts is None or call.account_id in accounts]
+
+    async def counted(self, since: datetime, until: datetime, accounts: frozenset[str] | None) -> Counted:
+        self.counted_of = accounts
+        return self.ended
+
+
+class FakeOperations:
+    """What the workers said, and how the servers are."""
+
+    def __init__(self) -> None:
+        self.words: list[WorkerTold] = []
+        self.parts = {"nats": True, "started": True, "mongodb": True, "keys": True}
+        self.shared = True
+        self.behind: list[Backlog] = []
+        self.away: str | None = None
+
+    def workers(self) -> list[WorkerTold]:
+        return self.words
+
+    def checks(self) -> Mapping[str, bool]:
+        return self.parts
+
+    def rates_shared(self) -> bool:
+        return self.shared
+
+    async def backlog(self) -> list[Backlog]:
+        if self.away:
+            raise Away(self.away)
+        return self.behind
+
+    async def versions(self) -> dict[str, str]:
+        if self.away:
+            raise Away(self.away)
+        return {"nats": "2.15.1", "mongodb": "8.0.1"}
 
 
 @dataclass
@@ -319,6 +397,8 @@ class Gateway:
     market: FakeMarket = field(default_factory=FakeMarket)
     analytics: FakeAnalytics = field(default_factory=FakeAnalytics)
     store: FakeConfigStore = field(default_factory=FakeConfigStore)
+    operations: FakeOperations = field(default_factory=FakeOperations)
+    symbols: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.log = FakeLog(self.clock)
@@ -336,12 +416,15 @@ class Gateway:
             accounts=self.accounts,
             market=self.market,
             analytics=self.analytics,
-            desk=ConfigurationAccess(strategies, Accounts(configuration, strategies), self.store),
+            desk=desk_of(configuration, strategies),
+            told=self.operations,
+            operations=self.operations,
             clock=self.clock,
             new_id=lambda: f"random-{next(self._ids)}",
             new_token=lambda: token_of(str(next(self._ids)).encode().rjust(32, b"t")),
             rates=self.rates,
             hosts=self.hosts,
+            symbols=self.symbols,
         )
         self.app = fake_http_app(deps, GatewayMetrics(self.registry))
 

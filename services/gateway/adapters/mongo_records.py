@@ -7,18 +7,22 @@ from decimal import Decimal
 from typing import Any
 
 from libs.records import reading
-from libs.records.collections import DECISIONS, EQUITY, FILLED, FILLS, ORDERS, REQUESTS
+from libs.records.collections import CONTEXTS, DECISIONS, EQUITY, FILLED, FILLS, ORDERS, REQUESTS, TRADES
+from libs.records.history import history_page
 from libs.records.reading import Place, RecordsDb, newest_first, of_accounts, plain
 from libs.runtime.mongo import Document
 from services.gateway.adapters.mongo import answering
+from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.records import (
     AnsweredRequest,
     DecisionRecord,
     EquityPoint,
     FillRecord,
+    Found,
     HistoryEntry,
     HistoryFilter,
     OrderRecord,
+    TradeRecord,
     Window,
 )
 from services.gateway.domain.summaries import average
@@ -54,11 +58,25 @@ class MongoRecords:
     async def _filled(self, decision_id: str | None, fields: Document | None = None) -> Document | None:
         return await reading.decision(self._db, decision_id, FILLED, fields) if decision_id else None
 
-    async def history(self, wanted: HistoryFilter, window: Window) -> list[HistoryEntry]:
+    async def history(self, wanted: HistoryFilter, window: Window) -> Found[HistoryEntry]:
         query = {**FILLED, **_match(wanted)}
         with answering():
-            rows = await newest_first(self._db, DECISIONS, query, window.limit, place(window), _ENTRY)
-        return [HistoryEntry.model_validate({"decision_id": row["_id"], **row}) for row in rows]
+            rows, ends = await history_page(self._db, query, window.limit, place(window), _ENTRY)
+        entries = [HistoryEntry.model_validate({"decision_id": row["_id"], **row}) for row in rows]
+        return Found(entries, PagePosition(*ends) if ends else None)
+
+    async def knows(self, account_id: str) -> bool:
+        with answering():
+            return await self._db[CONTEXTS].find_one({"account_id": account_id}, {"_id": 1}) is not None
+
+    async def trades(self, account_id: str, window: Window) -> list[TradeRecord]:
+        query = {"account_id": account_id, "closed_at": {"$exists": True}}
+        with answering():
+            rows = await newest_first(self._db, TRADES, query, window.limit, place(window))
+            opened_by = [row["decision_id"] for row in rows if row.get("decision_id")]
+            found = await self._db[DECISIONS].find({"_id": {"$in": opened_by}}, {"strategy.id": 1}).to_list()
+        strategies = {row["_id"]: (row.get("strategy") or {}).get("id") for row in found}
+        return [_trade(row, strategies.get(row.get("decision_id"))) for row in rows]
 
     async def orders(self, account_id: str, window: Window) -> list[OrderRecord]:
         query = {**FILLED, "account_id": account_id}
@@ -69,7 +87,7 @@ class MongoRecords:
     async def equity(
         self, account_id: str, since: datetime | None, until: datetime | None, window: Window
     ) -> list[tuple[str, EquityPoint]]:
-        query = {**FILLED, "account_id": account_id, **_between("at", since, until)}
+        query = {**FILLED, "account_id": account_id, **between("at", since, until)}
         with answering():
             rows = await newest_first(self._db, EQUITY, query, window.limit, place(window))
         return [(row["_id"], EquityPoint.model_validate(plain(row))) for row in rows]
@@ -135,10 +153,10 @@ def _match(wanted: HistoryFilter) -> Document:
         "model_used": wanted.model,
     }
     query: Document = {field: value for field, value in exact.items() if value is not None}
-    return query | of_accounts(wanted.accounts) | _between("created_at", wanted.since, wanted.until)
+    return query | of_accounts(wanted.accounts) | between("created_at", wanted.since, wanted.until)
 
 
-def _between(field: str, since: datetime | None, until: datetime | None) -> Document:
+def between(field: str, since: datetime | None, until: datetime | None) -> Document:
     bounds = {operator: value for operator, value in (("$gte", since), ("$lt", until)) if value is not None}
     return {field: bounds} if bounds else {}
 
@@ -151,6 +169,10 @@ def _order(row: Mapping[str, Any]) -> OrderRecord:
     order = plain(row)
     mean = average(order.get("filled_notional", Decimal(0)), order.get("filled", Decimal(0)))
     return OrderRecord.model_validate(order | {"client_order_id": row["_id"], "average_price": mean})
+
+
+def _trade(row: Mapping[str, Any], strategy_id: str | None) -> TradeRecord:
+    return TradeRecord.model_validate({**plain(row), "trade_id": row["_id"], "strategy_id": strategy_id})
 
 
 def _call(call: Document, texts: Mapping[str, str]) -> Document:

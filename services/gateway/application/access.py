@@ -71,5 +71,13 @@ def seen_account(deps: Deps, key: ApiKey, account_id: str) -> Account:
     return account
 
 
+async def past_account(deps: Deps, key: ApiKey, account_id: str) -> None:
+    """Refuses an account that the key does not see or that never was; one that was taken away has its history."""
+    if account_id.lower() in RESERVED or not key.sees(account_id):
+        raise not_found(f"account {account_id[:40]}")
+    if deps.accounts.account(account_id) is None and not await deps.records.knows(account_id):
+        raise not_found(f"account {account_id[:40]}")
+
+
 def seen_accounts(deps: Deps, key: ApiKey) -> list[Account]:
     return [account for account in deps.accounts.accounts() if key.sees(account.account_id)]

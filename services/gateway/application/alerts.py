@@ -1,15 +1,20 @@
 """Alerts, who looks after them, and the audit trail."""
 
+from dataclasses import replace
+
 from libs.records.keys import ApiKey
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Acknowledgement, Alert
 from libs.schemas.names import key_of
-from services.gateway.application.paging import next_cursor, position
+from libs.schemas.subjects import strategy_key
+from services.gateway.application.access import past_account
+from services.gateway.application.paging import aware, next_cursor, position
+from services.gateway.application.strategy_access import seen_strategy
 from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.problems import not_found
-from services.gateway.domain.records import AuditEntry, Page, Window
+from services.gateway.domain.records import AuditEntry, AuditFilter, Page, Window
 from services.gateway.ports import Deps
 
 
@@ -32,12 +37,35 @@ async def acknowledge(deps: Deps, key: ApiKey, alert_id: str) -> Alert:
     return taken
 
 
-async def audit(deps: Deps, key: ApiKey, subject: str | None, limit: int, cursor: str | None) -> Page[AuditEntry]:
+async def audit(
+    deps: Deps, key: ApiKey, subject: str | None, wanted: AuditFilter, limit: int, cursor: str | None
+) -> Page[AuditEntry]:
     """Newest first; `subject` None stands for all that the key sees."""
     seen = None if key.accounts is None else _subjects(key.accounts)
     if subject is not None:
         seen = frozenset({subject}) if seen is None or subject in seen else frozenset()
-    entries = await deps.analytics.audit(seen, Window(limit, position(cursor)))
+    since, until = aware("from", wanted.since), aware("to", wanted.until)
+    return await _entries(deps, replace(wanted, subjects=seen, since=since, until=until), limit, cursor)
+
+
+async def changes_of_account(
+    deps: Deps, key: ApiKey, account_id: str, limit: int, cursor: str | None
+) -> Page[AuditEntry]:
+    """Changes of an account and controls of it, newest first."""
+    await past_account(deps, key, account_id)
+    return await _entries(deps, AuditFilter(_subjects(frozenset({account_id}))), limit, cursor)
+
+
+async def changes_of_strategy(
+    deps: Deps, key: ApiKey, strategy_id: str, limit: int, cursor: str | None
+) -> Page[AuditEntry]:
+    """Changes of a strategy, newest first."""
+    await seen_strategy(deps, key, strategy_id)
+    return await _entries(deps, AuditFilter(frozenset({strategy_key(key_of(strategy_id))})), limit, cursor)
+
+
+async def _entries(deps: Deps, wanted: AuditFilter, limit: int, cursor: str | None) -> Page[AuditEntry]:
+    entries = await deps.analytics.audit(wanted, Window(limit, position(cursor)))
     places = [PagePosition(entry.at, entry.event_id) for entry in entries]
     return Page(items=entries, next=next_cursor(places, limit))
 

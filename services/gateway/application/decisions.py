@@ -9,12 +9,12 @@ from http import HTTPStatus
 from libs.records.keys import ApiKey
 from libs.schemas.account import Account
 from libs.schemas.analytics import DecisionResult
-from services.gateway.application.access import seen_account, too_many
+from services.gateway.application.access import past_account, seen_account, too_many
 from services.gateway.application.claiming import first_use
 from services.gateway.application.paging import aware, next_cursor, position
 from services.gateway.application.strategy_access import usable_strategy
 from services.gateway.application.waiting import ask, ask_and_wait
-from services.gateway.domain.cursors import PagePosition
+from services.gateway.domain.cursors import PagePosition, encode
 from services.gateway.domain.problems import Away, Refusal, RequestRefused, away, invalid, not_found
 from services.gateway.domain.records import DecisionRecord, HistoryEntry, HistoryFilter, Page, Window
 from services.gateway.domain.requests import (
@@ -88,13 +88,13 @@ async def history(
 ) -> Page[HistoryEntry]:
     """Newest first; which accounts, the key says where `account_id` does not."""
     if account_id is not None:
-        seen_account(deps, key, account_id)
+        await past_account(deps, key, account_id)
     accounts = key.accounts if account_id is None else frozenset({account_id})
     since, until = aware("from", wanted.since), aware("to", wanted.until)
     window = Window(limit, position(cursor))
-    entries = await deps.records.history(replace(wanted, accounts=accounts, since=since, until=until), window)
-    places = [PagePosition(entry.created_at, entry.decision_id) for entry in entries]
-    return Page(items=entries, next=next_cursor(places, limit))
+    found = await deps.records.history(replace(wanted, accounts=accounts, since=since, until=until), window)
+    places = [PagePosition(entry.created_at, entry.decision_id) for entry in found.items]
+    return Page(items=found.items, next=encode(found.goes_on) if found.goes_on else next_cursor(places, limit))
 
 
 async def record_of(deps: Deps, key: ApiKey, decision_id: str) -> DecisionRecord:

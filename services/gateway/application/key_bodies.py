@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from libs.records.keys import ApiKey, Scope
-from libs.schemas.base import AccountId, Utc
-from services.gateway.domain.configuring import Body
+from libs.schemas.base import Utc
+from services.gateway.domain.configuring import AccountRef, Body
 
 KeyName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -17,7 +17,7 @@ class KeyBody(Body):
 
     name: KeyName
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
-    accounts: Annotated[frozenset[AccountId], Field(min_length=1, max_length=500)] | None = None
+    accounts: Annotated[frozenset[AccountRef], Field(min_length=1, max_length=500)] | None = None
     expires_at: Utc | None = None
 
 

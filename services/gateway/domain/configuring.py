@@ -11,7 +11,7 @@ from libs.schemas.account import Account
 from libs.schemas.base import AccountId, StrategyId
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.strict import refuse, unknown_names
-from services.gateway.domain.problems import Refusal, RequestRefused, invalid
+from services.gateway.domain.problems import FieldProblem, Refusal, RequestRefused, invalid
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 IfMatch = Annotated[
@@ -31,6 +31,14 @@ _STATUS = {
 }
 
 
+def as_text(value: object) -> object:
+    """Accounts may be called by a number, and clients then send one."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+AccountRef = Annotated[AccountId, BeforeValidator(as_text, json_schema_input_type=AccountId | int)]
+
+
 class Body(BaseModel):
     """Unknown fields are refused: they are typing mistakes."""
 
@@ -43,12 +51,12 @@ class Body(BaseModel):
         return value
 
 
-def _as_it_is(value: object) -> object:
+def as_it_is(value: object) -> object:
     return value
 
 
-AccountFields = Annotated[dict[str, Any], BeforeValidator(_as_it_is, json_schema_input_type=Account)]
-StrategyFields = Annotated[dict[str, Any], BeforeValidator(_as_it_is, json_schema_input_type=TradingStrategy)]
+AccountFields = Annotated[dict[str, Any], BeforeValidator(as_it_is, json_schema_input_type=Account)]
+StrategyFields = Annotated[dict[str, Any], BeforeValidator(as_it_is, json_schema_input_type=TradingStrategy)]
 
 
 class NewStrategyBody(Body):
@@ -89,7 +97,7 @@ class SwitchBody(Body):
 class PreviewBody(Body):
     """With `account_id` as for that account, with `strategy` as if it were stored."""
 
-    account_id: AccountId | None = None
+    account_id: AccountRef | None = None
     strategy: StrategyFields | None = None
 
 
@@ -168,7 +176,7 @@ def version_of(if_match: str | None) -> int | None:
 def refusal_of(why: str, message: str, field: str | None) -> RequestRefused:
     """A refused change of configuration as a problem."""
     status = _STATUS.get(why, HTTPStatus.CONFLICT)
-    errors = ((f"body.{field}", message),) if field else ()
+    errors = (FieldProblem(field=f"body.{field}", message=message, code=why),) if field else ()
     return RequestRefused(
         Refusal(status, "not-found" if why == "missing" else f"config-{why}".replace("_", "-"), message, errors)
     )

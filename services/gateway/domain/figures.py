@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, StringConstraints
 from libs.analytics.comparison import MIN_TRADES, Ranked, Recommendation
 from libs.analytics.scoring import Grade, score
 from libs.schemas.analytics import StrategyPerformance
-from libs.schemas.base import AccountId, StrategyId
-from services.gateway.domain.configuring import Body
+from libs.schemas.base import StrategyId
+from services.gateway.domain.configuring import AccountRef, Body
 from services.gateway.domain.problems import invalid
 
 Timeframe = Annotated[
@@ -41,7 +41,7 @@ class CompareBody(Body):
     """Without accounts over all that the key sees."""
 
     strategy_ids: Annotated[tuple[StrategyId, ...], Field(min_length=2, max_length=20)]
-    account_ids: Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=50)] | None = None
+    account_ids: Annotated[tuple[AccountRef, ...], Field(min_length=1, max_length=50)] | None = None
     timeframe: Timeframe = DEFAULT
 
 

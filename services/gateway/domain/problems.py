@@ -1,7 +1,9 @@
 """Problem documents (RFC 9457): the one shape of every error of the API."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -9,10 +11,11 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldProblem(BaseModel):
-    """One thing that is wrong with a request: where (a dotted path) and what."""
+    """One thing that is wrong with a request: where (a dotted path), what in words, and which kind of mistake it is."""
 
     field: str
     message: str
+    code: str = Field(default="invalid", description="does not change: `missing`, `string_pattern_mismatch` …")
 
 
 class Problem(BaseModel):
@@ -34,7 +37,7 @@ class Refusal:
     status: HTTPStatus
     slug: str
     detail: str
-    errors: tuple[tuple[str, str], ...] = ()
+    errors: tuple[FieldProblem, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
     def problem(self, instance: str, request_id: str) -> Problem:
@@ -45,7 +48,10 @@ class Refusal:
             detail=printable(self.detail),
             instance=printable(instance),
             request_id=request_id,
-            errors=[FieldProblem(field=printable(where), message=printable(what)) for where, what in self.errors],
+            errors=[
+                FieldProblem(field=printable(wrong.field), message=printable(wrong.message), code=wrong.code)
+                for wrong in self.errors
+            ],
         )
 
 
@@ -74,9 +80,18 @@ def not_found(what: str) -> RequestRefused:
     return RequestRefused(Refusal(HTTPStatus.NOT_FOUND, "not-found", f"there is no {what} that this key sees"))
 
 
-def invalid(field_name: str, message: str) -> RequestRefused:
+def invalid(field_name: str, message: str, code: str = "invalid") -> RequestRefused:
+    wrong = FieldProblem(field=field_name, message=message, code=code)
     detail = f"{field_name}: {message}"
-    return RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, ((field_name, message),)))
+    return RequestRefused(Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, (wrong,)))
+
+
+def wrong_fields(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldProblem, ...]:
+    """The errors of pydantic, each under its place in the request."""
+    return tuple(
+        FieldProblem(field=".".join(str(part) for part in e["loc"]), message=str(e["msg"]), code=str(e["type"]))
+        for e in errors
+    )
 
 
 def away(error: Away, location: str | None = None) -> Refusal:

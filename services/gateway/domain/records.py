@@ -7,7 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from libs.schemas.account import Account
+from libs.schemas.account import Account, Position
 from libs.schemas.analytics import DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.decision import LIVE, Action, Arm, Facts, ModelCall, StrategyRef, Timing, TradingDecision
@@ -20,7 +20,14 @@ TERMINAL: frozenset[str] = frozenset({"accepted", "partial", "hold", "denied", "
 MAX_PAGE = 500
 
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="entries of a page")]
-Cursor = Annotated[str, Field(max_length=400, description="`next` of the page before")]
+Cursor = Annotated[
+    str,
+    Field(
+        max_length=400,
+        description="`next` of the page before",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,400}$"},
+    ),
+]
 
 
 class HistoryEntry(BaseModel):
@@ -68,6 +75,25 @@ class OrderRecord(OrderSummary):
     reason: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
+
+
+class TradeRecord(BaseModel):
+    """A position from open to flat; `pnl` is net of fees and funding, in quote currency."""
+
+    trade_id: str
+    account_id: str
+    symbol: str
+    side: Literal["long", "short"] | None = None
+    decision_id: str | None = None
+    strategy_id: str | None = None
+    pnl: Decimal
+    fees: Decimal
+    funding: Decimal
+    volume: Decimal
+    margin: Decimal
+    liquidated: bool = False
+    opened_at: datetime
+    closed_at: datetime
 
 
 class AnsweredRequest(BaseModel):
@@ -129,10 +155,21 @@ T = TypeVar("T")
 
 
 class Page(BaseModel, Generic[T]):
-    """Newest first. `next` is the cursor of the page after this one, null on the last."""
+    """Newest first. `next` is the cursor of the page after this one, null on the last.
+
+    A page may have fewer entries than were asked for, even none, and a `next`: then the search has been over much and
+    goes on from there.
+    """
 
     items: list[T]
     next: str | None = None
+
+
+class PositionList(BaseModel):
+    """`as_of` is the market time at which the executor wrote them."""
+
+    items: list[Position]
+    as_of: datetime
 
 
 class AccountList(BaseModel):
@@ -151,6 +188,25 @@ class HistoryFilter:
     action: str | None = None
     strategy_id: str | None = None
     model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """`subjects` None means all; `since` is included, `until` is not; the rest must match where it is given."""
+
+    subjects: frozenset[str] | None
+    who: str | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """Entries of a list; `goes_on` is where an unfinished search was given up, None where it came to its end."""
+
+    items: list[T]
+    goes_on: PagePosition | None = None
 
 
 @dataclass(frozen=True, slots=True)

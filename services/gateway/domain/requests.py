@@ -6,27 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from libs.schemas import ids
-from libs.schemas.base import AccountId, ModelChain, StrategyId, Symbols
+from libs.schemas.base import ModelChain, StrategyId, Symbols
 from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.decision import LIVE
-from services.gateway.domain.configuring import Body
+from services.gateway.domain.configuring import AccountRef, Body
 
 DEFAULT_TIMEOUT_S = 30.0
 MAX_TIMEOUT_S = 120.0
 MIN_LIFE_S = 60.0
 
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S, description="wall seconds to wait for the end")]
-
-
-def _as_text(value: object) -> object:
-    """Accounts may be called by a number, and clients then send one."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-AccountRef = Annotated[AccountId, BeforeValidator(_as_text, json_schema_input_type=AccountId | int)]
 
 
 class GenerateRequest(Body):

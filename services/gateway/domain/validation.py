@@ -7,12 +7,11 @@ from pydantic import BaseModel, Field
 from libs.risk.facts import facts_of_context
 from libs.risk.values import Judgement
 from libs.schemas.account import Account
-from libs.schemas.base import AccountId
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import DecisionProposed, Facts, StrategyRef, TradingDecision
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.verdict import AssetVerdict, Receipt
-from services.gateway.domain.configuring import Body
+from services.gateway.domain.configuring import AccountRef, Body
 from services.gateway.domain.summaries import complaints
 
 LIFE = timedelta(seconds=60)
@@ -23,7 +22,7 @@ class ValidateBody(Body):
     stored context of the account says what only a context knows: ATR, indicators, correlations."""
 
     decision: TradingDecision
-    account_id: AccountId | None = None
+    account_id: AccountRef | None = None
     context: TradingContext | None = None
 
     @property

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from libs.records.keys import ApiKey, Scope
 from services.gateway.application import account_changes as application
-from services.gateway.domain.configuring import AccountBody, ChangedAccount, NewAccountBody, version_of
+from services.gateway.domain.configuring import AccountBody, ChangedAccount, NewAccountBody, Reason, version_of
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.changes import tagged
 from services.gateway.handlers.errors import PROBLEMS
@@ -43,5 +43,15 @@ def routes(deps: Deps, base: str) -> APIRouter:
         stored = await application.changed(deps, key, account_id, body, version_of(if_match))
         tagged(response, stored)
         return ChangedAccount(account=stored.body, warnings=stored.warnings)
+
+    @router.delete("/{account_id}", status_code=204)
+    async def delete(
+        account_id: AccountPath,
+        key: Annotated[ApiKey, may_trade],
+        reason: Annotated[Reason, Query(description="kept with the change")],
+        if_match: Match = None,
+    ) -> None:
+        """Take away an account that is stopped and has nothing open. Its history stays readable."""
+        await application.removed(deps, key, account_id, reason, version_of(if_match))
 
     return router

@@ -8,7 +8,18 @@ from libs.records.keys import ApiKey, Scope
 from libs.schemas.account import Account, AccountState
 from services.gateway.application import accounts as application
 from services.gateway.application.access import seen_account
-from services.gateway.domain.records import AccountList, Cursor, EquityPoint, Limit, OrderRecord, Page
+from services.gateway.application.alerts import changes_of_account
+from services.gateway.domain.records import (
+    AccountList,
+    AuditEntry,
+    Cursor,
+    EquityPoint,
+    Limit,
+    OrderRecord,
+    Page,
+    PositionList,
+    TradeRecord,
+)
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
 from services.gateway.handlers.parameters import AccountPath, Time
@@ -45,6 +56,31 @@ def routes(deps: Deps, base: str) -> APIRouter:
     ) -> Page[EquityPoint]:
         """Equity over time, newest first."""
         return await application.equity(deps, key, account_id, (since, until), limit, cursor)
+
+    @router.get("/{account_id}/positions")
+    async def positions(account_id: AccountPath, key: Annotated[ApiKey, may_read]) -> PositionList:
+        """What is open, as the executor last wrote it."""
+        return application.positions(deps, key, account_id)
+
+    @router.get("/{account_id}/trades")
+    async def trades(
+        account_id: AccountPath,
+        key: Annotated[ApiKey, may_read],
+        limit: Annotated[Limit, Query()] = 50,
+        cursor: Annotated[Cursor | None, Query()] = None,
+    ) -> Page[TradeRecord]:
+        """Positions that are closed, newest end first."""
+        return await application.trades(deps, key, account_id, limit, cursor)
+
+    @router.get("/{account_id}/changes")
+    async def changes(
+        account_id: AccountPath,
+        key: Annotated[ApiKey, may_read],
+        limit: Annotated[Limit, Query()] = 50,
+        cursor: Annotated[Cursor | None, Query()] = None,
+    ) -> Page[AuditEntry]:
+        """Who changed or controlled the account, from what to what, and why, newest first."""
+        return await changes_of_account(deps, key, account_id, limit, cursor)
 
     @router.get("/{account_id}/orders")
     async def orders(

@@ -1,16 +1,16 @@
 """Routes of alerts and of the audit trail."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.analytics import Alert
 from services.gateway.application import alerts as application
-from services.gateway.domain.records import AuditEntry, Cursor, Limit, Page
+from services.gateway.domain.records import AuditEntry, AuditFilter, Cursor, Limit, Page
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
-from services.gateway.handlers.parameters import AlertPath
+from services.gateway.handlers.parameters import AlertPath, Time
 from services.gateway.ports import Deps
 
 
@@ -38,10 +38,15 @@ def routes(deps: Deps, base: str) -> APIRouter:
     async def audit(
         key: Annotated[ApiKey, may_read],
         subject: Annotated[str | None, Query(max_length=100, description="e.g. account.scalping")] = None,
+        who: Annotated[str | None, Query(max_length=100, description="exactly as it is signed")] = None,
+        kind: Annotated[Literal["change", "control"] | None, Query()] = None,
+        since: Annotated[Time | None, Query(alias="from", description="included")] = None,
+        until: Annotated[Time | None, Query(alias="to", description="not included")] = None,
         limit: Annotated[Limit, Query()] = 50,
         cursor: Annotated[Cursor | None, Query()] = None,
     ) -> Page[AuditEntry]:
         """Who changed what, from what to what, and why, newest first."""
-        return await application.audit(deps, key, subject, limit, cursor)
+        wanted = AuditFilter(None, who, kind, since, until)
+        return await application.audit(deps, key, subject, wanted, limit, cursor)
 
     return router

@@ -1,6 +1,6 @@
 """The caller's key as a dependency of routes. Who calls, the edge has found out before a byte of the body was read."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,10 +12,18 @@ from services.gateway.application.access import with_scope
 _BEARER = HTTPBearer(auto_error=False, description="an API key of this installation")
 
 
-def key_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+@dataclass(frozen=True, slots=True)
+class KeyWith:
+    """The dependency; the description of the API says which `scope` a route needs."""
+
+    scope: Scope
+
+    async def __call__(
+        self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> ApiKey:
+        return with_scope(request.state.key, self.scope)
+
+
+def key_with(scope: Scope) -> KeyWith:
     """A dependency that gives the caller's key, if it has this scope."""
-
-    async def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> ApiKey:
-        return with_scope(request.state.key, scope)
-
-    return check
+    return KeyWith(scope)

@@ -50,8 +50,7 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
         idempotency_key: IdempotencyKey = None,
     ) -> DecisionResult | GenerateAccepted:
         """Ask for a decision and wait for its end."""
-        at_once = AT_ONCE in {part.strip().lower() for part in prefer.split(",")}
-        call = GenerateCall(key, router.prefix, idempotency_key, _cause(request), timeout, at_once)
+        call = GenerateCall(key, router.prefix, idempotency_key, cause(request), timeout, at_once(prefer))
         answer = await application.generate(deps, metrics, wish, call)
         if isinstance(answer, GenerateAccepted):
             response.status_code = HTTPStatus.ACCEPTED
@@ -84,7 +83,12 @@ def routes(deps: Deps, metrics: GatewayMetrics, base: str) -> APIRouter:
     return router
 
 
-def _cause(request: Request) -> dict[str, str]:
+def at_once(prefer: str) -> bool:
+    """Whether a Prefer header wants an answer before the end."""
+    return AT_ONCE in {part.strip().lower() for part in prefer.split(",")}
+
+
+def cause(request: Request) -> dict[str, str]:
     """The client's trace, where it names one."""
     given = request.headers.get("traceparent", "")
     return {"traceparent": given} if _TRACEPARENT.fullmatch(given) else {}

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from libs.runtime.errors import Unavailable
-from services.gateway.domain.problems import Away, Problem, Refusal, RequestRefused, away
+from services.gateway.domain.problems import Away, FieldProblem, Problem, Refusal, RequestRefused, away, wrong_fields
 from services.gateway.handlers.edge import TOO_LARGE, problem_response
 
 _CODES = (400, 401, 403, 404, 405, 408, 409, 412, 413, 421, 422, 429, 500, 503)
@@ -64,11 +64,11 @@ def install(app: FastAPI, methods: Callable[[str], list[str]]) -> None:
 
 
 def _invalid(error: RequestValidationError, content_type: str) -> Refusal:
-    fields = tuple((".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors())
-    if fields and fields[0][0] == "body" and "json" not in content_type:
+    fields = wrong_fields(error.errors())
+    if fields and fields[0].field == "body" and "json" not in content_type:
         said = f"its Content-Type is {content_type[:100]}; send JSON with Content-Type: application/json"
-        fields = (("body", said),)
-    detail = "; ".join(f"{where}: {what}" for where, what in fields[:5])
+        fields = (FieldProblem(field="body", message=said, code="content_type"),)
+    detail = "; ".join(f"{wrong.field}: {wrong.message}" for wrong in fields[:5])
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, fields)
 
 

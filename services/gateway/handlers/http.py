@@ -1,33 +1,36 @@
 """The HTTP application."""
 
-from collections.abc import Callable
-from typing import Any
-
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from services.gateway.domain.problems import MEDIA_TYPE
 from services.gateway.handlers import (
     account_changes,
     accounts,
     acts,
     alerts,
+    batches,
     controls,
     decisions,
     errors,
+    experiments,
+    exports,
     keys,
+    market,
+    models,
+    monitoring,
+    pages,
     performance,
     strategies,
     validation,
 )
+from services.gateway.handlers.description import completed
 from services.gateway.handlers.edge import Edge
 from services.gateway.handlers.parameters import known_parameters
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
 BASE = "/api/v1"
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
 def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
@@ -36,7 +39,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
         version="1",
         summary="Decisions for perpetual futures: ask for them, look at them, see what became of them.",
         openapi_url=f"{BASE}/openapi.json",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -49,7 +52,8 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
     async def root() -> dict[str, str]:
         return {"name": "perpetua", "docs": "/docs", "openapi": f"{BASE}/openapi.json", "api": BASE}
 
-    app.openapi = _problems_by_their_type(app.openapi)  # type: ignore[method-assign]
+    app.include_router(pages.routes(f"{BASE}/openapi.json"))
+    app.openapi = completed(app.openapi, routers)  # type: ignore[method-assign]
     return Edge(app, deps, metrics, BASE)
 
 
@@ -57,6 +61,8 @@ def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
     """Routers know their whole prefix: a request's route, by which it is counted, is named relative to its router."""
     return (
         validation.routes(deps, BASE),
+        models.routes(deps, BASE),
+        batches.routes(deps, metrics, BASE),
         decisions.routes(deps, metrics, BASE),
         accounts.routes(deps, BASE),
         account_changes.routes(deps, BASE),
@@ -65,6 +71,10 @@ def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
         performance.routes(deps, BASE),
         alerts.routes(deps, BASE),
         strategies.routes(deps, BASE),
+        experiments.routes(deps, BASE),
+        market.routes(deps, BASE),
+        exports.routes(deps, BASE),
+        monitoring.routes(deps, BASE),
         keys.routes(deps, BASE),
     )
 
@@ -75,19 +85,3 @@ def methods_of(routers: tuple[APIRouter, ...], path: str) -> list[str]:
     fit = [route for route in routes if route.path_regex.match(path)]
     exact = [route for route in fit if route.path == path]
     return sorted({method for route in exact or fit for method in route.methods or ()})
-
-
-def _problems_by_their_type(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """FastAPI describes every answer as application/json; problem documents have a type of their own."""
-
-    def described() -> dict[str, Any]:
-        schema = openapi()
-        for path in schema["paths"].values():
-            for operation in path.values():
-                for answer in operation["responses"].values():
-                    content = answer.get("content", {})
-                    if content.get("application/json", {}).get("schema") == PROBLEM:
-                        content[MEDIA_TYPE] = content.pop("application/json")
-        return schema
-
-    return described

@@ -9,7 +9,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
-from libs.schemas.base import AccountId, Id, StrategyId
+from libs.schemas.base import AccountId, Id, StrategyId, Symbol
+from libs.schemas.experiment import ExperimentName
 from libs.schemas.strict import unknown_in
 from services.gateway.domain.configuring import IfMatch
 from services.gateway.domain.problems import invalid
@@ -17,6 +18,8 @@ from services.gateway.domain.problems import invalid
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 AccountPath = Annotated[AccountId, Path(description="an account")]
 StrategyPath = Annotated[StrategyId, Path(description="a strategy")]
+SymbolPath = Annotated[Symbol, Path(description="a symbol, such as BTCUSDT")]
+ExperimentPath = Annotated[ExperimentName, Path(description="an experiment")]
 DecisionPath = Annotated[Id, Path(description="a decision")]
 AlertPath = Annotated[Id, Path(description="an alert")]
 KeyPath = Annotated[str, Path(pattern=r"^key-[0-9a-f]{16}$", description="the public id of a key")]
@@ -45,9 +48,9 @@ def known_parameters(request: Request) -> None:
     given = [name for name, _ in request.query_params.multi_items()]
     if unknown := unknown_in(dict.fromkeys(given), known):
         said = str(unknown[0]).replace("fields:", "parameters:").replace("no such field", "no such parameter")
-        raise invalid(f"query.{unknown[0].path[-1]}", said)
+        raise invalid(f"query.{unknown[0].path[-1]}", said, "unknown_parameter")
     if twice := next((name for name in known if given.count(name) > 1), None):
-        raise invalid(f"query.{twice}", "it is given more than once")
+        raise invalid(f"query.{twice}", "it is given more than once", "repeated_parameter")
 
 
 def _queries(dependant: Dependant) -> list[str]:

@@ -9,6 +9,7 @@ from libs.schemas.strategy import TradingStrategy
 from services.gateway.application import strategies
 from services.gateway.application.access import seen_account
 from services.gateway.application.account_changes import switched
+from services.gateway.application.alerts import changes_of_strategy
 from services.gateway.application.changes import by, found_strategy, granted, may_change
 from services.gateway.application.strategy_access import seen_strategy
 from services.gateway.domain.configuring import (
@@ -20,12 +21,14 @@ from services.gateway.domain.configuring import (
     Previewed,
     Reason,
     StrategyBody,
+    StrategyFields,
     StrategyList,
     StrategyVersions,
     SwitchBody,
     version_of,
 )
 from services.gateway.domain.problems import not_found
+from services.gateway.domain.records import AuditEntry, Cursor, Limit, Page
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.changes import tagged
 from services.gateway.handlers.errors import PROBLEMS
@@ -53,7 +56,7 @@ def _lists(router: APIRouter, deps: Deps) -> None:
         return strategies.available(deps, key)
 
     @router.post("/validate")
-    async def validate(body: dict[str, object], key: Annotated[ApiKey, may_read]) -> Checked:
+    async def validate(body: StrategyFields, key: Annotated[ApiKey, may_read]) -> Checked:
         """What is wrong with a strategy, its template included. Nothing is stored."""
         return strategies.checked(deps, body)
 
@@ -75,6 +78,16 @@ def _lists(router: APIRouter, deps: Deps) -> None:
         if not found:
             raise not_found(f"strategy {strategy_id[:32]}")
         return StrategyVersions(items=found)
+
+    @router.get("/{strategy_id}/changes")
+    async def changes(
+        strategy_id: StrategyPath,
+        key: Annotated[ApiKey, may_read],
+        limit: Annotated[Limit, Query()] = 50,
+        cursor: Annotated[Cursor | None, Query()] = None,
+    ) -> Page[AuditEntry]:
+        """Who changed it, from what to what, and why, newest first; also of a strategy that was deleted."""
+        return await changes_of_strategy(deps, key, strategy_id, limit, cursor)
 
     @router.post("/{strategy_id}/preview")
     async def preview(strategy_id: StrategyPath, body: PreviewBody, key: Annotated[ApiKey, may_read]) -> Previewed:

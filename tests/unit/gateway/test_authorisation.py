@@ -27,16 +27,45 @@ GOOD = {
     "key_id": "key-0123456789abcdef",
     "symbol": "BTCUSDT",
     "order_id": "a" * 32,
+    "name": "first",
+    "model_id:path": "builtin/trend",
 }
 SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/decisions/validate"): Scope.READ,
     ("POST", "/decisions/generate"): Scope.DECIDE,
     ("GET", "/decisions/history"): Scope.READ,
     ("GET", "/decisions/{decision_id}"): Scope.READ,
+    ("POST", "/decisions/batch"): Scope.DECIDE,
+    ("GET", "/decisions/metrics"): Scope.READ,
+    ("GET", "/models"): Scope.READ,
+    ("GET", "/models/health"): Scope.READ,
+    ("POST", "/models/validate-auth"): Scope.TRADE,
+    ("POST", "/models/switch"): Scope.TRADE,
+    ("POST", "/decisions/models/switch"): Scope.TRADE,
+    ("GET", "/models/{model_id:path}/performance"): Scope.READ,
+    ("GET", "/experiments"): Scope.READ,
+    ("POST", "/experiments"): Scope.TRADE,
+    ("GET", "/experiments/{name}"): Scope.READ,
+    ("POST", "/experiments/{name}/stop"): Scope.TRADE,
+    ("POST", "/market/ticks"): Scope.PUBLISH,
+    ("GET", "/market/{symbol}"): Scope.READ,
+    ("GET", "/market/{symbol}/candles"): Scope.READ,
+    ("GET", "/export/decisions"): Scope.READ,
+    ("GET", "/export/trades"): Scope.READ,
+    ("GET", "/monitoring/services"): Scope.READ,
+    ("GET", "/monitoring/lag"): Scope.READ,
+    ("GET", "/monitoring/cache"): Scope.READ,
+    ("GET", "/monitoring/stores"): Scope.READ,
+    ("GET", "/monitoring/versions"): Scope.READ,
+    ("GET", "/monitoring/summary"): Scope.READ,
     ("GET", "/accounts"): Scope.READ,
     ("POST", "/accounts"): Scope.TRADE,
     ("GET", "/accounts/{account_id}"): Scope.READ,
     ("PATCH", "/accounts/{account_id}"): Scope.TRADE,
+    ("DELETE", "/accounts/{account_id}"): Scope.TRADE,
+    ("GET", "/accounts/{account_id}/positions"): Scope.READ,
+    ("GET", "/accounts/{account_id}/trades"): Scope.READ,
+    ("GET", "/accounts/{account_id}/changes"): Scope.READ,
     ("GET", "/accounts/{account_id}/state"): Scope.READ,
     ("GET", "/accounts/{account_id}/equity"): Scope.READ,
     ("GET", "/accounts/{account_id}/orders"): Scope.READ,
@@ -59,6 +88,7 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/strategies/validate"): Scope.READ,
     ("GET", "/strategies/{strategy_id}"): Scope.READ,
     ("GET", "/strategies/{strategy_id}/versions"): Scope.READ,
+    ("GET", "/strategies/{strategy_id}/changes"): Scope.READ,
     ("POST", "/strategies/{strategy_id}/preview"): Scope.READ,
     ("POST", "/strategies/custom"): Scope.TRADE,
     ("PUT", "/strategies/{strategy_id}"): Scope.TRADE,
@@ -166,6 +196,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/accounts/{account_id}/positions/{symbol}/stop"): {"json": {"price": "1"} | REASON},
     ("POST", "/accounts/{account_id}/positions/{symbol}/target"): {"json": {"price": "1"} | REASON},
     ("POST", "/accounts/{account_id}/orders/{order_id}/cancel"): {"json": REASON},
+    ("DELETE", "/accounts/{account_id}"): {"params": REASON},
     ("POST", "/strategies/account/{account_id}/switch"): {"json": {"strategy_id": "steady"}},
 }
 IDS = {
@@ -182,6 +213,13 @@ IDS = {
 }
 
 
+LOOSE = {  # names of what never becomes a subject or a key
+    "decision_id": ("a dot", "another version"),
+    "alert_id": ("a dot", "another version"),
+    "model_id:path": ("a dot", "another version", "a slash"),
+}
+
+
 @pytest.mark.parametrize("case", IDS)
 async def test_an_id_that_is_none_is_refused_before_it_is_used(case: str) -> None:
     gateway = made()
@@ -189,7 +227,7 @@ async def test_an_id_that_is_none_is_refused_before_it_is_used(case: str) -> Non
     for method, path in ROUTES:
         for name in [name for name in GOOD if f"{{{name}}}" in path]:
             answer = await asked(gateway, method, path, "admin", **{name: IDS[case]})
-            loose = name in ("decision_id", "alert_id") and case in ("a dot", "another version")
+            loose = case in LOOSE.get(name, ())
             assert answer.status_code in ({404} if loose else {404, 405, 422}), (method, path, answer.text)
             if not loose and case not in ("a slash", "a line"):
                 assert answer.status_code == 422, (method, path, answer.text)

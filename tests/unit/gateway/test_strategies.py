@@ -277,7 +277,7 @@ async def test_every_typing_mistake_is_a_problem_with_its_path_and_what_was_mean
         for (method, path), fields in ((made, typo.body), (changed, typo.fields)):
             answer = await gateway.call(method, BASE + path, json={noun: fields, "reason": "x"})
             assert (answer.status_code, answer.json()["detail"]) == (422, typo.said), answer.text
-            assert answer.json()["errors"] == [{"field": f"body.{typo.path}", "message": typo.said}]
+            assert answer.json()["errors"] == [{"field": f"body.{typo.path}", "message": typo.said, "code": "invalid"}]
     assert len(gateway.store.writes) == before
 
 

@@ -1,0 +1,76 @@
+"""What the workers say of themselves, followed by watch, and the state of what they all run on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import nats.js.errors
+
+from libs.runtime.bus import NATS_SILENT, Bus
+from libs.runtime.mirror import KvMirror
+from libs.runtime.mongo import Database
+from libs.schemas.subjects import DURABLES, KV_WORKERS
+from libs.schemas.topology import Durable
+from libs.schemas.worker import WorkerTold
+from services.gateway.adapters.mongo import answering
+from services.gateway.domain.problems import Away
+from services.gateway.ports import Backlog
+
+SILENT_OR_REFUSED: tuple[type[Exception], ...] = (nats.js.errors.APIError, *NATS_SILENT)
+SILENT = timedelta(seconds=KV_WORKERS.ttl_s)  # the bucket forgets the word by then; a mirror hears nothing of that
+
+
+class MirroredWorkers:
+    """`wall` gives the wall time."""
+
+    def __init__(self, bus: Bus, wall: Callable[[], datetime]) -> None:
+        self._wall = wall
+        self._mirror: KvMirror[WorkerTold] = KvMirror(
+            bus, KV_WORKERS.name, lambda _, data: WorkerTold.model_validate_json(data)
+        )
+
+    async def start(self) -> None:
+        await self._mirror.start()
+
+    async def stop(self) -> None:
+        await self._mirror.stop()
+
+    def workers(self) -> list[WorkerTold]:
+        now = self._wall()
+        heard = [told for told in self._mirror.items().values() if now - told.at < SILENT]
+        return sorted(heard, key=lambda told: (told.service, told.instance))
+
+
+class OwnOperations:
+    """`checks` are those of this process; `shared` tells whether Redis counts the requests."""
+
+    def __init__(
+        self, bus: Bus, database: Database, checks: Callable[[], Mapping[str, bool]], shared: Callable[[], bool]
+    ) -> None:
+        self._bus, self._database = bus, database
+        self._checks, self._shared = checks, shared
+
+    def checks(self) -> Mapping[str, bool]:
+        return self._checks()
+
+    def rates_shared(self) -> bool:
+        return self._shared()
+
+    async def backlog(self) -> list[Backlog]:
+        if not self._bus.nc.is_connected:
+            raise Away("NATS")
+        return list(await asyncio.gather(*map(self._of, DURABLES)))
+
+    async def _of(self, durable: Durable) -> Backlog:
+        try:
+            info = await self._bus.js.consumer_info(durable.stream, durable.name)
+        except SILENT_OR_REFUSED as error:
+            raise Away("NATS") from error
+        return Backlog(
+            durable.name, durable.stream, info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0
+        )
+
+    async def versions(self) -> dict[str, str]:
+        with answering():
+            build = await self._database.db.command("buildInfo")
+        return {"nats": str(self._bus.nc.connected_server_version), "mongodb": str(build["version"])}

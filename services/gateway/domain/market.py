@@ -1,0 +1,56 @@
+"""Market data as publishers send it over HTTP, and as the API shows it."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from libs.schemas.market import Candle, MarketTick
+from libs.schemas.symbols import misspelled
+from services.gateway.domain.configuring import Body
+from services.gateway.domain.problems import invalid
+
+MOST_TICKS = 500
+SKEW = timedelta(seconds=5)  # what the workers allow a source's clock to be ahead
+JITTER_S = 0.25  # of wall time; at replay speed it is worth more market time
+
+
+class TicksBody(Body):
+    """Ticks in the order in which they happened. All are valid, or none is published."""
+
+    ticks: Annotated[tuple[MarketTick, ...], Field(min_length=1, max_length=MOST_TICKS)]
+
+
+class TicksTaken(BaseModel):
+    """All are in the log. Whether they count is the workers' to say: the ticks of one source of a symbol do, and a
+    price far from the recent ones waits for a second."""
+
+    taken: int
+
+
+class MarketNow(BaseModel):
+    """The newest tick of a symbol in the log, whoever published it; `age_seconds` is market time."""
+
+    symbol: str
+    tick: MarketTick
+    age_seconds: float | None
+    market_time: datetime
+
+
+class CandleList(BaseModel):
+    """Closed candles, oldest first."""
+
+    symbol: str
+    timeframe: str
+    items: list[Candle]
+
+
+def refuse_unfit(ticks: tuple[MarketTick, ...], now: datetime, speed: float) -> None:
+    """Refuses what every worker would refuse: another spelling of a market, a time that has not come."""
+    latest = now + SKEW + timedelta(seconds=JITTER_S * speed)
+    for place, tick in enumerate(ticks):
+        if name := misspelled(tick.symbol):
+            raise invalid(f"body.ticks.{place}.symbol", f"{tick.symbol} is {name} here", "misspelled")
+        if tick.ts is not None and tick.ts > latest:
+            said = f"ahead of market time {now.isoformat()}; leave ts out to use the time of arrival"
+            raise invalid(f"body.ticks.{place}.ts", said, "future")

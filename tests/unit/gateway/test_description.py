@@ -1,0 +1,83 @@
+"""The OpenAPI description is true, and is shown without any other host."""
+
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from libs.records.keys import Scope
+from tests.fakes.gateway_ports import Gateway
+from tests.unit.gateway.test_authorisation import SCOPES
+
+URL = re.compile(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", re.IGNORECASE)
+
+
+async def described() -> dict[str, Any]:
+    answer = await Gateway().call("GET", "/api/v1/openapi.json", key=None)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_every_operation_names_its_scope() -> None:
+    schema = await described()
+    named = {
+        (method.upper(), path.removeprefix("/api/v1")): Scope(operation["security"][0]["HTTPBearer"][0])
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert named == {(method, path.replace(":path", "")): scope for (method, path), scope in SCOPES.items()}
+
+
+async def test_every_body_has_an_example_that_its_schema_takes() -> None:
+    schema, seen = await described(), 0
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for body in (body["content"]["application/json"] for body in bodies if "application/json" in str(body)):
+                whole = body["schema"] | {"components": schema["components"]}
+                wrong = [
+                    error.message for error in jsonschema_rs.Draft202012Validator(whole).iter_errors(body["example"])
+                ]
+                assert wrong == [], (method, path)
+                seen += 1
+    assert seen > 70
+
+
+async def test_every_parameter_says_what_it_is() -> None:
+    for path, operations in (await described())["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                kind = parameter["schema"]
+                told = (*kind.get("anyOf", ()), kind)
+                bounds = {"pattern", "enum", "maximum", "maxLength", "format", "exclusiveMinimum", "minimum", "const"}
+                bounded = any(bounds & part.keys() or part.get("type") == "boolean" or "$ref" in part for part in told)
+                assert bounded or parameter["name"] == "prefer", (path, parameter)
+
+
+async def test_problem_documents_name_the_kind_of_each_mistake() -> None:
+    gateway = Gateway()
+    cases: list[tuple[str, str, dict[str, Any], tuple[str, str]]] = [
+        ("POST", "/decisions/generate", {"json": {}}, ("body.account_id", "missing")),
+        ("GET", "/decisions/history?limit=0", {}, ("query.limit", "greater_than_equal")),
+        ("GET", "/decisions/history?limits=1", {}, ("query.limits", "unknown_parameter")),
+        ("GET", "/decisions/history?limit=1&limit=2", {}, ("query.limit", "repeated_parameter")),
+        ("GET", "/accounts/a.b", {}, ("path.account_id", "string_pattern_mismatch")),
+        ("POST", "/decisions/generate", {"content": "{}"}, ("body", "content_type")),
+    ]
+    for method, path, sent, wanted in cases:
+        answer = (await gateway.call(method, f"/api/v1{path}", **sent)).json()
+        assert (answer["errors"][0]["field"], answer["errors"][0]["code"]) == wanted
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"])
+async def test_the_page_of_the_api_is_served_from_here(path: str) -> None:
+    answer = await Gateway().call("GET", path, key=None)
+    assert answer.status_code == 200
+    assert len(answer.content) > 500
+
+
+async def test_the_page_of_the_api_names_no_other_host() -> None:
+    answer = await Gateway().call("GET", "/docs", key=None)
+    assert URL.findall(answer.text) == []
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
