@@ -8,6 +8,7 @@ import typer
 
 from cli.commands import acts
 from cli.commands.account import account_app
+from cli.commands.archive import archive_app
 from cli.commands.config import config_app
 from cli.commands.context import context_app
 from cli.commands.control import control
@@ -291,6 +292,7 @@ def schemas(
 app.command("secrets", rich_help_panel=RUN)(make_secrets)
 app.command("provision", rich_help_panel=RUN)(provision)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
+app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)
 acts.add_to(app, TRADE)
 app.add_typer(account_app, name="account", rich_help_panel=TRADE)

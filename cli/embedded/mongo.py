@@ -139,7 +139,7 @@ def _privileges(user: str, database: str) -> list[dict[str, Any]]:
             "resource": {"db": database, "collection": name},
             "actions": ["find", "listIndexes", *(("insert", "update", "remove") if name in writes else ())],
         }
-        for name in reads(user)
+        for name in reads()
     )
     return [{"resource": {"db": database, "collection": ""}, "actions": ["listCollections"]}, *on_each]
 

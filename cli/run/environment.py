@@ -50,6 +50,8 @@ def worker_env(
         "PYTHONUNBUFFERED": "1",
     }
     env |= {_DATABASES[database]: urls[database] for database in WORKERS[name].databases}
+    if name == "ledger":
+        env.setdefault("PERPETUA_LEDGER_ARCHIVE_DIR", str(plan.state.folder / "archive"))
     if name == "gateway":
         env["PERPETUA_GATEWAY_PORT"] = str(gateway_port)
     if name == "feed":

@@ -25,9 +25,7 @@ AUDIT = "audit"
 ALERTS = "alerts"
 DEAD_LETTERS = "dead_letters"
 BODIES = "bodies"
-# The gateway's.
-API_KEYS = "api_keys"
-IDEMPOTENCY = "idempotency"
+API_KEYS = "api_keys"  # of earlier versions: `perpetua up` brings them to KV `keys`, and nobody else sees them
 
 RANK = "rank"
 # The ledger makes a document and then fills it: between the two there is nothing to show.
@@ -76,17 +74,18 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         _index("decision_id"),
         _index("answered_by"),
     ),
-    CONTEXTS: (_index("account_id", "-at"),),
+    CONTEXTS: (_index("account_id", "-at"), _index("at")),
     DECISIONS: (
         *(_index(*fields, "-created_at", "-_id") for fields in HISTORY_INDEXES),
         _index("request_id"),
+        _index("calls.user_prompt_sha256"),
         _index("arm.experiment", "-created_at", partialFilterExpression={"arm.experiment": {"$exists": True}}),
     ),
-    ORDERS: (_index("decision_id"), _index("account_id", "-created_at", "-_id")),
-    FILLS: (_index("decision_id"), _index("account_id", "-at")),
-    POSITIONS: (_index("account_id", "-at"), _index("decision_id")),
+    ORDERS: (_index("decision_id"), _index("account_id", "-created_at", "-_id"), _index("created_at")),
+    FILLS: (_index("decision_id"), _index("account_id", "-at"), _index("at")),
+    POSITIONS: (_index("account_id", "-at"), _index("decision_id"), _index("at")),
     TRADES: (_index("account_id", "-closed_at", "-_id"), _index("-closed_at")),
-    EQUITY: (_index("account_id", "-at", "-_id"),),
+    EQUITY: (_index("account_id", "-at", "-_id"), _index("at")),
     AUDIT: (
         _index("-at", "-_id"),
         _index("subject", "-at", "-_id"),
@@ -97,5 +96,4 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     DEAD_LETTERS: (_index("-at"),),
     BODIES: (),
     API_KEYS: (_index("hash", unique=True),),
-    IDEMPOTENCY: (_index("at", expireAfterSeconds=86_400),),
 }

@@ -1,4 +1,4 @@
-"""Who may write which collection; all who use MongoDB may read all of them, except the API keys."""
+"""Who may write which collection; all who use MongoDB may read all of them, but for the administrator's."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,10 @@ WRITES: Mapping[str, tuple[str, ...]] = {
         *(c.REQUESTS, c.CONTEXTS, c.DECISIONS, c.ORDERS, c.FILLS, c.POSITIONS, c.TRADES, c.EQUITY, c.AUDIT, c.ALERTS),
         *(c.DEAD_LETTERS, c.BODIES),
     ),
-    "gateway": (c.API_KEYS, c.IDEMPOTENCY, c.ALERTS),  # an alert is acknowledged there
+    "gateway": (c.ALERTS,),  # an alert is acknowledged there
 }
+OF_ADMIN = (c.API_KEYS,)
 
 
-def reads(user: str) -> tuple[str, ...]:
-    return tuple(name for name in c.INDEXES if name != c.API_KEYS or user == "gateway")
+def reads() -> tuple[str, ...]:
+    return tuple(name for name in c.INDEXES if name not in OF_ADMIN)

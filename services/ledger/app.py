@@ -1,11 +1,15 @@
 """The ledger: every event but ticks, in MongoDB, to be queried."""
 
+from datetime import timedelta
+
+from libs.records.archive import Archive
 from libs.runtime.batches import Batches
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
 from services.ledger.adapters.mongo import MongoStore
 from services.ledger.adapters.nats import NatsEventLog
+from services.ledger.adapters.retention import Retention
 from services.ledger.handlers import routes
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
@@ -33,6 +37,10 @@ def create_app(settings: Settings | None = None) -> Worker:
         batch=settings.ledger_batch,
         max_drawdown_pct=settings.ledger_max_drawdown_pct,
     )
+    if settings.ledger_keep_days:
+        archive = Archive(database.db, settings.ledger_archive_dir)
+        retention = Retention(archive, worker.clock, timedelta(days=settings.ledger_keep_days))
+        worker.background("retention", retention.run)
     worker.include(routes(deps, LedgerMetrics(worker.registry)))
     return worker
 
