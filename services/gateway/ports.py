@@ -154,7 +154,7 @@ class AccountReader(Protocol):
         """The models that were switched to, if any."""
 
 
-class Told(Protocol):
+class WorkersTold(Protocol):
     """What the workers of the installation last said of themselves, this one included."""
 
     def workers(self) -> list[WorkerTold]: ...
@@ -251,7 +251,7 @@ class Deps:
     market: MarketReader
     analytics: Analytics
     desk: ConfigurationAccess
-    told: Told
+    told: WorkersTold
     operations: Operations
     clock: Clock
     new_id: Callable[[], str]

@@ -1,6 +1,7 @@
 """The gateway against real servers, with a program on the bus that answers requests; the ledger keeps the history."""
 
 import asyncio
+import hashlib
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +25,7 @@ from libs.records.keys import Scope, new_key, token_of
 from libs.records.provision import provision
 from libs.runtime.mongo import client
 from libs.runtime.provision import provision_nats
+from libs.runtime.telling import Telling
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
 from libs.schemas.base import Message
@@ -371,3 +373,61 @@ async def becomes(running: Running, status: int) -> int:
             if response.status_code == status:
                 return status
             await asyncio.sleep(0.1)
+
+
+async def test_workers_are_told_of_by_their_own_word_and_their_servers_by_ours(running: Running) -> None:
+    async def services() -> dict[str, Any]:
+        found: dict[str, Any] = (await running.api.get("/api/v1/monitoring/services")).json()
+        return found
+
+    async with asyncio.timeout(PATIENCE_S):
+        while len((await services())["items"]) < 2:  # noqa: ASYNC110 - the word of another process is only seen by looking
+            await asyncio.sleep(0.05)
+    found = await services()
+    assert {(item["service"], item["version"] != "") for item in found["items"]} == {
+        ("gateway", True),
+        ("ledger", True),
+    }
+    assert found["missing"] == ["feed", "context", "decider", "validator", "executor"]
+    lag = (await running.api.get("/api/v1/monitoring/lag")).json()
+    assert {item["durable"] for item in lag["items"]} == {durable.name for durable in subjects.DURABLES}
+    stores = (await running.api.get("/api/v1/monitoring/stores")).json()
+    assert {item["store"]: bool(item["version"]) for item in stores["items"]} == {
+        "nats": True,
+        "mongodb": True,
+        "redis": False,
+    }
+
+
+async def test_a_worker_that_ends_takes_its_word_away(running: Running) -> None:
+    told = Telling(running.gateway.bus, "ledger", "b c", lambda: {"nats": True}, dict)
+    key = subjects.worker_key(key_of("ledger"), hashlib.sha256(b"b c").hexdigest()[:16])
+    await told.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while await running.gateway.bus.kv_get(subjects.KV_WORKERS.name, key) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await told.stop()
+    assert await running.gateway.bus.kv_get(subjects.KV_WORKERS.name, key) is None
+
+
+async def test_decisions_of_a_period_are_counted_from_the_history(running: Running) -> None:
+    await running.answer_with(whole)
+    await asyncio.gather(*(running.api.post(GENERATE, json={"account_id": "alpha"}) for _ in range(3)))
+    await running.stored()
+    found = (await running.api.get("/api/v1/decisions/metrics?account_id=alpha&timeframe=366d")).json()
+    assert (found["decisions"], found["by_status"]) == (3, {"accepted": 3})
+    assert (found["validation_success"], found["cache"]["requests"]) == (1.0, 3)
+    assert found["latency_ms"]["of"] == 3
+    lines = (await running.api.get("/api/v1/export/decisions?format=csv")).text.splitlines()
+    assert len(lines) == 4
+
+
+async def test_ticks_over_http_are_on_the_bus(running: Running) -> None:
+    tick = {"symbol": "BTCUSDT", "price": 64_250.5, "source": "mine", "tick_id": "mine-1"}
+    for _ in range(2):
+        answer = await running.api.post("/api/v1/market/ticks", json={"ticks": [tick]})
+        assert (answer.status_code, answer.json()) == (202, {"taken": 1})
+    info = await running.js.stream_info("MARKET")
+    assert info.state.messages == 1, "a repetition is not stored"
+    found = (await running.api.get("/api/v1/market/BTCUSDT")).json()
+    assert (found["tick"]["price"], found["tick"]["source"]) == (64_250.5, "mine")

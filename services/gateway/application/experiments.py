@@ -7,7 +7,7 @@ from libs.records.keys import ApiKey
 from libs.schemas.experiment import Experiment
 from services.gateway.application.changes import by, granted
 from services.gateway.application.claiming import Use, once
-from services.gateway.domain.experiments import ExperimentList, NewExperimentBody, StopBody
+from services.gateway.domain.experiments import ExperimentEnd, ExperimentList, NewExperimentBody
 from services.gateway.domain.problems import invalid, not_found
 from services.gateway.ports import Deps
 
@@ -43,7 +43,7 @@ async def begun(
     return await once(deps, Use(key, idempotency_key, f"experiment:{body.model_dump_json()}"), _BEGUN, begin)
 
 
-async def ended(deps: Deps, key: ApiKey, name: str, body: StopBody) -> Experiment:
+async def ended(deps: Deps, key: ApiKey, name: str, body: ExperimentEnd) -> Experiment:
     """From the next context on nobody takes part. Stopped twice, the first time counts."""
     await seen_experiment(deps, key, name)
     return granted(await deps.desk.experiments.stop(name, by(key, body.reason), deps.clock.now())).body

@@ -17,7 +17,9 @@ class NewExperimentBody(Body):
     reason: Reason
 
 
-class StopBody(Body):
+class ExperimentEnd(Body):
+    """Why an experiment is stopped."""
+
     reason: Reason
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.experiment import Experiment
 from services.gateway.application import experiments as application
-from services.gateway.domain.experiments import ExperimentList, NewExperimentBody, StopBody
+from services.gateway.domain.experiments import ExperimentEnd, ExperimentList, NewExperimentBody
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.errors import PROBLEMS
 from services.gateway.handlers.parameters import ExperimentPath, IdempotencyKey
@@ -41,7 +41,7 @@ def routes(deps: Deps, base: str) -> APIRouter:
         return await application.seen_experiment(deps, key, name)
 
     @router.post("/{name}/stop")
-    async def stop(name: ExperimentPath, body: StopBody, key: Annotated[ApiKey, may_trade]) -> Experiment:
+    async def stop(name: ExperimentPath, body: ExperimentEnd, key: Annotated[ApiKey, may_trade]) -> Experiment:
         """End it; what it found stays readable. Stopped twice, the first time counts."""
         return await application.ended(deps, key, name, body)
 

@@ -112,8 +112,8 @@ def test_redis_refuses_who_does_not_say_who_he_is(infos: dict[str, ServerInfo]) 
         ("executor", "order_intents", "api_keys"),
         ("ledger", "decisions", "accounts"),
         ("ledger", "fills", "order_intents"),
-        ("gateway", "api_keys", "orders"),
-        ("gateway", "alerts", "leases"),
+        ("gateway", "alerts", "orders"),
+        ("gateway", "alerts", "api_keys"),
     ],
 )
 def test_a_worker_writes_its_own_collections_alone(
@@ -132,8 +132,8 @@ def test_a_worker_writes_its_own_collections_alone(
                 write()
 
 
-@pytest.mark.parametrize("user", ["executor", "ledger"])
-def test_api_keys_are_the_gateways_to_read(infos: dict[str, ServerInfo], user: str) -> None:
+@pytest.mark.parametrize("user", ["executor", "ledger", "gateway"])
+def test_api_keys_of_earlier_versions_are_the_administrators(infos: dict[str, ServerInfo], user: str) -> None:
     with mongo(infos["mongodb"].urls[user]) as client:
         with pytest.raises(OperationFailure, match="not authorized"):
             client.perpetua.api_keys.find_one()
