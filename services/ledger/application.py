@@ -1,6 +1,9 @@
 """Events of the log become changes of the read models; messages that ran out of deliveries become dead letters."""
 
+import logging
 from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades, storm_of
 from libs.analytics.trades import total
@@ -13,16 +16,18 @@ from libs.schemas import subjects
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetterError
+from libs.schemas.events import decode_event
 from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
-from services.ledger.domain.advisories import MaxDeliveries, in_words
+from services.ledger.domain.advisories import MaxDeliveries, StoredMessage, in_words
 from services.ledger.domain.configuration import ConfigWrite, event_of
 from services.ledger.domain.project import project
 from services.ledger.domain.trades import ENDS
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
 
+log = logging.getLogger(__name__)
 WATCHED_TRADES = 50  # what the figures of alerts are about
 
 
@@ -75,8 +80,18 @@ async def alerts_after(deps: Deps, body: Message) -> tuple[Alert, ...]:
 
 
 async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:
-    """The dead letter of a message that ran out of deliveries; the end of its decision, if it was a step of one."""
+    """The dead letter of a message that ran out of deliveries; the end of its decision, if it was a step of one.
+
+    No letter tells of a letter, nor of an advisory: on a machine that is too slow for its work they would come without
+    end. What was given up there is done here.
+    """
     message = await deps.log.stored(advisory.stream, advisory.stream_seq)
+    match advisory.stream:
+        case subjects.DEAD.name:
+            await _store_letter(deps, message)
+            return []
+        case subjects.ADVISORIES.name:
+            return await abandoned(deps, MaxDeliveries.model_validate_json(message.body)) if message else []
     now, detail = deps.clock.now(), in_words(advisory, message)
     letter = dead_letter(
         subject=message.subject if message else "",
@@ -91,6 +106,18 @@ async def abandoned(deps: Deps, advisory: MaxDeliveries) -> list[Emit]:
     )
     follow = ends(advisory.consumer, message.subject, message.body, detail, now) if message else ()
     return [letter, *follow]
+
+
+async def _store_letter(deps: Deps, message: StoredMessage | None) -> None:
+    """One that the stream no longer holds, or that is none, is left to the log's own limits."""
+    if message is None:
+        return
+    try:
+        letter = decode_event(message.subject, message.body)
+    except (KeyError, ValidationError) as error:
+        log.warning("a dead letter on %s cannot be read: %s", message.subject, error)
+        return
+    await deps.store.apply(project(letter, deps.clock.wall()))
 
 
 def stored_at(info: Delivered) -> datetime:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from libs.records.collections import DEAD_LETTERS
 from libs.runtime.errors import Poison
 from libs.schemas.dead import DeadLetter
 from libs.schemas.reasons import DeadLetterCode, RejectReason
@@ -57,6 +58,30 @@ async def test_the_dead_letter_of_a_message_always_has_the_same_id() -> None:
     first, *_ = await abandoned(deps(DECISIONS=PROPOSED), advisory("DECISIONS", "validator-proposals"))
     second, *_ = await abandoned(deps(), advisory("DECISIONS", "validator-proposals"))
     assert first.body.message_id() == second.body.message_id()
+
+
+async def test_a_letter_that_was_given_up_is_stored_and_makes_no_other() -> None:
+    letter, _ = await abandoned(deps(DECISIONS=PROPOSED), advisory("DECISIONS", "validator-proposals"))
+    stored = StoredMessage(letter.subject, {}, letter.body.model_dump_json().encode())
+    store = FakeStore()
+    log = FakeLog({("DEAD", 7): stored})
+    for _ in range(2):
+        assert await abandoned(ledger_deps(store, log), advisory("DEAD", "ledger-dead")) == []
+    assert list(store.collections[DEAD_LETTERS]) == [letter.body.message_id()]
+
+
+@pytest.mark.parametrize("body", [b"{", b"{}", None], ids=["no JSON", "no letter", "gone"])
+async def test_what_is_no_letter_holds_nothing_up(body: bytes | None) -> None:
+    messages = {} if body is None else {"DEAD": StoredMessage("dead.X.y", {}, body)}
+    assert await abandoned(deps(**messages), advisory("DEAD", "ledger-dead")) == []
+
+
+async def test_an_advisory_that_was_given_up_is_carried_out() -> None:
+    inner = advisory("DECISIONS", "validator-proposals").model_dump_json().encode()
+    found = deps(DECISIONS=PROPOSED, ADVISORIES=StoredMessage("$JS.EVENT.ADVISORY.x", {}, inner))
+    letter, end = await abandoned(found, advisory("ADVISORIES", "ledger-advisories"))
+    assert letter.subject == "dead.DECISIONS.validator-proposals"
+    assert isinstance(end.body, DecisionRejected)
 
 
 def test_a_subject_that_nobody_knows_is_poison() -> None:
