@@ -1,7 +1,7 @@
 """One-minute bars, the ticks that they are played as, and the candles that they make."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isnan, nan
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class Bars:
     low: Sequence[float]
     close: Sequence[float]
     volume: Sequence[float]
-    before: float = nan
+    before: float = field(default=nan, kw_only=True)
 
     @property
     def end(self) -> datetime:
@@ -63,7 +63,7 @@ class Bars:
         a = min(len(self.open), max(0, (start - self.first) // MINUTE))
         b = max(a, min(len(self.open), (end - self.first) // MINUTE))
         columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
-        return Bars(self.symbol, self.first + a * MINUTE, *columns, self.close[a - 1] if a else self.before)
+        return Bars(self.symbol, self.first + a * MINUTE, *columns, before=self.close[a - 1] if a else self.before)
 
     def rows(self) -> Iterator[tuple[float, float, float, float, float]]:
         """Open, high, low, close and volume of each minute."""
