@@ -134,7 +134,7 @@ async def test_replicas_that_start_at_different_times_have_the_same_candles_bit_
 def expected(symbol: str, timeframe: str) -> list[Candle]:
     step, at, found = TIMEFRAMES[timeframe], PLAYED.starts, []
     while at + step <= PLAYED.ends:
-        made = candle(PLAYED.bars(symbol, at, at + step), timeframe)
+        made = candle(PLAYED.columns(symbol, at, at + step), timeframe)
         assert made is not None
         found.append(made)
         at += step

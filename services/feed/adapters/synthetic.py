@@ -5,7 +5,7 @@ from datetime import datetime
 from random import Random
 
 from services.feed.domain import synthetic
-from services.feed.domain.bars import MINUTE, MinuteBar
+from services.feed.domain.bars import MINUTE, Bars, MinuteBar
 from services.feed.domain.funding import FundingRate
 from services.feed.domain.recorded import DAY
 
@@ -45,6 +45,12 @@ class SyntheticMarket:
                 found += day.bars[symbol].between(start, end)
             midnight += DAY
         return found
+
+    def columns(self, symbol: str, start: datetime, end: datetime) -> Bars:
+        self.prepare(end)
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = self._days.get(midnight) if midnight >= self.begins else None
+        return Bars(symbol, start, (), (), (), (), ()) if day is None else day.bars[symbol].cut(start, end)
 
     def funding(self, symbol: str, at: datetime) -> FundingRate | None:
         self.prepare(at + MINUTE)

@@ -1,9 +1,9 @@
 """One-minute bars, the ticks that they are played as, and the candles that they make."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import isnan
+from math import isnan, nan
 from typing import NamedTuple
 
 from libs.schemas.market import MarketTick
@@ -17,7 +17,7 @@ STEP = MINUTE / TICKS_PER_BAR
 class MinuteBar(NamedTuple):
     """One minute of one symbol. Prices in quote currency, volume in base units. Nothing happens in a silent one.
 
-    A tuple, since a start makes 300 000 of them: a frozen dataclass takes four times as long.
+    A tuple: a frozen dataclass takes four times as long to make.
     """
 
     symbol: str
@@ -33,7 +33,7 @@ class MinuteBar(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Bars:
     """Bars of one symbol from `first` on, as columns: a bar each would take ten times the memory. A minute that is
-    missing has no numbers."""
+    missing has no numbers. `before` is the close of the minute before the first one, where it is known."""
 
     symbol: str
     first: datetime
@@ -42,6 +42,7 @@ class Bars:
     low: Sequence[float]
     close: Sequence[float]
     volume: Sequence[float]
+    before: float = field(default=nan, kw_only=True)
 
     @property
     def end(self) -> datetime:
@@ -50,15 +51,23 @@ class Bars:
 
     def between(self, start: datetime, end: datetime) -> list[MinuteBar]:
         """The bars that open in [start, end), as far as there are any; those that are missing are left out."""
-        a = max(0, (start - self.first) // MINUTE)
-        b = max(a, min(len(self.open), (end - self.first) // MINUTE))
-        columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
-        rows = enumerate(zip(*columns, strict=True), a)
+        cut = self.cut(start, end)
         return [
-            MinuteBar(self.symbol, self.first + n * MINUTE, *row, row[4] == 0 and self._still(n, row))
-            for n, row in rows
+            MinuteBar(self.symbol, cut.first + n * MINUTE, *row, row[4] == 0 and cut.still(n))
+            for n, row in enumerate(cut.rows())
             if not isnan(row[0])
         ]
+
+    def cut(self, start: datetime, end: datetime) -> "Bars":
+        """The columns of the minutes in [start, end), as far as there are any."""
+        a = min(len(self.open), max(0, (start - self.first) // MINUTE))
+        b = max(a, min(len(self.open), (end - self.first) // MINUTE))
+        columns = (self.open[a:b], self.high[a:b], self.low[a:b], self.close[a:b], self.volume[a:b])
+        return Bars(self.symbol, self.first + a * MINUTE, *columns, before=self.close[a - 1] if a else self.before)
+
+    def rows(self) -> Iterator[tuple[float, float, float, float, float]]:
+        """Open, high, low, close and volume of each minute."""
+        return zip(self.open, self.high, self.low, self.close, self.volume, strict=True)
 
     def gaps(self) -> list[tuple[datetime, int]]:
         """Where minutes are missing: the first, and how many."""
@@ -71,9 +80,9 @@ class Bars:
                 found.append((at, 1))
         return found
 
-    def _still(self, n: int, row: tuple[float, ...]) -> bool:
+    def still(self, n: int) -> bool:
         """Whether nothing moved: where nothing was traded either, no tick is made up for it."""
-        return n > 0 and row[1] == row[2] == self.close[n - 1]
+        return self.high[n] == self.low[n] == (self.close[n - 1] if n else self.before)
 
 
 def path(bar: MinuteBar) -> tuple[float, float, float, float]:

@@ -18,7 +18,7 @@ class TooShort(ValueError):
 class RecordedMarket:
     """Satisfies `Market` over what every symbol has."""
 
-    columns: Mapping[str, Bars]
+    whole: Mapping[str, Bars]
     rates: Mapping[str, FundingHistory]
     begins: datetime
     starts: datetime
@@ -28,13 +28,16 @@ class RecordedMarket:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(self.columns)
+        return tuple(self.whole)
 
     def prepare(self, until: datetime) -> None:
         """Everything was read before."""
 
     def bars(self, symbol: str, start: datetime, end: datetime) -> list[MinuteBar]:
-        return self.columns[symbol].between(max(start, self.begins), min(end, self.ends))
+        return self.whole[symbol].between(max(start, self.begins), min(end, self.ends))
+
+    def columns(self, symbol: str, start: datetime, end: datetime) -> Bars:
+        return self.whole[symbol].cut(max(start, self.begins), min(end, self.ends))
 
     def funding(self, symbol: str, at: datetime) -> FundingRate | None:
         return self.rates[symbol].known(at)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
-from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, MinuteBar, bar_ticks
+from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, Bars, MinuteBar, bar_ticks
 from services.feed.domain.funding import FundingRate
 from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
 
@@ -42,6 +42,9 @@ class MarketSource(Protocol):
 
     def bars(self, symbol: str, start: datetime, end: datetime) -> list[MinuteBar]:
         """The bars that open in [start, end)."""
+
+    def columns(self, symbol: str, start: datetime, end: datetime) -> Bars:
+        """The same as columns; [start, end) is of one day."""
 
     def funding(self, symbol: str, at: datetime) -> FundingRate | None:
         """The latest rate paid at or before `at`."""
@@ -102,7 +105,7 @@ def backlog(market: MarketSource, done: Progress) -> Iterator[Candle]:
             at = max(oldest, floor(market.begins, length))
             while at < last:
                 if done.lacks(symbol, timeframe, at) and (
-                    made := candle(market.bars(symbol, at, at + length), timeframe)
+                    made := candle(market.columns(symbol, at, at + length), timeframe)
                 ):
                     yield made
                 at += length
@@ -142,7 +145,7 @@ def _closed(market: MarketSource, done: Progress, at: datetime) -> Iterator[Cand
             continue
         for symbol in market.symbols:
             if at > done.position and done.lacks(symbol, timeframe, at - length):
-                made = candle(market.bars(symbol, at - length, at), timeframe)
+                made = candle(market.columns(symbol, at - length, at), timeframe)
                 if made is not None:
                     yield made
 

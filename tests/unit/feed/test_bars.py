@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from libs.schemas.market import MarketTick
 from services.feed.adapters.csv import read_candles
-from services.feed.domain.bars import MinuteBar, bar_ticks, sizes
+from services.feed.domain.bars import Bars, MinuteBar, bar_ticks, sizes
 from services.feed.domain.funding import FundingRate
+from services.feed.domain.timeframes import candle
 from tests.fakes.feed_markets import MIDNIGHT, REAL, bars, rate
 from tests.forms import sized
 
@@ -86,3 +87,23 @@ def test_only_bars_that_open_in_the_span_are_given() -> None:
     assert [bar.close for bar in three.between(MIDNIGHT + minute, MIDNIGHT + 9 * minute)] == [2.0, 3.0]
     assert three.between(MIDNIGHT + 3 * minute, MIDNIGHT + 9 * minute) == []
     assert three.between(MIDNIGHT - 2 * minute, MIDNIGHT - minute) == []
+
+
+def test_a_cut_gives_the_bars_of_the_whole_and_knows_what_was_before() -> None:
+    columns = ([5.0, 5.0, 6.0, 6.0], [5.0, 5.0, 6.0, 6.0], [5.0, 5.0, 6.0, 6.0], [5.0, 5.0, 6.0, 6.0], [1.0, 0, 0, 0])
+    four, minute = Bars("AAA", MIDNIGHT, *columns), timedelta(minutes=1)
+    every = four.between(four.first, four.end)
+    assert [bar.silent for bar in every] == [False, True, False, True]
+    for n, bar in enumerate(every):
+        at = MIDNIGHT + n * minute
+        assert four.cut(at, at + minute).between(at, at + minute) == [bar]
+    for start, end in ((-2, -1), (4, 5), (9, 12), (3, 1)):
+        assert list(four.cut(MIDNIGHT + start * minute, MIDNIGHT + end * minute).open) == []
+
+
+def test_a_candle_counts_the_ticks_of_minutes_that_are_played() -> None:
+    prices = [5.0, 5.0, 6.0]
+    three = Bars("AAA", MIDNIGHT, prices, prices, prices, prices, [1.0, 0.0, 2.0])
+    made = candle(three, "3m")
+    assert made is not None
+    assert (made.trades, made.volume, made.quote_volume) == (8, 3.0, 5.0 + 12.0)

@@ -10,6 +10,7 @@ from statistics import correlation, stdev
 import numpy as np
 import pytest
 
+from libs.schemas.market import Candle
 from services.feed.adapters.synthetic import SyntheticMarket, UnknownSymbol
 from services.feed.domain import synthetic
 from services.feed.domain.bars import MINUTE, MinuteBar, bar_ticks
@@ -47,6 +48,10 @@ def days() -> tuple[list[str], list[synthetic.Day]]:
     return [asset.listing.symbol for asset in state.assets], made
 
 
+def minute(of: SyntheticMarket, bar: MinuteBar) -> Candle | None:
+    return candle(of.columns(bar.symbol, bar.open_time, bar.open_time + MINUTE), "1m")
+
+
 def history(of: SyntheticMarket, symbol: str) -> list[MinuteBar]:
     return of.bars(symbol, of.begins, of.starts)
 
@@ -79,7 +84,7 @@ def test_bars_follow_each_other_and_make_valid_candles_of_every_minute() -> None
         for before, after in pairwise(found):
             assert after.open == before.close
             assert after.open_time - before.open_time == timedelta(minutes=1)
-        assert all(candle([bar], "1m") is not None and (bar.volume > 0) != bar.silent for bar in found)
+        assert all(minute(made, bar) is not None and (bar.volume > 0) != bar.silent for bar in found)
 
 
 def test_prices_move_together_and_about_as_much_as_listed() -> None:
@@ -124,7 +129,7 @@ def test_each_symbol_is_silent_now_and_then_for_some_minutes_without_a_tick() ->
         lengths = [len(list(run)) for silent, run in groupby(bars, key=lambda bar: bar.silent) if silent]
         assert lengths and 2 <= max(lengths) <= synthetic.SILENT_MINUTES[1] + 1
         quiet = next(bar for bar in bars if bar.silent)
-        flat = candle([quiet], "1m")
+        flat = minute(made, quiet)
         assert flat is not None and (flat.trades, flat.volume, flat.high) == (0, 0.0, flat.low)
         found = list(islice(moments(made, resumed(made, quiet.open_time, {}, {}, {})), 3))
         assert all(tick.symbol != symbol for moment in found for tick in moment.ticks)

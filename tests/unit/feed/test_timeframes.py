@@ -10,7 +10,7 @@ from tests.fakes.feed_markets import MIDNIGHT, bars
 
 
 def test_a_candle_sums_up_its_minutes() -> None:
-    made = candle(bars("AAA", [10.0, 30.0, 20.0]).between(MIDNIGHT, MIDNIGHT + timedelta(minutes=3)), "3m")
+    made = candle(bars("AAA", [10.0, 30.0, 20.0]).cut(MIDNIGHT, MIDNIGHT + timedelta(minutes=3)), "3m")
     assert made is not None
     assert (made.open, made.close, made.high, made.low) == (10.0, 20.0, 30.0 * 1.001, 10.0 * 0.999)
     assert (made.volume, made.trades) == (1 + 2 + 3, 12)
@@ -18,13 +18,13 @@ def test_a_candle_sums_up_its_minutes() -> None:
 
 
 def test_quote_volume_is_price_times_size_of_the_ticks() -> None:
-    made = candle(bars("AAA", [10.0]).between(MIDNIGHT, MIDNIGHT + timedelta(minutes=1)), "1m")
+    made = candle(bars("AAA", [10.0]).cut(MIDNIGHT, MIDNIGHT + timedelta(minutes=1)), "1m")
     assert made is not None
     assert made.quote_volume == pytest.approx((10.0 + 10.0 * 0.999 + 10.0 * 1.001 + 10.0) / 4)
 
 
 def test_a_candle_with_a_missing_minute_is_not_made() -> None:
-    assert candle(bars("AAA", [10.0, 30.0]).between(MIDNIGHT, MIDNIGHT + timedelta(minutes=3)), "3m") is None
+    assert candle(bars("AAA", [10.0, 30.0]).cut(MIDNIGHT, MIDNIGHT + timedelta(minutes=3)), "3m") is None
 
 
 @pytest.mark.parametrize("timeframe", TIMEFRAME_SECONDS)
