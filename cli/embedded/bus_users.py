@@ -13,6 +13,8 @@ from libs.schemas.rights import HEADS, USERS, BusUser
 
 OWNER = "BUS"
 _API = "$JS.API."
+_PULL = "CONSUMER.MSG.NEXT."
+ANSWERS_S = 45  # how long the answers of a pull find their way: more than it stays at the server
 _IMPORTED_API = "BUS.API."  # in an account without streams the server itself answers on $JS.API
 
 
@@ -27,16 +29,25 @@ def accounts() -> str:
 
 
 def _owner() -> str:
+    """Trap: by default an exported service answers once, and the second message of a pull is sent to nobody.
+
+    Each pull is named: where two exports fit a subject and none of them exactly, the server takes either.
+    """
     services = (*HEADS, "$KV.>", f"{_API}>", "$JS.ACK.>", "$JS.FC.>")
+    pulls = sorted({f"{_API}{one}" for user in USERS for one in user.api if one.startswith(_PULL)})
     inboxes = (f"{{ stream: {_q(f'{user.inbox}.>')}, accounts: [{_name(user)}] }}" for user in USERS)
     return f"""\
   {OWNER} {{
     jetstream: enabled
     exports = [
-{_lines((*(f"{{ service: {_q(one)} }}" for one in services), *inboxes))}
+{_lines((*(f"{{ service: {_q(one)} }}" for one in services), *map(_pulled, pulls), *inboxes))}
     ]
   }}
 """
+
+
+def _pulled(subject: str) -> str:
+    return f'{{ service: {_q(subject)}, response: stream, response_threshold: "{ANSWERS_S}s" }}'
 
 
 def _account(user: BusUser) -> str:

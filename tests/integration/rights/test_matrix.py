@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from libs.schemas.rights import ADMIN, BY_NAME, OBSERVER, PUBLISHER, USERS
-from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, STREAMS, stream_of
+from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, LEDGER_DEAD, STREAMS, stream_of
 from libs.schemas.topology import Durable
 from tests.integration.rights.server import RightsServer
 
@@ -252,6 +252,26 @@ async def test_a_reply_cannot_be_had_at_a_subject_that_its_user_may_not_publish_
         assert await refused.all() == []
     before["MARKET"] += (len(foreign_to(user)) + 1) * tick
     assert await server.messages() == before
+
+
+async def test_a_request_for_many_messages_is_answered_with_all_of_them_and_with_heartbeats(
+    server: RightsServer,
+) -> None:
+    """Across accounts an answer is the last one, unless the export says that more may follow."""
+    async with server.client(ADMIN) as (admin, _), server.client("ledger") as (connection, refused):
+        inbox = connection.new_inbox()
+        heard = await connection.subscribe(inbox)
+        request = {"batch": 10, "expires": 5_000_000_000, "idle_heartbeat": 500_000_000}
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{LEDGER_DEAD.stream}.{LEDGER_DEAD.name}"
+        await connection.publish(subject, json.dumps(request).encode(), reply=inbox)
+        for n in range(3):
+            await admin.jetstream().publish("dead.AUDIT.ledger-audit", b"%d" % n)
+        answers = [await heard.next_msg(timeout=10) for _ in range(5)]
+        assert [answer.data for answer in answers[:3]] == [b"0", b"1", b"2"]
+        assert [(answer.headers or {}).get("Status") for answer in answers[3:]] == ["100", "100"]
+        for answer in answers[:3]:
+            await answer.ack_sync()
+        assert await refused.all() == []
 
 
 @pytest.mark.parametrize("field", ["durable_name", "name"])
