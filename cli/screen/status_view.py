@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.ask.status import Status
-from cli.screen.view import account_table, header, price_table, standing_lines, titled_table, worker_table
+from cli.screen.parts import account_table, header, price_table, standing_lines, titled_table, worker_table
 
 
 def render(status: Status, width: int) -> RenderableType:
