@@ -12,7 +12,7 @@ HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class RunMoney:
     """Of one account, in quote currency and percent, since the run began. `hold_pct` is of equal parts of its symbols,
     bought at the run's first prices and held; None before there are two prices."""
 
@@ -74,17 +74,17 @@ class MoneyBook:
             began.drawdown = max(began.drawdown, (began.peak - equity) / began.peak * HUNDRED)
         self._now[state.account_id] = (state, equity)
 
-    def told(self, changes: Mapping[str, float], symbols: Mapping[str, tuple[str, ...]]) -> dict[str, Money]:
+    def told(self, changes: Mapping[str, float], symbols: Mapping[str, tuple[str, ...]]) -> dict[str, RunMoney]:
         """`changes` of prices in percent since the run began, by symbol; `symbols` that each account trades."""
         return {name: self._money(name, changes, symbols.get(name, ())) for name in sorted(self._now)}
 
-    def _money(self, name: str, changes: Mapping[str, float], symbols: tuple[str, ...]) -> Money:
+    def _money(self, name: str, changes: Mapping[str, float], symbols: tuple[str, ...]) -> RunMoney:
         began, (state, equity) = self._began[name], self._now[name]
         before = {(trade.symbol, trade.opened_at, trade.closed_at) for trade in began.state.closed_trades}
         closed = [t for t in state.closed_trades if (t.symbol, t.opened_at, t.closed_at) not in before]
         won = sum(trade.pnl > 0 for trade in closed)
         held = [changes[symbol] for symbol in symbols if symbol in changes]
-        return Money(
+        return RunMoney(
             equity=equity.quantize(Decimal("0.01")),
             return_pct=round(float((equity / began.equity - 1) * HUNDRED), 4) if began.equity else 0.0,
             fees=state.fees_total - began.state.fees_total,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, decision_rows
 from cli.ask.counts import is_live
-from cli.ask.money import Money, MoneyBook
+from cli.ask.money import MoneyBook, RunMoney
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.configuration.standing import told, way_back
 from libs.perps.margin import unrealized_pnl
@@ -159,7 +159,7 @@ class Observer:
             if (state := states.get(row.account)) is not None:
                 self._money.look(state, row.equity)
 
-    def money(self) -> dict[str, Money]:
+    def money(self) -> dict[str, RunMoney]:
         """What each account made since the run began."""
         changes = {symbol: row.change_pct for symbol, row in self._board.prices.items()}
         symbols = {name: tuple(account.symbols) for name, account in self._config.accounts.items()}

@@ -21,7 +21,8 @@ def render(status: Status, width: int) -> RenderableType:
         header(board, live=False),
         Text(
             f"perpetua {run.command}, process {run.pid}, {run.phase}; "
-            f"API {board.gateway_url}, key in {board.api_key_file}"
+            f"API {board.gateway_url}, key in {board.api_key_file}; "
+            f"address for publishers in {status.publisher_url}"
         ),
         Text(),
         servers,

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cli.ask.counts import Counts
-from cli.ask.money import Money
+from cli.ask.money import RunMoney
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Summary:
     servers: Mapping[str, Mapping[str, str]]
     workers: Mapping[str, Mapping[str, float]]
     market: str
-    money: Mapping[str, Money] = field(default_factory=dict)
+    money: Mapping[str, RunMoney] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {

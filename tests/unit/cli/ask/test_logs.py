@@ -1,5 +1,6 @@
 """Logs as people read them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,5 +25,6 @@ def test_the_last_lines_are_sentences_or_as_they_were_written(tmp_path: Path) ->
 
 
 def test_an_exception_is_told_by_its_last_line() -> None:
-    entry = '{"ts": "2025-05-15T03:12:00", "level": "ERROR", "msg": "failed", "exception": "Traceback\\n x\\nOSError: gone"}'
+    told = {"ts": "2025-05-15T03:12:00", "level": "ERROR", "msg": "failed", "exception": "Traceback\n x\nOSError: gone"}
+    entry = json.dumps(told)
     assert line_of(entry) == "03:12:00 ERROR    failed: OSError: gone"
