@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, decision_rows
 from cli.ask.counts import is_live
+from cli.ask.money import MoneyBook, RunMoney
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.configuration.standing import told, way_back
 from libs.perps.margin import unrealized_pnl
@@ -56,6 +57,7 @@ class Observer:
         self._readers: dict[str, OrderedReader] = {}
         self._baselines: dict[str, int] = {}
         self._others = 0
+        self._money = MoneyBook()
         self.lags: dict[str, int] = {}
         self._state = StateMirror(bus)
         self._config = ConfigMirror(bus)
@@ -152,6 +154,16 @@ class Observer:
         board.market_time = self._clock.now()
         board.paused, board.speed = self._clock.paused, clock.speed if clock else 1.0
         board.accounts = self.accounts()
+        states = self._state.items()
+        for row in board.accounts:
+            if (state := states.get(row.account)) is not None:
+                self._money.look(state, row.equity)
+
+    def money(self) -> dict[str, RunMoney]:
+        """What each account made since the run began."""
+        changes = {symbol: row.change_pct for symbol, row in self._board.prices.items()}
+        symbols = {name: tuple(account.symbols) for name, account in self._config.accounts.items()}
+        return self._money.told(changes, symbols)
 
     def accounts(self) -> list[AccountRow]:
         """As their states are known now."""

@@ -26,6 +26,7 @@ class Status:
     board: Screen
     lags: dict[str, int] = field(default_factory=dict)
     bus_error: str = ""
+    publisher_url: str = ""
     place: str = ""
     """What commands need to find this run."""
 
@@ -44,7 +45,7 @@ async def look(state: StateFolder) -> Status:
         ServerRow(name, one["version"], without_credentials(one["url"]), one["source"])
         for name, one in run.servers.items()
     ]
-    status = Status(run, board, place=place(state.folder))
+    status = Status(run, board, publisher_url=shown(state.publisher_url), place=place(state.folder))
     try:
         await _ask_bus(status)
     except CliError as error:

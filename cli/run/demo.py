@@ -135,7 +135,10 @@ async def _run(
 def _ready_line(plan: Plan, run: RunSession, phases: Phases) -> str:
     market = {"real": f"real candles from {plan.data}", "synthetic": "synthetic market (made up, seeded)"}
     where = market.get(plan.market, "no market of its own: wall time, publish ticks yourself")
-    return f"{READY} {phases.total:.1f} s; {where}; API {run.board.gateway_url}, key in {run.board.api_key_file}"
+    places = (
+        f"API {run.board.gateway_url}, key in {run.board.api_key_file}; publishers: {shown(plan.state.publisher_url)}"
+    )
+    return f"{READY} {phases.total:.1f} s; {where}; {places}"
 
 
 async def _until_end(run: RunSession, wishes: RunWishes, teller: _Teller) -> None:

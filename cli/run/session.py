@@ -149,6 +149,7 @@ class RunSession:
             {name: {"version": one.version, "url": without_credentials(one.url)} for name, one in self._infos.items()},
             {name: {"replicas": len(sizes), "rss_mib": round(max(sizes), 1)} for name, sizes in rss.items()},
             self._plan.market,
+            self.observer.money(),
         )
 
     def refresh(self) -> None:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.ask.context import ShownContext
-from cli.screen.view import price, titled_table
+from cli.screen.parts import price, titled_table
 from libs.schemas.context import AssetMarketData, TradingContext
 
 

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.ask.market import MarketView, SymbolRow
-from cli.screen.view import price, titled_table
+from cli.screen.parts import price, titled_table
 from libs.schemas.base import TIMEFRAME_SECONDS
 
 _GAPS_SHOWN = 3

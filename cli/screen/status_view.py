@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.ask.status import Status
-from cli.screen.view import account_table, header, price_table, standing_lines, titled_table, worker_table
+from cli.screen.parts import account_table, header, price_table, standing_lines, titled_table, worker_table
 
 
 def render(status: Status, width: int) -> RenderableType:
@@ -21,7 +21,8 @@ def render(status: Status, width: int) -> RenderableType:
         header(board, live=False),
         Text(
             f"perpetua {run.command}, process {run.pid}, {run.phase}; "
-            f"API {board.gateway_url}, key in {board.api_key_file}"
+            f"API {board.gateway_url}, key in {board.api_key_file}; "
+            f"address for publishers in {status.publisher_url}"
         ),
         Text(),
         servers,

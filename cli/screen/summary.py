@@ -1,10 +1,11 @@
 """The summary of a run, made of its counts."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cli.ask.counts import Counts
+from cli.ask.money import RunMoney
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Summary:
     servers: Mapping[str, Mapping[str, str]]
     workers: Mapping[str, Mapping[str, float]]
     market: str
+    money: Mapping[str, RunMoney] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -28,6 +30,7 @@ class Summary:
             "servers": {name: dict(one) for name, one in self.servers.items()},
             "workers": {name: dict(one) for name, one in self.workers.items()},
             "market": self.market,
+            "accounts": {name: one.as_json() for name, one in self.money.items()},
         }
 
     def lines(self, seconds: float) -> list[str]:
@@ -38,4 +41,5 @@ class Summary:
             f"{c.decisions:,} decisions",
             f"assets: {c.accepted:,} accepted, {c.denied:,} denied; {c.abstained:,} decisions abstained",
             f"{c.orders:,} orders, {c.fills:,} fills, {c.dead_letters:,} dead letters, {self.restarts:,} restarts",
+            *(one.line(name) for name, one in self.money.items()),
         ]

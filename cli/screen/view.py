@@ -1,49 +1,43 @@
-"""Draws the board. Works from 100 × 30 characters up; nothing here waits or asks anything."""
-
-from collections.abc import Sequence
-from decimal import Decimal
+"""Draws the board: everything from 120 × 40 characters up, at 80 × 24 what matters first. Nothing here waits."""
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.layout import Layout
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from cli.ask.board import AccountRow, DecisionRow, PriceRow, Screen, WorkerRow
+from cli.ask.board import Screen
+from cli.screen.parts import (
+    account_table,
+    counts_line,
+    decision_table,
+    header,
+    price_table,
+    standing_lines,
+    worker_table,
+)
+from cli.screen.small import render_small
 
-_BARS = "▁▂▃▄▅▆▇█"
-_VERDICTS = {
-    "accepted": "green",
-    "clamped": "yellow",
-    "denied": "red",
-    "hold": "dim",
-    "abstained": "magenta",
-    "rejected": "red",
-    "answered": "dim",
-}
-_STATES = {
-    "ready": ("●", "green"),
-    "new": ("○", "dim"),
-    "starting": ("◌", "yellow"),
-    "unready": ("●", "yellow"),
-    "waiting": ("○", "red"),
-    "stopped": ("○", "dim"),
-}
+FULL_WIDTH, FULL_HEIGHT = 100, 30
+ALL_WIDTH = 120
 
 
 def render(board: Screen, *, width: int, height: int) -> Layout:
     """The whole screen."""
+    if width < FULL_WIDTH or height < FULL_HEIGHT:
+        return render_small(board, width=width, height=height)
     positions = max(1, sum(len(account.positions) for account in board.accounts))
     accounts = 3 + min(len(board.accounts) + positions, max(5, height // 4))
     top = max(4, len(board.workers), len(board.prices)) + 3
+    standing = standing_lines(board.accounts)
+    told = sum(-(-len(line.plain) // (width - 4)) for line in standing)
     layout = Layout()
     layout.split_column(
         Layout(header(board), size=1),
         Layout(name="top", size=min(top, height // 2 - 2)),
         Layout(_panel(decision_table(board.decisions, height), "decisions"), name="decisions"),
-        Layout(_panel(account_table(board.accounts), "accounts"), size=accounts),
-        Layout(footer(board), size=2),
+        Layout(_panel(Group(account_table(board.accounts), *standing), "accounts"), size=accounts + told),
+        Layout(footer(board, width), size=2 if width < ALL_WIDTH else 3),
     )
     layout["top"].split_row(
         Layout(_panel(worker_table(board.workers), "workers"), ratio=11),
@@ -52,193 +46,21 @@ def render(board: Screen, *, width: int, height: int) -> Layout:
     return layout
 
 
-def header(board: Screen, *, live: bool = True) -> RenderableType:
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(" Perpetua ", "bold black on bright_cyan")
-    color = "cyan" if board.market == "real" else "yellow"
-    line.append("  no feed" if board.market == "none" else f"  {board.market} market", color)
-    if board.market_time is not None:
-        line.append(f"  {board.market_time:%Y-%m-%d %H:%M:%S} UTC", "bold")
-        line.append(f"  ×{board.speed:g}" + ("  paused" if board.paused else ""), "yellow" if board.paused else "dim")
-    if board.notice:
-        line.append(f"  {board.notice}", "bold red")
-    if not live:
-        return line
-    right = Text(f"{_clock(board.elapsed_s)}", "dim")
-    if board.left_s is not None:
-        right.append(f"  ends in {_clock(max(0.0, board.left_s))}")
-    right.append("  Ctrl-C ends ")
-    grid = Table.grid(expand=True)
-    grid.add_column(ratio=1)
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_row(line, right)
-    return grid
-
-
-def footer(board: Screen) -> RenderableType:
-    c = board.counts
-    counts = Text(no_wrap=True, overflow="ellipsis")
-    for name, value, style in (
-        ("ticks", c.ticks, ""),
-        ("contexts", c.contexts, ""),
-        ("decisions", c.decisions, ""),
-        ("accepted", c.accepted, "green"),
-        ("denied", c.denied, "red"),
-        ("abstained", c.abstained, "magenta"),
-        ("orders", c.orders, ""),
-        ("fills", c.fills, ""),
-        ("dead", c.dead_letters, "red"),
-        ("restarts", board.restarts, "yellow"),
-    ):
-        if value or not style:
-            counts.append(f" {value:,}", style)
-            counts.append(f" {name} ", "dim")
+def footer(board: Screen, width: int) -> RenderableType:
+    """Counts and where things are; in a wide terminal servers and their ports have a line of their own."""
     places = Text(no_wrap=True, overflow="ellipsis")
     places.append(f" {board.gateway_url}/docs", "cyan")
     places.append(f"  key {board.api_key_file} ", "dim")
+    servers = Text(no_wrap=True, overflow="ellipsis", style="dim")
     for server in board.servers:
-        places.append(f" · {server.name} {server.version} {_place(server.url)}", "dim")
-    return Group(counts, places)
-
-
-def worker_table(workers: Sequence[WorkerRow]) -> Table:
-    table = _table()
-    table.add_column("worker", no_wrap=True)
-    table.add_column("state", no_wrap=True, ratio=1, overflow="ellipsis")
-    for name in ("lag", "restarts", "MiB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in workers:
-        sign, style = _STATES.get(row.state, ("?", ""))
-        state = Text(f"{sign} {row.state}", style, overflow="ellipsis", no_wrap=True)
-        if row.note and row.state != "ready":
-            state.append(f" {row.note}", "dim")
-        table.add_row(
-            row.instance,
-            state,
-            Text("–", "dim") if row.lag is None else Text(f"{row.lag:,}", "yellow" if row.lag > 20 else ""),
-            Text(str(row.restarts), "yellow" if row.restarts else "dim"),
-            "–" if row.rss_mib is None else f"{row.rss_mib:.0f}",
-        )
-    return table
-
-
-def price_table(prices: dict[str, PriceRow], width: int) -> Table:
-    table = _table()
-    table.add_column("symbol", no_wrap=True)
-    table.add_column("price", justify="right", no_wrap=True)
-    table.add_column("run", justify="right", no_wrap=True)
-    table.add_column("", ratio=1, no_wrap=True, justify="right")
-    chart = max(6, min(40, (width * 9) // 20 - 34))
-    for symbol, row in prices.items():
-        color = _color(row.change_pct)
-        table.add_row(
-            symbol,
-            price(row.price),
-            Text(f"{row.change_pct:+.2f} %", color),
-            Text(sparkline(list(row.samples), chart), color or "dim"),
-        )
-    if not prices:
-        table.add_row(Text("waiting for the first tick", "dim"), "", "", "")
-    return table
-
-
-def decision_table(decisions: Sequence[DecisionRow], height: int) -> Table:
-    """Newest first."""
-    table = _table()
-    for name in ("market time", "account", "asset", "action", "verdict"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("size, why", ratio=1, no_wrap=True, overflow="ellipsis")
-    for row in list(decisions)[: -height - 1 : -1]:
-        table.add_row(
-            Text(f"{row.at:%m-%d %H:%M:%S}", "dim"),
-            row.account,
-            row.asset,
-            row.action.replace("_", " "),
-            Text(row.verdict + (f" ×{row.times}" if row.times > 1 else ""), _VERDICTS.get(row.verdict, "")),
-            Text(row.text, "dim"),
-        )
-    if not decisions:
-        table.add_row(Text("waiting for the first decision", "dim"), "", "", "", "", "")
-    return table
-
-
-def account_table(accounts: Sequence[AccountRow]) -> Table:
-    table = _table()
-    table.add_column("account", no_wrap=True)
-    table.add_column("equity, positions", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
-    for account in accounts:
-        change = account.equity - account.start
-        state = "" if account.trading_state == "active" else f"  {account.trading_state}"
-        table.add_row(
-            Text(account.account, "bold"),
-            Text(f"{account.equity:,.2f} USDT", "bold"),
-            Text(f"{change:+,.2f}", _color(float(change))),
-            Text(f"{account.strategy}{state}" + ("" if account.positions else "  no position"), "dim"),
-        )
-        for one in account.positions:
-            table.add_row(
-                "",
-                Text.assemble((f"  {one.side:<5} ", "green" if one.side == "long" else "red"), one.symbol),
-                Text(f"{one.pnl:+,.2f}", _color(float(one.pnl))),
-                Text(
-                    f"{one.quantity.normalize():f} at {price(float(one.entry))}, mark {price(float(one.mark))}", "dim"
-                ),
-            )
-    if not accounts:
-        table.add_row(Text("no account yet", "dim"), "", "", "")
-    return table
-
-
-def standing_lines(accounts: Sequence[AccountRow]) -> list[Text]:
-    """Of each account that does not trade freely: since when, by whom, why, and what leads back."""
-    return [
-        Text.assemble((f"{account.account} ", "bold"), (f"{account.standing}; {account.way_back}", "yellow"))
-        for account in accounts
-        if account.standing
-    ]
-
-
-def sparkline(samples: Sequence[float], width: int) -> str:
-    """The last `width` samples as bars between their lowest and highest."""
-    shown = samples[-width:]
-    if len(shown) < 2:
-        return ""
-    low, high = min(shown), max(shown)
-    if high <= low:
-        return _BARS[0] * len(shown)
-    return "".join(_BARS[round((one - low) / (high - low) * (len(_BARS) - 1))] for one in shown)
-
-
-def price(value: float) -> str:
-    """Six digits that matter: 103,245.2 and 2.3714."""
-    return f"{value:,.2f}" if value >= 1_000 else f"{value:,.3f}" if value >= 10 else f"{value:,.4f}"
-
-
-def titled_table(*columns: str) -> Table:
-    table = _table()
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    return table
-
-
-def _table() -> Table:
-    return Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="grey50", show_edge=False)
+        servers.append(f" · {server.name} {server.version} {_place(server.url)}")
+    if width < ALL_WIDTH:
+        return Group(counts_line(board), places.append(servers))
+    return Group(counts_line(board), places, servers)
 
 
 def _panel(content: RenderableType, title: str) -> Panel:
     return Panel(content, title=f"[grey70]{title}[/]", box=box.ROUNDED, border_style="grey37", title_align="left")
-
-
-def _color(change: float | Decimal) -> str:
-    return "green" if change > 0 else "red" if change < 0 else "dim"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _place(url: str) -> str:

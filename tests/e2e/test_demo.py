@@ -92,6 +92,11 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes_until_ctrl_c(
     assert set(first["servers"]) == {"nats", "mongodb", "redis"}
     assert {name: one["replicas"] for name, one in first["workers"].items()} == dict.fromkeys(NAMES, 1)
     assert all(20 < one["rss_mib"] < 600 for one in first["workers"].values())
+    assert set(first["accounts"]) == {"aggressive", "scalping"}
+    for name, made in first["accounts"].items():
+        assert float(made["equity"]) > 0
+        assert f"{name}: " in said
+        assert made["buy_and_hold_pct"] is not None
     key = Path(first["api_key_file"])
     token = key.read_text()
     assert key.stat().st_mode & 0o777 == 0o600
@@ -226,6 +231,10 @@ def test_up_runs_in_the_background_with_replicas_until_down(tmp_path: Path) -> N
         shown = perpetua("status", *options)
         for wanted in ("validator-2", "ready", "decider-contexts", "synthetic market"):
             assert wanted in shown
+        for words in (("performance",), ("trades",), ("positions",), ("orders",), ("alerts",), ("decisions",)):
+            assert json.loads(perpetua(*words, "--json", *options)) is not None
+            assert perpetua(*words, *options)
+        assert "feed is ready" in perpetua("logs", "feed", *options)
         perpetua("control", "halted", "--account", "scalping", "--why", "a look", *options)
         told = " ".join(perpetua("status", *options).split())
         assert "scalping halted since" in told and "(command): a look" in told

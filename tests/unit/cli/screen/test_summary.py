@@ -73,7 +73,7 @@ def test_the_summary_as_json_has_the_promised_fields() -> None:
     made = summary.as_json()
     assert list(made) == [
         *("ticks", "contexts", "decisions", "accepted", "denied", "abstained", "orders", "fills", "dead_letters"),
-        *("restarts", "gateway_url", "api_key_file", "servers", "workers", "market"),
+        *("restarts", "gateway_url", "api_key_file", "servers", "workers", "market", "accounts"),
     ]
     assert (made["ticks"], made["market"], made["workers"]["feed"]["replicas"]) == (9, "synthetic", 1)
     assert "9 ticks" in summary.lines(12.4)[0]

@@ -7,7 +7,8 @@ from rich.console import Console
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, ServerRow, WorkerRow
 from cli.ask.counts import Counts
 from cli.run.workers import NAMES
-from cli.screen.view import price, render, sparkline
+from cli.screen.parts import price, sparkline
+from cli.screen.view import render
 
 SNAPSHOT = """\
  Perpetua   real market  2025-05-15 03:12:00 UTC  ×60                  1:05  ends in 0:25  Ctrl-C ends
