@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "executor": ("executor_intents", "stop_latency", "paper_accounts"),
     "stream": ("stream_events",),
+    "api": ("api_generate", "api_history", "api_state", "api_cached_p99"),
     "pipeline": (
         "engine_p50",
         "engine_p50_hops",

@@ -27,7 +27,7 @@ from services.gateway.adapters.nats_stream_log import NatsStreamLog
 from services.gateway.adapters.nats_tickets import NatsTickets
 from services.gateway.adapters.nats_workers import MirroredWorkers, OwnOperations
 from services.gateway.adapters.redis_limits import RedisLimits
-from services.gateway.domain.limits import Rates
+from services.gateway.domain.limits import Brake, Rates
 from services.gateway.handlers.http import http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import ConfigurationAccess, Deps
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         new_id=lambda: secrets.token_hex(16),
         new_token=lambda: token_of(secrets.token_bytes(TOKEN_BYTES)),
         rates=Rates(settings.gateway_rate_limit, settings.gateway_generate_limit, settings.gateway_streams),
+        brake=Brake(settings.gateway_wrong_key_limit),
         hosts=settings.hosts,
         max_tick_age=settings.tick_age,
         symbols=settings.symbols,

@@ -29,6 +29,7 @@ from libs.schemas.venue import VenueSymbol
 from libs.schemas.worker import WorkerTold
 from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Brake, Rates
+from services.gateway.domain.monitoring import DurableLag
 from services.gateway.domain.records import (
     AuditEntry,
     AuditFilter,
@@ -43,17 +44,6 @@ from services.gateway.domain.records import (
 )
 from services.gateway.domain.stream_events import LoggedEvent, MarketEvent
 from services.gateway.domain.stream_ring import Listeners, Ring
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """A durable consumer: what waits for it, what it has in hand, and what came to it again."""
-
-    durable: str
-    stream: str
-    waiting: int
-    in_hand: int
-    redelivered: int
 
 
 class ApiKeys(Protocol):
@@ -163,19 +153,13 @@ class WorkersTold(Protocol):
 
 
 class Operations(Protocol):
-    """The state of what everything runs on."""
+    """The state of what everything runs on: the parts of this process, whether Redis counts the requests, how far
+    behind the log each durable is, and the versions of the servers that can be asked."""
 
-    def checks(self) -> Mapping[str, bool]:
-        """The parts of this process; all true where it is ready."""
-
-    def rates_shared(self) -> bool:
-        """Whether Redis counts the requests."""
-
-    async def backlog(self) -> list[Backlog]:
-        """How far behind the log each durable consumer is."""
-
-    async def versions(self) -> dict[str, str]:
-        """Of the servers that are asked here."""
+    def checks(self) -> Mapping[str, bool]: ...
+    def rates_shared(self) -> bool: ...
+    async def backlog(self) -> list[DurableLag]: ...
+    async def versions(self) -> dict[str, str]: ...
 
 
 class MarketReader(Protocol):

@@ -4,6 +4,7 @@ from pydantic import AliasChoices, Field
 
 from libs.runtime.settings import FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings
 from libs.schemas.symbols import canonical
+from services.gateway.domain.limits import WRONG_KEYS
 
 
 class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings):
@@ -13,6 +14,11 @@ class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings)
     gateway_port: int = Field(default=0, ge=0, le=65535, description="the HTTP API; 0 takes a free port")
     gateway_hosts: str = Field(default="127.0.0.1,localhost,[::1]", description="host names that are answered")
     gateway_rate_limit: int = Field(default=12_000, ge=1, description="requests of one API key in a minute")
+    gateway_wrong_key_limit: int = Field(
+        default=WRONG_KEYS,
+        ge=1,
+        description="API keys that are none, of one address in a minute; more are not looked at",
+    )
     gateway_generate_limit: int = Field(
         default=600, ge=1, description="decisions of one account and symbol that are asked for in a minute"
     )

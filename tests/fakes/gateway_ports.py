@@ -31,6 +31,7 @@ from libs.schemas.worker import WorkerTold
 from services.gateway.app import desk_of
 from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Rates, Windows
+from services.gateway.domain.monitoring import DurableLag
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
     AuditEntry,
@@ -45,7 +46,7 @@ from services.gateway.domain.records import (
     Window,
 )
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Backlog, Claim, Deps
+from services.gateway.ports import Claim, Deps
 from tests import builders
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_app import fake_http_app
@@ -361,7 +362,7 @@ class FakeOperations:
         self.words: list[WorkerTold] = []
         self.parts = {"nats": True, "started": True, "mongodb": True, "keys": True}
         self.shared = True
-        self.behind: list[Backlog] = []
+        self.behind: list[DurableLag] = []
         self.away: str | None = None
 
     def workers(self) -> list[WorkerTold]:
@@ -373,7 +374,7 @@ class FakeOperations:
     def rates_shared(self) -> bool:
         return self.shared
 
-    async def backlog(self) -> list[Backlog]:
+    async def backlog(self) -> list[DurableLag]:
         if self.away:
             raise Away(self.away)
         return self.behind

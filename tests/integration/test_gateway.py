@@ -90,7 +90,7 @@ async def running(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
 
 
 @asynccontextmanager
-async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[Running]:
+async def started(nats_url: str, mongo_url: str, mongo_db_name: str, **settings: Any) -> AsyncIterator[Running]:
     mongo = client(mongo_url)
     db = mongo[mongo_db_name]
     await provision(db)
@@ -103,7 +103,7 @@ async def started(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIte
     token = await admin_token(nats_url)
     places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
     ledger = create_ledger(LedgerSettings.model_validate(places))
-    gateway = create_app(Settings.model_validate(places))
+    gateway = create_app(Settings.model_validate(places | settings))
     await ledger.start()
     await gateway.start()
     transport = httpx.ASGITransport(app=served(gateway))

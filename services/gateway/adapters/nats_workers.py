@@ -13,8 +13,8 @@ from libs.schemas.subjects import DURABLES, KV_WORKERS
 from libs.schemas.topology import Durable
 from libs.schemas.worker import WorkerTold
 from services.gateway.adapters.mongo import answering
+from services.gateway.domain.monitoring import DurableLag
 from services.gateway.domain.problems import Away
-from services.gateway.ports import Backlog
 
 SILENT_OR_REFUSED: tuple[type[Exception], ...] = (nats.js.errors.APIError, *NATS_SILENT)
 SILENT = timedelta(seconds=KV_WORKERS.ttl_s)  # the bucket forgets the word by then; a mirror hears nothing of that
@@ -56,18 +56,22 @@ class OwnOperations:
     def rates_shared(self) -> bool:
         return self._shared()
 
-    async def backlog(self) -> list[Backlog]:
+    async def backlog(self) -> list[DurableLag]:
         if not self._bus.nc.is_connected:
             raise Away("NATS")
         return list(await asyncio.gather(*map(self._of, DURABLES)))
 
-    async def _of(self, durable: Durable) -> Backlog:
+    async def _of(self, durable: Durable) -> DurableLag:
         try:
             info = await self._bus.js.consumer_info(durable.stream, durable.name)
         except SILENT_OR_REFUSED as error:
             raise Away("NATS") from error
-        return Backlog(
-            durable.name, durable.stream, info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0
+        return DurableLag(
+            durable=durable.name,
+            stream=durable.stream,
+            waiting=info.num_pending or 0,
+            in_hand=info.num_ack_pending or 0,
+            redelivered=info.num_redelivered or 0,
         )
 
     async def versions(self) -> dict[str, str]:

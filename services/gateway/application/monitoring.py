@@ -5,7 +5,6 @@ from services.gateway.application.access import seen_accounts
 from services.gateway.application.figures import decision_metrics
 from services.gateway.domain.monitoring import (
     CacheShown,
-    DurableLag,
     LagList,
     ServiceList,
     StoreList,
@@ -29,16 +28,7 @@ def services_now(deps: Deps) -> ServiceList:
 
 async def lag(deps: Deps) -> LagList:
     """How far behind the log each durable consumer is."""
-    items = [
-        DurableLag(
-            durable=one.durable,
-            stream=one.stream,
-            waiting=one.waiting,
-            in_hand=one.in_hand,
-            redelivered=one.redelivered,
-        )
-        for one in await deps.operations.backlog()
-    ]
+    items = await deps.operations.backlog()
     return LagList(items=items, most_waiting=max((item.waiting for item in items), default=0))
 
 

@@ -60,7 +60,8 @@ class Windows:
 class Brake:
     """Wrong keys by the address that they come from. Right keys from the same address are not hindered."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = WRONG_KEYS) -> None:
+        self._limit = limit
         self._number = 0
         self._wrong: dict[str, int] = {}
 
@@ -70,4 +71,4 @@ class Brake:
         if number != self._number or len(self._wrong) > MOST_ADDRESSES:
             self._number, self._wrong = number, {}
         count = self._wrong[address] = self._wrong.get(address, 0) + 1
-        return left_s if count > WRONG_KEYS else None
+        return left_s if count > self._limit else None

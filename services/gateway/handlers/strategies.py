@@ -1,6 +1,6 @@
 """Strategies: look at them, try them, store new versions, give them to accounts."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -21,7 +21,6 @@ from services.gateway.domain.configuring import (
     Previewed,
     Reason,
     StrategyBody,
-    StrategyFields,
     StrategyList,
     StrategyVersions,
     SwitchBody,
@@ -56,7 +55,7 @@ def _lists(router: APIRouter, deps: Deps) -> None:
         return strategies.available(deps, key)
 
     @router.post("/validate")
-    async def validate(body: StrategyFields, key: Annotated[ApiKey, may_read]) -> Checked:
+    async def validate(body: dict[str, Any], key: Annotated[ApiKey, may_read]) -> Checked:
         """What is wrong with a strategy, its template included. Nothing is stored."""
         return strategies.checked(deps, body)
 

@@ -4,7 +4,7 @@ import pytest
 
 from libs.schemas.worker import WorkerTold
 from services.gateway.domain.decision_figures import Counted, Ended, metrics
-from services.gateway.ports import Backlog
+from services.gateway.domain.monitoring import DurableLag
 from tests.fakes.gateway_ports import Gateway
 from tests.fakes.ledger_chain import T0
 from tests.fakes.validator_values import state
@@ -19,11 +19,15 @@ def told(service: str, instance: str, *, well: bool = True, version: str = "1") 
     )
 
 
+def behind(durable: str, waiting: int, in_hand: int) -> DurableLag:
+    return DurableLag(durable=durable, stream="ORDERS", waiting=waiting, in_hand=in_hand, redelivered=0)
+
+
 @pytest.fixture
 def gateway() -> Gateway:
     made = Gateway()
     made.operations.words = [told("executor", "e-1", well=False), told("ledger", "l-1", version="2")]
-    made.operations.behind = [Backlog("ledger-orders", "ORDERS", 7, 2, 1), Backlog("ledger-dead", "DEAD", 0, 0, 0)]
+    made.operations.behind = [behind("ledger-orders", 7, 2), behind("ledger-dead", 0, 0)]
     made.accounts.states = {name: state(name) for name in ("alpha", "beta")}
     return made
 

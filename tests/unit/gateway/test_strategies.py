@@ -54,6 +54,9 @@ class Mirrored:
     def strategies(self) -> list[TradingStrategy]:
         return [one for key in self._keys("strategy.") if (one := self._read(TradingStrategy, key)) is not None]
 
+    def models(self) -> None:
+        """Nothing was switched."""
+
     def venue_symbol(self, name: str, symbol: str) -> VenueSymbol | None:
         found: VenueSymbol | None = self._read(VenueSymbol, venue_key(name, symbol))
         return found
