@@ -47,7 +47,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
         redirect_slashes=False,
     )
     hub = StreamHub(deps, metrics)
-    routers = (*routers_of(deps, metrics), streams.routes(deps, hub, BASE))
+    routers = routers_of(deps, metrics, hub)
     errors.install(app, lambda path: methods_of(routers, path))
     for router in routers:
         app.include_router(router, dependencies=[Depends(known_parameters)])
@@ -61,7 +61,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
     return Edge(app, deps, metrics, BASE, StreamSockets(deps, hub, streams.path_of(BASE)))
 
 
-def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
+def routers_of(deps: Deps, metrics: GatewayMetrics, hub: StreamHub | None = None) -> tuple[APIRouter, ...]:
     """Routers know their whole prefix: a request's route, by which it is counted, is named relative to its router."""
     return (
         validation.routes(deps, BASE),
@@ -80,6 +80,7 @@ def routers_of(deps: Deps, metrics: GatewayMetrics) -> tuple[APIRouter, ...]:
         exports.routes(deps, BASE),
         monitoring.routes(deps, BASE),
         keys.routes(deps, BASE),
+        streams.routes(deps, hub or StreamHub(deps, metrics), BASE),
     )
 
 

@@ -96,6 +96,8 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/keys"): Scope.ADMIN,
     ("GET", "/keys"): Scope.ADMIN,
     ("DELETE", "/keys/{key_id}"): Scope.ADMIN,
+    ("POST", "/stream/tickets"): Scope.READ,
+    ("GET", "/stream"): Scope.READ,
 }
 BASE = "/api/v1"
 
@@ -108,7 +110,9 @@ def routes() -> Iterator[tuple[str, str]]:
             yield from ((method, route.path) for method in sorted(route.methods or ()))
 
 
-ROUTES = list(routes())
+EVERY_ROUTE = list(routes())
+LASTING = f"{BASE}/stream"  # its answer has no end: whom it opens for is in tests/integration/test_stream_access.py
+ROUTES = [(method, path) for method, path in EVERY_ROUTE if path != LASTING]
 OF_AN_ACCOUNT = [(method, path) for method, path in ROUTES if "{account_id}" in path]
 
 
@@ -145,7 +149,7 @@ def _filled(path: str, **ids: str) -> str:
 
 
 def test_every_route_has_a_row() -> None:
-    assert {(method, path.removeprefix(BASE)) for method, path in ROUTES} == set(SCOPES)
+    assert {(method, path.removeprefix(BASE)) for method, path in EVERY_ROUTE} == set(SCOPES)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_every_route_has_a_row() -> None:
 )
 async def test_no_route_opens_without_a_key_that_is_good(key: str | None, problem: str) -> None:
     gateway = made()
-    for n, (method, path) in enumerate(ROUTES):
+    for n, (method, path) in enumerate(EVERY_ROUTE):
         gateway.clock.elapsed = n * 60.0  # past the brake on wrong keys
         answer = await asked(gateway, method, path, key)
         assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (401, problem), (method, path)
