@@ -1,0 +1,144 @@
+"""The three servers as compose.yaml and Kubernetes run them: with files of `perpetua secrets`, empty, and started by
+somebody else. Then `perpetua provision` makes of them what workers expect."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from cli.embedded.binaries import find
+from cli.embedded.kind import Kind
+from cli.embedded.mongo import KIND as MONGODB
+from cli.embedded.nats import KIND as NATS
+from cli.embedded.ports import pick
+from cli.embedded.redis import KIND as REDIS
+from cli.run.secret_files import API_KEY, PASSWORDS, SET_KEY, write_secrets
+from tests.pace import PATIENCE_S
+from tools.deploy import facts
+from tools.paths import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Servers that answer, and the folder of their secrets."""
+
+    secrets: Path
+
+    @property
+    def api_key(self) -> str:
+        return (self.secrets / API_KEY).read_text()
+
+    def provision(self) -> subprocess.CompletedProcess[str]:
+        options = ["--users", str(self.secrets / PASSWORDS), "--api-key", str(self.secrets / API_KEY)]
+        return subprocess.run(
+            [BIN / "perpetua", "provision", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=plain_environment() | facts.file_variables(facts.admin_secrets(), str(self.secrets)),
+        )
+
+
+def plain_environment() -> dict[str, str]:
+    return {key: os.environ[key] for key in ("PATH", "LANG", "LD_LIBRARY_PATH") if key in os.environ}
+
+
+@contextlib.contextmanager
+def deployment(folder: Path) -> Iterator[Deployment]:
+    """Provisioned once."""
+    nats, monitor, mongodb, redis = pick(4)
+    secrets = folder / "secrets"
+    ports = {"nats": nats, "mongodb": mongodb, "redis": redis}
+    write_secrets(secrets, {name: f"127.0.0.1:{port}" for name, port in ports.items()})
+    with contextlib.ExitStack() as stack:
+        _nats(stack, folder, secrets, nats, monitor)
+        _redis(stack, folder, secrets, redis)
+        _mongodb(stack, folder, secrets, mongodb)
+        made = Deployment(secrets)
+        done = made.provision()
+        assert done.returncode == 0, done.stderr
+        yield made
+
+
+def _child(
+    stack: contextlib.ExitStack, kind: Kind, folder: Path, options: Sequence[str], env: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    binary = find(kind, os.environ, use_path=False).binary
+    output = stack.enter_context((folder / f"{kind.name}.log").open("ab"))
+    process = subprocess.Popen(
+        [str(binary.path), *options], env={**os.environ, **binary.env, **(env or {})}, stdout=output, stderr=output
+    )
+    stack.callback(_end, process)
+    return process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def _until(answers: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not answers():
+        assert time.monotonic() < deadline, "it does not answer"
+        time.sleep(0.05)
+
+
+def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    assert process.poll() is None, "it ended"
+    return any(c.laddr.port == port for c in psutil.Process(process.pid).net_connections() if c.status == "LISTEN")
+
+
+def _nats(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int, monitor: int) -> None:
+    lines = (secrets / "nats_passwords").read_text().splitlines()
+    passwords = dict(line.split("=", 1) for line in lines)
+    env = passwords | {"NATS_SERVER_NAME": "nats", "NATS_STORE_DIR": str(folder / "nats")}
+    config = ROOT / "deploy" / "nats" / "nats.conf"
+    options = ["--config", str(config), "-a", "127.0.0.1", "-p", str(port), "-m", str(monitor)]
+    process = _child(stack, NATS, folder, options, env)
+    _until(lambda: _listens(process, port))
+
+
+def _redis(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int) -> None:
+    options = ["--aclfile", str(secrets / "redis_acl"), "--save", "", "--port", str(port), "--bind", "127.0.0.1"]
+    process = _child(stack, REDIS, folder, options)
+    _until(lambda: _listens(process, port))
+
+
+def _mongodb(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int) -> None:
+    """As the image does it: an administrator is made while nobody else can reach the server, which then starts with
+    its key, a member of no set yet."""
+    data, key = folder / "mongodb", folder / "key"
+    data.mkdir()
+    key.write_text((secrets / SET_KEY).read_text())
+    key.chmod(0o400)
+    where = ["--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
+    first = _child(stack, MONGODB, folder, where)
+    with MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+        password = (secrets / "mongodb_password").read_text()
+        client.admin.command("createUser", "admin", pwd=password, roles=["root"])
+    _end(first)
+    second = _child(stack, MONGODB, folder, [*where, "--replSet", "perpetua", "--keyFile", str(key)])
+    _until(lambda: _listens(second, port) and _asks(port, password))
+
+
+def _asks(port: int, password: str) -> bool:
+    try:
+        with MongoClient[dict[str, Any]](
+            f"mongodb://admin:{password}@127.0.0.1:{port}/?directConnection=true"
+        ) as client:
+            return bool(client.admin.command("ping"))
+    except PyMongoError:
+        return False
