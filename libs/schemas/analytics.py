@@ -107,6 +107,7 @@ class StrategyPerformance(Message):
     """Over the closed trades of a period, net of fees and funding. Ratios are null where they are undefined.
 
     Without `strategy_id` it is the account's, whatever strategies it had; `return_pct` is of `opening_equity`.
+    `max_drawdown` is from close to close; that of the account's state counts what is open too.
     """
 
     strategy_id: StrategyId | None = None
