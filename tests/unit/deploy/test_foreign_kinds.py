@@ -12,14 +12,14 @@ from tests.unit.deploy.overlays import Manifest, built
 from tests.wanted import want
 from tools.paths import ROOT
 
-FOLDER = ROOT / "tools" / "deploy" / "kinds"
+FOLDER = ROOT / "deploy" / "kinds"
 APIS = ("keda.sh/", "monitoring.coreos.com/")
 
 
 @pytest.fixture(autouse=True)
 def schemas() -> None:
     there = shutil.which("node") is not None and (FOLDER / "node_modules").is_dir()
-    want("kinds", there, "needs Node and `npm ci --prefix tools/deploy/kinds`")
+    want("kinds", there, "needs Node and `npm ci --prefix deploy/kinds`")
 
 
 def _refused(manifests: list[Manifest]) -> list[str]:
