@@ -21,6 +21,7 @@ from tools import (
     workers,
 )
 from tools.deploy import files as deployment
+from tools.deploy import operations
 
 CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     documents.check_glossary,
@@ -36,6 +37,7 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     collection_names.check_collections,
     endings.check_endings,
     deployment.check_deployment,
+    operations.check_operations,
 )
 WRITERS = (rights.write, risk.write, settings.write, schemas.write, deployment.write)
 

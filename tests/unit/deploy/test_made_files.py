@@ -13,6 +13,7 @@ from cli.run.secret_files import write_secrets
 from cli.run.workers import TABLE
 from libs.schemas.subjects import DURABLES
 from tools.deploy import facts, files, kubernetes, scaling
+from tools.deploy.operations import operations
 from tools.deploy.systemd import units
 from tools.paths import ROOT
 
@@ -83,3 +84,15 @@ def test_nats_takes_the_configuration_of_a_cluster() -> None:
         [NATS, "-t", "--config", str(folder / "cluster.conf")], capture_output=True, text=True, env=env, check=False
     )
     assert (told.returncode, "is valid" in told.stderr) == (0, True), told.stderr
+
+
+def test_the_page_for_operators_names_every_worker() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    assert list(operations(text)) == []
+    assert list(operations(text.replace("| `ledger` |", "| ledger |").replace("perpetua-ledger", ""))) == [
+        "docs/operations.md: the table of sizes does not name the workers of cli/run/workers.py, in order",
+        "docs/operations.md does not enable perpetua-ledger",
+    ]
+    assert list(operations(text.replace("| 66 MiB | 256 |", "| 66 MiB | 255 |"))) == [
+        "docs/operations.md: validator may take 256 MiB"
+    ]
