@@ -83,7 +83,8 @@ def positions(api: Api, account: str | None) -> Rows:
         (
             *(str(item[name]) for name in ("account_id", "symbol", "side")),
             *(number(item[name]) for name in ("quantity", "entry_price", "leverage")),
-            *(number(item.get(name)) for name in ("stop_loss", "take_profit", "liquidation_price")),
+            *(number(item.get(name)) for name in ("stop_loss", "take_profit")),
+            like(item.get("liquidation_price"), item),
             at(item["opened_at"]),
         )
         for item in items
@@ -184,6 +185,17 @@ def at(text: Any) -> str:
 
 def money(value: Any) -> str:
     return f"{Decimal(str(value)):,.2f}"
+
+
+def like(value: Any, position: dict[str, Any]) -> str:
+    """A reckoned price in the digits of the prices that the venue took: stop, target, else the entry."""
+    if value is None:
+        return ""
+    known = [Decimal(str(position[name])) for name in ("stop_loss", "take_profit") if position.get(name) is not None]
+    taken = known or [Decimal(str(position["entry_price"]))]
+    exponents = [price.normalize().as_tuple().exponent for price in taken]
+    digits = min(exponent for exponent in exponents if isinstance(exponent, int))
+    return f"{Decimal(str(value)).quantize(Decimal(1).scaleb(min(0, digits))):f}"
 
 
 def number(value: Any) -> str:
