@@ -18,7 +18,7 @@ from tests.forms import LONG
 from tests.pace import quiet
 from tests.servers import Urls
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 ROWS = 1_000_000 if LONG else 200_000
 LIMIT = 50
