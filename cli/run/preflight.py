@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from services.decider.settings import Settings
 
 HTTP_URLS = ("LLM_BASE_URL", "OPENROUTER_API_BASE")
+KEYS = ("OPENROUTER_API_KEY", "LLM_API_KEY")
 KEY_PATIENCE_S = 4.0
 RULE = "builtin"
 
@@ -48,6 +49,8 @@ def check(plan: Plan, env: Mapping[str, str], say: Callable[[str], None]) -> Non
 def of_settings(env: Mapping[str, str]) -> Iterator[Finding]:
     found = [*_mistyped(env), *_addresses(env)]
     yield from found
+    if present := [name for name in KEYS if env.get(name)]:
+        yield Finding("ok", "keys", f"set in this environment: {', '.join(present)}")
     if not any(finding.level == "fail" for finding in found):
         ours = sum(key.startswith("PERPETUA_") for key in env)
         yield Finding("ok", "settings", f"{ours} PERPETUA_ variables are set")
@@ -57,7 +60,7 @@ def _mistyped(env: Mapping[str, str]) -> Iterator[Finding]:
     known = known_variables()
     for key, meant in mistyped(env, known):
         todo = f"did you mean {meant}?" if meant else "unset it; .env.example names all that there are"
-        yield Finding("fail", "settings", f"{key} is not a setting of Perpetua", todo)
+        yield Finding("fail", "settings", f"{key} is not a setting", todo)
     for line in invalid_settings(env):
         yield Finding("fail", "settings", line, "correct or unset that variable")
     for key, meant in nearly_ours(env, known):
