@@ -10,6 +10,7 @@ import nats
 import nats.errors
 from faststream.nats import NatsBroker
 
+from cli.embedded.kind import without_credentials
 from cli.errors import CliError
 from libs.runtime.bus import Bus
 from libs.runtime.settings import inbox_of
@@ -30,7 +31,8 @@ async def connected(url: str) -> AsyncIterator[Bus]:
         await _reach(url)
     except (OSError, TimeoutError, nats.errors.Error) as error:
         raise CliError(
-            f"NATS at {url} does not answer: {error or type(error).__name__}", "is it running? see `perpetua status`"
+            f"NATS at {without_credentials(url)} does not answer: {error or type(error).__name__}",
+            "is it running? see `perpetua status`",
         ) from error
     broker = NatsBroker(
         url,

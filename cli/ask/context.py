@@ -16,6 +16,7 @@ import orjson
 from pydantic import ValidationError
 
 from cli.connection import connected
+from cli.embedded.kind import without_credentials
 from cli.errors import CliError, named
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.bus import NATS_AWAY, Bus
@@ -141,7 +142,9 @@ async def _reading(url: str) -> AsyncIterator[Bus]:
     except TimeoutError as error:
         raise CliError(f"the log was not read within {READ_TIMEOUT_S:.0f} s", "ask again in a moment") from error
     except _AWAY as error:
-        raise CliError(f"NATS at {url} went away: {error}", "is it running? see `perpetua status`") from error
+        raise CliError(
+            f"NATS at {without_credentials(url)} went away: {error}", "is it running? see `perpetua status`"
+        ) from error
 
 
 @contextlib.asynccontextmanager
