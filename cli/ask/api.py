@@ -42,13 +42,13 @@ class Api:
 
     def _got(self, target: str) -> tuple[int, dict[str, Any]]:
         place = urlsplit(self._url)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE_S)
+        client = http.client.HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE_S)
         try:
-            connection.request("GET", target, headers={"Authorization": f"Bearer {self._token}"})
-            response = connection.getresponse()
+            client.request("GET", target, headers={"Authorization": f"Bearer {self._token}"})
+            response = client.getresponse()
             body: Mapping[str, Any] = json.loads(response.read())
             return response.status, dict(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise CliError(f"the gateway at {self._url} does not answer: {error}", "see `perpetua status`") from error
         finally:
-            connection.close()
+            client.close()

@@ -50,16 +50,16 @@ def generate(state_dir: Path, wish: DecisionWish) -> DecisionResult:
 
 def _posted(url: str, token: str, wish: DecisionWish) -> tuple[int, dict[str, Any], str | None]:
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=wish.timeout + SPARE_S)
+    client = http.client.HTTPConnection(place.hostname or "", place.port, timeout=wish.timeout + SPARE_S)
     try:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request("POST", PATH, wish.body(), headers)
-        response = connection.getresponse()
+        client.request("POST", PATH, wish.body(), headers)
+        response = client.getresponse()
         return response.status, dict(json.loads(response.read())), response.getheader("Location")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise CliError(f"the gateway at {url} does not answer: {error}", "see `perpetua status`") from error
     finally:
-        connection.close()
+        client.close()
 
 
 def _hint(status: int) -> str:

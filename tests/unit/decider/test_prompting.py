@@ -102,6 +102,6 @@ async def test_where_no_model_is_large_enough_it_abstains() -> None:
 async def test_a_template_that_asks_for_what_there_is_not_abstains_with_its_reason() -> None:
     clock = StoppedClock()
     asks = account(active_strategy=strategy(prompt_template="{% set columns = ['ema21'] %}x"))
-    proposal = await decide(deps(ScriptedModels(clock), clock), context(account_state=asks))
+    proposal = await decide(deps(ScriptedModels(clock), clock, default_model=GPT), context(account_state=asks))
     assert proposal.abstain_reason is AbstainReason.INVALID
     assert "there is no ema21" in (proposal.abstain_detail or "")
