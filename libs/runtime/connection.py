@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 
 import nats.errors
 from faststream.nats import NatsBroker
@@ -55,7 +56,8 @@ class Connection:
         if connection.is_connected:
             await self.broker.stop()
         else:
-            await connection.close()
+            with suppress(RuntimeError):  # nats-py sends what is pending, by a transport that is closed already
+                await connection.close()
 
     async def _closed(self) -> None:
         if not self._ending:

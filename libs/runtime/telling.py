@@ -55,6 +55,8 @@ class Telling:
         if self._task is None:
             return
         await end([self._task])
+        if not self._bus.nc.is_connected:
+            return  # its word ends by itself
         try:
             await self._bus.kv_delete(KV_WORKERS.name, self._key)
         except Unavailable:
