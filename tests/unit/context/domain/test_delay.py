@@ -36,7 +36,8 @@ def trades(market: MarketState) -> list[int]:
 @pytest.mark.parametrize(
     ("delay", "every", "late"),
     [
-        pytest.param(20, 1, True, id="M8: 20 s late, one a second"),
+        pytest.param(23, 1, True, id="M8: steadily late, one a second"),
+        pytest.param(11, 0.5, True, id="6 May 2010: quotes of New York more than ten seconds late"),
         pytest.param(0, 1, False, id="in time"),
         pytest.param(1.5, 1, False, id="within the grace"),
         pytest.param(5, 1, True, id="five seconds"),
