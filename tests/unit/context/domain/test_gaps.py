@@ -122,7 +122,7 @@ def shuffled(ticks: Ticks) -> Ticks:
         pytest.param(lambda ticks: [each for told in ticks for each in (told, told)], id="each twice"),
     ],
 )
-@pytest.mark.parametrize(("begin", "end"), [(600, 1_500), (610, 1_485), (655, 1_210), (600, 660)])
+@pytest.mark.parametrize(("begin", "end"), [(600, 1_560), (610, 1_485), (655, 1_210), (600, 660)])
 def test_what_comes_within_the_day_repairs_candles_and_what_is_built_on_them(
     begin: float, end: float, arrival: Arrival
 ) -> None:
