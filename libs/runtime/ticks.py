@@ -109,7 +109,7 @@ class TickIntake:
                 self._other(record)
         except ValidationError as error:
             code, field, message = explain(error)
-            self._refuse(record, code, field, message)
+            self._refuse(record, code, field, _name_to_use(error) or message)
 
     def _other(self, record: Record) -> None:
         kind, _, key = record.subject.removeprefix("market.").partition(".")
@@ -173,10 +173,9 @@ class TickIntake:
 
     def _well_spelled(self, symbol: str, record: Record) -> bool:
         """Another spelling of a market is no other market."""
-        name = misspelled(symbol)
-        if name is None:
+        message = _advice(symbol)
+        if message is None:
             return True
-        message = f"{symbol} is {name} here: publish it under that name"
         self._refuse(record, DeadLetterCode.INVALID, "symbol", message)
         return False
 
@@ -184,3 +183,15 @@ class TickIntake:
         self.bad += 1
         if self._on_bad:
             self._on_bad(BadTick(record, code, field, message))
+
+
+def _advice(symbol: str) -> str | None:
+    name = misspelled(symbol)
+    return None if name is None else f"{symbol} is {name} here: publish it under that name"
+
+
+def _name_to_use(error: ValidationError) -> str | None:
+    """For a symbol in signs that no name of ours has (BTC/USDT:USDT), but that names a market."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    text = first["input"]
+    return _advice(text) if first["loc"] == ("symbol",) and isinstance(text, str) else None

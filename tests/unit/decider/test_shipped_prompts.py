@@ -102,7 +102,7 @@ def test_the_example_is_an_answer_that_every_rule_takes(name: str) -> None:
 LIMITS = [("1", "500"), ("2", "1000"), ("5", "5000"), ("10", "10000"), ("20", "100000")]
 
 
-@pytest.mark.parametrize(("leverage", "most"), LIMITS)
+@pytest.mark.parametrize(("leverage", "most"), LIMITS, ids=["1x", "2x", "C25: 5x (nofx #1120)", "10x", "20x"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_of_the_example_obeys_the_limits_of_the_account_that_reads_it(
     name: str, leverage: str, most: str

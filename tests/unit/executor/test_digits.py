@@ -95,8 +95,8 @@ def test_an_average_is_derived_in_as_many_digits_as_its_size_asks_for() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("1E-8", "0.00000001"),
-        ("0E-8", "0"),
+        ("2.5E-9", "0.0000000025"),
+        ("0E-18", "0"),
         ("-0.000", "0"),
         ("1.5E+6", "1500000"),
         ("-3.3E-11", "-0.000000000033"),

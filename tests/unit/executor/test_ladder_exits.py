@@ -57,8 +57,22 @@ def fell(held: AccountBook, price: float, seconds: float = 1) -> Turn:
 
 @pytest.mark.parametrize(
     ("first", "to", "rungs"),
-    [(100.0, 99.9, 1), (2_000.0, 1_985.0, 2), (60_000.0, 59_350.0, 3), (31_337.0, 30_860.0, 4), (455.5, 446.0, 5)],
-    ids=["V5: the first rung alone", "two", "three", "7 April 2025: four at once", "all five"],
+    [
+        (250.0, 249.5, 1),
+        (2_000.0, 1_985.0, 2),
+        (60_000.0, 59_350.0, 3),
+        (78_500.0, 77_100.0, 4),
+        (455.5, 446.0, 5),
+        (7_900.0, 7_740.0, 5),
+    ],
+    ids=[
+        "V5: the first rung alone",
+        "two",
+        "three",
+        "7 April 2025: 78 500 to 77 100",
+        "all five",
+        "12 March 2020: below 7 900",
+    ],
 )
 @pytest.mark.parametrize("action", ["buy", "sell"])
 def test_the_exits_follow_the_average_of_what_is_filled(first: float, to: float, rungs: int, action: str) -> None:

@@ -55,6 +55,8 @@ def told(held: AccountBook, *boundaries: tuple[int, float], at: float = 40 * HOU
         ([(0, "buy", "5"), (FIRST, "buy", "1")], [(FIRST, 0.001)], "-0.6"),
         ([(FIRST + 1, "buy", "10")], [(FIRST, 0.002)], "0"),
         ([(0, "buy", "10")], [(FIRST, 0.002), (SECOND, 0.001), (FIRST, 0.002), (SECOND, 0.001)], "-3"),
+        ([(0, "buy", "10"), (FIRST + 9, "sell", "5")], [(FIRST + HOUR, 0.0006), (FIRST, 0.0006)], "-0.9"),
+        ([(0, "sell", "10"), (FIRST + 9, "buy", "10")], [(FIRST, -0.00002404)], "-0.02404"),
     ],
     ids=[
         "V3: the older boundary after the newer",
@@ -66,7 +68,9 @@ def told(held: AccountBook, *boundaries: tuple[int, float], at: float = 40 * HOU
         "nothing was held at the boundary",
         "traded at the very boundary",
         "opened after the boundary",
-        "7 April 2025: a feed that tells everything twice",
+        "everything is told twice",
+        "M10: a boundary an hour after the other, told before it",
+        "shared/data, BTC, 5 May 2025: a short pays, and was closed before it was told",
     ],
 )
 def test_funding_is_owed_on_what_was_held_at_the_boundary(
@@ -118,7 +122,9 @@ def at_night(now: float, price: float, before: float) -> Market:
 
 
 @pytest.mark.parametrize(
-    "late", [0.2, 5.0, 15.0, 59.0, 240.0], ids=["at once", "5 s", "60 times", "a minute", "400 times"]
+    "late",
+    [0.2, 5.0, 15.0, 59.0, 240.0, 2_400.0],
+    ids=["at once", "5 s", "60 times", "a minute", "400 times", "13 May 2022: LUNA halted at 00:40 UTC"],
 )
 @pytest.mark.parametrize("closed", [True, False], ids=["stopped out", "still open"])
 def test_a_loss_between_midnight_and_the_timer_is_of_the_new_day(late: float, closed: bool) -> None:

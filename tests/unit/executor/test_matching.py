@@ -41,15 +41,17 @@ STALE = 61.0
 
 
 @pytest.mark.parametrize(
-    ("side", "limit", "tick", "expected"),
+    ("side", "limit", "tick", "expected", "stale"),
     [
-        ("buy", "104", {"price": 100}, [("100.0", "taker")]),
-        ("sell", "96", {"price": 100}, [("100.0", "taker")]),
-        ("buy", "104", {"price": 103, "bid": 99.9, "ask": 100.1}, [("100.1", "taker")]),
-        ("sell", "96", {"price": 97, "bid": 98.4, "ask": 98.6}, [("98.4", "taker")]),
-        ("buy", "101.5", {"price": 101.5}, [("101.5", "taker")]),
-        ("buy", "99", {"price": 100}, []),
-        ("buy", "99", {"price": 98, "bid": 99.5, "ask": 99.6}, []),
+        ("buy", "103.5", {"price": 101}, [("101.0", "taker")], 105),
+        ("sell", "96", {"price": 100}, [("100.0", "taker")], 105),
+        ("buy", "104", {"price": 103, "bid": 99.9, "ask": 100.1}, [("100.1", "taker")], 105),
+        ("sell", "96", {"price": 97, "bid": 98.4, "ask": 98.6}, [("98.4", "taker")], 105),
+        ("buy", "101.5", {"price": 101.5}, [("101.5", "taker")], 105),
+        ("buy", "99", {"price": 100}, [], 105),
+        ("buy", "99", {"price": 98, "bid": 99.5, "ask": 99.6}, [], 105),
+        ("buy", "317.5", {"price": 224.4}, [("224.4", "taker")], 317.8),
+        ("sell", "10", {"price": 5.2}, [], 17.5),
     ],
     ids=[
         "V4: far above the market",
@@ -59,13 +61,15 @@ STALE = 61.0
         "at the touch",
         "below the market: it rests",
         "the last trade is of before, the book is above",
+        "ETH at GDAX, 21 June 2017: 317.81, and 224 a moment later",
+        "LUNA, 11 May 2022: a sell above a market that has fallen",
     ],
 )
 @pytest.mark.parametrize("latency", [0, 400])
 def test_an_order_that_matches_on_arrival_is_a_taker_at_the_books_price(
-    side: str, limit: str, tick: dict[str, Any], expected: list[Fill], latency: int
+    side: str, limit: str, tick: dict[str, Any], expected: list[Fill], stale: float, latency: int
 ) -> None:
-    turn = resting(side, limit, placed=quote(105), seconds=STALE, price_band_pct=D(50), latency_ms=latency)
+    turn = resting(side, limit, placed=quote(stale), seconds=STALE, price_band_pct=D(50), latency_ms=latency)
     assert kinds(turn) == ["entry.placed"]
     rules: dict[str, Any] = {"half_spread_bps": D(0), "slippage_bps": D(0), "latency_ms": latency}
     assert band(turn.book, SYMBOL, filters(**rules)) == ALWAYS, "the very next tick shows what it meets"
@@ -92,16 +96,18 @@ def test_a_post_only_order_on_a_stale_quote_is_refused_when_it_would_match() -> 
         ([{"price": 98.0, "size": 4.0}, {"price": 98.0}, {"price": 98.0}], 1),
         ([{"price": 98.0, "size": 4.0}, {"price": 98.0}, {"price": 98.0, "size": 6.0}], 2),
         ([{"price": 99.0, "size": 50.0}], 0),
+        ([{"price": 12.5, "size": 0.3, "mark_price": 98.0}, {"price": 12.5, "mark_price": 98.0}], 1),
     ],
     ids=[
         "the last price again: no trade",
         "nothing traded",
         "another price: it traded",
         "a trade of the same price",
-        "C1: quiet ticks, told over and over",
+        "M9: quiet ticks, told over and over",
         "one trade, then quiet ticks",
         "two trades with a quiet tick between them",
         "a trade at the limit, not through it",
+        "Bitcoin at Binance.US, 21 October 2021: one trade at an eighth, then quiet",
     ],
 )
 def test_nothing_fills_as_maker_without_a_trade_through_it(ticks: list[dict[str, Any]], filled: int) -> None:

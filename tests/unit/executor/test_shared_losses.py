@@ -68,7 +68,7 @@ def test_v1_a_loss_that_five_cross_positions_share() -> None:
 @pytest.mark.parametrize(
     ("wallet", "legs", "marks"),
     [
-        (10_000, FIVE, (50, 50, 50, 50, 50)),
+        (12_000, FIVE, (44, 44, 44, 44, 44)),
         (14_050, FIVE, (55, 61, 72, 80, 93)),
         (2_000, (("buy", "100", 100, 10), ("sell", "60", 100, 10)), (40, 40)),
         (3_000, (("buy", "200", 100, 10), ("buy", "10", 100, 10)), (80, 120)),
@@ -76,7 +76,7 @@ def test_v1_a_loss_that_five_cross_positions_share() -> None:
         (1_100, (("sell", "100", 100, 10),), (113,)),
     ],
     ids=[
-        "V1: five at one price",
+        "V1: five at one price, of another wallet",
         "five at five prices",
         "two sides of one crash",
         "a small profit beside a large loss",
@@ -128,9 +128,17 @@ def test_the_others_profits_pay_before_the_venue_does() -> None:
         ("57100", "125", "356.875", "306.875"),
         ("57000", "125", "356.25", "356.25"),
         ("56000", "125", "350", "850"),
+        ("42000", "125", "262.5", "7762.5"),
         ("30000", "125", "187.5", "13687.5"),
     ],
-    ids=["the margin pays", "in part", "at bankruptcy", "beyond it", "March 2020: half in a day"],
+    ids=[
+        "the margin pays",
+        "in part",
+        "at bankruptcy",
+        "beyond it",
+        "19 May 2021: 43 000 to 30 000",
+        "12 March 2020: half in a day",
+    ],
 )
 def test_what_the_margin_cannot_pay_of_the_clearance_fee_is_insolvency(
     price: str, bps: str, clearance: str, borne: str
@@ -143,7 +151,19 @@ def test_what_the_margin_cannot_pay_of_the_clearance_fee_is_insolvency(
     assert after.wallet == 100_000 + D("0.5") * (D(price) - 60_000) - D(clearance) + D(borne)
 
 
-@pytest.mark.parametrize("other", [3_300.0, 3_100.0, 2_900.0, 2_500.0, 1_200.0])
+@pytest.mark.parametrize(
+    "other",
+    [3_300.0, 3_100.0, 2_900.0, 2_500.0, 1_770.0, 1_700.0, 1_200.0],
+    ids=[
+        "up by a tenth",
+        "up",
+        "down",
+        "down by a sixth",
+        "ETH, 19 May 2021: 3 400 to below 2 000",
+        "ETH, 12 March 2020: 195 to 111",
+        "to less than half",
+    ],
+)
 def test_liquidation_prices_of_cross_positions_follow_the_others_marks(other: float) -> None:
     held = opened(20_000, ("buy", "0.5", 60_000, 20), ("buy", "6", 3_000, 20))
     quotes = (quote(other, symbol=NAMES[1], seconds=1), quote(60_000, symbol=NAMES[0], seconds=1))

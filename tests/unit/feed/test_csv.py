@@ -137,7 +137,7 @@ BINANCE = (
         pytest.param([HEADER, *(f"{T0 * 1_000 + 60_000_000 * n},{ROW}" for n in (0, 1, 3))], id="M17: microseconds"),
         pytest.param(
             [f"{T0 + 60_000 * n},{ROW},{T0 + 60_000 * n + 59_999},55,3,1,11,0" for n in (0, 1, 3)],
-            id="Binance without header",
+            id="M18: Binance without header",
         ),
         pytest.param(
             [BINANCE, *(f"{T0 + 60_000 * n},{ROW},{T0},55,3,1,11,0" for n in (0, 1, 3))], id="Binance with header"

@@ -30,8 +30,8 @@ def mark(*ticks: dict[str, float]) -> Mark:
     ("ticks", "said"),
     [
         pytest.param(
-            [{"rate": 0.0008, "due": 1}, {"rate": 0.0008, "due": 2}],
-            "funding costs 64.00 bps per 8 h (8.00 per 1 h), the limit is 15",
+            [{"rate": 0.0006, "due": 1}, {"rate": 0.0006, "due": 2}],
+            "funding costs 48.00 bps per 8 h (6.00 per 1 h), the limit is 15",
             id="M10: the boundary moves by an hour",
         ),
         pytest.param(
@@ -48,9 +48,9 @@ def mark(*ticks: dict[str, float]) -> Mark:
         pytest.param([{"rate": 0.0016}], "funding costs 16.00 bps per 8 h, the limit is 15", id="of 8 hours"),
         pytest.param([{"rate": 0.003, "hours": 24.0}], None, id="of a whole day"),
         pytest.param(
-            [{"rate": 0.0008, "due": 8}, {"rate": 0.0008, "due": 12}, {"rate": 0.0003, "due": 13}],
+            [{"rate": 0.0008, "due": 8}, {"rate": 0.0008, "due": 10}, {"rate": 0.0003, "due": 11}],
             "funding costs 24.00 bps per 8 h (3.00 per 1 h), the limit is 15",
-            id="8 becomes 4 becomes 1",
+            id="8 becomes 2 becomes 1",
         ),
         pytest.param([{"rate": 0.0008, "hours": 1.0}, {"rate": 0.0008, "hours": 8.0}], None, id="1 becomes 8 again"),
         pytest.param([{"rate": -0.0008, "hours": 1.0}], None, id="it pays the buyer"),

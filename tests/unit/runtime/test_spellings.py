@@ -10,11 +10,12 @@ from tests import builders
 from tests.unit.runtime.test_ticks import Taken, later, tick
 
 REFUSED = [
-    pytest.param("btcusdt", "BTCUSDT", id="in small letters"),
-    pytest.param("BTC-PERP", "BTCUSDT", id="FTX and dYdX"),
+    pytest.param("dogeusdt", "DOGEUSDT", id="in small letters"),
+    pytest.param("LUNA-PERP", "LUNAUSDT", id="FTX until May 2022"),
     pytest.param("BTC-USDT-SWAP", "BTCUSDT", id="OKX"),
     pytest.param("ETH_USDT", "ETHUSDT", id="Gate"),
     pytest.param("1000pepe-usdc", "1000PEPEUSDC", id="a thousand of them"),
+    pytest.param("LUNA2/USDT:USDT", "LUNA2USDT", id="ccxt's name of the LUNA of 28 May 2022"),
     pytest.param("SOLUSDT_PERP", "SOLUSDT", id="Binance's name of an index"),
 ]
 
@@ -48,7 +49,7 @@ def test_a_name_of_ours_passes(name: str) -> None:
 @pytest.mark.parametrize(
     ("written", "symbols"),
     [
-        pytest.param("btcusdt,BTC-PERP,BTC/USDT:USDT", ("BTCUSDT",), id="one market in three spellings"),
+        pytest.param("ltcusdt,LTC-PERP,LTC/USDT:USDT", ("LTCUSDT",), id="one market in three spellings"),
         pytest.param(" eth-usdt , SOL_USDT", ("ETHUSDT", "SOLUSDT"), id="with a gap"),
         pytest.param("BTCUSDT.P", ("BTCUSDT",), id="TradingView"),
         pytest.param("1000PEPE/USDC:USDC", ("1000PEPEUSDC",), id="settled in USDC"),

@@ -11,6 +11,8 @@ SPELLED = [
     ("ccxt's linear perpetual", "ETH/USDT:USDT", "ETHUSDT"),
     ("ccxt's in USDC", "kPEPE/USDC:USDC", "KPEPEUSDC"),
     ("a thousand at once", "1000SHIB/USDT:USDT", "1000SHIBUSDT"),
+    ("the LUNA of before May 2022, as Binance calls it since", "1000LUNC/USDT:USDT", "1000LUNCUSDT"),
+    ("the LUNA of 28 May 2022", "LUNA2/USDT:USDT", "LUNA2USDT"),
     ("a pair", "SOL/USDT", "SOLUSDT"),
     ("a dash", "eth-usdt", "ETHUSDT"),
     ("an underscore (Gate)", "XRP_USDT", "XRPUSDT"),

@@ -36,13 +36,14 @@ def trades(market: MarketState) -> list[int]:
 @pytest.mark.parametrize(
     ("delay", "every", "late"),
     [
-        pytest.param(20, 1, True, id="M8: 20 s late, one a second"),
+        pytest.param(23, 1, True, id="M8: steadily late, one a second"),
+        pytest.param(11, 0.5, True, id="6 May 2010: quotes of New York more than ten seconds late"),
         pytest.param(0, 1, False, id="in time"),
         pytest.param(1.5, 1, False, id="within the grace"),
         pytest.param(5, 1, True, id="five seconds"),
         pytest.param(40, 1, True, id="almost stale"),
-        pytest.param(20, 15, True, id="20 s late, one in 15 s"),
-        pytest.param(20, 0.25, True, id="20 s late, four a second"),
+        pytest.param(26, 15, True, id="26 s late, one in 15 s"),
+        pytest.param(17, 0.25, True, id="17 s late, four a second"),
     ],
 )
 def test_a_steady_delay_costs_no_trade_and_is_told(delay: float, every: float, late: bool) -> None:

@@ -30,10 +30,11 @@ def played(wrong: dict[int, float], source: dict[int, str] | None = None) -> Mar
     ("wrong", "source"),
     [
         pytest.param({}, {}, id="nothing is wrong"),
-        pytest.param({150: 10_000.0}, {}, id="M21: a hundred times the price"),
+        pytest.param({150: 8_700.0}, {}, id="M21: far beyond the price"),
         pytest.param({150: 1.0}, {}, id="a hundredth of it"),
+        pytest.param({150: 12.5}, {}, id="Bitcoin at Binance.US, 21 October 2021: an eighth, once"),
         pytest.param({148: 130.0, 152: 70.0}, {}, id="twice, either way"),
-        pytest.param({n: 101.0 for n in range(141, 161, 2)}, {n: "b" for n in range(141, 161, 2)}, id="two publishers"),
+        pytest.param({n: 100.8 for n in range(141, 161, 2)}, {n: "b" for n in range(141, 161, 2)}, id="two publishers"),
         pytest.param({155: 60.0}, {155: "unknown"}, id="a price without a source"),
     ],
 )

@@ -57,7 +57,8 @@ def gaps(market: MarketState, timeframe: str = "1m") -> list[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("before", "after", "missing"),
     [
-        pytest.param(120, 135, [(120, 15)], id="M6: 15 minutes after two hours"),
+        pytest.param(120, 137, [(120, 17)], id="M6: after two hours"),
+        pytest.param(136, 160, [(136, 24)], id="BitMEX, 13 March 2020: off from 02:16 to 02:40 UTC"),
         pytest.param(96, 240, [(96, 144)], id="Binance, 24 March 2023: trading stood still from 11:36 to 14:00 UTC"),
         pytest.param(10, 12, [(10, 2)], id="two minutes"),
         pytest.param(10, 11, [(10, 1)], id="one minute"),
@@ -121,7 +122,7 @@ def shuffled(ticks: Ticks) -> Ticks:
         pytest.param(lambda ticks: [each for told in ticks for each in (told, told)], id="each twice"),
     ],
 )
-@pytest.mark.parametrize(("begin", "end"), [(600, 1_500), (610, 1_485), (655, 1_210), (600, 660)])
+@pytest.mark.parametrize(("begin", "end"), [(600, 1_560), (610, 1_485), (655, 1_210), (600, 660)])
 def test_what_comes_within_the_day_repairs_candles_and_what_is_built_on_them(
     begin: float, end: float, arrival: Arrival
 ) -> None:

@@ -90,6 +90,9 @@ STRINGS = [
     ("a long action", '"action": "' + "buy - " * 6_000 + '"'),
     ("a long asset", '"asset": "' + "BTC/" * 10_000 + '"'),
     ("many unknown fields", ", ".join(f'"f{n}": {n}' for n in range(3_500))),
+    ("Stack Overflow, 20 July 2016: 20 000 blanks before a sign", '"rationale": "x' + " " * 20_000 + 'x"'),
+    ("Cloudflare, 2 July 2019: many equals signs", '"exit_plan": "x' + "=x" * 15_000 + '"'),
+    ("CVE-2020-10735: an integer of many digits", '"leverage": ' + "9" * 45_000),
     ("many factors", '"key_factors": [' + "1," * 20_000 + "1]"),
 ]
 

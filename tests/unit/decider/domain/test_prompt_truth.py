@@ -58,6 +58,13 @@ def test_there_is_no_rate_of_no_trades(record: dict[str, Any], said: str) -> Non
         ({"open_interest": None}, "volume 1200M USD, funding"),
         ({"funding_rate": -0.00012}, "funding -1.20 bps (shorts pay) in 3 h 58 min"),
         ({"funding_rate": 0.0, "next_funding_time": None}, "funding +0.00 bps (nobody pays)\n"),
+        # M10 of shared/cases: an interval of an hour
+        (
+            {"funding_rate": 0.0006, "funding_interval_hours": 1.0},
+            "funding +6.00 bps per 1 h (longs pay) in 3 h 58 min",
+        ),
+        # Bitcoin at the high of 17 December 2017
+        ({"current_price": 19_783.2, "mark_price": None, "bid": 19_783.1, "ask": 19_785.1}, "spread 1.01 bps"),
     ],
 )
 def test_prices_are_told_as_far_as_they_are_known(known: dict[str, Any], said: str) -> None:
