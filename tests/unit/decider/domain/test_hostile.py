@@ -70,6 +70,13 @@ def test_no_generated_body_takes_more_than_fifty_milliseconds(seeds: range) -> N
             assert took <= MOST_S, seed
 
 
+def grows_with(short: Callable[[], object], long: Callable[[], object]) -> bool:
+    """In one reading: beside other work a processor gives each of the two another speed. What is quadratic takes twice
+    as long as is allowed here in every one."""
+    most = LINEAR * max(seconds(short, UNMEASURED_S / 4), UNMEASURED_S / 4)
+    return seconds(long, most) <= most
+
+
 SINGLE = [(atom,) for atom in ATOMS]
 PAIRS = [(one, other) for n, one in enumerate(ATOMS) for other in ATOMS[n + 1 : n + 9]]
 
@@ -79,8 +86,7 @@ PAIRS = [(one, other) for n, one in enumerate(ATOMS) for other in ATOMS[n + 1 : 
 def test_four_times_the_length_takes_four_times_as_long(head: str, turns: list[tuple[str, ...]]) -> None:
     for atoms in turns:
         short, long = (grown(atoms, length, head) for length in (LENGTH // 4, LENGTH))
-        most = LINEAR * max(seconds(partial(parse, short, SYMBOLS), UNMEASURED_S / 4), UNMEASURED_S / 4)
-        assert seconds(partial(parse, long, SYMBOLS), most) <= most, atoms
+        assert any(grows_with(partial(parse, short, SYMBOLS), partial(parse, long, SYMBOLS)) for _ in range(5)), atoms
 
 
 STRINGS = [
