@@ -259,6 +259,7 @@ async def test_a_request_for_many_messages_is_answered_with_all_of_them_and_with
 ) -> None:
     """Across accounts an answer is the last one, unless the export says that more may follow."""
     async with server.client(ADMIN) as (admin, _), server.client("ledger") as (connection, refused):
+        await admin.jetstream().purge_stream(LEDGER_DEAD.stream)
         inbox = connection.new_inbox()
         heard = await connection.subscribe(inbox)
         request = {"batch": 10, "expires": 5_000_000_000, "idle_heartbeat": 500_000_000}
