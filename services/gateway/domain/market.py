@@ -1,10 +1,13 @@
 """Market data as publishers send it over HTTP, and as the API shows it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
+from libs.schemas.base import Symbol
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.symbols import misspelled
 from services.gateway.domain.configuring import Body
@@ -15,10 +18,23 @@ SKEW = timedelta(seconds=5)  # what the workers allow a source's clock to be ahe
 JITTER_S = 0.25  # of wall time; at replay speed it is worth more market time
 
 
+def _in_our_name(symbol: object) -> object:
+    """Before the pattern of symbols is asked: it refuses BTC/USDT:USDT without the name to use."""
+    if isinstance(symbol, str) and (name := misspelled(symbol)):
+        raise PydanticCustomError("misspelled", "{symbol} is {name} here", {"symbol": symbol, "name": name})
+    return symbol
+
+
+class ToldTick(MarketTick):
+    """A tick whose symbol may not be another spelling of a market."""
+
+    symbol: Annotated[Symbol, BeforeValidator(_in_our_name)]
+
+
 class TicksBody(Body):
     """Ticks in the order in which they happened. All are valid, or none is published."""
 
-    ticks: Annotated[tuple[MarketTick, ...], Field(min_length=1, max_length=MOST_TICKS)]
+    ticks: Annotated[tuple[ToldTick, ...], Field(min_length=1, max_length=MOST_TICKS)]
 
 
 class TicksTaken(BaseModel):
@@ -45,12 +61,10 @@ class CandleList(BaseModel):
     items: list[Candle]
 
 
-def refuse_unfit(ticks: tuple[MarketTick, ...], now: datetime, speed: float) -> None:
-    """Refuses what every worker would refuse: another spelling of a market, a time that has not come."""
+def refuse_unfit(ticks: Sequence[MarketTick], now: datetime, speed: float) -> None:
+    """Refuses what every worker would refuse: a time that has not come."""
     latest = now + SKEW + timedelta(seconds=JITTER_S * speed)
     for place, tick in enumerate(ticks):
-        if name := misspelled(tick.symbol):
-            raise invalid(f"body.ticks.{place}.symbol", f"{tick.symbol} is {name} here", "misspelled")
         if tick.ts is not None and tick.ts > latest:
             said = f"ahead of market time {now.isoformat()}; leave ts out to use the time of arrival"
             raise invalid(f"body.ticks.{place}.ts", said, "future")

@@ -37,6 +37,7 @@ async def test_ticks_are_published_in_their_order() -> None:
         ({"price": True}, "body.ticks.1.price", "float_type"),
         ({"symbol": "*"}, "body.ticks.1.symbol", "string_pattern_mismatch"),
         ({"symbol": "BTC-USDT"}, "body.ticks.1.symbol", "misspelled"),
+        ({"symbol": "LUNA2/USDT:USDT"}, "body.ticks.1.symbol", "misspelled"),
         ({"ts": (T0 + timedelta(seconds=6)).isoformat()}, "body.ticks.1.ts", "future"),
         ({"bid": 2.0, "ask": 1.0}, "body.ticks.1.ask", "value_error"),
     ],
