@@ -40,15 +40,26 @@ def needed(book: AccountBook, order: WorkingOrder, quantity: Decimal, price: Dec
 def affordable(book: AccountBook, order: WorkingOrder, quantity: Decimal, price: Decimal, market: Market) -> bool:
     """Whether an entry that is in the book already can be paid at this price, with what is held back for it.
 
-    An opening loss is not asked for: a position bears it from its own margin.
+    An opening loss is not asked for: a position bears it from its own margin. Of an order that turns a position around
+    the part beyond it is paid from what is left when that is closed.
     """
-    holding = book.positions.get(order.intent.symbol)
-    if order.intent.reduce_only or (holding and holding.position.side != opened_by(order.intent.side)):
+    intent, filters = order.intent, market.rules[order.intent.symbol].filters
+    holding = book.positions.get(intent.symbol)
+    left, opens = book, quantity
+    if holding and holding.position.side != opened_by(intent.side):
+        left, opens = _closed(book, holding, price, filters.taker_fee_bps), quantity - holding.position.quantity
+    if intent.reduce_only or opens <= 0:
         return True
-    filters = market.rules[order.intent.symbol].filters
-    margin = quantity * price / effective_leverage(book, order)
-    held = order_margin(order) * quantity / order.left if order.intent.client_order_id in book.orders else ZERO
-    return margin + fee(quantity, price, filters.taker_fee_bps) <= free(book, market) + held
+    margin = opens * price / effective_leverage(book, order)
+    held = order_margin(order) * quantity / order.left if intent.client_order_id in book.orders else ZERO
+    return margin + fee(opens, price, filters.taker_fee_bps) <= free(left, market) + held
+
+
+def _closed(book: AccountBook, holding: Holding, price: Decimal, fee_bps: Decimal) -> AccountBook:
+    """The book without a position that was closed at the price as a taker."""
+    at = holding.position
+    wallet = book.wallet + profit(holding, price) - fee(at.quantity, price, fee_bps)
+    return replace(book, wallet=wallet, positions={s: h for s, h in book.positions.items() if s != at.symbol})
 
 
 def uncovered(book: AccountBook, symbol: str, earned: Decimal) -> Decimal:

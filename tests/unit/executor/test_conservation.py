@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from libs.schemas.market import FundingUpdate
@@ -217,6 +217,7 @@ def test_no_fill_is_better_than_the_prices_that_traded(steps: list[Step], mode: 
 
 @examples(60, 3_000)
 @given(STEPS)
+@example([("sell", "BTCUSDT", 1), ("night", "BTCUSDT", 0), ("buy", "BTCUSDT", 32), ("gap", "BTCUSDT", 5563)])
 def test_isolated_margins_never_exceed_the_wallet(steps: list[Step]) -> None:
     account = Account("isolated")
     for kind, coin, value in steps:
