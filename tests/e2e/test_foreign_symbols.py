@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from libs.runtime.reader import Record
 from tests.chaos.pipeline import until
 from tests.e2e.running import Running, running
 from tests.pace import quiet
@@ -62,11 +61,6 @@ async def asked(run: Running, *words: str) -> tuple[str, float]:
     return await run.perpetua(*words), quiet(monotonic() - began)
 
 
-def shown(contexts: list[Record]) -> Iterator[set[str]]:
-    for record in contexts:
-        yield set(json.loads(record.data)["market_data"]["assets"])
-
-
 @contextlib.asynccontextmanager
 async def busy(state: Path) -> AsyncIterator[Running]:
     async with running(state) as run:
@@ -86,7 +80,11 @@ async def test_six_hundred_foreign_symbols_do_not_crowd_out_the_configured_ones(
             market, market_s = await asked(run, "market", "--json")
             await rounds.more(3)
             await run.pipeline.progress(2)
-        assert all(assets >= OWN for assets in shown(contexts)), "the accounts' own symbols are in every context"
+        bodies = [json.loads(record.data) for record in contexts]
+        assert any(set(body["market_data"]["assets"]) >= OWN for body in bodies)
+        for body in bodies:  # on a machine that is too slow for all ticks one may be stale; none is unknown
+            lacking = OWN - set(body["market_data"]["assets"])
+            assert lacking <= {error["scope"] for error in body["errors"] if error["code"] == "stale"}, body["errors"]
         check_market(json.loads(market))
         assert "leaves out " in doctor and "raise PERPETUA_MAX_SYMBOLS" in doctor
         assert doctor_s < WITHIN_S, f"doctor took {doctor_s:.1f} s of a quiet machine"
