@@ -69,7 +69,11 @@ BAD = {
         "market.tick.ETHUSDT",
     ),
     "a symbol with a slash": Bad(
-        b'{"symbol": "BTC/USDT", "price": 1}', Code.INVALID, "symbol", "should match pattern", "market.tick.BTC/USDT"
+        b'{"symbol": "BTC/USDT", "price": 1}',
+        Code.INVALID,
+        "symbol",
+        "BTC/USDT is BTCUSDT here",
+        "market.tick.BTC/USDT",
     ),
     "20 KiB": Bad(btc(f'"price": 1, "x": "{"x" * 20 * KIB}"'), Code.OVERSIZED, None, "at most 16384"),
     "2 MiB": Bad(btc(f'"price": 1, "x": "{"x" * 2 * KIB * KIB}"'), Code.OVERSIZED, None, "at most 16384"),
