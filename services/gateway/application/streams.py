@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -78,11 +79,10 @@ class StreamHub:
         self._deps.streams.listeners.add(session.accounts, session.wake)
         if self._tending is None:
             self._tending = asyncio.create_task(self._tend(), name="streams")
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.close, session)
             await self._join_market(session)
-        except BaseException:
-            await self.close(session)
-            raise
+            undo.pop_all()
         return session
 
     async def _join_market(self, session: StreamSession) -> None:
