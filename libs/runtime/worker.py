@@ -149,7 +149,8 @@ class Worker:
                 continue
             if not found:
                 return
-            logger.critical("refusing to run: %s. Provision with `perpetua up`.", "; ".join(found))
+            hint = "Run `perpetua up`, or `perpetua provision` on servers of your own"
+            logger.critical("refusing to run: %s. %s.", "; ".join(found), hint)
             os._exit(exits.TOPOLOGY_MISMATCH)
 
     async def stop(self) -> None:
