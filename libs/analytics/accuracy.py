@@ -1,7 +1,4 @@
-"""How often decisions were right, and whether their confidence meant something.
-
-Nothing asks for these figures yet: they wait for the outcomes of decisions.
-"""
+"""How often decisions were right, and whether their confidence meant something."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,0 +1,59 @@
+"""Outcomes and the paths of trades in MongoDB."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pymongo
+from pymongo import UpdateOne
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.analytics.excursions import Held
+from libs.records.collections import OUTCOMES, RANK, TRADES
+from libs.records.reading import decimal_of
+from services.ledger.domain.outcomes import ClosedTrade, Due, PathSeen, PriceAfter
+
+TIMEOUT_S = 10.0
+MOST = 2_000  # of one look
+
+
+class MongoOutcomes:
+    def __init__(self, db: AsyncDatabase[dict[str, Any]]) -> None:
+        self._db = db
+
+    async def due(self, come: Mapping[str, datetime]) -> list[Due]:
+        each = [{"asset": symbol, "due": {"$lte": at}} for symbol, at in sorted(come.items())]
+        with pymongo.timeout(TIMEOUT_S):
+            rows = await self._db[OUTCOMES].find({"$or": each}).sort({"due": 1}).limit(MOST).to_list() if each else []
+        return [Due(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"]) for row in rows]
+
+    async def unseen(self, come: Mapping[str, datetime]) -> list[ClosedTrade]:
+        each = [
+            {"symbol": symbol, "path_known": None, "closed_at": {"$lte": at}} for symbol, at in sorted(come.items())
+        ]
+        with pymongo.timeout(TIMEOUT_S):
+            rows = (
+                await self._db[TRADES].find({"$or": each}).sort({"closed_at": 1}).limit(MOST).to_list() if each else []
+            )
+        return [ClosedTrade(row["_id"], row["symbol"], row["closed_at"], _held(row)) for row in rows]
+
+    async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
+        outcomes = [UpdateOne(_as_read(one.due), {"$set": one.fields}) for one in prices]
+        trades = [UpdateOne({"_id": one.trade.key, "path_known": None}, {"$set": one.fields}) for one in paths]
+        with pymongo.timeout(TIMEOUT_S):
+            if outcomes:
+                await self._db[OUTCOMES].bulk_write(outcomes, ordered=False)
+            if trades:
+                await self._db[TRADES].bulk_write(trades, ordered=False)
+
+
+def _as_read(due: Due) -> dict[str, Any]:
+    return {"_id": due.key, RANK: due.rank, "horizon": due.horizon}
+
+
+def _held(row: Mapping[str, Any]) -> Held | None:
+    """None of a trade that an earlier version stored, or whose opening the log did not have."""
+    if "entry_price" not in row or "opened_at" not in row:
+        return None
+    entry, left_at = float(decimal_of(row["entry_price"])), float(decimal_of(row["exit_price"]))
+    return Held(1 if row["side"] == "long" else -1, entry, left_at, row["opened_at"], row["closed_at"])

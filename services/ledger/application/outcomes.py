@@ -1,0 +1,53 @@
+"""Outcomes follow the market: what it has come far enough for is looked up in its candles and written down.
+
+What is written follows from the end of the decision and the log of candles alone, whoever writes it and when: several
+ledgers may, and after a downtime what is due is made up for as far as the log goes back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from libs.analytics.excursions import excursion
+from services.ledger.domain.outcomes import GIVEN_UP, SETTLED, ClosedTrade, Due, PathSeen, PriceAfter, price_after
+from services.ledger.ports import CandleReader, OutcomeStore
+
+EVERY_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class OutcomeDesk:
+    """`away` are the errors that mean: the store does not answer now."""
+
+    def __init__(self, store: OutcomeStore, candles: CandleReader, away: tuple[type[Exception], ...]) -> None:
+        self._store, self._candles, self._away = store, candles, away
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except self._away as error:
+                log.warning("no outcomes are written while MongoDB is away: %s", error)
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> int:
+        """How many were written."""
+        newest = self._candles.newest()
+        come = {symbol: at - SETTLED for symbol, at in newest.items()}
+        prices = self._prices(await self._store.due(come), newest)
+        paths = self._paths(await self._store.unseen(come), newest)
+        await self._store.learn(prices, paths)
+        return len(prices) + len(paths)
+
+    def _prices(self, due: Iterable[Due], newest: dict[str, datetime]) -> list[PriceAfter]:
+        wanted = list(due)
+        closes = {symbol: self._candles.closes(symbol) for symbol in {one.asset for one in wanted}}
+        looked_up = (price_after(one, closes[one.asset], newest[one.asset]) for one in wanted)
+        return [one for one in looked_up if one is not None]
+
+    def _paths(self, closed: Iterable[ClosedTrade], newest: dict[str, datetime]) -> list[PathSeen]:
+        wanted = list(closed)
+        bars = {symbol: self._candles.bars(symbol) for symbol in {one.symbol for one in wanted}}
+        seen = (PathSeen(one, excursion(one.held, bars[one.symbol]) if one.held else None) for one in wanted)
+        return [one for one in seen if one.seen or newest[one.trade.symbol] >= one.trade.closed_at + GIVEN_UP]

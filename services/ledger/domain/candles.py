@@ -1,0 +1,43 @@
+"""The candles of the log as outcomes need them: bounded, of each time the one that counts."""
+
+from datetime import datetime
+
+from libs.analytics.excursions import Bar
+from libs.analytics.forward import Closes
+from libs.schemas.market import Candle
+from libs.schemas.subjects import CANDLES
+
+MOST = CANDLES.max_per_subject or 1_500  # of each symbol and timeframe, as the log itself
+
+
+class CandleBook:
+    def __init__(self) -> None:
+        self._bars: dict[str, dict[str, dict[datetime, tuple[Bar, bool]]]] = {}
+        self._newest: dict[str, datetime] = {}
+
+    def add(self, candle: Candle) -> None:
+        """One that is told anew counts, but none that was built from ticks against one of the feed."""
+        of_feed = candle.origin == "feed"
+        bars = self._bars.setdefault(candle.symbol, {}).setdefault(candle.timeframe, {})
+        known = bars.get(candle.open_time)
+        if known is not None and known[1] and not of_feed:
+            return
+        bars[candle.open_time] = (
+            Bar(candle.open_time, candle.close_time, candle.high, candle.low, candle.close),
+            of_feed,
+        )
+        if len(bars) > MOST:
+            del bars[min(bars)]
+        newest = self._newest.get(candle.symbol)
+        self._newest[candle.symbol] = candle.close_time if newest is None else max(newest, candle.close_time)
+
+    def newest(self) -> dict[str, datetime]:
+        """By symbol, when the last candle closed."""
+        return dict(self._newest)
+
+    def bars(self, symbol: str) -> list[Bar]:
+        """Of all timeframes."""
+        return [bar for bars in self._bars.get(symbol, {}).values() for bar, _ in bars.values()]
+
+    def closes(self, symbol: str) -> Closes:
+        return Closes.of((bar.close_time, bar.close) for bar in self.bars(symbol))

@@ -1,0 +1,136 @@
+"""What became of the assets of a decision: one document for each, made by the end of the decision and filled in as the
+market goes on. Prices are kept, and returns made of them when they are read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.analytics.excursions import Excursion, Held
+from libs.analytics.forward import HORIZONS, Closes, slack_s
+from libs.records.collections import OUTCOMES
+from libs.schemas.decision import AssetDecision
+from libs.schemas.events import Terminal, terminal_at
+from services.ledger.domain.upserts import Advance, Upsert, Upserts, Value
+
+SIGNS = {"buy": 1, "sell": -1}
+SETTLED = timedelta(minutes=2)  # candles of the feed may come after those that were built meanwhile
+GIVEN_UP = timedelta(hours=1)  # market time in which a candle that is missing may still come
+NO_PRICE = "no price was known when it was judged"
+NAMES = tuple(HORIZONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An outcome of which the price after `horizon` is to be found. `rank` is that of the end which it follows."""
+
+    key: str
+    rank: str
+    asset: str
+    judged_at: datetime
+    horizon: str
+
+    @property
+    def target(self) -> datetime:
+        return self.judged_at + HORIZONS[self.horizon]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceAfter:
+    """What is written of a due outcome: the price, or why nobody knows it."""
+
+    due: Due
+    price: float | None
+    why: str | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        known = {f"unknown.{self.due.horizon}": self.why} if self.price is None else {self._place: self.price}
+        return {**known, **next_due(self.due.judged_at, self.due.horizon)}
+
+    @property
+    def _place(self) -> str:
+        return f"after.{self.due.horizon}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedTrade:
+    """A trade whose path is to be looked up; `held` is None where its prices were not kept."""
+
+    key: str
+    symbol: str
+    closed_at: datetime
+    held: Held | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathSeen:
+    """How far the market went while a trade was held; None where the candles of the time are not there."""
+
+    trade: ClosedTrade
+    seen: Excursion | None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        known = {"mfe": self.seen.mfe, "mae": self.seen.mae} if self.seen else {}
+        return {"path_known": self.seen is not None, **known}
+
+
+def of_end(body: Terminal, rank: str) -> Upserts:
+    """The outcomes that an end begins. One that outranks another begins them anew: it was judged at its own time."""
+    return tuple(_begun(body, rank, one) for one in _first_of_each(body))
+
+
+def price_after(due: Due, closes: Closes, newest: datetime) -> PriceAfter | None:
+    """None while the market has not come so far, or may still bring what is missing."""
+    if newest < due.target + SETTLED:
+        return None
+    price = closes.at(due.target.timestamp(), slack_s(HORIZONS[due.horizon]))
+    if price is not None:
+        return PriceAfter(due, price)
+    return PriceAfter(due, None, _why(due, closes)) if newest >= due.target + GIVEN_UP else None
+
+
+def next_due(judged_at: datetime, done: str | None = None) -> dict[str, Any]:
+    """The horizon that comes next, and when the market is there; no time when all are done."""
+    left = NAMES[NAMES.index(done) + 1 :] if done else NAMES
+    if not left:
+        return {"horizon": None, "due": None}
+    return {"horizon": left[0], "due": judged_at + HORIZONS[left[0]]}
+
+
+def _first_of_each(body: Terminal) -> Iterator[AssetDecision]:
+    """Two rows of one asset are both denied: what the first of them wanted counts."""
+    rows = body.decision.decisions if body.decision else ()
+    yield from {one.asset: one for one in reversed(rows)}.values()
+
+
+def _begun(body: Terminal, rank: str, row: AssetDecision) -> Upsert:
+    at, price = terminal_at(body), body.prices_at_validation.get(row.asset)
+    fields: dict[str, Value] = {
+        "decision_id": body.decision_id,
+        "context_id": body.context_id,
+        "account_id": body.account_id,
+        "arm": body.arm.name,
+        "shadow": body.arm.shadow,
+        "dry_run": body.dry_run,
+        "strategy_id": body.strategy.id if body.strategy else None,
+        "asset": row.asset,
+        "action": row.action,
+        "sign": SIGNS.get(row.action, 0),
+        "confidence": row.confidence,
+        "price": price,
+        "judged_at": at,
+        "after": {},
+        "unknown": {} if price else dict.fromkeys(NAMES, NO_PRICE),
+        **(next_due(at) if price else {"horizon": None, "due": None}),
+    }
+    if body.arm.experiment:
+        fields["experiment"] = body.arm.experiment
+    return Upsert(OUTCOMES, f"{body.decision_id}|{row.asset}", guards=(Advance(rank, fields),))
+
+
+def _why(due: Due, closes: Closes) -> str:
+    if not closes.times or closes.times[0] > due.target.timestamp():
+        return "the log of candles no longer went back so far"
+    return f"no candle closed within {slack_s(HORIZONS[due.horizon]) / 60:g} minutes before its time"
