@@ -16,7 +16,7 @@ UNSEEN = 0.05  # share of the holding time that may be without candles in one st
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class PathBar:
     """What of a closed candle counts here, of any timeframe."""
 
     open_time: datetime
@@ -27,7 +27,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class TradeHeld:
     """A position from open to flat. `sign` 1 for a long, -1 for a short; `entry` is the average price."""
 
     sign: int
@@ -43,7 +43,7 @@ class Excursion:
     mae: float
 
 
-def excursion(held: Held, bars: Iterable[Bar]) -> Excursion | None:
+def excursion(held: TradeHeld, bars: Iterable[PathBar]) -> Excursion | None:
     """None where candles are missing for a part of the time: nobody knows how far the market went then."""
     within = [bar for bar in bars if held.since <= bar.open_time and bar.close_time <= held.until]
     span = (held.until - held.since).total_seconds()
@@ -54,7 +54,7 @@ def excursion(held: Held, bars: Iterable[Bar]) -> Excursion | None:
     return Excursion(max(0.0, *moves), min(0.0, *moves))
 
 
-def _longest_unseen_s(held: Held, within: Iterable[Bar]) -> float:
+def _longest_unseen_s(held: TradeHeld, within: Iterable[PathBar]) -> float:
     seen_to, longest = held.since, 0.0
     for bar in sorted(within, key=lambda bar: bar.open_time):
         longest = max(longest, (bar.open_time - seen_to).total_seconds())

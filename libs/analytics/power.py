@@ -31,3 +31,8 @@ def _least(values: int, overlap: float) -> int:
     while least < MIN_BLOCKS * block_of(least, overlap):
         least = MIN_BLOCKS * block_of(least, overlap)
     return least
+
+
+def in_words(verdict: str, more: int | None) -> str:
+    """What a comparison says to people."""
+    return verdict if more is None else f"{verdict}; too early: about {more} more pairs"

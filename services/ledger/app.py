@@ -9,7 +9,7 @@ from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
 from services.ledger.adapters.candles import FollowedCandles
 from services.ledger.adapters.mongo import MongoStore
-from services.ledger.adapters.mongo_outcomes import MongoOutcomes
+from services.ledger.adapters.mongo_outcomes import OutcomeDocuments
 from services.ledger.adapters.nats import NatsEventLog
 from services.ledger.adapters.retention import Retention
 from services.ledger.application.outcomes import OutcomeDesk
@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     candles = FollowedCandles(worker.bus)
     worker.add(candles)
-    worker.background("outcomes", OutcomeDesk(MongoOutcomes(database.db), candles, MONGO_AWAY).run)
+    worker.background("outcomes", OutcomeDesk(OutcomeDocuments(database.db), candles, MONGO_AWAY).run)
     if settings.ledger_keep_days:
         archive = Archive(database.db, settings.ledger_archive_dir)
         retention = Retention(archive, worker.clock, timedelta(days=settings.ledger_keep_days))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from libs.analytics.excursions import Bar
+from libs.analytics.excursions import PathBar
 from libs.analytics.forward import Closes
 from libs.analytics.trades import Trade
 from libs.runtime.clock import Clock
 from services.ledger.domain.advisories import StoredMessage
-from services.ledger.domain.outcomes import ClosedTrade, Due, PathSeen, PriceAfter
+from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
 from services.ledger.domain.upserts import Upserts
 
 
@@ -32,10 +32,10 @@ class Store(Protocol):
 class OutcomeStore(Protocol):
     """`come`: by symbol, how far the market is. Raise what the worker's `away` names."""
 
-    async def due(self, come: Mapping[str, datetime]) -> list[Due]:
+    async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
         """Outcomes whose next horizon ended by then, longest ago first; not more than a bounded number."""
 
-    async def unseen(self, come: Mapping[str, datetime]) -> list[ClosedTrade]:
+    async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
         """Trades that were closed by then and whose path nobody has looked up; not more than a bounded number."""
 
     async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
@@ -49,7 +49,7 @@ class CandleReader(Protocol):
         """By symbol, when the last one closed."""
 
     def closes(self, symbol: str) -> Closes: ...
-    def bars(self, symbol: str) -> list[Bar]: ...
+    def bars(self, symbol: str) -> list[PathBar]: ...
 
 
 class EventLog(Protocol):

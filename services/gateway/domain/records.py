@@ -8,7 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from libs.schemas.account import Account, Position
-from libs.schemas.analytics import DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
+from libs.schemas.analytics import DecisionOutcome, DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.decision import LIVE, Action, Arm, Facts, ModelCall, StrategyRef, Timing, TradingDecision
 from libs.schemas.verdict import AssetVerdict, Receipt
@@ -108,7 +108,8 @@ class AnsweredRequest(BaseModel):
 
 
 class DecisionRecord(HistoryEntry):
-    """The whole record: the request, the context, every call with its prompts, the verdicts, the orders and fills."""
+    """The whole record: the request, the context, every call with its prompts, the verdicts, the orders and fills, and
+    what became of it."""
 
     context_id: str | None = None
     correlation_id: str | None = None
@@ -125,6 +126,7 @@ class DecisionRecord(HistoryEntry):
     timing: Timing = Timing()
     orders: tuple[OrderRecord, ...] = ()
     fills: tuple[FillRecord, ...] = ()
+    outcome: DecisionOutcome | None = None
     answered: tuple[AnsweredRequest, ...] = ()
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from libs.analytics.excursions import Bar
+from libs.analytics.excursions import PathBar
 from libs.analytics.forward import Closes
 from libs.runtime.bus import Bus
 from libs.runtime.reader import OrderedReader, Record, Start
@@ -35,7 +35,7 @@ class FollowedCandles:
     def closes(self, symbol: str) -> Closes:
         return self._book.closes(symbol)
 
-    def bars(self, symbol: str) -> list[Bar]:
+    def bars(self, symbol: str) -> list[PathBar]:
         return self._book.bars(symbol)
 
     def _take(self, record: Record) -> None:

@@ -8,26 +8,26 @@ import pymongo
 from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.analytics.excursions import Held
+from libs.analytics.excursions import TradeHeld
 from libs.records.collections import OUTCOMES, RANK, TRADES
 from libs.records.reading import decimal_of
-from services.ledger.domain.outcomes import ClosedTrade, Due, PathSeen, PriceAfter
+from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
 
 TIMEOUT_S = 10.0
 MOST = 2_000  # of one look
 
 
-class MongoOutcomes:
+class OutcomeDocuments:
     def __init__(self, db: AsyncDatabase[dict[str, Any]]) -> None:
         self._db = db
 
-    async def due(self, come: Mapping[str, datetime]) -> list[Due]:
+    async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
         each = [{"asset": symbol, "due": {"$lte": at}} for symbol, at in sorted(come.items())]
         with pymongo.timeout(TIMEOUT_S):
             rows = await self._db[OUTCOMES].find({"$or": each}).sort({"due": 1}).limit(MOST).to_list() if each else []
-        return [Due(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"]) for row in rows]
+        return [OutcomeDue(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"]) for row in rows]
 
-    async def unseen(self, come: Mapping[str, datetime]) -> list[ClosedTrade]:
+    async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
         each = [
             {"symbol": symbol, "path_known": None, "closed_at": {"$lte": at}} for symbol, at in sorted(come.items())
         ]
@@ -35,7 +35,7 @@ class MongoOutcomes:
             rows = (
                 await self._db[TRADES].find({"$or": each}).sort({"closed_at": 1}).limit(MOST).to_list() if each else []
             )
-        return [ClosedTrade(row["_id"], row["symbol"], row["closed_at"], _held(row)) for row in rows]
+        return [UnseenTrade(row["_id"], row["symbol"], row["closed_at"], _held(row)) for row in rows]
 
     async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
         outcomes = [UpdateOne(_as_read(one.due), {"$set": one.fields}) for one in prices]
@@ -47,13 +47,13 @@ class MongoOutcomes:
                 await self._db[TRADES].bulk_write(trades, ordered=False)
 
 
-def _as_read(due: Due) -> dict[str, Any]:
+def _as_read(due: OutcomeDue) -> dict[str, Any]:
     return {"_id": due.key, RANK: due.rank, "horizon": due.horizon}
 
 
-def _held(row: Mapping[str, Any]) -> Held | None:
+def _held(row: Mapping[str, Any]) -> TradeHeld | None:
     """None of a trade that an earlier version stored, or whose opening the log did not have."""
     if "entry_price" not in row or "opened_at" not in row:
         return None
     entry, left_at = float(decimal_of(row["entry_price"])), float(decimal_of(row["exit_price"]))
-    return Held(1 if row["side"] == "long" else -1, entry, left_at, row["opened_at"], row["closed_at"])
+    return TradeHeld(1 if row["side"] == "long" else -1, entry, left_at, row["opened_at"], row["closed_at"])

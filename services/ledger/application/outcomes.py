@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from libs.analytics.excursions import excursion
-from services.ledger.domain.outcomes import GIVEN_UP, SETTLED, ClosedTrade, Due, PathSeen, PriceAfter, price_after
+from services.ledger.domain.outcomes import (
+    GIVEN_UP,
+    SETTLED,
+    OutcomeDue,
+    PathSeen,
+    PriceAfter,
+    UnseenTrade,
+    price_after,
+)
 from services.ledger.ports import CandleReader, OutcomeStore
 
 EVERY_S = 1.0
@@ -40,13 +48,13 @@ class OutcomeDesk:
         await self._store.learn(prices, paths)
         return len(prices) + len(paths)
 
-    def _prices(self, due: Iterable[Due], newest: dict[str, datetime]) -> list[PriceAfter]:
+    def _prices(self, due: Iterable[OutcomeDue], newest: dict[str, datetime]) -> list[PriceAfter]:
         wanted = list(due)
         closes = {symbol: self._candles.closes(symbol) for symbol in {one.asset for one in wanted}}
         looked_up = (price_after(one, closes[one.asset], newest[one.asset]) for one in wanted)
         return [one for one in looked_up if one is not None]
 
-    def _paths(self, closed: Iterable[ClosedTrade], newest: dict[str, datetime]) -> list[PathSeen]:
+    def _paths(self, closed: Iterable[UnseenTrade], newest: dict[str, datetime]) -> list[PathSeen]:
         wanted = list(closed)
         bars = {symbol: self._candles.bars(symbol) for symbol in {one.symbol for one in wanted}}
         seen = (PathSeen(one, excursion(one.held, bars[one.symbol]) if one.held else None) for one in wanted)

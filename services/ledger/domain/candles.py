@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from libs.analytics.excursions import Bar
+from libs.analytics.excursions import PathBar
 from libs.analytics.forward import Closes
 from libs.schemas.market import Candle
 from libs.schemas.subjects import CANDLES
@@ -12,7 +12,7 @@ MOST = CANDLES.max_per_subject or 1_500  # of each symbol and timeframe, as the 
 
 class CandleBook:
     def __init__(self) -> None:
-        self._bars: dict[str, dict[str, dict[datetime, tuple[Bar, bool]]]] = {}
+        self._bars: dict[str, dict[str, dict[datetime, tuple[PathBar, bool]]]] = {}
         self._newest: dict[str, datetime] = {}
 
     def add(self, candle: Candle) -> None:
@@ -23,7 +23,7 @@ class CandleBook:
         if known is not None and known[1] and not of_feed:
             return
         bars[candle.open_time] = (
-            Bar(candle.open_time, candle.close_time, candle.high, candle.low, candle.close),
+            PathBar(candle.open_time, candle.close_time, candle.high, candle.low, candle.close),
             of_feed,
         )
         if len(bars) > MOST:
@@ -35,7 +35,7 @@ class CandleBook:
         """By symbol, when the last candle closed."""
         return dict(self._newest)
 
-    def bars(self, symbol: str) -> list[Bar]:
+    def bars(self, symbol: str) -> list[PathBar]:
         """Of all timeframes."""
         return [bar for bars in self._bars.get(symbol, {}).values() for bar, _ in bars.values()]
 

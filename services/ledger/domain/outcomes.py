@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from libs.analytics.excursions import Excursion, Held
+from libs.analytics.excursions import Excursion, TradeHeld
 from libs.analytics.forward import HORIZONS, Closes, slack_s
 from libs.records.collections import OUTCOMES
 from libs.schemas.decision import AssetDecision
@@ -21,7 +21,7 @@ NAMES = tuple(HORIZONS)
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class OutcomeDue:
     """An outcome of which the price after `horizon` is to be found. `rank` is that of the end which it follows."""
 
     key: str
@@ -39,7 +39,7 @@ class Due:
 class PriceAfter:
     """What is written of a due outcome: the price, or why nobody knows it."""
 
-    due: Due
+    due: OutcomeDue
     price: float | None
     why: str | None = None
 
@@ -54,20 +54,20 @@ class PriceAfter:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedTrade:
+class UnseenTrade:
     """A trade whose path is to be looked up; `held` is None where its prices were not kept."""
 
     key: str
     symbol: str
     closed_at: datetime
-    held: Held | None
+    held: TradeHeld | None
 
 
 @dataclass(frozen=True, slots=True)
 class PathSeen:
     """How far the market went while a trade was held; None where the candles of the time are not there."""
 
-    trade: ClosedTrade
+    trade: UnseenTrade
     seen: Excursion | None
 
     @property
@@ -81,7 +81,7 @@ def of_end(body: Terminal, rank: str) -> Upserts:
     return tuple(_begun(body, rank, one) for one in _first_of_each(body))
 
 
-def price_after(due: Due, closes: Closes, newest: datetime) -> PriceAfter | None:
+def price_after(due: OutcomeDue, closes: Closes, newest: datetime) -> PriceAfter | None:
     """None while the market has not come so far, or may still bring what is missing."""
     if newest < due.target + SETTLED:
         return None
@@ -130,7 +130,7 @@ def _begun(body: Terminal, rank: str, row: AssetDecision) -> Upsert:
     return Upsert(OUTCOMES, f"{body.decision_id}|{row.asset}", guards=(Advance(rank, fields),))
 
 
-def _why(due: Due, closes: Closes) -> str:
+def _why(due: OutcomeDue, closes: Closes) -> str:
     if not closes.times or closes.times[0] > due.target.timestamp():
         return "the log of candles no longer went back so far"
     return f"no candle closed within {slack_s(HORIZONS[due.horizon]) / 60:g} minutes before its time"
