@@ -1,0 +1,55 @@
+"""Outcomes in memory, over the same documents as the fake of the read models."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from libs.analytics.excursions import TradeHeld
+from libs.records.collections import OUTCOMES, RANK, TRADES
+from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
+from tests.fakes.ledger_store import Document, FakeStore, set_fields
+
+
+class FakeOutcomes:
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
+        rows = [row for row in self._rows(OUTCOMES) if row["due"] and _come(row["asset"], row["due"], come)]
+        return [
+            OutcomeDue(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"])
+            for row in sorted(rows, key=lambda row: row["due"])
+        ]
+
+    async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
+        closed = [row for row in self._rows(TRADES) if "closed_at" in row and row.get("path_known") is None]
+        return [
+            UnseenTrade(row["_id"], row["symbol"], row["closed_at"], _held(row))
+            for row in closed
+            if _come(row["symbol"], row["closed_at"], come)
+        ]
+
+    async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
+        for price in prices:
+            row = self._store.collections[OUTCOMES][price.due.key]
+            if (row[RANK], row["horizon"]) == (price.due.rank, price.due.horizon):
+                set_fields(row, price.fields)
+        for path in paths:
+            row = self._store.collections[TRADES][path.trade.key]
+            if row.get("path_known") is None:
+                set_fields(row, path.fields)
+
+    def _rows(self, collection: str) -> list[Document]:
+        return list(self._store.collections[collection].values())
+
+
+def _come(symbol: str, at: datetime, come: Mapping[str, datetime]) -> bool:
+    return symbol in come and at <= come[symbol]
+
+
+def _held(row: Mapping[str, Any]) -> TradeHeld | None:
+    if "entry_price" not in row:
+        return None
+    sign = 1 if row["side"] == "long" else -1
+    prices = float(row["entry_price"]), float(row["exit_price"])
+    return TradeHeld(sign, *prices, row["opened_at"], row["closed_at"])
