@@ -96,7 +96,6 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         _index("decision_id"),
         _index("account_id", "-judged_at"),
         _index("-judged_at"),
-        _index("experiment", "-judged_at", partialFilterExpression={"experiment": {"$exists": True}}),
     ),
     EQUITY: (_index("account_id", "-at", "-_id"), _index("at")),
     AUDIT: (

@@ -42,12 +42,13 @@ def create_app(settings: Settings | None = None) -> Worker:
     )
     candles = FollowedCandles(worker.bus)
     worker.add(candles)
-    worker.background("outcomes", OutcomeDesk(OutcomeDocuments(database.db), candles, MONGO_AWAY).run)
+    metrics = LedgerMetrics(worker.registry)
+    worker.background("outcomes", OutcomeDesk(OutcomeDocuments(database.db), candles, metrics, MONGO_AWAY).run)
     if settings.ledger_keep_days:
         archive = Archive(database.db, settings.ledger_archive_dir)
         retention = Retention(archive, worker.clock, timedelta(days=settings.ledger_keep_days))
         worker.background("retention", retention.run)
-    worker.include(routes(deps, LedgerMetrics(worker.registry)))
+    worker.include(routes(deps, metrics))
     return worker
 
 

@@ -4,9 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from libs.analytics.excursions import TradeHeld
 from libs.records.collections import OUTCOMES, RANK, TRADES
+from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
+from services.ledger.metrics import LedgerMetrics
+from services.ledger.ports import CandleReader, OutcomeStore
 from tests.fakes.ledger_store import Document, FakeStore, set_fields
 
 
@@ -53,3 +58,7 @@ def _held(row: Mapping[str, Any]) -> TradeHeld | None:
     sign = 1 if row["side"] == "long" else -1
     prices = float(row["entry_price"]), float(row["exit_price"])
     return TradeHeld(sign, *prices, row["opened_at"], row["closed_at"])
+
+
+def outcome_desk(store: OutcomeStore, market: CandleReader) -> OutcomeDesk:
+    return OutcomeDesk(store, market, LedgerMetrics(CollectorRegistry()))

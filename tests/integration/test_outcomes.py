@@ -21,12 +21,11 @@ from libs.schemas.names import key_of
 from libs.schemas.reasons import OrderReason
 from services.ledger.adapters.mongo import MongoStore
 from services.ledger.adapters.mongo_outcomes import OutcomeDocuments
-from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.domain.project import project
 from services.ledger.ports import OutcomeStore
 from tests import builders
 from tests.fakes.ledger_chain import T0, Chain
-from tests.fakes.ledger_outcomes import FakeOutcomes
+from tests.fakes.ledger_outcomes import FakeOutcomes, outcome_desk
 from tests.fakes.ledger_store import FakeStore
 from tests.integration.test_gateway import Running, running, started
 from tests.integration.test_ledger import plain
@@ -121,7 +120,7 @@ async def db(mongo_url: str, mongo_db_name: str) -> AsyncIterator[RecordsDb]:
 
 
 async def exhausted(store: OutcomeStore, until: int) -> None:
-    desk = OutcomeDesk(store, book(candles(-5, until)), ())
+    desk = outcome_desk(store, book(candles(-5, until)))
     while await desk.once():
         pass
 

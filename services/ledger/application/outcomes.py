@@ -19,6 +19,7 @@ from services.ledger.domain.outcomes import (
     UnseenTrade,
     price_after,
 )
+from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import CandleReader, OutcomeStore
 
 EVERY_S = 1.0
@@ -28,8 +29,10 @@ log = logging.getLogger(__name__)
 class OutcomeDesk:
     """`away` are the errors that mean: the store does not answer now."""
 
-    def __init__(self, store: OutcomeStore, candles: CandleReader, away: tuple[type[Exception], ...]) -> None:
-        self._store, self._candles, self._away = store, candles, away
+    def __init__(
+        self, store: OutcomeStore, candles: CandleReader, metrics: LedgerMetrics, away: tuple[type[Exception], ...] = ()
+    ) -> None:
+        self._store, self._candles, self._metrics, self._away = store, candles, metrics, away
 
     async def run(self) -> None:
         while True:
@@ -46,7 +49,13 @@ class OutcomeDesk:
         prices = self._prices(await self._store.due(come), newest)
         paths = self._paths(await self._store.unseen(come), newest)
         await self._store.learn(prices, paths)
+        self._count("price", [one.price is not None for one in prices])
+        self._count("path", [one.seen is not None for one in paths])
         return len(prices) + len(paths)
+
+    def _count(self, kind: str, known: Iterable[bool]) -> None:
+        for one in known:
+            self._metrics.outcomes.labels(kind, "yes" if one else "no").inc()
 
     def _prices(self, due: Iterable[OutcomeDue], newest: dict[str, datetime]) -> list[PriceAfter]:
         wanted = list(due)

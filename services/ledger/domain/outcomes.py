@@ -125,8 +125,6 @@ def _begun(body: Terminal, rank: str, row: AssetDecision) -> Upsert:
         "unknown": {} if price else dict.fromkeys(NAMES, NO_PRICE),
         **(next_due(at) if price else {"horizon": None, "due": None}),
     }
-    if body.arm.experiment:
-        fields["experiment"] = body.arm.experiment
     return Upsert(OUTCOMES, f"{body.decision_id}|{row.asset}", guards=(Advance(rank, fields),))
 
 

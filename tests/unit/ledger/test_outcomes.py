@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from libs.records.collections import OUTCOMES, TRADES
 from libs.schemas.base import Timeframe
@@ -18,9 +19,10 @@ from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.domain.candles import MOST, CandleBook
 from services.ledger.domain.outcomes import NO_PRICE
 from services.ledger.domain.project import project
+from services.ledger.metrics import LedgerMetrics
 from tests import builders
 from tests.fakes.ledger_chain import T0, Chain
-from tests.fakes.ledger_outcomes import FakeOutcomes
+from tests.fakes.ledger_outcomes import FakeOutcomes, outcome_desk
 from tests.fakes.ledger_store import Document, FakeStore
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -56,7 +58,7 @@ def book(of: Iterable[Candle]) -> CandleBook:
 
 
 def desk(store: FakeStore, market: CandleBook) -> OutcomeDesk:
-    return OutcomeDesk(FakeOutcomes(store), market, ())
+    return outcome_desk(FakeOutcomes(store), market)
 
 
 def stored(*bodies: Any) -> FakeStore:
@@ -205,3 +207,12 @@ def test_a_book_holds_no_more_than_the_log_does() -> None:
     assert len(made.bars(SYMBOL)) == MOST
     assert made.bars(SYMBOL)[0].open_time == T0 + 10 * MINUTE
     assert made.newest() == {SYMBOL: T0 + (MOST + 10) * MINUTE}
+
+
+async def test_what_candles_told_and_what_not_is_counted() -> None:
+    registry = CollectorRegistry()
+    store = stored(judged(), held("opened", 1), held("closed", 30, "8"))
+    with_gap = [*candles(-5, 40), *candles(75, 130)]
+    await OutcomeDesk(FakeOutcomes(store), book(with_gap), LedgerMetrics(registry)).once()
+    for kind, known, count in (("price", "no", 1.0), ("path", "yes", 1.0)):
+        assert registry.get_sample_value("perpetua_ledger_outcomes_total", {"kind": kind, "known": known}) == count

@@ -13,11 +13,10 @@ from libs.schemas.analytics import AssetOutcome
 from libs.schemas.base import Message
 from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import OrderReason
-from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.domain.project import project
 from tests import builders
 from tests.fakes.ledger_chain import T0, Chain
-from tests.fakes.ledger_outcomes import FakeOutcomes
+from tests.fakes.ledger_outcomes import FakeOutcomes, outcome_desk
 from tests.fakes.ledger_store import FakeStore
 from tests.unit.ledger.test_outcomes import book, candles
 
@@ -45,7 +44,7 @@ async def outcome(bodies: Iterable[Message], until: int) -> AssetOutcome:
     store = FakeStore()
     for body in bodies:
         store.apply_now(project(body, T0))
-    desk = OutcomeDesk(FakeOutcomes(store), book(candles(-5, until)), ())
+    desk = outcome_desk(FakeOutcomes(store), book(candles(-5, until)))
     while await desk.once():
         pass
     rows, trades, fills = (list(store.collections[name].values()) for name in (OUTCOMES, TRADES, FILLS))
