@@ -46,6 +46,11 @@ class Closes:
             return None
         return self.prices[n - 1]
 
+    def next_after(self, target: float) -> float | None:
+        """When the first close after `target` was."""
+        n = bisect_right(self.times, target)
+        return self.times[n] if n < len(self.times) else None
+
 
 def leg_return(leg: Leg, at: datetime, horizon: timedelta, closes: Mapping[str, Closes]) -> float | None:
     """Percent, signed by the action: positive where the entry was right. Before fees."""

@@ -14,7 +14,8 @@ from libs.records.reading import decimal_of
 from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
 
 TIMEOUT_S = 10.0
-MOST = 2_000  # of one look
+MOST_PRICES = 2_000  # of one look: it holds up what else the ledger does for some hundredths of a second
+MOST_PATHS = 50
 
 
 class OutcomeDocuments:
@@ -24,7 +25,11 @@ class OutcomeDocuments:
     async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
         each = [{"asset": symbol, "due": {"$lte": at}} for symbol, at in sorted(come.items())]
         with pymongo.timeout(TIMEOUT_S):
-            rows = await self._db[OUTCOMES].find({"$or": each}).sort({"due": 1}).limit(MOST).to_list() if each else []
+            rows = (
+                await self._db[OUTCOMES].find({"$or": each}).sort({"due": 1}).limit(MOST_PRICES).to_list()
+                if each
+                else []
+            )
         return [OutcomeDue(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"]) for row in rows]
 
     async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
@@ -33,7 +38,9 @@ class OutcomeDocuments:
         ]
         with pymongo.timeout(TIMEOUT_S):
             rows = (
-                await self._db[TRADES].find({"$or": each}).sort({"closed_at": 1}).limit(MOST).to_list() if each else []
+                await self._db[TRADES].find({"$or": each}).sort({"closed_at": 1}).limit(MOST_PATHS).to_list()
+                if each
+                else []
             )
         return [UnseenTrade(row["_id"], row["symbol"], row["closed_at"], _held(row)) for row in rows]
 

@@ -6,17 +6,17 @@ ledgers may, and after a downtime what is due is made up for as far as the log g
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from libs.analytics.excursions import excursion
 from services.ledger.domain.outcomes import (
-    GIVEN_UP,
     SETTLED,
     OutcomeDue,
     PathSeen,
     PriceAfter,
     UnseenTrade,
+    given_up,
     price_after,
 )
 from services.ledger.metrics import LedgerMetrics
@@ -33,6 +33,8 @@ class OutcomeDesk:
         self, store: OutcomeStore, candles: CandleReader, metrics: LedgerMetrics, away: tuple[type[Exception], ...] = ()
     ) -> None:
         self._store, self._candles, self._metrics, self._away = store, candles, metrics, away
+        # Symbols that told nothing, until their next candle: what waits for them must not be in the way of others.
+        self._in_vain: dict[str, datetime] = {}
 
     async def run(self) -> None:
         while True:
@@ -45,10 +47,13 @@ class OutcomeDesk:
     async def once(self) -> int:
         """How many were written."""
         newest = self._candles.newest()
-        come = {symbol: at - SETTLED for symbol, at in newest.items()}
-        prices = self._prices(await self._store.due(come), newest)
-        paths = self._paths(await self._store.unseen(come), newest)
+        come = {symbol: at - SETTLED for symbol, at in newest.items() if self._in_vain.get(symbol) != at}
+        due, unseen = await self._store.due(come), await self._store.unseen(come)
+        prices, paths = self._prices(due, newest), self._paths(unseen, newest)
         await self._store.learn(prices, paths)
+        asked = {*(one.asset for one in due), *(one.symbol for one in unseen)}
+        told = {*(one.due.asset for one in prices), *(one.trade.symbol for one in paths)}
+        self._in_vain |= {symbol: newest[symbol] for symbol in asked - told}
         self._count("price", [one.price is not None for one in prices])
         self._count("path", [one.seen is not None for one in paths])
         return len(prices) + len(paths)
@@ -57,14 +62,14 @@ class OutcomeDesk:
         for one in known:
             self._metrics.outcomes.labels(kind, "yes" if one else "no").inc()
 
-    def _prices(self, due: Iterable[OutcomeDue], newest: dict[str, datetime]) -> list[PriceAfter]:
-        wanted = list(due)
-        closes = {symbol: self._candles.closes(symbol) for symbol in {one.asset for one in wanted}}
-        looked_up = (price_after(one, closes[one.asset], newest[one.asset]) for one in wanted)
+    def _prices(self, due: Sequence[OutcomeDue], newest: dict[str, datetime]) -> list[PriceAfter]:
+        looked_up = (price_after(one, self._candles.closes(one.asset), newest[one.asset]) for one in due)
         return [one for one in looked_up if one is not None]
 
-    def _paths(self, closed: Iterable[UnseenTrade], newest: dict[str, datetime]) -> list[PathSeen]:
-        wanted = list(closed)
-        bars = {symbol: self._candles.bars(symbol) for symbol in {one.symbol for one in wanted}}
-        seen = (PathSeen(one, excursion(one.held, bars[one.symbol]) if one.held else None) for one in wanted)
-        return [one for one in seen if one.seen or newest[one.trade.symbol] >= one.trade.closed_at + GIVEN_UP]
+    def _paths(self, closed: Sequence[UnseenTrade], newest: dict[str, datetime]) -> list[PathSeen]:
+        bars = {symbol: self._candles.bars(symbol) for symbol in {one.symbol for one in closed}}
+        looked_up = (PathSeen(one, excursion(one.held, bars[one.symbol]) if one.held else None) for one in closed)
+        return [one for one in looked_up if one.seen or self._lost(one.trade, newest[one.trade.symbol])]
+
+    def _lost(self, trade: UnseenTrade, newest: datetime) -> bool:
+        return trade.held is None or given_up(trade.closed_at, self._candles.closes(trade.symbol), newest)

@@ -14,6 +14,7 @@ class CandleBook:
     def __init__(self) -> None:
         self._bars: dict[str, dict[str, dict[datetime, tuple[PathBar, bool]]]] = {}
         self._newest: dict[str, datetime] = {}
+        self._closes: dict[str, Closes] = {}  # made when asked for, until the next candle: outcomes ask each second
 
     def add(self, candle: Candle) -> None:
         """One that is told anew counts, but none that was built from ticks against one of the feed."""
@@ -28,6 +29,7 @@ class CandleBook:
         )
         if len(bars) > MOST:
             del bars[min(bars)]
+        self._closes.pop(candle.symbol, None)
         newest = self._newest.get(candle.symbol)
         self._newest[candle.symbol] = candle.close_time if newest is None else max(newest, candle.close_time)
 
@@ -40,4 +42,6 @@ class CandleBook:
         return [bar for bars in self._bars.get(symbol, {}).values() for bar, _ in bars.values()]
 
     def closes(self, symbol: str) -> Closes:
-        return Closes.of((bar.close_time, bar.close) for bar in self.bars(symbol))
+        if symbol not in self._closes:
+            self._closes[symbol] = Closes.of((bar.close_time, bar.close) for bar in self.bars(symbol))
+        return self._closes[symbol]

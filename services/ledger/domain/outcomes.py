@@ -15,7 +15,7 @@ from services.ledger.domain.upserts import Advance, Upsert, Upserts, Value
 
 SIGNS = {"buy": 1, "sell": -1}
 SETTLED = timedelta(minutes=2)  # candles of the feed may come after those that were built meanwhile
-GIVEN_UP = timedelta(hours=1)  # market time in which a candle that is missing may still come
+GIVEN_UP = timedelta(hours=1)  # a gap may be filled until the market has gone on for so long behind it
 NO_PRICE = "no price was known when it was judged"
 NAMES = tuple(HORIZONS)
 
@@ -45,12 +45,8 @@ class PriceAfter:
 
     @property
     def fields(self) -> dict[str, Any]:
-        known = {f"unknown.{self.due.horizon}": self.why} if self.price is None else {self._place: self.price}
-        return {**known, **next_due(self.due.judged_at, self.due.horizon)}
-
-    @property
-    def _place(self) -> str:
-        return f"after.{self.due.horizon}"
+        place, value = ("unknown", self.why) if self.price is None else ("after", self.price)
+        return {f"{place}.{self.due.horizon}": value, **next_due(self.due.judged_at, self.due.horizon)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,14 @@ def price_after(due: OutcomeDue, closes: Closes, newest: datetime) -> PriceAfter
     price = closes.at(due.target.timestamp(), slack_s(HORIZONS[due.horizon]))
     if price is not None:
         return PriceAfter(due, price)
-    return PriceAfter(due, None, _why(due, closes)) if newest >= due.target + GIVEN_UP else None
+    return PriceAfter(due, None, _why(due, closes)) if given_up(due.target, closes, newest) else None
+
+
+def given_up(at: datetime, closes: Closes, newest: datetime) -> bool:
+    """Whether what is missing at a time will not come any more. After an outage live candles come before the old ones:
+    the hour begins behind the gap."""
+    going_on = closes.next_after(at.timestamp())
+    return going_on is not None and newest.timestamp() >= going_on + GIVEN_UP.total_seconds()
 
 
 def next_due(judged_at: datetime, done: str | None = None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What became of decisions follows from their ends and the log of candles alone, in whatever order it is learnt."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from libs.schemas.reasons import OrderReason, RejectReason
 from libs.schemas.verdict import DecisionValidated
 from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.domain.candles import MOST, CandleBook
-from services.ledger.domain.outcomes import NO_PRICE
+from services.ledger.domain.outcomes import NO_PRICE, OutcomeDue
 from services.ledger.domain.project import project
 from services.ledger.metrics import LedgerMetrics
 from tests import builders
@@ -146,13 +146,44 @@ async def test_an_end_that_outranks_another_is_followed_from_its_own_time() -> N
     assert (row["after"], row["price"]) == ({"1h": 60_060.0}, 60_000.0)
 
 
-async def test_a_gap_is_waited_for_an_hour_and_then_said() -> None:
-    gap = [*candles(-5, 30), *candles(75, 119)]
-    assert (await followed(book(gap), judged()))["after"] == {}
-    row = await followed(book([*gap, *candles(119, 125)]), judged())
+async def test_a_gap_is_waited_for_until_the_market_went_on_for_an_hour_behind_it() -> None:
+    gap = [*candles(-5, 30), *candles(75, 135)]
+    row = await followed(book(gap), judged())
+    assert (row["after"], row["unknown"]) == ({}, {})
+    row = await followed(book([*gap, *candles(135, 136)]), judged())
     assert (row["after"], row["unknown"]) == ({}, {"1h": "no candle closed within 5 minutes before its time"})
-    repaired = await followed(book([*gap, *candles(55, 60)]), judged())
-    assert repaired["after"] == {"1h": 60_060.0}
+
+
+async def test_after_a_long_outage_the_old_candles_may_come_behind_the_live_ones() -> None:
+    store, market = stored(judged()), book([*candles(-5, 30), *candles(600, 602)])
+    assert await desk(store, market).once() == 0
+    for candle in candles(30, 600):
+        market.add(candle)
+    assert await desk(store, market).once() == 1
+    assert store.collections[OUTCOMES][KEY]["after"] == {"1h": 60_060.0}
+
+
+class AskedOutcomes(FakeOutcomes):
+    """Remembers the symbols that it was last asked for."""
+
+    symbols: frozenset[str] = frozenset()
+
+    async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
+        self.symbols = frozenset(come)
+        return await super().due(come)
+
+
+async def test_a_market_that_told_nothing_is_in_nobodys_way_until_it_goes_on() -> None:
+    store = AskedOutcomes(stored(judged()))
+    market = book([*candles(-5, 30), *candles(75, 80), builders.candle("ETHUSDT", "1m", T0)])
+    one_desk = outcome_desk(store, market)
+    seen = []
+    for _ in range(2):
+        assert await one_desk.once() == 0
+        seen.append(store.symbols)
+    market.add(builders.candle(SYMBOL, "1m", T0 + 80 * MINUTE))
+    await one_desk.once()
+    assert [*seen, store.symbols] == [{SYMBOL, "ETHUSDT"}, {"ETHUSDT"}, {SYMBOL, "ETHUSDT"}]
 
 
 async def test_after_a_downtime_the_log_tells_what_it_still_holds_and_the_rest_is_said() -> None:
@@ -212,7 +243,7 @@ def test_a_book_holds_no_more_than_the_log_does() -> None:
 async def test_what_candles_told_and_what_not_is_counted() -> None:
     registry = CollectorRegistry()
     store = stored(judged(), held("opened", 1), held("closed", 30, "8"))
-    with_gap = [*candles(-5, 40), *candles(75, 130)]
+    with_gap = [*candles(-5, 40), *candles(75, 140)]
     await OutcomeDesk(FakeOutcomes(store), book(with_gap), LedgerMetrics(registry)).once()
     for kind, known, count in (("price", "no", 1.0), ("path", "yes", 1.0)):
         assert registry.get_sample_value("perpetua_ledger_outcomes_total", {"kind": kind, "known": known}) == count
