@@ -83,6 +83,8 @@ async def test_an_outcome_follows_the_market_into_the_record_and_the_figures(run
     asset = await outcome(running, "mfe")
     assert (asset["status"], Decimal(asset["slippage"])) == ("hit_tp", Decimal("0.15"))
     assert (asset["mfe"], asset["mae"]) == pytest.approx((100 / 600, -3 / 600))
+    (trade,) = (await running.api.get("/api/v1/accounts/alpha/trades")).json()["items"]
+    assert (Decimal(trade["exit_price"]), trade["ended_by"], trade["mfe"]) == (Decimal(60_100), "target", asset["mfe"])
     told = (await running.api.get("/api/v1/decisions/accuracy?timeframe=366d&model=builtin/rules-2")).json()
     assert [(row["entries"], row["right"], row["waiting"]) for row in told["horizons"]] == [
         (1, 1, 0),

@@ -78,7 +78,11 @@ class OrderRecord(OrderSummary):
 
 
 class TradeRecord(BaseModel):
-    """A position from open to flat; `pnl` is net of fees and funding, in quote currency."""
+    """A position from open to flat; `pnl` is net of fees and funding, in quote currency.
+
+    `entry_price` is the average, `exit_price` that of what was left at the end, `ended_by` its cause. `mfe` and `mae`:
+    how far the market went for it and against it, in percent of the entry; null where candles do not tell.
+    """
 
     trade_id: str
     account_id: str
@@ -94,6 +98,11 @@ class TradeRecord(BaseModel):
     liquidated: bool = False
     opened_at: datetime
     closed_at: datetime
+    entry_price: Decimal | None = None
+    exit_price: Decimal | None = None
+    ended_by: str | None = None
+    mfe: float | None = None
+    mae: float | None = None
 
 
 class AnsweredRequest(BaseModel):

@@ -73,9 +73,9 @@ def _traded(before: Position | None, after: Position | None, realised: Decimal) 
 
 
 def _left_at(position: Position, realised: Decimal) -> Decimal:
-    """The price at which the rest of a position went, as its profit says."""
+    """The price at which the rest of a position went, as its profit says, to twelve significant digits."""
     won = realised if position.side == "long" else -realised
-    return position.entry_price + won / position.quantity
+    return Decimal(f"{position.entry_price + won / position.quantity:.12g}")
 
 
 def _committed(before: Position | None, after: Position | None) -> Decimal:
