@@ -1,7 +1,7 @@
 """What became of decisions follows from their ends and the log of candles alone, in whatever order it is learnt."""
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from libs.schemas.reasons import OrderReason, RejectReason
 from libs.schemas.verdict import DecisionValidated
 from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.domain.candles import MOST, CandleBook
-from services.ledger.domain.outcomes import NO_PRICE, OutcomeDue
+from services.ledger.domain.outcomes import NO_PRICE, OutcomeDue, PathSeen, PriceAfter
 from services.ledger.domain.project import project
 from services.ledger.metrics import LedgerMetrics
 from tests import builders
@@ -238,6 +238,34 @@ def test_a_book_holds_no_more_than_the_log_does() -> None:
     assert len(made.bars(SYMBOL)) == MOST
     assert made.bars(SYMBOL)[0].open_time == T0 + 10 * MINUTE
     assert made.newest() == {SYMBOL: T0 + (MOST + 10) * MINUTE}
+
+
+class DyingOutcomes(FakeOutcomes):
+    """Writes some of what it is told and is gone."""
+
+    written = 0
+
+    async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
+        await super().learn(prices[: self.written], paths[: max(0, self.written - len(prices))])
+        raise ConnectionError("gone")
+
+
+@pytest.mark.parametrize("written", range(5))
+async def test_what_a_ledger_left_half_written_the_next_one_finishes(written: int) -> None:
+    twin = Chain(account="beta", request_id="r2")
+    bodies = [judged(), twin.validated(), held("opened", 1), held("closed", 30, "8")]
+    store, market = stored(*bodies), book(candles(-5, 100))
+    dying = DyingOutcomes(store)
+    dying.written = written
+    with pytest.raises(ConnectionError):
+        await outcome_desk(dying, market).once()
+    while await desk(store, market).once():
+        pass
+    whole = stored(*bodies)
+    while await desk(whole, market).once():
+        pass
+    assert store.comparable() == whole.comparable()
+    assert all(row["after"] == {"1h": 60_060.0} for row in whole.collections[OUTCOMES].values())
 
 
 async def test_what_candles_told_and_what_not_is_counted() -> None:
