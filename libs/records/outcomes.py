@@ -37,7 +37,7 @@ async def of_decision(db: RecordsDb, decision_id: str) -> DecisionOutcome | None
     rows = await db[OUTCOMES].find(own | dict(FILLED)).sort({"_id": 1}).to_list()
     if not rows:
         return None
-    trades = await db[TRADES].find(own).sort({"opened_at": 1}).to_list()
+    trades = await db[TRADES].find(own | {"pnl": {"$exists": True}}).sort({"opened_at": 1}).to_list()
     fills = await db[FILLS].find(own | {"leg": "entry"}).to_list()
     return outcome_of(rows, trades, fills)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from libs.analytics.excursions import PathBar
 from libs.analytics.forward import Closes
+from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle
 from libs.schemas.subjects import CANDLES
 
@@ -12,7 +13,7 @@ MOST = CANDLES.max_per_subject or 1_500  # of each symbol and timeframe, as the 
 
 class CandleBook:
     def __init__(self) -> None:
-        self._bars: dict[str, dict[str, dict[datetime, tuple[PathBar, bool]]]] = {}
+        self._bars: dict[str, dict[Timeframe, dict[datetime, tuple[PathBar, bool]]]] = {}
         self._newest: dict[str, datetime] = {}
         self._closes: dict[str, Closes] = {}  # made when asked for, until the next candle: outcomes ask each second
 
@@ -38,8 +39,10 @@ class CandleBook:
         return dict(self._newest)
 
     def bars(self, symbol: str) -> list[PathBar]:
-        """Of all timeframes."""
-        return [bar for bars in self._bars.get(symbol, {}).values() for bar, _ in bars.values()]
+        """Of all timeframes, the finest last: of two closes of one time its counts."""
+        of_symbol = self._bars.get(symbol, {})
+        coarse_first = sorted(of_symbol, key=lambda timeframe: TIMEFRAME_SECONDS[timeframe], reverse=True)
+        return [bar for timeframe in coarse_first for bar, _ in of_symbol[timeframe].values()]
 
     def closes(self, symbol: str) -> Closes:
         if symbol not in self._closes:

@@ -233,6 +233,12 @@ def test_of_two_candles_of_a_minute_that_of_the_feed_counts_and_of_two_of_it_the
     assert [bar.close for bar in made.bars(SYMBOL)] == [4]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_closes_of_one_time_that_of_the_finer_candle_counts(order: int) -> None:
+    both = [builders.candle(SYMBOL, "1m", T0 + 59 * MINUTE, 7.0), builders.candle(SYMBOL, "1h", T0, 8.0)]
+    assert book(both[::order]).closes(SYMBOL).prices == (7.0,)
+
+
 def test_a_book_holds_no_more_than_the_log_does() -> None:
     made = book(candles(0, MOST + 10))
     assert len(made.bars(SYMBOL)) == MOST
