@@ -20,7 +20,7 @@ ORDERS = "orders"
 FILLS = "fills"
 POSITIONS = "positions"
 TRADES = "trades"
-OUTCOMES = "outcomes"  # one for each asset of a decision
+OUTCOMES = "outcomes"
 EQUITY = "equity"
 AUDIT = "audit"
 ALERTS = "alerts"
@@ -92,8 +92,7 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         _index("symbol", "path_known", "closed_at"),
     ),
     OUTCOMES: (
-        _index("asset", "due"),
-        _index("decision_id"),
+        _index("due.asset", "due.at"),
         _index("account_id", "-judged_at"),
         _index("-judged_at"),
     ),

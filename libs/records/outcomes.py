@@ -11,9 +11,10 @@ from libs.records.collections import DECISIONS, FILLED, FILLS, OUTCOMES, TRADES
 from libs.records.reading import RecordsDb, decimal_of
 from libs.runtime.mongo import Document
 from libs.schemas.analytics import AssetOutcome, DecisionOutcome
+from libs.schemas.names import key_of
 
 ZERO = Decimal(0)
-MOST = 50_000  # entries of one figure: beyond that the newest count
+MOST = 20_000  # decisions of one figure: beyond that the newest count
 CHUNK = 2_000
 Ended = Literal["hit_tp", "hit_sl", "closed", "liquidated", "open"]
 _ENDED: Mapping[str, Ended] = {"target": "hit_tp", "stop": "hit_sl", "liquidation": "liquidated"}
@@ -21,7 +22,7 @@ _OF_MODEL: tuple[Document, ...] = (
     {
         "$lookup": {
             "from": DECISIONS,
-            "localField": "decision_id",
+            "localField": "_id",
             "foreignField": "_id",
             "as": "decision",
             "pipeline": [{"$project": {"model_used": 1}}],
@@ -33,43 +34,47 @@ _OF_MODEL: tuple[Document, ...] = (
 
 async def of_decision(db: RecordsDb, decision_id: str) -> DecisionOutcome | None:
     """None where nothing was followed: the decision has not ended, wanted nothing, or is of an earlier version."""
-    own = {"decision_id": decision_id}
-    rows = await db[OUTCOMES].find(own | dict(FILLED)).sort({"_id": 1}).to_list()
-    if not rows:
+    stored = await db[OUTCOMES].find_one({"_id": decision_id, **FILLED})
+    if stored is None:
         return None
+    own = {"decision_id": decision_id}
     trades = await db[TRADES].find(own | {"pnl": {"$exists": True}}).sort({"opened_at": 1}).to_list()
     fills = await db[FILLS].find(own | {"leg": "entry"}).to_list()
-    return outcome_of(rows, trades, fills)
+    return outcome_of(stored, trades, fills)
 
 
-async def judged(db: RecordsDb, wanted: Mapping[str, Any], model: str | None) -> list[JudgedEntry]:
-    """The entries that a query finds, newest first: those that count and were not only tried."""
-    query = {"sign": {"$ne": 0}, "shadow": False, "dry_run": False, **wanted}
+async def judged(db: RecordsDb, wanted: Mapping[str, Any], asset: str | None, model: str | None) -> list[JudgedEntry]:
+    """The entries of what a query finds, newest first: of decisions that count and were not only tried."""
+    query = {"shadow": False, "dry_run": False, **wanted}
+    if asset is not None:
+        query[f"assets.{key_of(asset)}"] = {"$exists": True}
     stages: list[Document] = [{"$match": query}, {"$sort": {"judged_at": -1}}]
     stages += [*_OF_MODEL, {"$match": {"model": model}}] if model is not None else []
     rows = await (await db[OUTCOMES].aggregate([*stages, {"$limit": MOST}])).to_list()
-    return [entry_of(row) for row in rows]
+    each = (one for row in rows for name, one in row["assets"].items() if asset in (None, name))
+    return [entry_of(one) for one in each if one["sign"]]
 
 
 async def prices_after(db: RecordsDb, decisions: Sequence[str]) -> dict[tuple[str, str], dict[timedelta, float]]:
     """By decision and asset, the price after each horizon as far as it was kept."""
     kept: dict[tuple[str, str], dict[timedelta, float]] = {}
     for begin in range(0, len(decisions), CHUNK):
-        query = {"decision_id": {"$in": list(decisions[begin : begin + CHUNK])}}
-        async for row in db[OUTCOMES].find(query, {"decision_id": 1, "asset": 1, "after": 1}):
-            prices = {HORIZONS[name]: price for name, price in (row.get("after") or {}).items()}
-            kept[row["decision_id"], row["asset"]] = prices
+        query = {"_id": {"$in": list(decisions[begin : begin + CHUNK])}, **FILLED}
+        async for row in db[OUTCOMES].find(query, {"assets": 1}):
+            for asset, one in row["assets"].items():
+                kept[row["_id"], asset] = {HORIZONS[name]: price for name, price in one["after"].items()}
     return kept
 
 
 def outcome_of(
-    rows: Sequence[Mapping[str, Any]], trades: Sequence[Mapping[str, Any]], fills: Sequence[Mapping[str, Any]]
+    stored: Mapping[str, Any], trades: Sequence[Mapping[str, Any]], fills: Sequence[Mapping[str, Any]]
 ) -> DecisionOutcome:
-    """Of documents of one decision, at least one of `outcomes`."""
-    assets = tuple(_asset(row, _of(row, trades), _of(row, fills)) for row in rows)
-    first = rows[0]
+    """Of a document of `outcomes`, with the trades and the fills of entries of its decision."""
+    assets = tuple(
+        _asset(name, one, _of(name, trades), _of(name, fills)) for name, one in sorted(stored["assets"].items())
+    )
     return DecisionOutcome(
-        decision_id=first["decision_id"], account_id=first["account_id"], assets=assets, judged_at=first["judged_at"]
+        decision_id=stored["_id"], account_id=stored["account_id"], assets=assets, judged_at=stored["judged_at"]
     )
 
 
@@ -84,15 +89,17 @@ def _returns(row: Mapping[str, Any]) -> dict[str, float]:
     return {name: signed_move(row["sign"], row["price"], price) for name, price in row["after"].items()}
 
 
-def _of(row: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [other for other in others if other["symbol"] == row["asset"]]
+def _of(asset: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["symbol"] == asset]
 
 
-def _asset(row: Mapping[str, Any], trades: list[Mapping[str, Any]], fills: list[Mapping[str, Any]]) -> AssetOutcome:
+def _asset(
+    name: str, row: Mapping[str, Any], trades: list[Mapping[str, Any]], fills: list[Mapping[str, Any]]
+) -> AssetOutcome:
     sign = row["sign"]
-    returns = {f"return_{name}": value for name, value in _returns(row).items()}
+    returns = {f"return_{horizon}": value for horizon, value in _returns(row).items()}
     return AssetOutcome(
-        asset=row["asset"],
+        asset=name,
         action=row["action"],
         price=row["price"],
         **returns,

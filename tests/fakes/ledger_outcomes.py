@@ -20,11 +20,13 @@ class FakeOutcomes:
         self._store = store
 
     async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
-        rows = [row for row in self._rows(OUTCOMES) if row["due"] and _come(row["asset"], row["due"], come)]
-        return [
-            OutcomeDue(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"])
-            for row in sorted(rows, key=lambda row: row["due"])
+        waiting = [(row, one) for row in self._rows(OUTCOMES) for one in row["due"]]
+        due = [
+            OutcomeDue(row["_id"], row[RANK], one["asset"], row["judged_at"], one["horizon"])
+            for row, one in waiting
+            if _come(one["asset"], one["at"], come)
         ]
+        return sorted(due, key=lambda one: one.target)
 
     async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
         closed = [row for row in self._rows(TRADES) if "closed_at" in row and row.get("path_known") is None]
@@ -37,8 +39,12 @@ class FakeOutcomes:
     async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
         for price in prices:
             row = self._store.collections[OUTCOMES][price.due.key]
-            if (row[RANK], row["horizon"]) == (price.due.rank, price.due.horizon):
+            read = (price.due.asset, price.due.horizon)
+            waiting = [(one["asset"], one["horizon"]) for one in row["due"]]
+            if row[RANK] == price.due.rank and read in waiting:
                 set_fields(row, price.fields)
+                row["due"] = [price.next if key == read else one for key, one in zip(waiting, row["due"], strict=True)]
+                row["due"] = [one for one in row["due"] if one is not None]
         for path in paths:
             row = self._store.collections[TRADES][path.trade.key]
             if row.get("path_known") is None:

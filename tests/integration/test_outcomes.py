@@ -91,8 +91,9 @@ async def test_an_outcome_follows_the_market_into_the_record_and_the_figures(run
         (0, 0, 1),
         (0, 0, 1),
     ]
-    none = (await running.api.get("/api/v1/decisions/accuracy?timeframe=366d&model=other")).json()
-    assert none["entries"] == 0
+    for query, entries in (("model=other", 0), ("symbol=ETHUSDT", 0), ("symbol=BTCUSDT", 1), ("strategy_id=steady", 1)):
+        narrowed = (await running.api.get(f"/api/v1/decisions/accuracy?timeframe=366d&{query}")).json()
+        assert narrowed["entries"] == entries, query
     table = (await running.api.get("/api/v1/decisions/calibration?timeframe=366d&horizon=1h")).json()["table"]
     assert [(row["low"], row["entries"], row["hit_rate"]) for row in table] == [(70, 1, 1)]
 
@@ -146,14 +147,14 @@ async def test_the_store_of_outcomes_and_its_fake_agree(db: RecordsDb) -> None:
 
 async def test_what_is_due_is_found_by_an_index_among_many(db: RecordsDb) -> None:
     done: list[dict[str, Any]] = [
-        {"_id": f"d{n}|BTCUSDT", "asset": "BTCUSDT", "due": None, "rank": "1"} for n in range(2_000)
+        {"_id": f"d{n}", "due": [{"asset": "XRPUSDT", "at": T0, "horizon": "1h"}], "rank": "1"} for n in range(2_000)
     ]
     await db[OUTCOMES].insert_many(done)
     await MongoStore(db).apply(project(CHAIN.validated(), T0))
     come = {"BTCUSDT": T0 + timedelta(hours=2), "ETHUSDT": T0}
     (due,) = await OutcomeDocuments(db).due(come)
     assert (due.asset, due.horizon) == ("BTCUSDT", "1h")
-    each = [{"asset": symbol, "due": {"$lte": at}} for symbol, at in come.items()]
-    stats = (await db[OUTCOMES].find({"$or": each}).sort({"due": 1}).explain())["executionStats"]
+    each = [{"due": {"$elemMatch": {"asset": symbol, "at": {"$lte": at}}}} for symbol, at in come.items()]
+    stats = (await db[OUTCOMES].find({"$or": each}).explain())["executionStats"]
     assert max(stats["totalDocsExamined"], stats["totalKeysExamined"]) <= 4, stats
-    assert await judged(db, {"account_id": "nobody"}, None) == []
+    assert await judged(db, {"account_id": "nobody"}, None, None) == []

@@ -16,11 +16,10 @@ class MongoOutcomes:
         self._db = db
 
     async def entries(self, wanted: EntryFilter) -> list[JudgedEntry]:
-        exact = {"asset": wanted.symbol, "strategy_id": wanted.strategy_id}
-        query: Document = {name: value for name, value in exact.items() if value is not None}
+        query: Document = {} if wanted.strategy_id is None else {"strategy_id": wanted.strategy_id}
         query |= of_accounts(wanted.accounts) | between("judged_at", wanted.since, wanted.until)
         with answering():
-            return await outcomes.judged(self._db, query, wanted.model)
+            return await outcomes.judged(self._db, query, wanted.symbol, wanted.model)
 
     async def of_arms(self, experiment: Experiment) -> list[Decided]:
         with answering():

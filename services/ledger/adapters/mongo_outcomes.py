@@ -1,6 +1,6 @@
 """Outcomes and the paths of trades in MongoDB."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from libs.records.reading import decimal_of
 from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
 
 TIMEOUT_S = 10.0
-MOST_PRICES = 2_000  # of one look: it holds up what else the ledger does for some hundredths of a second
+MOST_DECISIONS = 1_000  # of one look: it holds up what else the ledger does for some hundredths of a second
 MOST_PATHS = 50
+_DUE = {RANK: 1, "judged_at": 1, "due": 1}
 
 
 class OutcomeDocuments:
@@ -23,14 +24,12 @@ class OutcomeDocuments:
         self._db = db
 
     async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
-        each = [{"asset": symbol, "due": {"$lte": at}} for symbol, at in sorted(come.items())]
+        each = [{"due": {"$elemMatch": {"asset": symbol, "at": {"$lte": at}}}} for symbol, at in sorted(come.items())]
+        if not each:
+            return []
         with pymongo.timeout(TIMEOUT_S):
-            rows = (
-                await self._db[OUTCOMES].find({"$or": each}).sort({"due": 1}).limit(MOST_PRICES).to_list()
-                if each
-                else []
-            )
-        return [OutcomeDue(row["_id"], row[RANK], row["asset"], row["judged_at"], row["horizon"]) for row in rows]
+            rows = await self._db[OUTCOMES].find({"$or": each}, _DUE).limit(MOST_DECISIONS).to_list()
+        return sorted((one for row in rows for one in _of(row, come)), key=lambda one: one.target)
 
     async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
         each = [
@@ -45,7 +44,7 @@ class OutcomeDocuments:
         return [UnseenTrade(row["_id"], row["symbol"], row["closed_at"], _held(row)) for row in rows]
 
     async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
-        outcomes = [UpdateOne(_as_read(one.due), {"$set": one.fields}) for one in prices]
+        outcomes = [UpdateOne(_as_read(one.due), _update(one)) for one in prices]
         trades = [UpdateOne({"_id": one.trade.key, "path_known": None}, {"$set": one.fields}) for one in paths]
         with pymongo.timeout(TIMEOUT_S):
             if outcomes:
@@ -54,8 +53,22 @@ class OutcomeDocuments:
                 await self._db[TRADES].bulk_write(trades, ordered=False)
 
 
+def _of(row: Mapping[str, Any], come: Mapping[str, datetime]) -> Iterator[OutcomeDue]:
+    for one in row["due"]:
+        if one["asset"] in come and one["at"] <= come[one["asset"]]:
+            yield OutcomeDue(row["_id"], row[RANK], one["asset"], row["judged_at"], one["horizon"])
+
+
 def _as_read(due: OutcomeDue) -> dict[str, Any]:
-    return {"_id": due.key, RANK: due.rank, "horizon": due.horizon}
+    waiting = {"$elemMatch": {"asset": due.asset, "horizon": due.horizon}}
+    return {"_id": due.key, RANK: due.rank, "due": waiting}
+
+
+def _update(one: PriceAfter) -> dict[str, Any]:
+    """Trap: `due.$` is the member that the filter matched."""
+    if one.next is None:
+        return {"$set": one.fields, "$pull": {"due": {"asset": one.due.asset}}}
+    return {"$set": {**one.fields, "due.$": one.next}}
 
 
 def _held(row: Mapping[str, Any]) -> TradeHeld | None:

@@ -1,7 +1,6 @@
-"""What became of the assets of a decision: one document for each, made by the end of the decision and filled in as the
-market goes on. Prices are kept, and returns made of them when they are read."""
+"""What became of the assets of a decision: a document that its end makes, filled in as the market goes on. Prices are
+kept, and returns made of them when they are read."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +21,7 @@ NAMES = tuple(HORIZONS)
 
 @dataclass(frozen=True, slots=True)
 class OutcomeDue:
-    """An outcome of which the price after `horizon` is to be found. `rank` is that of the end which it follows."""
+    """An asset of a decision whose price after `horizon` is to be found. `rank` is that of the end which it follows."""
 
     key: str
     rank: str
@@ -46,7 +45,13 @@ class PriceAfter:
     @property
     def fields(self) -> dict[str, Any]:
         place, value = ("unknown", self.why) if self.price is None else ("after", self.price)
-        return {f"{place}.{self.due.horizon}": value, **next_due(self.due.judged_at, self.due.horizon)}
+        return {f"assets.{self.due.asset}.{place}.{self.due.horizon}": value}
+
+    @property
+    def next(self) -> dict[str, Any] | None:
+        """What is due of the asset then; None when its last horizon is done."""
+        left = NAMES[NAMES.index(self.due.horizon) + 1 :]
+        return _waiting(self.due.asset, self.due.judged_at, left[0]) if left else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,21 @@ class PathSeen:
 
 def of_end(body: Terminal, rank: str) -> Upserts:
     """The outcomes that an end begins. One that outranks another begins them anew: it was judged at its own time."""
-    return tuple(_begun(body, rank, one) for one in _first_of_each(body))
+    rows = _first_of_each(body)
+    if not rows:
+        return ()
+    at, prices = terminal_at(body), body.prices_at_validation
+    fields: dict[str, Value] = {
+        "account_id": body.account_id,
+        "arm": body.arm.name,
+        "shadow": body.arm.shadow,
+        "dry_run": body.dry_run,
+        "strategy_id": body.strategy.id if body.strategy else None,
+        "judged_at": at,
+        "assets": {row.asset: _begun(row, prices.get(row.asset)) for row in rows},
+        "due": [_waiting(row.asset, at, NAMES[0]) for row in rows if row.asset in prices],
+    }
+    return (Upsert(OUTCOMES, body.decision_id, guards=(Advance(rank, fields),)),)
 
 
 def price_after(due: OutcomeDue, closes: Closes, newest: datetime) -> PriceAfter | None:
@@ -94,41 +113,25 @@ def given_up(at: datetime, closes: Closes, newest: datetime) -> bool:
     return going_on is not None and newest.timestamp() >= going_on + GIVEN_UP.total_seconds()
 
 
-def next_due(judged_at: datetime, done: str | None = None) -> dict[str, Any]:
-    """The horizon that comes next, and when the market is there; no time when all are done."""
-    left = NAMES[NAMES.index(done) + 1 :] if done else NAMES
-    if not left:
-        return {"horizon": None, "due": None}
-    return {"horizon": left[0], "due": judged_at + HORIZONS[left[0]]}
+def _waiting(asset: str, judged_at: datetime, horizon: str) -> dict[str, Any]:
+    return {"asset": asset, "horizon": horizon, "at": judged_at + HORIZONS[horizon]}
 
 
-def _first_of_each(body: Terminal) -> Iterator[AssetDecision]:
+def _first_of_each(body: Terminal) -> list[AssetDecision]:
     """Two rows of one asset are both denied: what the first of them wanted counts."""
     rows = body.decision.decisions if body.decision else ()
-    yield from {one.asset: one for one in reversed(rows)}.values()
+    return list({one.asset: one for one in reversed(rows)}.values())
 
 
-def _begun(body: Terminal, rank: str, row: AssetDecision) -> Upsert:
-    at, price = terminal_at(body), body.prices_at_validation.get(row.asset)
-    fields: dict[str, Value] = {
-        "decision_id": body.decision_id,
-        "context_id": body.context_id,
-        "account_id": body.account_id,
-        "arm": body.arm.name,
-        "shadow": body.arm.shadow,
-        "dry_run": body.dry_run,
-        "strategy_id": body.strategy.id if body.strategy else None,
-        "asset": row.asset,
+def _begun(row: AssetDecision, price: float | None) -> dict[str, Any]:
+    return {
         "action": row.action,
         "sign": SIGNS.get(row.action, 0),
         "confidence": row.confidence,
         "price": price,
-        "judged_at": at,
         "after": {},
         "unknown": {} if price else dict.fromkeys(NAMES, NO_PRICE),
-        **(next_due(at) if price else {"horizon": None, "due": None}),
     }
-    return Upsert(OUTCOMES, f"{body.decision_id}|{row.asset}", guards=(Advance(rank, fields),))
 
 
 def _why(due: OutcomeDue, closes: Closes) -> str:

@@ -27,7 +27,6 @@ from tests.fakes.ledger_store import Document, FakeStore
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SYMBOL = "BTCUSDT"
-KEY = f"{Chain().decision_id}|{SYMBOL}"
 
 
 TIMEFRAMES: dict[int, Timeframe] = {1: "1m", 60: "1h"}
@@ -68,12 +67,18 @@ def stored(*bodies: Any) -> FakeStore:
     return made
 
 
+def followed_asset(store: FakeStore) -> Document:
+    """What is known of the asset of the chain's decision."""
+    asset: Document = store.collections[OUTCOMES][Chain().decision_id]["assets"][SYMBOL]
+    return asset
+
+
 async def followed(market: CandleBook, *bodies: Any) -> Document:
     """The outcome of the chain's decision, once nothing more is to be learnt."""
     store = stored(*bodies)
     while await desk(store, market).once():
         pass
-    return store.collections[OUTCOMES][KEY]
+    return followed_asset(store)
 
 
 def judged(**changes: Any) -> DecisionValidated:
@@ -92,7 +97,7 @@ def held(kind: str, at: float, pnl: str = "0", cause: OrderReason = OrderReason.
 
 async def test_the_prices_after_each_horizon_are_kept_as_the_market_comes_so_far() -> None:
     store, market = stored(judged()), CandleBook()
-    row = store.collections[OUTCOMES][KEY]
+    row = followed_asset(store)
     seen = []
     for candle in candles(-5, 25 * 60):
         market.add(candle)
@@ -100,7 +105,8 @@ async def test_the_prices_after_each_horizon_are_kept_as_the_market_comes_so_far
             seen.append(((candle.close_time - T0) / MINUTE, sorted(row["after"])))
     assert seen == [(63, ["1h"]), (243, ["1h", "4h"]), (1443, ["1h", "24h", "4h"])]
     assert row["after"] == {"1h": 60_060.0, "4h": 60_240.0, "24h": 61_440.0}
-    assert (row["due"], row["unknown"], row["price"], row["sign"]) == (None, {}, 60_000.0, 1)
+    assert (row["unknown"], row["price"], row["sign"]) == ({}, 60_000.0, 1)
+    assert store.collections[OUTCOMES][Chain().decision_id]["due"] == []
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -137,12 +143,12 @@ async def test_an_end_that_outranks_another_is_followed_from_its_own_time() -> N
     market = book(candles(-5, 100))
     store = stored(denied)
     await desk(store, market).once()
-    assert store.collections[OUTCOMES][KEY]["after"] == {"1h": 60_090.0}
+    assert followed_asset(store)["after"] == {"1h": 60_090.0}
     store.apply_now(project(judged(), T0))
-    assert store.collections[OUTCOMES][KEY]["after"] == {}
+    assert followed_asset(store)["after"] == {}
     await desk(store, market).once()
     store.apply_now(project(denied, T0))
-    row = store.collections[OUTCOMES][KEY]
+    row = followed_asset(store)
     assert (row["after"], row["price"]) == ({"1h": 60_060.0}, 60_000.0)
 
 
@@ -160,7 +166,7 @@ async def test_after_a_long_outage_the_old_candles_may_come_behind_the_live_ones
     for candle in candles(30, 600):
         market.add(candle)
     assert await desk(store, market).once() == 1
-    assert store.collections[OUTCOMES][KEY]["after"] == {"1h": 60_060.0}
+    assert followed_asset(store)["after"] == {"1h": 60_060.0}
 
 
 class AskedOutcomes(FakeOutcomes):
@@ -194,7 +200,7 @@ async def test_after_a_downtime_the_log_tells_what_it_still_holds_and_the_rest_i
 
 async def test_what_had_no_price_is_unknown_and_what_is_no_entry_has_no_sign() -> None:
     row = await followed(book(candles(-5, 100)), judged(prices_at_validation={}))
-    assert (row["due"], row["unknown"]) == (None, dict.fromkeys(("1h", "4h", "24h"), NO_PRICE))
+    assert (row["after"], row["unknown"]) == ({}, dict.fromkeys(("1h", "4h", "24h"), NO_PRICE))
     hold = builders.decision(builders.row(SYMBOL, "hold", confidence=None))
     row = await followed(book(candles(-5, 100)), judged(decision=hold, status="hold"))
     assert (row["sign"], row["after"], row["confidence"]) == (0, {"1h": 60_060.0}, None)
@@ -271,7 +277,8 @@ async def test_what_a_ledger_left_half_written_the_next_one_finishes(written: in
     while await desk(whole, market).once():
         pass
     assert store.comparable() == whole.comparable()
-    assert all(row["after"] == {"1h": 60_060.0} for row in whole.collections[OUTCOMES].values())
+    known = [row["assets"][SYMBOL]["after"] for row in whole.collections[OUTCOMES].values()]
+    assert known == [{"1h": 60_060.0}] * 2
 
 
 async def test_what_candles_told_and_what_not_is_counted() -> None:

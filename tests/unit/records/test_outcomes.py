@@ -47,8 +47,10 @@ async def outcome(bodies: Iterable[Message], until: int) -> AssetOutcome:
     desk = outcome_desk(FakeOutcomes(store), book(candles(-5, until)))
     while await desk.once():
         pass
-    rows, trades, fills = (list(store.collections[name].values()) for name in (OUTCOMES, TRADES, FILLS))
-    told = outcome_of(rows, trades, [fill for fill in fills if fill["leg"] == "entry"])
+    trades, fills = (list(store.collections[name].values()) for name in (TRADES, FILLS))
+    told = outcome_of(
+        store.collections[OUTCOMES][CHAIN.decision_id], trades, [fill for fill in fills if fill["leg"] == "entry"]
+    )
     assert (told.decision_id, told.account_id, told.judged_at) == (CHAIN.decision_id, "alpha", CHAIN.at(0.3))
     (asset,) = told.assets
     return asset
