@@ -10,15 +10,20 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 
+from libs.analytics.experiments import report
 from libs.records.collections import OUTCOMES, TRADES
+from libs.records.decided import arms_of
 from libs.records.outcomes import judged
 from libs.records.provision import provision
 from libs.records.reading import RecordsDb
 from libs.runtime.mongo import client
-from libs.schemas import subjects
+from libs.schemas import ids, subjects
+from libs.schemas.decision import Arm
+from libs.schemas.experiment import Experiment
 from libs.schemas.market import Candle
 from libs.schemas.names import key_of
 from libs.schemas.reasons import OrderReason
+from libs.schemas.verdict import DecisionEvaluated
 from services.ledger.adapters.mongo import MongoStore
 from services.ledger.adapters.mongo_outcomes import OutcomeDocuments
 from services.ledger.domain.project import project
@@ -158,3 +163,26 @@ async def test_what_is_due_is_found_by_an_index_among_many(db: RecordsDb) -> Non
     stats = (await db[OUTCOMES].find({"$or": each}).explain())["executionStats"]
     assert max(stats["totalDocsExamined"], stats["totalKeysExamined"]) <= 4, stats
     assert await judged(db, {"account_id": "nobody"}, None, None) == []
+
+
+async def test_arms_of_an_experiment_are_compared_by_the_prices_that_were_kept(db: RecordsDb) -> None:
+    """The log of candles is not asked: it may have forgotten them."""
+    arm = Arm(experiment="brave", name="b", shadow=True)
+    live = CHAIN.validated()
+    beside = DecisionEvaluated.model_validate(
+        live.model_dump() | {"arm": arm, "decision_id": ids.decision_id(CHAIN.context_id, arm.name)}
+    )
+    store = MongoStore(db)
+    for body in (CHAIN.context(), live, beside):
+        await store.apply(project(body, T0))
+    await exhausted(OutcomeDocuments(db), 70)
+    brave = {"name": "brave", "mode": "shadow", "arms": [{"name": "b", "params": {"seed": 1}}]}
+    decided = await arms_of(db, Experiment.model_validate(brave))
+    assert sorted(one.arm for one in decided) == ["b", "live"]
+    told = report(decided, ["live", "b"], {}, paired=True)
+    assert [arm.returns["1h"] for arm in told.arms] == pytest.approx([0.1, 0.1])
+    assert [arm.returns["4h"] for arm in told.arms] == [None, None]
+    assert {pair.baseline: pair.differences[0].mean for pair in told.markets if pair.arm == "b"} == {
+        "flat": pytest.approx(0.1),
+        "buy and hold": 0.0,
+    }
