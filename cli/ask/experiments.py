@@ -14,6 +14,7 @@ from cli.ask.models import Configured, chain_of
 from cli.ask.records import History, history, market_now
 from cli.errors import CliError
 from libs.analytics.experiments import ArmFigures, Difference, Report, report
+from libs.analytics.power import in_words
 from libs.configuration.configuration import By, Configuration
 from libs.configuration.experiments import Experiments
 from libs.records.closes import closes
@@ -93,7 +94,7 @@ async def shown(url: str, name: str, state_dir: Path) -> tuple[Experiment, Repor
 
 async def reported(run: History, body: Experiment) -> Report:
     decided = await arms_of(run.db, body)
-    symbols = {leg.symbol for one in decided for leg in one.legs}
+    symbols = {leg.symbol for one in decided for leg in one.market}
     since = min((one.at for one in decided), default=run.now)
     names = [arm.name for arm in body.arms]
     arms = [BASELINE, *names] if body.mode == "shadow" else names
@@ -111,7 +112,7 @@ def lines(body: Experiment, made: Report) -> Iterator[str]:
     yield line(body)
     for arm in made.arms:
         yield _arm_line(arm)
-    for pair in made.against:
+    for pair in (*made.against, *made.markets):
         yield f"{pair.arm} against {pair.baseline}, with a 95 % interval (block bootstrap):"
         for one in pair.differences:
             yield f"  {_difference(one)}"
@@ -133,7 +134,8 @@ def _arm_line(arm: ArmFigures) -> str:
 def _difference(one: Difference) -> str:
     unit = UNITS.get(one.figure, "%")
     between = f"[{_number(one.low, unit)} … {_number(one.high, unit)}]" if one.low is not None else "[no interval]"
-    return f"{one.figure:<13} {_number(one.mean, unit):>12} {between:<30} {one.pairs:>6} pairs  {one.verdict}"
+    said = in_words(one.verdict, one.more)
+    return f"{one.figure:<13} {_number(one.mean, unit):>12} {between:<30} {one.pairs:>6} pairs  {said}"
 
 
 def _number(value: float | None, unit: str) -> str:

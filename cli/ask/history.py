@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from cli.ask import came_of
 from cli.ask.api import Api
 
 
@@ -158,6 +159,8 @@ def decision(api: Api, decision_id: str) -> tuple[dict[str, Any], list[str]]:
     said += ["", "verdicts", *(_verdict(each) for each in record["verdicts"])] if record["verdicts"] else []
     said += ["", "orders", *(_order(each) for each in record["orders"])] if record["orders"] else []
     said += ["", "fills", *(_fill(each) for each in record["fills"])] if record["fills"] else []
+    became = came_of.lines(record.get("outcome"))
+    said += ["", "what came of it", *became] if became else []
     return record, said
 
 

@@ -1,13 +1,20 @@
-"""How often decisions were right, and whether their confidence meant something.
+"""How often decisions were right, and whether their confidence meant something."""
 
-Nothing asks for these figures yet: they wait for the outcomes of decisions.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedEntry:
+    """An entry that a decision wanted: its confidence in percent, its forward returns by horizon as far as they are
+    known, signed by the action, and the horizons whose returns nobody will ever know."""
+
+    confidence: float | None
+    returns: Mapping[str, float]
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,18 @@ def interval(values: Sequence[float], overlap: float = 1.0) -> Interval | None:
     if not n:
         return None
     mean = sum(values) / n
-    block = max(1, ceil(n ** (1 / 3)), ceil(overlap))
+    block = block_of(n, overlap)
     if n < MIN_VALUES or n < MIN_BLOCKS * block:
         return Interval(mean, None, None, n)
     means = sorted(_means(values, block))
     cut = DRAWS // 40
     return Interval(mean, means[cut], means[DRAWS - 1 - cut], n)
+
+
+def block_of(values: int, overlap: float) -> int:
+    """How many values in a row are drawn together."""
+    root: float = values ** (1 / 3)
+    return max(1, ceil(root), ceil(overlap))
 
 
 def _means(values: Sequence[float], block: int) -> Iterator[float]:

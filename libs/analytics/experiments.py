@@ -8,6 +8,7 @@ from typing import Literal
 
 from libs.analytics.bootstrap import Interval, interval
 from libs.analytics.forward import HORIZONS, Closes, Leg, decision_return
+from libs.analytics.power import more_needed
 
 BUCKET = timedelta(hours=1)
 Verdict = Literal["higher", "lower", "no difference shown", "not enough data"]
@@ -15,7 +16,10 @@ Verdict = Literal["higher", "lower", "no difference shown", "not enough data"]
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One decision of an arm. `cost_usd` None is unknown; `assets` were asked about, `legs` are entries of it."""
+    """One decision of an arm. `cost_usd` None is unknown; `assets` were asked about, `legs` are entries of it.
+
+    `market` is what buying every asset with a known price would have been.
+    """
 
     arm: str
     context_id: str
@@ -25,6 +29,7 @@ class Decided:
     latency_ms: float | None
     assets: int
     legs: tuple[Leg, ...] = ()
+    market: tuple[Leg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,10 @@ class ArmFigures:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of a figure between an arm and the baseline, over pairs; `verdict` says what the 95 % interval shows."""
+    """Of a figure between an arm and the baseline, over pairs; `verdict` says what the 95 % interval shows.
+
+    `more`: it is too early, about so many more pairs would show a difference of this size. None: nothing to wait for.
+    """
 
     figure: str
     pairs: int
@@ -50,6 +58,7 @@ class Difference:
     low: float | None
     high: float | None
     verdict: Verdict
+    more: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,11 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """`markets`: every arm against what needs no model: to hold nothing (`flat`), and to buy all and hold."""
+
     arms: tuple[ArmFigures, ...]
     against: tuple[Against, ...]
+    markets: tuple[Against, ...] = ()
 
 
 Figure = Callable[[Decided], float | None]
@@ -84,23 +96,51 @@ def report(decided: Sequence[Decided], arms: Sequence[str], closes: Mapping[str,
         )
         for arm in arms[1:]
     )
-    return Report(tuple(_of_arm(arm, rows[arm], figures) for arm in arms), compared)
+    markets = tuple(_against_market(arm, name, rows[arm], closes) for arm in arms for name in MARKETS)
+    return Report(tuple(_of_arm(arm, rows[arm], figures) for arm in arms), compared, markets)
 
 
 def _figures(closes: Mapping[str, Closes]) -> dict[str, Figure]:
-    def forward(horizon: timedelta) -> Figure:
-        def value(one: Decided) -> float | None:
-            return None if one.abstained else decision_return(one.legs, one.assets, one.at, horizon, closes)
-
-        return value
-
-    returns = {f"return_{name}": forward(horizon) for name, horizon in HORIZONS.items()}
     return {
-        **returns,
+        **{f"return_{name}": _forward(horizon, closes) for name, horizon in HORIZONS.items()},
         "cost_usd": lambda one: one.cost_usd,
         "latency_ms": lambda one: one.latency_ms,
         "abstain_rate": lambda one: float(one.abstained),
     }
+
+
+def _forward(horizon: timedelta, closes: Mapping[str, Closes]) -> Figure:
+    def value(one: Decided) -> float | None:
+        return None if one.abstained else decision_return(one.legs, one.assets, one.at, horizon, closes)
+
+    return value
+
+
+def _flat(horizon: timedelta, closes: Mapping[str, Closes]) -> Figure:
+    return lambda one: 0.0
+
+
+def _held(horizon: timedelta, closes: Mapping[str, Closes]) -> Figure:
+    """Every asset that was judged is bought; unknown where there was no price of any."""
+
+    def value(one: Decided) -> float | None:
+        return decision_return(one.market, len(one.market), one.at, horizon, closes) if one.market else None
+
+    return value
+
+
+MARKETS: Mapping[str, Callable[[timedelta, Mapping[str, Closes]], Figure]] = {"flat": _flat, "buy and hold": _held}
+
+
+def _against_market(arm: str, baseline: str, rows: Sequence[Decided], closes: Mapping[str, Closes]) -> Against:
+    """Each decision beside the market at the same moment: pairs by themselves."""
+    differences = []
+    for name, horizon in HORIZONS.items():
+        own, market = _forward(horizon, closes), MARKETS[baseline](horizon, closes)
+        pairs = [(own(one), market(one), one.at) for one in rows]
+        values = [(ours - theirs, at) for ours, theirs, at in pairs if ours is not None and theirs is not None]
+        differences.append(_judged(f"return_{name}", [value for value, _ in values], [at for _, at in values]))
+    return Against(arm, baseline, tuple(differences))
 
 
 def _of_arm(arm: str, rows: Sequence[Decided], figures: Mapping[str, Figure]) -> ArmFigures:
@@ -136,10 +176,16 @@ def _difference(
     both = [unit for unit in ours if unit in theirs]
     times = sorted((min(ours[unit][1], theirs[unit][1]), unit) for unit in both)
     values = [ours[unit][0] - theirs[unit][0] for _, unit in times]
-    found = interval(values, _overlap(name, [at for at, _ in times]))
-    if found is None:
+    return _judged(name, values, [at for at, _ in times])
+
+
+def _judged(name: str, values: Sequence[float], times: Sequence[datetime]) -> Difference:
+    """Of values in order of time."""
+    overlap = _overlap(name, times)
+    seen = interval(values, overlap)
+    if seen is None:
         return Difference(name, 0, None, None, None, "not enough data")
-    return Difference(name, found.values, found.mean, found.low, found.high, _verdict(found))
+    return Difference(name, seen.values, seen.mean, seen.low, seen.high, _verdict(seen), more_needed(seen, overlap))
 
 
 def _by(rows: Sequence[Decided], figure: Figure, key: Callable[[Decided], str]) -> dict[str, tuple[float, datetime]]:

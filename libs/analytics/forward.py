@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 HORIZONS: Mapping[str, timedelta] = {
@@ -15,11 +15,15 @@ SLACK = 12  # a candle may close up to a twelfth of the horizon before its end
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """An entry that was asked for: `sign` 1 for a buy and -1 for a sell, `price` when it was judged."""
+    """An entry that was asked for: `sign` 1 for a buy and -1 for a sell, `price` when it was judged.
+
+    `after` are the prices after each horizon as far as they were kept: the log of candles forgets them.
+    """
 
     symbol: str
     sign: int
     price: float
+    after: Mapping[timedelta, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,28 @@ class Closes:
             return None
         return self.prices[n - 1]
 
+    def next_after(self, target: float) -> float | None:
+        """When the first close after `target` was."""
+        n = bisect_right(self.times, target)
+        return self.times[n] if n < len(self.times) else None
+
 
 def leg_return(leg: Leg, at: datetime, horizon: timedelta, closes: Mapping[str, Closes]) -> float | None:
     """Percent, signed by the action: positive where the entry was right. Before fees."""
-    known = closes.get(leg.symbol)
-    after = known.at((at + horizon).timestamp(), horizon.total_seconds() / SLACK) if known else None
-    return None if after is None else leg.sign * (after / leg.price - 1) * 100
+    after = leg.after.get(horizon)
+    if after is None and (known := closes.get(leg.symbol)):
+        after = known.at((at + horizon).timestamp(), slack_s(horizon))
+    return None if after is None else signed_move(leg.sign, leg.price, after)
+
+
+def signed_move(sign: int, price: float, after: float) -> float:
+    """Percent of `price`."""
+    return sign * (after / price - 1) * 100
+
+
+def slack_s(horizon: timedelta) -> float:
+    """How old the close may be that stands for the price at a horizon's end."""
+    return horizon.total_seconds() / SLACK
 
 
 def decision_return(

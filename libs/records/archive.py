@@ -26,6 +26,7 @@ from libs.records.collections import (
     EQUITY,
     FILLS,
     ORDERS,
+    OUTCOMES,
     POSITIONS,
     REQUESTS,
 )
@@ -41,6 +42,7 @@ ARCHIVED: dict[str, str] = {
     FILLS: "at",
     POSITIONS: "at",
     EQUITY: "at",
+    OUTCOMES: "judged_at",
     DEAD_LETTERS: "at",
 }
 PROMPT = "calls.user_prompt_sha256"  # system prompts are few and shared: they stay

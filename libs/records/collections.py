@@ -20,6 +20,7 @@ ORDERS = "orders"
 FILLS = "fills"
 POSITIONS = "positions"
 TRADES = "trades"
+OUTCOMES = "outcomes"
 EQUITY = "equity"
 AUDIT = "audit"
 ALERTS = "alerts"
@@ -84,7 +85,17 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     ORDERS: (_index("decision_id"), _index("account_id", "-created_at", "-_id"), _index("created_at")),
     FILLS: (_index("decision_id"), _index("account_id", "-at"), _index("at")),
     POSITIONS: (_index("account_id", "-at"), _index("decision_id"), _index("at")),
-    TRADES: (_index("account_id", "-closed_at", "-_id"), _index("-closed_at")),
+    TRADES: (
+        _index("account_id", "-closed_at", "-_id"),
+        _index("-closed_at"),
+        _index("decision_id"),
+        _index("symbol", "path_known", "closed_at"),
+    ),
+    OUTCOMES: (
+        _index("due.asset", "due.at"),
+        _index("account_id", "-judged_at"),
+        _index("-judged_at"),
+    ),
     EQUITY: (_index("account_id", "-at", "-_id"), _index("at")),
     AUDIT: (
         _index("-at", "-_id"),

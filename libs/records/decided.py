@@ -1,13 +1,15 @@
 """What the ledger keeps of decisions, read as calls of models and as the decisions of an experiment's arms."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs.analytics.experiments import Decided
 from libs.analytics.forward import Leg
 from libs.analytics.usage import UsageCall
 from libs.records.collections import DECISIONS
+from libs.records.outcomes import prices_after
 from libs.records.reading import RecordsDb, of_accounts
 from libs.runtime.mongo import Document
 from libs.schemas import ids
@@ -17,6 +19,8 @@ from libs.schemas.experiment import Experiment
 MOST = 50_000  # decisions of one report: beyond that the newest count
 SIGNS = {"buy": 1, "sell": -1}
 BASELINE = LIVE.name
+Kept = Mapping[tuple[str, str], Mapping[timedelta, float]]
+"""Prices after each horizon, by decision and asset."""
 
 
 def calls_of(row: Mapping[str, Any]) -> Iterator[UsageCall]:
@@ -42,12 +46,13 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def decided_of(row: Mapping[str, Any], arm: str) -> Decided | None:
+def decided_of(row: Mapping[str, Any], arm: str, kept: Kept) -> Decided | None:
     """A document of `decisions` as arm `arm`'s; None while it has not ended."""
     if "terminal_at" not in row:
         return None
-    asked = (row.get("decision") or {}).get("decisions", ())
+    asked, prices = (row.get("decision") or {}).get("decisions", ()), _prices(row)
     costs = [call.get("cost_usd") for call in row.get("calls") or ()]
+    judged = [(one["action"], leg) for one in asked if (leg := _bought(row["_id"], one["asset"], prices, kept))]
     return Decided(
         arm=arm,
         context_id=row["context_id"],
@@ -56,15 +61,14 @@ def decided_of(row: Mapping[str, Any], arm: str) -> Decided | None:
         cost_usd=None if None in costs else sum(costs),
         latency_ms=(row.get("timing") or {}).get("model"),
         assets=len(row.get("symbols") or asked),
-        legs=tuple(_legs(asked, _prices(row))),
+        legs=tuple(replace(leg, sign=SIGNS[action]) for action, leg in judged if action in SIGNS),
+        market=tuple(leg for _, leg in judged),
     )
 
 
-def _legs(asked: Any, prices: Mapping[str, float]) -> Iterator[Leg]:
-    for one in asked:
-        sign, price = SIGNS.get(one["action"]), prices.get(one["asset"])
-        if sign and price:
-            yield Leg(one["asset"], sign, price)
+def _bought(decision_id: str, asset: str, prices: Mapping[str, float], kept: Kept) -> Leg | None:
+    price = prices.get(asset)
+    return Leg(asset, 1, price, kept.get((decision_id, asset), {})) if price else None
 
 
 def _prices(row: Mapping[str, Any]) -> Mapping[str, float]:
@@ -92,12 +96,14 @@ async def arms_of(db: RecordsDb, experiment: Experiment) -> list[Decided]:
     if experiment.started_at is not None:
         query["created_at"] = {"$gte": experiment.started_at}
     rows = await db[DECISIONS].find(query, WANTED).sort({"created_at": -1}).limit(MOST).to_list()
-    found = [decided_of(row, row["arm"]["name"]) for row in rows]
+    armed = [(row, row["arm"]["name"]) for row in rows]
     if experiment.mode == "shadow":
         beside = sorted({ids.decision_id(row["context_id"], LIVE.name) for row in rows})
         live = await db[DECISIONS].find({"_id": {"$in": beside}}, WANTED).to_list()
-        found += [decided_of(row, BASELINE) for row in live]
-    return [one for one in found if one is not None]
+        armed += [(row, BASELINE) for row in live]
+    kept = await prices_after(db, [row["_id"] for row, _ in armed])
+    decided = (decided_of(row, arm, kept) for row, arm in armed)
+    return [one for one in decided if one is not None]
 
 
 WANTED = {

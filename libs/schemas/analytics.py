@@ -77,13 +77,23 @@ class DecisionResult(Message):
 
 
 class AssetOutcome(Wire):
-    """Forward returns in percent, signed by the action; excursions in percent of entry."""
+    """What became of one asset of a decision.
+
+    `price` is that of its judgement. Returns are forward, in percent of it, signed by the action and before fees,
+    whoever acted; only `buy` and `sell` have them. Null is not yet or, with its reason in `unknown`, never.
+
+    The rest is of the positions that the decision opened: what they realised net of fees and funding, what the entries
+    cost more than `price` (`slippage`), how the last one ended, and how far the market went for them (`mfe`, never
+    below 0) and against them (`mae`, never above), in percent of the entry: once they are closed, where candles tell.
+    """
 
     asset: Symbol
     action: Action
+    price: float | None = None
     return_1h: float | None = None
     return_4h: float | None = None
     return_24h: float | None = None
+    unknown: dict[Literal["1h", "4h", "24h"], ShortText] = {}
     realized_pnl: Money | None = None
     fees: Money | None = None
     funding: Money | None = None
@@ -95,12 +105,12 @@ class AssetOutcome(Wire):
 
 
 class DecisionOutcome(Message):
-    """What became of a decision, per asset."""
+    """What became of a decision, per asset, since it was judged."""
 
     decision_id: Id
     account_id: AccountId
     assets: tuple[AssetOutcome, ...]
-    as_of: Utc
+    judged_at: Utc
 
 
 class StrategyPerformance(Message):

@@ -17,6 +17,7 @@ from libs.runtime.pulse import Pulse
 from libs.runtime.sockets import LastingServer
 from libs.runtime.worker import Worker, run
 from services.gateway.adapters.mongo_analytics import MongoAnalytics
+from services.gateway.adapters.mongo_outcomes import MongoOutcomes
 from services.gateway.adapters.mongo_records import MongoRecords
 from services.gateway.adapters.nats import NatsGatewayLog
 from services.gateway.adapters.nats_claims import NatsClaims
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=MirroredAccounts(config, states),
         market=NatsMarket(worker.bus, marks),
         analytics=MongoAnalytics(database.db),
+        outcomes=MongoOutcomes(database.db),
         desk=desk_of(configuration, strategies),
         told=workers,
         operations=OwnOperations(worker.bus, database, worker.checks, lambda: limits.shared),

@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from libs.analytics.accuracy import JudgedEntry
+from libs.analytics.experiments import Decided
 from libs.analytics.trades import Trade
 from libs.analytics.usage import UsageCall
 from libs.configuration.accounts import Accounts
@@ -22,6 +24,7 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
+from libs.schemas.experiment import Experiment
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.models import ModelsConfig
 from libs.schemas.strategy import TradingStrategy
@@ -30,6 +33,7 @@ from libs.schemas.worker import WorkerTold
 from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Brake, Rates
 from services.gateway.domain.monitoring import DurableLag
+from services.gateway.domain.outcomes import EntryFilter
 from services.gateway.domain.records import (
     AuditEntry,
     AuditFilter,
@@ -208,6 +212,15 @@ class Analytics(Protocol):
         """The decisions of a period, counted."""
 
 
+class Outcomes(Protocol):
+    """What became of decisions, as the ledger follows it."""
+
+    async def entries(self, wanted: EntryFilter) -> list[JudgedEntry]:
+        """Those of decisions that count: of no shadow arm, and of no dry run."""
+
+    async def of_arms(self, experiment: Experiment) -> list[Decided]: ...
+
+
 class StreamLog(Protocol):
     """The log as streams read it: followed once for all clients of this process."""
 
@@ -280,6 +293,7 @@ class Deps:
     accounts: AccountReader
     market: MarketReader
     analytics: Analytics
+    outcomes: Outcomes
     desk: ConfigurationAccess
     told: WorkersTold
     operations: Operations

@@ -7,9 +7,12 @@ from libs.runtime.batches import Batches
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
+from services.ledger.adapters.candles import FollowedCandles
 from services.ledger.adapters.mongo import MongoStore
+from services.ledger.adapters.mongo_outcomes import OutcomeDocuments
 from services.ledger.adapters.nats import NatsEventLog
 from services.ledger.adapters.retention import Retention
+from services.ledger.application.outcomes import OutcomeDesk
 from services.ledger.handlers import routes
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
@@ -37,11 +40,15 @@ def create_app(settings: Settings | None = None) -> Worker:
         batch=settings.ledger_batch,
         max_drawdown_pct=settings.ledger_max_drawdown_pct,
     )
+    candles = FollowedCandles(worker.bus)
+    worker.add(candles)
+    metrics = LedgerMetrics(worker.registry)
+    worker.background("outcomes", OutcomeDesk(OutcomeDocuments(database.db), candles, metrics, MONGO_AWAY).run)
     if settings.ledger_keep_days:
         archive = Archive(database.db, settings.ledger_archive_dir)
         retention = Retention(archive, worker.clock, timedelta(days=settings.ledger_keep_days))
         worker.background("retention", retention.run)
-    worker.include(routes(deps, LedgerMetrics(worker.registry)))
+    worker.include(routes(deps, metrics))
     return worker
 
 

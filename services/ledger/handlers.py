@@ -9,7 +9,7 @@ from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
 from libs.schemas.reasons import DeadLetterCode
-from services.ledger.application import abandoned, config_changed, store
+from services.ledger.application.storing import abandoned, config_changed, store
 from services.ledger.domain.advisories import MaxDeliveries
 from services.ledger.domain.configuration import ConfigWrite, decoded
 from services.ledger.metrics import LedgerMetrics

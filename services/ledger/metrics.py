@@ -14,6 +14,12 @@ class LedgerMetrics:
             ["durable"],
             registry=registry,
         )
+        self.outcomes = Counter(
+            "perpetua_ledger_outcomes",
+            "Prices after a decision and paths of trades that were looked up, and whether candles told them",
+            ["kind", "known"],
+            registry=registry,
+        )
         self.abandoned = Counter(
             "perpetua_ledger_abandoned_messages", "Messages that ran out of deliveries", registry=registry
         )

@@ -1,13 +1,16 @@
 """What the ledger needs from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from libs.analytics.excursions import PathBar
+from libs.analytics.forward import Closes
 from libs.analytics.trades import Trade
 from libs.runtime.clock import Clock
 from services.ledger.domain.advisories import StoredMessage
+from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
 from services.ledger.domain.upserts import Upserts
 
 
@@ -24,6 +27,29 @@ class Store(Protocol):
 
     async def endings(self, account_id: str, since: datetime, until: datetime) -> tuple[int, int]:
         """Of the live decisions that ended after `since` and until `until`: the abstentions, and all."""
+
+
+class OutcomeStore(Protocol):
+    """`come`: by symbol, how far the market is. Raise what the worker's `away` names."""
+
+    async def due(self, come: Mapping[str, datetime]) -> list[OutcomeDue]:
+        """Outcomes whose next horizon ended by then, longest ago first; not more than a bounded number."""
+
+    async def unseen(self, come: Mapping[str, datetime]) -> list[UnseenTrade]:
+        """Trades that were closed by then and whose path nobody has looked up; not more than a bounded number."""
+
+    async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
+        """Write each where it is still what it was when it was read."""
+
+
+class CandleReader(Protocol):
+    """The candles of the log, followed."""
+
+    def newest(self) -> dict[str, datetime]:
+        """By symbol, when the last one closed."""
+
+    def closes(self, symbol: str) -> Closes: ...
+    def bars(self, symbol: str) -> list[PathBar]: ...
 
 
 class EventLog(Protocol):

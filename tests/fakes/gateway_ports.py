@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry
 
+from libs.analytics.accuracy import JudgedEntry
+from libs.analytics.experiments import Decided
 from libs.analytics.trades import Trade
 from libs.analytics.usage import UsageCall
 from libs.configuration.configuration import Configuration
@@ -23,6 +25,7 @@ from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Acknowledgement, Alert
 from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
+from libs.schemas.experiment import Experiment
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.models import ModelsConfig
 from libs.schemas.strategy import TradingStrategy
@@ -32,6 +35,7 @@ from services.gateway.app import desk_of
 from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Rates, Windows
 from services.gateway.domain.monitoring import DurableLag
+from services.gateway.domain.outcomes import EntryFilter
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
     AuditEntry,
@@ -355,6 +359,22 @@ class FakeAnalytics:
         return self.ended
 
 
+class FakeOutcomes:
+    """Entries by account."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, JudgedEntry]] = []
+        self.arms: list[Decided] = []
+        self.asked: EntryFilter | None = None
+
+    async def entries(self, wanted: EntryFilter) -> list[JudgedEntry]:
+        self.asked = wanted
+        return [entry for account_id, entry in self.rows if wanted.accounts is None or account_id in wanted.accounts]
+
+    async def of_arms(self, experiment: Experiment) -> list[Decided]:
+        return self.arms
+
+
 class FakeOperations:
     """What the workers said, and how the servers are."""
 
@@ -398,6 +418,7 @@ class Gateway:
     accounts: Any = field(default_factory=FakeAccounts)
     market: FakeMarket = field(default_factory=FakeMarket)
     analytics: FakeAnalytics = field(default_factory=FakeAnalytics)
+    outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     store: FakeConfigStore = field(default_factory=FakeConfigStore)
     operations: FakeOperations = field(default_factory=FakeOperations)
     symbols: tuple[str, ...] = ()
@@ -421,6 +442,7 @@ class Gateway:
             accounts=self.accounts,
             market=self.market,
             analytics=self.analytics,
+            outcomes=self.outcomes,
             desk=desk_of(configuration, strategies),
             told=self.operations,
             operations=self.operations,

@@ -34,12 +34,12 @@ class FakeStore:
             documents = self.collections[upsert.collection]
             if upsert.key not in documents:
                 documents[upsert.key] = {"_id": upsert.key}
-                _set(documents[upsert.key], upsert.set_on_insert)
+                set_fields(documents[upsert.key], upsert.set_on_insert)
             document = documents[upsert.key]
-            _set(document, upsert.set)
+            set_fields(document, upsert.set)
             for path, value in upsert.earliest.items():
                 present = _get(document, path)
-                _set(document, {path: value if present is None else min(present, value)})
+                set_fields(document, {path: value if present is None else min(present, value)})
             for guard in upsert.guards:
                 _apply_guard(document, guard)
 
@@ -92,13 +92,13 @@ class FakeLog:
 def _apply_guard(document: Document, guard: Guard) -> None:
     if isinstance(guard, Advance):
         if document.get(RANK) is None or document[RANK] < guard.rank:
-            _set(document, {RANK: guard.rank, **guard.set})
+            set_fields(document, {RANK: guard.rank, **guard.set})
         return
     members = document.setdefault(guard.field, [])
     if guard.member not in members:
         document[guard.field] = [*members, guard.member]
         for path, value in guard.add.items():
-            _set(document, {path: (_get(document, path) or Decimal(0)) + value})
+            set_fields(document, {path: (_get(document, path) or Decimal(0)) + value})
 
 
 def _get(document: Document, path: str) -> Any:
@@ -108,7 +108,7 @@ def _get(document: Document, path: str) -> Any:
     return here
 
 
-def _set(document: Document, fields: Mapping[str, Any]) -> None:
+def set_fields(document: Document, fields: Mapping[str, Any]) -> None:
     for path, value in fields.items():
         *parents, last = path.split(".")
         here = document

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
-COLLECTIONS = ("requests", "contexts", "decisions", "bodies", "orders", "fills", "positions", "equity")
+COLLECTIONS = ("requests", "contexts", "decisions", "bodies", "orders", "fills", "positions", "equity", "outcomes")
 
 
 @pytest.fixture

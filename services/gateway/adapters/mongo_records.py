@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from libs.records import reading
+from libs.records import outcomes, reading
 from libs.records.collections import CONTEXTS, DECISIONS, EQUITY, FILLED, FILLS, ORDERS, REQUESTS, TRADES
 from libs.records.history import history_page
 from libs.records.reading import Place, RecordsDb, newest_first, of_accounts, plain
@@ -116,6 +116,7 @@ class MongoRecords:
             "portfolio_receipts": judgement.get("portfolio_receipts", []),
             "rules_checked": judgement.get("rules_checked"),
             "orders": [_order(row) for row in orders],
+            "outcome": await outcomes.of_decision(self._db, decision_id),
             "answered": [AnsweredRequest.model_validate(_answered(row)) for row in answered],
             "fills": [FillRecord.model_validate({"fill_id": row["_id"], **plain(row)}) for row in fills],
         }

@@ -8,7 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from libs.schemas.account import Account, Position
-from libs.schemas.analytics import DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
+from libs.schemas.analytics import DecisionOutcome, DecisionResult, DecisionStatus, OrderSummary, ProcessingTime
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.decision import LIVE, Action, Arm, Facts, ModelCall, StrategyRef, Timing, TradingDecision
 from libs.schemas.verdict import AssetVerdict, Receipt
@@ -78,7 +78,11 @@ class OrderRecord(OrderSummary):
 
 
 class TradeRecord(BaseModel):
-    """A position from open to flat; `pnl` is net of fees and funding, in quote currency."""
+    """A position from open to flat; `pnl` is net of fees and funding, in quote currency.
+
+    `entry_price` is the average, `exit_price` that of what was left at the end, `ended_by` its cause. `mfe` and `mae`:
+    how far the market went for it and against it, in percent of the entry; null where candles do not tell.
+    """
 
     trade_id: str
     account_id: str
@@ -94,6 +98,11 @@ class TradeRecord(BaseModel):
     liquidated: bool = False
     opened_at: datetime
     closed_at: datetime
+    entry_price: Decimal | None = None
+    exit_price: Decimal | None = None
+    ended_by: str | None = None
+    mfe: float | None = None
+    mae: float | None = None
 
 
 class AnsweredRequest(BaseModel):
@@ -108,7 +117,8 @@ class AnsweredRequest(BaseModel):
 
 
 class DecisionRecord(HistoryEntry):
-    """The whole record: the request, the context, every call with its prompts, the verdicts, the orders and fills."""
+    """The whole record: the request, the context, every call with its prompts, the verdicts, the orders and fills, and
+    what became of it."""
 
     context_id: str | None = None
     correlation_id: str | None = None
@@ -125,6 +135,7 @@ class DecisionRecord(HistoryEntry):
     timing: Timing = Timing()
     orders: tuple[OrderRecord, ...] = ()
     fills: tuple[FillRecord, ...] = ()
+    outcome: DecisionOutcome | None = None
     answered: tuple[AnsweredRequest, ...] = ()
 
 

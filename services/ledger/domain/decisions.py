@@ -15,6 +15,7 @@ from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.decision import LIVE, DecisionProposed, ModelCall, TradingDecision
 from libs.schemas.events import Terminal, terminal_at, terminal_status
 from libs.schemas.verdict import DecisionAnswered, DecisionValidated
+from services.ledger.domain import outcomes
 from services.ledger.domain.upserts import Advance, Upsert, Upserts, Value, known
 
 # An execution outranks a rejection: when a step was dead-lettered after its result was published, the result counts.
@@ -109,12 +110,14 @@ def ended(body: Terminal, kind: str, received: datetime) -> Upserts:
     """The terminal event; `kind` is its verb (validated, rejected, evaluated). It ends the request too, unless its
     arm is a shadow."""
     at = terminal_at(body)
+    tie = f"{kind}:{at.isoformat()}"
+    judged = _advance(terminal_status(body), _judgement(body, kind, at), tie)
     decision = Upsert(
         DECISIONS,
         body.decision_id,
         set=_identity(body) | _content(body.decision) | known(strategy=_wire(body.strategy) if body.strategy else None),
         earliest={"created_at": at, "received_at": received, f"terminals.{kind}": at},
-        guards=(_advance(terminal_status(body), _judgement(body, kind, at), f"{kind}:{at.isoformat()}"),),
+        guards=(judged,),
     )
     request = Upsert(
         REQUESTS,
@@ -122,7 +125,8 @@ def ended(body: Terminal, kind: str, received: datetime) -> Upserts:
         set={"account_id": body.account_id, "ended_by": body.decision_id},
         earliest={"received_at": received, f"outcomes.{kind}": at},
     )
-    return (decision,) if body.arm.shadow else (decision, request)
+    became = outcomes.of_end(body, judged.rank)
+    return (decision, *became) if body.arm.shadow else (decision, request, *became)
 
 
 def answered(body: DecisionAnswered, received: datetime) -> Upserts:

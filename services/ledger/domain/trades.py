@@ -26,7 +26,8 @@ def trade_changed(body: PositionEvent, received: datetime) -> tuple[Upsert, ...]
         "decision_id": position.decision_id,
     }
     if body.kind in ENDS:
-        fields |= {"closed_at": body.at, "liquidated": body.kind == "liquidated"}
+        fields |= {"closed_at": body.at, "liquidated": body.kind == "liquidated", "ended_by": str(body.cause)}
+        fields |= {"entry_price": position.entry_price, "exit_price": _left_at(position, body.realized_pnl)}
     summed = {
         "pnl": body.realized_pnl - body.fee + body.funding + body.insolvency,
         "fees": body.fee,
@@ -69,6 +70,12 @@ def _traded(before: Position | None, after: Position | None, realised: Decimal) 
         return ZERO
     at_entry = (had - has) * before.entry_price
     return at_entry + (realised if before.side == "long" else -realised)
+
+
+def _left_at(position: Position, realised: Decimal) -> Decimal:
+    """The price at which the rest of a position went, as its profit says, to twelve significant digits."""
+    won = realised if position.side == "long" else -realised
+    return Decimal(f"{position.entry_price + won / position.quantity:.12g}")
 
 
 def _committed(before: Position | None, after: Position | None) -> Decimal:

@@ -108,6 +108,40 @@ def test_what_is_unknown_is_in_no_mean_and_no_pair() -> None:
     assert (difference(made, "abstain_rate").pairs, difference(made, "abstain_rate").mean) == (1, 1.0)
 
 
+def market(made: Report, arm: str, baseline: str, figure: str) -> Difference:
+    (pair,) = [one for one in made.markets if (one.arm, one.baseline) == (arm, baseline)]
+    return next(one for one in pair.differences if one.figure == figure)
+
+
+def test_every_arm_is_beside_holding_nothing_and_buying_all() -> None:
+    bought = (Leg("BTCUSDT", 1, 100.0),)
+    rows = [decided("live", n, -1, market=(Leg("BTCUSDT", 1, 100.0 + n),)) for n in range(18)]
+    made = report([*rows, decided("b", 0, market=bought), decided("b", 1)], ["live", "b"], RISING, paired=True)
+    flat, bought_all = (market(made, "live", name, "return_1h") for name in ("flat", "buy and hold"))
+    assert flat.mean == pytest.approx(sum(-100 / (100 + n) for n in range(18)) / 18)
+    assert flat.mean is not None and bought_all.mean == pytest.approx(2 * flat.mean)
+    assert (flat.pairs, flat.verdict, bought_all.verdict) == (18, "lower", "lower")
+    assert (market(made, "b", "flat", "return_1h").pairs, market(made, "b", "buy and hold", "return_1h").pairs) == (
+        2,
+        1,
+    )
+
+
+def test_a_price_that_was_kept_counts_when_the_log_of_candles_has_forgotten_it() -> None:
+    kept = Leg("BTCUSDT", 1, 100.0, {HOUR: 103.0})
+    assert leg_return(kept, T0, HOUR, {}) == pytest.approx(3.0)
+    assert leg_return(kept, T0, HOUR, RISING) == pytest.approx(3.0)
+    assert leg_return(kept, T0, 4 * HOUR, {}) is None
+
+
+def test_a_comparison_that_shows_nothing_says_how_many_more_pairs_it_takes() -> None:
+    few = report(
+        [decided("live", n) for n in range(4)] + [decided("b", n) for n in range(4)], ["live", "b"], {}, paired=True
+    )
+    assert difference(few, "cost_usd").more == 11  # 15 are five blocks of three
+    assert difference(few, "return_1h").more is None
+
+
 floats = st.floats(-1e6, 1e6, allow_nan=False)
 
 

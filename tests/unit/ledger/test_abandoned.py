@@ -7,7 +7,7 @@ from libs.runtime.errors import Poison
 from libs.schemas.dead import DeadLetter
 from libs.schemas.reasons import DeadLetterCode, RejectReason
 from libs.schemas.verdict import DecisionRejected
-from services.ledger.application import abandoned
+from services.ledger.application.storing import abandoned
 from services.ledger.domain.advisories import MaxDeliveries, StoredMessage
 from services.ledger.handlers import decode
 from services.ledger.ports import Deps

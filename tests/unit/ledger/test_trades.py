@@ -17,7 +17,7 @@ from libs.schemas.orders import PositionEvent, PositionKind
 from libs.schemas.reasons import RejectReason
 from services.executor.domain.changes import Turn, events
 from services.executor.domain.liquidation import fund
-from services.ledger.application import alerts_after, told_after
+from services.ledger.application.storing import alerts_after, told_after
 from services.ledger.domain.project import project
 from tests import builders
 from tests.fakes.executor_values import NOW, SYMBOL, book, closing_instruction, market, quote
