@@ -4,23 +4,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cli.ask.published import PublishedKind
 from cli.errors import CliError
 from libs.schemas import subjects
 from libs.schemas.names import is_key
 
 if TYPE_CHECKING:  # it comes with a client of the bus, and the command's options need none
     from libs.runtime.reader import Record
-
-
-class PublishedKind(StrEnum):
-    """What bodies are that stand in a file without a subject."""
-
-    TICK = "tick"
-    FUNDING = "funding"
-    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.ask.publications import PublishedKind
+from cli.ask.published import PublishedKind
 from cli.commands.options import StateDir
 from cli.errors import CliError
 from cli.project import CONFIG, STATE

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.ask.publications import Audience, Publication, PublishedKind, StillClock, publications
+from cli.ask.publications import Audience, Publication, StillClock, publications
+from cli.ask.published import PublishedKind
 from cli.ask.rehearsal import FateKind, rehearse
 from cli.connection import connected
 from libs.runtime.provision import provision_nats

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.ask.publications import Audience, Publication, PublishedKind, StillClock, publications
+from cli.ask.publications import Audience, Publication, StillClock, publications
+from cli.ask.published import PublishedKind
 from cli.ask.rehearsal import Fate, FateKind, may_publish, rehearse
 from cli.errors import CliError
 from cli.screen.fates import SHOWN, as_json, told, told_of
