@@ -25,7 +25,7 @@ def gateway_url(given: str | None, state_dir: Path) -> str:
 def key_for(file: Path | None, state_dir: Path) -> str:
     """The key of the file that is named, else the run's own. CliError where it holds none."""
     token = read_token(file or StateFolder(state_dir.resolve()).api_key)
-    if token is None:
+    if token is None or not (token.isascii() and token.isprintable()):
         said = f"{file} holds no key" if file else "there is no key of a run here"
         raise CliError(said, "make one by `perpetua key create assistant` and write it into a file, for --key-file")
     return token

@@ -1,6 +1,6 @@
 """`perpetua mcp`: the API for assistants, over the Model Context Protocol. A client of the gateway and nothing more."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +20,7 @@ INSTRUCTIONS = (
 )
 LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=True)
+AnyTool = Callable[..., Awaitable[str]]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Asgi = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
@@ -30,15 +31,19 @@ def make_server(api: GatewayApi, *, allow_control: bool) -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer(
         "perpetua", instructions=INSTRUCTIONS, version=version("perpetua"), log_level="WARNING"
     )
-    for tool in looking_tools(api):
-        server.add_tool(tool, annotations=LOOKS, structured_output=False)
-    for tool in acting_tools(api) if allow_control else ():
-        server.add_tool(tool, annotations=ACTS, structured_output=False)
+    _add_tools(server, looking_tools(api), LOOKS)
+    _add_tools(server, acting_tools(api) if allow_control else (), ACTS)
     _add_resources(server, api)
     return server
 
 
-def looking_tools(api: GatewayApi) -> tuple[Callable[..., Awaitable[str]], ...]:
+def _add_tools(server: MCPServer[Any], tools: Iterable[AnyTool], annotations: ToolAnnotations) -> None:
+    for tool in tools:
+        said = " ".join((tool.__doc__ or "").split())
+        server.add_tool(tool, description=said, annotations=annotations, structured_output=False)
+
+
+def looking_tools(api: GatewayApi) -> tuple[AnyTool, ...]:
     accounts, decisions, house = AccountTools(api), DecisionTools(api), HouseTools(api)
     return (
         accounts.list_accounts,
@@ -61,7 +66,7 @@ def looking_tools(api: GatewayApi) -> tuple[Callable[..., Awaitable[str]], ...]:
     )
 
 
-def acting_tools(api: GatewayApi) -> tuple[Callable[..., Awaitable[str]], ...]:
+def acting_tools(api: GatewayApi) -> tuple[AnyTool, ...]:
     acting = ActingTools(api)
     return (
         acting.generate_decision,
