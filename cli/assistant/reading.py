@@ -48,6 +48,13 @@ class AccountTools:
         """Positions of an account that are closed, with what they made and how they ended, newest end first."""
         return await self._api.get(call, "accounts", account_id, "trades", limit=limit, cursor=cursor)
 
+    async def equity(
+        self, call: Call, account_id: OneAccount, since: Since = None, until: Until = None, cursor: Cursor = None
+    ) -> str:
+        """Equity of an account over time, newest first."""
+        times = {"from_": _time(since), "to": _time(until)}
+        return await self._api.get(call, "accounts", account_id, "equity", limit=100, cursor=cursor, **times)
+
     async def performance(self, call: Call, account_id: OneAccount, timeframe: Period = "7d") -> str:
         """Figures of an account over a period: return, drawdown, win rate, fees, beside buying and holding."""
         return await self._api.get(call, "accounts", account_id, "performance", timeframe=timeframe)
@@ -108,9 +115,17 @@ class DecisionTools:
         """The strategies in use that the key sees, with their texts and limits."""
         return await self._api.get(call, "strategies", "available")
 
+    async def get_strategy(self, call: Call, strategy_id: OneStrategy) -> str:
+        """The text of a strategy: what a model is told to do, on which timeframes, within which limits."""
+        return await self._api.get(call, "strategies", strategy_id)
+
     async def strategy_performance(self, call: Call, strategy_id: OneStrategy, timeframe: Period = "7d") -> str:
         """Figures of a strategy over the trades that its decisions opened."""
         return await self._api.get(call, "strategies", strategy_id, "performance", timeframe=timeframe)
+
+    async def list_experiments(self, call: Call) -> str:
+        """Experiments, running and ended: which arms decide on which accounts."""
+        return await self._api.get(call, "experiments")
 
     async def list_models(self, call: Call) -> str:
         """The models that may decide, their prices, and who decides where."""

@@ -139,7 +139,7 @@ async def test_control_needs_the_option_and_a_key_that_may(house: House) -> None
         assert active.is_error
         close = {"account_id": "alpha", "symbol": "BTCUSDT", "share": 0.5, "reason": "the news"}
         nothing = await client.call_tool("close_position", close)
-        assert nothing.is_error and "404 not-found" in text_of(nothing)  # no executor has told of its positions
+        assert nothing.is_error and "409 act-no-position" in text_of(nothing)
         await house.running.answer_with(whole)
         made = data_of(await client.call_tool("generate_decision", {"account_id": "alpha"}))
         assert made["account_id"] == "alpha"
@@ -174,6 +174,8 @@ async def test_the_market_and_the_house_can_be_asked(house: House) -> None:
         calls: dict[str, dict[str, Any]] = {
             "candles": {"symbol": "BTCUSDT", "timeframe": "5m"},
             "orders": {"account_id": "alpha"},
+            "equity": {"account_id": "alpha", "since": "2026-11-20T12:00:00Z"},
+            "list_experiments": {},
             "trades": {"account_id": "alpha", "limit": 3},
             "performance": {"account_id": "alpha"},
             "decision_metrics": {"account_id": "alpha", "timeframe": "24h"},
@@ -185,3 +187,5 @@ async def test_the_market_and_the_house_can_be_asked(house: House) -> None:
         }
         for name, arguments in calls.items():
             data_of(await client.call_tool(name, arguments))
+        missing = await client.call_tool("get_strategy", {"strategy_id": "nowhere"})
+        assert missing.is_error and "404 not-found" in text_of(missing)
