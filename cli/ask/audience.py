@@ -1,6 +1,7 @@
 """Who would hear a publisher: the run here, the bus that NATS_URL names, or the accounts of the files alone."""
 
 import asyncio
+import contextlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from cli.errors import CliError
 from cli.files import read
 from cli.project import StateFolder
 from cli.runfile import running
-from libs.configuration.mirror import ConfigMirror
+from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.errors import Unavailable
@@ -47,17 +48,20 @@ async def of_run(state_dir: Path, at: datetime | None, replay_ticks: int) -> Aud
 
 
 async def _looked_at(bus: Bus, at: datetime | None, replay_ticks: int) -> Audience:
-    clock, config = MarketClockMirror(bus), ConfigMirror(bus)
-    await clock.start()
-    await config.start()
-    try:
+    clock, config, states = MarketClockMirror(bus), ConfigMirror(bus), StateMirror(bus)
+    async with contextlib.AsyncExitStack() as stack:
+        for mirror in (clock, config, states):
+            await mirror.start()
+            stack.push_async_callback(mirror.stop)
         state = (await bus.js.stream_info(MARKET.name)).state
         first = max(state.first_seq, state.last_seq - replay_ticks + 1, 1)
         heard: list[Record] = []
         await read_all(bus, MARKET.name, list(MARKET.subjects), heard.append, start=Start.at(first))
-        symbols = frozenset(symbol for account in config.accounts.values() for symbol in account.symbols)
         still = StillClock(at or clock.now(), clock.wall(), clock.speed, clock.paused)
-        return Audience(symbols, still, tuple(heard), whole=first == 1)
-    finally:
-        await config.stop()
-        await clock.stop()
+        return Audience(_followed(config, states), still, tuple(heard), whole=first == 1)
+
+
+def _followed(config: ConfigMirror, states: StateMirror) -> frozenset[str]:
+    """What accounts trade, and what they still hold: as context workers have it."""
+    held = (position.symbol for state in states.items().values() for position in state.positions)
+    return frozenset((*(symbol for account in config.accounts.values() for symbol in account.symbols), *held))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.ask.published import PublishedKind
 from cli.errors import CliError
+from libs.runtime.envelope import MSG_ID
 from libs.schemas import subjects
 from libs.schemas.names import is_key
 
@@ -89,7 +90,7 @@ def _bytes(body: object) -> bytes:
 
 
 def _msg_id(headers: object) -> str | None:
-    given = headers.get("Nats-Msg-Id") if isinstance(headers, dict) else None
+    given = headers.get(MSG_ID) if isinstance(headers, dict) else None
     return given if isinstance(given, str) else None
 
 

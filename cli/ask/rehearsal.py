@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from cli.ask.publications import Audience, Publication, parsed
 from libs.perps.admission import Admission, Doubt, DoubtKind
 from libs.runtime.bus import Bus
+from libs.runtime.envelope import MSG_ID
 from libs.runtime.reader import Record
 from libs.runtime.ticks import BadTick, TickIntake
 from libs.schemas import subjects
@@ -22,6 +23,7 @@ from libs.schemas.strict import unknown_names
 from services.context.domain.market import MarketState
 from services.context.settings import Settings
 
+_WINDOW_S = subjects.MARKET.duplicate_window_s
 _MODELS: dict[str, type[BaseModel]] = {"tick": MarketTick, "funding": FundingUpdate, "note": MarketNote}
 
 
@@ -82,6 +84,8 @@ class Rehearsal:
         self._sequence = 0
         for record in audience.heard:
             self._hear(record, Fate(0, record.subject))
+            if (msg_id := (record.headers or {}).get(MSG_ID)) and self._fresh(record):
+                self._ids[msg_id] = 0
 
     def take(self, message: Publication) -> Fate:
         """One message more. Raises nothing, whatever it holds."""
@@ -90,11 +94,9 @@ class Rehearsal:
             fate.code = "no_such_subject"
             fate.end(FateKind.REFUSED, f"a publisher may publish {', '.join(BY_NAME[PUBLISHER].publishes)}")
         elif message.msg_id is not None and message.msg_id in self._ids:
-            window = subjects.MARKET.duplicate_window_s // 60
-            first = self._ids[message.msg_id]
-            fate.end(
-                FateKind.DUPLICATE, f"its Nats-Msg-Id is that of line {first}: the log takes one in {window} minutes"
-            )
+            first, minutes = self._ids[message.msg_id], _WINDOW_S // 60
+            place = f"line {first}" if first else "one in the log"
+            fate.end(FateKind.DUPLICATE, f"its Nats-Msg-Id is that of {place}: the log takes one in {minutes} minutes")
         else:
             if message.msg_id is not None:
                 self._ids[message.msg_id] = message.line
@@ -107,6 +109,10 @@ class Rehearsal:
         """Symbols whose newest tick is too old to be decided on."""
         now = self._audience.clock.now()
         return sorted(track.tick.symbol for track in self.market.tracks() if self.market.stale(track.tick.symbol, now))
+
+    def _fresh(self, record: Record) -> bool:
+        """Whether the server still remembers the id of a stored message."""
+        return self._audience.clock.wall().timestamp() - record.timestamp_ns / 1e9 < _WINDOW_S
 
     def _hear(self, record: Record, fate: Fate) -> None:
         self._sequence = record.sequence

@@ -3,7 +3,7 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from cli.ask.published import PublishedKind
 from cli.commands.options import StateDir
 from cli.errors import CliError
 from cli.project import CONFIG, STATE
+
+if TYPE_CHECKING:
+    from services.context.settings import Settings
 
 publish_app = typer.Typer(help="For publishers of ticks, funding and notes.", no_args_is_help=True)
 
@@ -41,9 +44,8 @@ def publish_check(
     from cli.ask.publications import publications
     from cli.ask.rehearsal import FateKind, rehearse
     from cli.screen import fates as screen
-    from services.context.settings import Settings
 
-    when, settings, messages = _time(at), Settings(), publications(_content(file), kind)
+    when, settings, messages = _time(at), _settings(), publications(_content(file), kind)
     if alone or not audience.is_there(state_dir):
         hearing = audience.of_files(CONFIG, when)
     else:
@@ -56,6 +58,20 @@ def publish_check(
     typer.echo("\n".join(lines))
     if any(fate.kind is not FateKind.ACCEPTED for fate in fates):
         raise typer.Exit(1)
+
+
+def _settings() -> "Settings":
+    """The context worker's, of this environment."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from libs.runtime.settings import settings_error
+    from services.context.settings import Settings
+
+    try:
+        return Settings()
+    except (ValidationError, SettingsError) as error:
+        raise CliError(settings_error(error), "correct or unset that variable") from error
 
 
 def _content(file: Path) -> bytes:

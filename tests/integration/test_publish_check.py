@@ -65,6 +65,12 @@ async def test_the_accounts_the_clock_and_the_log_of_the_bus_decide(nats_url: st
         assert (await bus.js.stream_info(subjects.MARKET.name)).state.messages == 6
 
 
+def test_a_wrong_setting_is_a_line_and_a_hint(tmp_path: Path) -> None:
+    told = check([tick(0)], "--state-dir", str(tmp_path), PERPETUA_PRICE_BAND_PCT="much")
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: a setting is not valid: PERPETUA_PRICE_BAND_PCT")
+
+
 def test_where_nothing_runs_the_accounts_of_the_files_hear_on_an_empty_market(tmp_path: Path) -> None:
     told = check([tick(0), {"symbol": "DOGEUSDT", "price": 1}], "--state-dir", str(tmp_path), "--at", NOW.isoformat())
     assert told.returncode == 1

@@ -137,6 +137,16 @@ def test_a_tick_of_the_log_that_is_held_is_confirmed_by_the_file() -> None:
     assert [fate.kind for fate in played([tick(9, 151)], log)] == [A]
 
 
+def test_an_id_that_the_log_still_remembers_is_a_duplicate() -> None:
+    (new,), (old,) = (
+        (Record("market.tick", json.dumps(tick(0)).encode(), 1, {"Nats-Msg-Id": "a"}, int(stored.timestamp()) * 10**9),)
+        for stored in (NOW - timedelta(minutes=9), NOW - timedelta(minutes=11))
+    )
+    again = [sent("market.tick", tick(1), "a")]
+    assert [fate.kind for fate in played(again, (new,))] == [D]
+    assert [fate.kind for fate in played(again, (old,))] == [A]
+
+
 def test_settings_are_those_of_the_workers() -> None:
     far = ticks(*CALM, 150, 100)
     assert [fate.kind for fate in played(far, price_band_pct=90)] == [A] * 8
