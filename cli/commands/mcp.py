@@ -30,7 +30,8 @@ def serve_assistant(
     try:
         from cli.assistant.server import serve_http, serve_stdio
     except ModuleNotFoundError as error:
-        raise CliError(f"{error.name} is not installed", "run `make setup`, or install requirements/mcp.txt") from error
+        missing = (error.name or "").partition(".")[0]
+        raise CliError(f"{missing} is not installed", "run `make setup`, or install requirements/mcp.txt") from error
     from cli.ask.reaching import gateway_url, key_for
 
     place = gateway_url(url, state_dir)
