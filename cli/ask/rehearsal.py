@@ -62,10 +62,9 @@ class Rehearsal:
 
     def __init__(self, audience: Audience, settings: Settings) -> None:
         self._audience = audience
-        self._max_age = settings.tick_age
-        self.market = MarketState(settings.bounds())
-        self.market.reserve(audience.symbols)
-        self.market.read_from(0 if audience.whole else None)
+        self._market = MarketState(settings.bounds())
+        self._market.reserve(audience.symbols)
+        self._market.read_from(0 if audience.whole else None)
         self._admission = Admission(settings.admission, self._doubt)
         self._intake = TickIntake(
             Bus(NatsBroker(), "publish-check"),  # never connected: records are handed in
@@ -108,7 +107,7 @@ class Rehearsal:
     def stale(self) -> list[str]:
         """Symbols whose newest tick is too old to be decided on."""
         now = self._audience.clock.now()
-        return sorted(track.tick.symbol for track in self.market.tracks() if self.market.stale(track.tick.symbol, now))
+        return sorted(track.tick.symbol for track in self._market.tracks() if self._market.stale(track.tick.symbol, now))
 
     def _fresh(self, record: Record) -> bool:
         """Whether the server still remembers the id of a stored message."""
@@ -144,7 +143,7 @@ class Rehearsal:
             fate.said.clear()
             fate.said.append(f"was held until {_place(self._present)} confirmed it")
         before = self._counted(tick.symbol)
-        self.market.on_tick(tick, sequence)
+        self._market.on_tick(tick, sequence)
         duplicates, late, left_out = (now - then for now, then in zip(self._counted(tick.symbol), before, strict=True))
         if left_out:
             self._no_room(fate)
@@ -153,19 +152,19 @@ class Rehearsal:
                 FateKind.DUPLICATE, "it was heard already: the same tick_id, or the same time, price, size and source"
             )
         elif late:
-            fate.end(FateKind.LATE, f"older than the newest by more than {self.market.bounds.max_out_of_order:g} s")
+            fate.end(FateKind.LATE, f"older than the newest by more than {self._market.bounds.max_out_of_order:g} s")
         else:
             self._counts(fate, tick.symbol)
 
     def _counted(self, symbol: str) -> tuple[int, int, int]:
-        track, left_out = self.market.track(symbol), self.market.counts["unfollowed"]
+        track, left_out = self._market.track(symbol), self._market.counts["unfollowed"]
         return (track.duplicates, track.too_old, left_out) if track else (0, 0, left_out)
 
     def _funding(self, update: FundingUpdate, sequence: int) -> None:
-        fate, left_out = self._fates[sequence], self.market.counts["unfollowed"]
-        self.market.on_funding(update, sequence)
-        known = self.market.funding.get(update.symbol)
-        if self.market.counts["unfollowed"] > left_out:
+        fate, left_out = self._fates[sequence], self._market.counts["unfollowed"]
+        self._market.on_funding(update, sequence)
+        known = self._market.funding.get(update.symbol)
+        if self._market.counts["unfollowed"] > left_out:
             self._no_room(fate)
         elif known is not update:
             fate.end(FateKind.LATE, "a later payment of this symbol is known")
@@ -173,9 +172,9 @@ class Rehearsal:
             self._counts(fate, update.symbol)
 
     def _note(self, note: MarketNote, sequence: int) -> None:
-        fate, left_out = self._fates[sequence], self.market.counts["unfollowed"]
-        self.market.on_note(note, sequence)
-        if self.market.counts["unfollowed"] > left_out:
+        fate, left_out = self._fates[sequence], self._market.counts["unfollowed"]
+        self._market.on_note(note, sequence)
+        if self._market.counts["unfollowed"] > left_out:
             self._no_room(fate)
         elif note.expires_at <= self._audience.clock.now():
             fate.end(FateKind.LATE, "expires_at is past: no model is told of it")
@@ -203,7 +202,7 @@ class Rehearsal:
             fate.end(FateKind.FOREIGN, f"no account trades {symbol}; it is followed while there is room")
 
     def _no_room(self, fate: Fate) -> None:
-        most = self.market.bounds.max_symbols
+        most = self._market.bounds.max_symbols
         fate.end(FateKind.FOREIGN, f"no account trades it, and {most} symbols are followed (PERPETUA_MAX_SYMBOLS)")
 
 
