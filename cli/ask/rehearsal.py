@@ -107,7 +107,8 @@ class Rehearsal:
     def stale(self) -> list[str]:
         """Symbols whose newest tick is too old to be decided on."""
         now = self._audience.clock.now()
-        return sorted(track.tick.symbol for track in self._market.tracks() if self._market.stale(track.tick.symbol, now))
+        symbols = [track.tick.symbol for track in self._market.tracks()]
+        return sorted(symbol for symbol in symbols if self._market.stale(symbol, now))
 
     def _fresh(self, record: Record) -> bool:
         """Whether the server still remembers the id of a stored message."""
