@@ -17,9 +17,11 @@ from cli.commands.deployment import make_secrets, provision
 from cli.commands.experiment import experiment_app, show_usage
 from cli.commands.history import add_to as add_history
 from cli.commands.key import key_app
+from cli.commands.mcp import serve_assistant
 from cli.commands.models import models_app
 from cli.commands.options import StateDir
 from cli.commands.prompt import prompt_app
+from cli.commands.publish import publish_app
 from cli.commands.strategy import strategy_app
 from cli.errors import CliError
 from cli.project import STATE, StateFolder, place, shown
@@ -294,8 +296,10 @@ def schemas(
 app.command("secrets", rich_help_panel=RUN)(make_secrets)
 app.command("provision", rich_help_panel=RUN)(provision)
 add_history(app, LOOK)
+app.command("mcp", rich_help_panel=LOOK)(serve_assistant)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
+app.add_typer(publish_app, name="publish", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)
 acts.add_to(app, TRADE)
 app.add_typer(account_app, name="account", rich_help_panel=TRADE)
