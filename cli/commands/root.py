@@ -18,6 +18,7 @@ from cli.commands.experiment import experiment_app, show_usage
 from cli.commands.history import add_to as add_history
 from cli.commands.key import key_app
 from cli.commands.models import models_app
+from cli.commands.notify import notify_app
 from cli.commands.options import StateDir
 from cli.commands.prompt import prompt_app
 from cli.commands.strategy import strategy_app
@@ -296,6 +297,7 @@ app.command("provision", rich_help_panel=RUN)(provision)
 add_history(app, LOOK)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
+app.add_typer(notify_app, name="notify", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)
 acts.add_to(app, TRADE)
 app.add_typer(account_app, name="account", rich_help_panel=TRADE)
