@@ -15,7 +15,7 @@ from libs.runtime.reader import OrderedReader, Record
 from libs.schemas import subjects
 from libs.schemas.names import Key
 from libs.schemas.notices import NoticeSettled
-from services.notifier.domain.texts import test_notice
+from services.notifier.domain.texts import trial_notice
 
 PATIENCE_S = 30.0
 
@@ -24,7 +24,7 @@ async def try_routes(url: str, routes: Sequence[Key], patience_s: float = PATIEN
     """What came of a test of each route, as it is known. CliError where the notifier does not say."""
     clock = WallClock()
     number = f"{clock.wall():%Y%m%dT%H%M%S.%fZ}"
-    notices = {notice.notice_id: notice for notice in (test_notice(route, number, clock.wall()) for route in routes)}
+    notices = {notice.notice_id: notice for notice in (trial_notice(route, number, clock.wall()) for route in routes)}
     settled: asyncio.Queue[NoticeSettled] = asyncio.Queue()
 
     def take(record: Record) -> None:

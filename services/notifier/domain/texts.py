@@ -30,7 +30,7 @@ def notice_of(body: Message, route: Key) -> Notice | None:
     return None
 
 
-def test_notice(route: Key, number: str, now: datetime) -> Notice:
+def trial_notice(route: Key, number: str, now: datetime) -> Notice:
     """`number` tells one test from another."""
     return _notice(
         ("test.requested", TEST, "info"),
