@@ -2,6 +2,7 @@
 
 import asyncio
 
+from libs.runtime.ending import end
 from services.notifier.application.grouping import MOST, Grouped
 from services.notifier.domain.texts import trial_notice
 from services.notifier.ports import Undelivered
@@ -33,8 +34,7 @@ async def test_what_is_critical_or_a_test_goes_at_once() -> None:
     await grouped.tell(urgent)
     await grouped.tell(trial)
     assert sender.sent == [(urgent,), (trial,)]
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
+    await end([waiting])
     await grouped.stop()
 
 
