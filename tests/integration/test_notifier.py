@@ -17,6 +17,7 @@ import yaml
 from nats.js import JetStreamContext
 from prometheus_client import CollectorRegistry
 
+from cli.ask.dead_replay import replay
 from cli.ask.notify import line, try_routes
 from cli.errors import CliError
 from libs.runtime.provision import provision_nats
@@ -154,6 +155,19 @@ async def test_what_a_receiver_does_not_take_is_told_again_under_the_same_id(set
         await setting.settled()
     assert (first.event_id, second.event_id, first.body) == (event, event, second.body)
     assert count(worker.registry, "possible_repeats", route="desk") == 0
+
+
+async def test_a_dead_letter_is_told_when_it_is_replayed(setting: Setting) -> None:
+    setting.desk.script.append(410)
+    async with notifier(setting), asyncio.timeout(PATIENCE_S):
+        event = await setting.raise_alert()
+        await setting.desk.until(1)
+        await setting.settled()
+        (letter,) = await setting.letters()
+        (done,) = await replay(setting.url, [letter.dead_letter_id], every=False, stream=None)
+        await setting.desk.until(2)
+    assert done.replayed_as is not None
+    assert setting.desk.times == {event: 2}
 
 
 async def test_what_it_refuses_for_good_is_a_dead_letter_without_secrets(setting: Setting) -> None:
