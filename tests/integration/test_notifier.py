@@ -58,6 +58,11 @@ class Setting:
     def write(self, **routes: dict[str, object]) -> None:
         (self.folder / "notifications.yaml").write_text(yaml.safe_dump({"routes": routes}))
 
+    @property
+    def log(self) -> Path:
+        """What processes say, from DEBUG on."""
+        return self.folder / "notifier.log"
+
     async def raise_alert(self, n: int = 1, **changes: object) -> str:
         body = alert(n, **changes)
         return await self._publish(subjects.alert_raised(MAIN), body, body.alert_id, "alert.raised")
@@ -213,7 +218,10 @@ async def test_without_a_notifier_a_test_says_so(setting: Setting) -> None:
 def process(setting: Setting, failpoint: str) -> Iterator[subprocess.Popen[bytes]]:
     env = os.environ | ENV | {"NATS_URL": setting.url, "PERPETUA_CONFIG_DIR": str(setting.folder)}
     env |= {"PERPETUA_NOTIFIER_CONCURRENCY": str(IN_HAND), "PERPETUA_FAILPOINT": failpoint}
-    child = subprocess.Popen([sys.executable, "-m", "services.notifier.app"], cwd=ROOT, env=env)
+    env |= {"PERPETUA_LOG_LEVEL": "DEBUG"}
+    argv = [sys.executable, "-m", "services.notifier.app"]
+    with setting.log.open("ab") as output:
+        child = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=output, stderr=output)
     try:
         yield child
     finally:
@@ -237,3 +245,6 @@ async def test_kills_lose_nothing_and_a_receiver_that_drops_repeats_has_each_eve
     repeats = sum(times.values()) - len(times)
     assert kills <= repeats <= kills * IN_HAND, f"{repeats} repeats around {kills} kills"
     assert await setting.letters() == []
+    said = setting.log.read_text()
+    assert "notifier is ready" in said
+    assert "/hook" not in said and SECRET not in said

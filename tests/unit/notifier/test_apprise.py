@@ -1,6 +1,7 @@
 """Apprise's services, over a server on this machine."""
 
 import json
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,7 +39,7 @@ async def test_what_the_service_did_not_take_may_be_tried_again(threads: ThreadP
     async with receiver() as phone:
         phone.script.append(500)
         sender = AppriseSender(address(phone), threads, PATIENCE_S)
-        with pytest.raises(Undelivered, match=r"^the service did not take it$") as error:
+        with pytest.raises(Undelivered, match=r"^answered 500$") as error:
             await sender.send((notice(),))
     assert (len(phone.got), error.value.final) == (1, False)
 
@@ -56,13 +57,24 @@ async def test_a_receiver_that_hangs_holds_up_no_other(threads: ThreadPoolExecut
         assert (len(hanging.got), len(phone.got)) == (1, 1)
 
 
+async def test_nobody_there_is_said_and_no_address_is_logged(
+    threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sender = AppriseSender("json://user:word-of-mine@127.0.0.1:1/path-of-mine", threads, PATIENCE_S)
+    with pytest.raises(Undelivered, match=r"^the service did not take it$"):
+        await sender.send((notice(),))
+    assert "of-mine" not in caplog.text + "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("text", ["nothing://token-of-mine", "tgram://", "token-of-mine", ""])
 async def test_an_address_that_apprise_does_not_know_is_refused_without_being_shown(
-    threads: ThreadPoolExecutor, text: str
+    threads: ThreadPoolExecutor, text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(RoutesError) as error:
         AppriseSender(text, threads, 1)
     assert str(error.value) == "apprise: no service takes this address: compare it with docs/notifications.md"
+    assert "".join(capfd.readouterr()) == ""
 
 
 @pytest.mark.parametrize(
