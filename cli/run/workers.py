@@ -63,3 +63,4 @@ TABLE = (
 )
 WORKERS = {row.name: row for row in TABLE}
 NAMES = tuple(WORKERS)
+ALWAYS = tuple(row.name for row in TABLE if not row.optional)  # those of every run

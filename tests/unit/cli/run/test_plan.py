@@ -9,7 +9,7 @@ from cli.errors import CliError
 from cli.files import known_symbols
 from cli.project import CONFIG, StateFolder
 from cli.run.plan import Feed, Plan, make_plan, parse_replicas, traded_symbols
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 from services.feed.domain.synthetic import LISTINGS
 
 
@@ -59,7 +59,7 @@ def test_a_plan_lists_each_copy_with_the_feed_first() -> None:
     plan = Plan(StateFolder(Path("x")), "replay", None, 60, ("BTCUSDT",), {"decider": 3})
     assert plan.workers[0] == ("feed", 1)
     assert [one for one in plan.workers if one[0] == "decider"] == [("decider", 1), ("decider", 2), ("decider", 3)]
-    assert len(plan.workers) == len(NAMES) + 2 - 1
+    assert len(plan.workers) == len(ALWAYS) + 2
     assert "notifier" not in dict(plan.workers)
 
 
