@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 
-PROCESSES = ("nats", "mongodb", "redis", *NAMES)
+PROCESSES = ("nats", "mongodb", "redis", *ALWAYS)
 
 MODULES: dict[str, tuple[str, ...]] = {
     "judge": ("judge_10",),
@@ -37,7 +37,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "engine_p50_hops",
         "engine_p99",
         "engine_p99_hops",
-        *(f"rss_{name}" for name in NAMES),
+        *(f"rss_{name}" for name in ALWAYS),
     ),
     "load": (
         "burst_500",

@@ -18,7 +18,7 @@ import orjson
 
 from bench.meter import Usage
 from bench.running import Stack, flat_accounts, stack, until
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.emit import Emit
@@ -34,7 +34,7 @@ MOST_ROUNDS = 5
 IDLE_S = 20.0
 SETTLE_S = 3.0
 PATIENCE_S = 240.0
-PROCESSES = ("nats", "mongodb", "redis", *NAMES)
+PROCESSES = ("nats", "mongodb", "redis", *ALWAYS)
 ENDS = ("decision.validated.", "decision.rejected.", "decision.answered.")
 
 

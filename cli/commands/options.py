@@ -9,3 +9,4 @@ StateDir = Annotated[
     Path,
     typer.Option("--state-dir", help="Where servers, logs and keys are kept.", show_default=".perpetua of the project"),
 ]
+Data = Annotated[Path | None, typer.Option(help="Folder of <symbol>-1m.csv.gz candles.", show_default=False)]

@@ -22,6 +22,7 @@ from cli.project import SHARED_DATA, StateFolder, shown
 from cli.run.finding import Finding
 from cli.run.plan import make_plan
 from cli.run.preflight import of_accounts, of_candles, of_models, of_settings
+from cli.run.routes import of_routes
 from cli.runfile import RunFile, running
 from services.decider.domain.authentication import WRONG
 
@@ -120,6 +121,7 @@ def _wanted(state: StateFolder, env: Mapping[str, str], data: Path | None, run: 
         if plan.data is None:
             found = f"no candles in {shown(SHARED_DATA)}"
             yield Finding("warn", "data", found, "the market will be made up; or use --data")
+    yield from of_routes(env)
     yield from of_models(env) if run is None else deciders(asyncio.run(ask_all(state.folder)))
 
 

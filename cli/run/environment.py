@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cli.project import ROOT
 from cli.run.plan import START_DAY, Plan
 from cli.run.workers import WORKERS, Database
-from libs.runtime.settings import CREDENTIAL_PREFIX, PREFIX, TEST_PREFIX
+from libs.runtime.settings import CREDENTIAL_PREFIX, NOTIFY_PREFIX, PREFIX, TEST_PREFIX
 
 _SYSTEM = ("PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _SYSTEM_PREFIXES = ("LC_", "OTEL_")
@@ -77,6 +77,8 @@ def _is_for(name: str, key: str) -> bool:
         return True
     if key.startswith(CREDENTIAL_PREFIX) or key in _OF_EXECUTOR:
         return name == "executor"
+    if key.startswith(NOTIFY_PREFIX):
+        return name == "notifier"
     if key.startswith(PREFIX):
         return not key.startswith(TEST_PREFIX) and not any(word in key for word in _SECRETS)
     outside = WORKERS[name].outside

@@ -20,7 +20,8 @@ MAX_REPLICAS = 32
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run. `data` is the folder of candles, None unless the feed replays; `seed` of the synthetic market."""
+    """A run. `data` is the folder of candles, None unless the feed replays; `seed` of the synthetic market; `optional`
+    are those of the optional workers that it has."""
 
     state: StateFolder
     feed: Feed
@@ -29,6 +30,7 @@ class Plan:
     symbols: tuple[str, ...]
     replicas: Mapping[str, int] = field(default_factory=dict)
     seed: int | None = None
+    optional: frozenset[str] = frozenset()
 
     @property
     def market(self) -> str:
@@ -37,7 +39,8 @@ class Plan:
     @property
     def workers(self) -> tuple[tuple[str, int], ...]:
         """(name, number from 1) of each process. Without a feed its worker sets the market's clock to wall time."""
-        return tuple((name, n) for name in NAMES for n in range(1, self.replicas.get(name, 1) + 1))
+        names = (name for name in NAMES if not WORKERS[name].optional or name in self.optional)
+        return tuple((name, n) for name in names for n in range(1, self.replicas.get(name, 1) + 1))
 
     @property
     def series(self) -> str:
@@ -63,15 +66,31 @@ def make_plan(
         raise CliError(f"a speed of {speed:g} is not possible", f"take a number above 0, up to {MAX_SPEED}")
     folder = _data_folder(data, env)
     chosen = _feed(feed, folder, data)
+    wanted, optional = parse_replicas(replicas), _optional(env)
+    if idle := [name for name in wanted if WORKERS[name].optional and name not in optional]:
+        raise CliError(f"--replicas: {idle[0]} has nothing to do here", "write routes: docs/notifications.md")
     return Plan(
         StateFolder(state.resolve()),
         chosen,
         folder if chosen == "replay" else None,
         speed,
         _symbols(symbols or env.get("ASSETS") or "", folder if chosen == "replay" else None),
-        parse_replicas(replicas),
+        wanted,
         seed,
+        optional,
     )
+
+
+def _optional(env: Mapping[str, str]) -> frozenset[str]:
+    """The notifier where there are routes, also where they cannot be read: what is wrong with them is told later."""
+    from cli.run.routes import folder_of
+    from services.notifier.application.routes_file import load
+    from services.notifier.domain.routes import RoutesError
+
+    try:
+        return frozenset({"notifier"} if load(folder_of(env)) else ())
+    except RoutesError:
+        return frozenset({"notifier"})
 
 
 def check_market(plan: Plan) -> None:

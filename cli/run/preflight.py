@@ -16,6 +16,7 @@ from cli.files import known_symbols
 from cli.project import CONFIG, shown
 from cli.run.finding import Finding
 from cli.run.plan import Plan, candle_files
+from cli.run.routes import of_routes
 from cli.run.variables import invalid_settings, known_variables, mistyped, nearly_ours
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def preflight(plan: Plan, env: Mapping[str, str]) -> Iterator[Finding]:
     yield from of_accounts(plan.symbols)
     yield from of_candles(plan)
     yield from of_models(env)
+    yield from of_routes(env)
 
 
 def check(plan: Plan, env: Mapping[str, str], say: Callable[[str], None]) -> None:

@@ -36,13 +36,10 @@ def settings_classes() -> dict[str, type["BaseSettings"]]:
 
 def mistyped(env: Mapping[str, str], known: set[str]) -> list[tuple[str, str | None]]:
     """Variables with our prefix that nobody reads, each with the one that was probably meant."""
-    from libs.runtime.settings import CREDENTIAL_PREFIX, PREFIX, TEST_PREFIX
+    from libs.runtime.settings import CREDENTIAL_PREFIX, NOTIFY_PREFIX, PREFIX, TEST_PREFIX
 
-    strange = [
-        key
-        for key in env
-        if key.startswith(PREFIX) and not key.startswith((TEST_PREFIX, CREDENTIAL_PREFIX)) and key not in known
-    ]
+    free = (TEST_PREFIX, CREDENTIAL_PREFIX, NOTIFY_PREFIX)
+    strange = [key for key in env if key.startswith(PREFIX) and not key.startswith(free) and key not in known]
     bare = {name.removeprefix(PREFIX): name for name in known}  # with the prefix all names are alike
     near = {key: difflib.get_close_matches(key.removeprefix(PREFIX), bare, 1, 0.7) for key in sorted(strange)}
     return [(key, bare[close[0]] if close else None) for key, close in near.items()]

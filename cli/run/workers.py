@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 Database = Literal["mongodb", "redis"]
-Outside = Literal["exchange", "model"]
+Outside = Literal["exchange", "model", "receiver"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerKind:
     """`ports` are the variables of the ports that it listens on, `databases` what it keeps things in besides NATS,
-    `outside` whom it calls on the internet. Of a `single` one a run has no second copy."""
+    `outside` whom it calls on the internet. Of a `single` one a run has no second copy, and an `optional` one only
+    where its configuration gives it something to do."""
 
     name: str
     ports: tuple[str, ...] = ("PERPETUA_OPS_PORT",)
     databases: tuple[Database, ...] = ()
     outside: tuple[Outside, ...] = ()
     single: bool = False
+    optional: bool = False
 
     @property
     def package(self) -> str:
@@ -57,6 +59,8 @@ TABLE = (
         databases=("mongodb", "redis"),
         single=True,  # a second one needs a second port
     ),
+    WorkerKind("notifier", outside=("receiver",), optional=True),
 )
 WORKERS = {row.name: row for row in TABLE}
 NAMES = tuple(WORKERS)
+ALWAYS = tuple(row.name for row in TABLE if not row.optional)  # those of every run

@@ -11,7 +11,7 @@ PIPED_WIDTH = 160
 LEFT = frozenset(
     {"at", "closed", "made", "opened", "account", "symbol", "side", "leg", "type", "state", "status", "why"}
 )
-LEFT_TOO = frozenset({"actions", "kind", "severity", "reason"})
+LEFT_TOO = frozenset({"actions", "kind", "severity", "reason", "route", "by", "quiet"})
 
 
 def say(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

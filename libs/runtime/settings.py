@@ -15,9 +15,14 @@ from libs.perps.admission import AdmissionRules
 
 PREFIX = "PERPETUA_"
 CREDENTIAL_PREFIX = f"{PREFIX}CREDENTIAL_"  # what follows is the user's: a credential's name
+NOTIFY_PREFIX = f"{PREFIX}NOTIFY_"  # what follows is the user's: what ${...} stands for in notifications.yaml
 TEST_PREFIX = f"{PREFIX}TEST_"  # read by the tests alone
 FILE_ENDING = "_FILE"
-IN_FILES = ("_URL", "_KEY")  # variables that may hold a secret: with FILE_ENDING they name a file that holds it
+IN_FILES = (
+    "_URL",
+    "_KEY",
+    "_SECRETS",
+)  # with FILE_ENDING they name a file that holds the secret
 
 # Trap: the configuration of the last base class wins, so that each mixin has to carry the same one.
 CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, extra="ignore")

@@ -8,6 +8,7 @@ from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
 from libs.schemas.decision import DecisionProposed
+from libs.schemas.notices import Notice, NoticeSettled
 from libs.schemas.orders import OrderEvent, PositionEvent
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRejected, DecisionValidated
@@ -25,6 +26,8 @@ _BY_VERB: dict[tuple[str, str], type[Message]] = {
     ("context", "shadowed"): TradingContext,
     ("control", "requested"): ControlRequested,
     ("alert", "raised"): Alert,
+    ("notice", "requested"): Notice,
+    ("notice", "settled"): NoticeSettled,
 }
 _BY_NOUN: dict[str, type[Message]] = {
     "order": OrderEvent,

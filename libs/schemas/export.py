@@ -19,6 +19,7 @@ from libs.schemas.dead import DeadLetter
 from libs.schemas.decision import DecisionProposed, TradingDecision
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketNote, MarketTick
 from libs.schemas.models import ModelsConfig
+from libs.schemas.notices import Notice, NoticeSettled
 from libs.schemas.orders import OrderEvent, OrderPlan, PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
@@ -50,6 +51,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     ModelsConfig,
     DeadLetter,
     Alert,
+    Notice,
+    NoticeSettled,
     DecisionResult,
     DecisionOutcome,
     StrategyPerformance,

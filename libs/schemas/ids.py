@@ -53,6 +53,15 @@ def shadow_decision_id(context: str, experiment: str, arm: str) -> str:
     return decision_id(context, f"{experiment}/{arm}")
 
 
+def told_event_id(kind: str, source_id: str) -> str:
+    """Of an event as receivers outside know it: no dots, which part the id from the time where it is signed."""
+    return f"evt_{_digest('told', kind, source_id)[:32]}"
+
+
+def notice_id(route: str, event_id: str) -> str:
+    return f"ntc-{_digest('notice', route, event_id)[:32]}"
+
+
 def spread(*parts: str) -> float:
     """0…1, below 1, even over causes and the same for the same cause: who takes part in an experiment, and where."""
     return int(_digest("spread", *parts)[:13], 16) / 16**13

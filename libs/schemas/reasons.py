@@ -109,6 +109,7 @@ class DeadLetterCode(StrEnum):
     SUBJECT_MISMATCH = "subject_mismatch"
     MAX_DELIVERIES = "max_deliveries"
     HANDLER_ERROR = "handler_error"
+    UNDELIVERED = "undelivered"
 
 
 class OrderReason(StrEnum):

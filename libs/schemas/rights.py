@@ -202,6 +202,12 @@ USERS = (
         ),
         asks=_EVERY_STREAM,
     ),
+    BusUser(
+        "notifier",
+        ("notice.requested.*", "notice.settled.*", "$KV.workers.notifier.>"),
+        _of("notifier"),
+        _kv("clock"),
+    ),
     BusUser(ADMIN, everything=True),
     BusUser(OBSERVER, reads=_EVERY_STREAM, asks=_EVERY_STREAM),
     BusUser(PUBLISHER, _PUBLISHED),

@@ -113,6 +113,14 @@ def alert_raised(account: Key | None) -> str:
     return f"alert.raised.{account or 'global'}"
 
 
+def notice_requested(route: Key) -> str:
+    return f"notice.requested.{route}"
+
+
+def notice_settled(route: Key) -> str:
+    return f"notice.settled.{route}"
+
+
 def dead(stream: str, durable: str) -> str:
     return f"dead.{stream}.{durable}"
 
@@ -177,6 +185,7 @@ AUDIT = Stream(
     max_age_s=365 * DAY,
     max_bytes=4 * GIB,
 )
+NOTICES = Stream("NOTICES", ("notice.*.*",), max_age_s=30 * DAY, max_bytes=256 * MIB, discard="old")
 DEAD = Stream("DEAD", ("dead.*.*",), max_age_s=90 * DAY, max_bytes=1 * GIB, discard="old")
 ADVISORIES = Stream(
     "ADVISORIES",
@@ -186,7 +195,7 @@ ADVISORIES = Stream(
     discard="old",
 )
 
-STREAMS = (MARKET, CANDLES, REQUESTS, CONTEXTS, DECISIONS, AUDIT, EXECUTION, ORDERS, DEAD, ADVISORIES)
+STREAMS = (MARKET, CANDLES, REQUESTS, CONTEXTS, DECISIONS, AUDIT, EXECUTION, ORDERS, NOTICES, DEAD, ADVISORIES)
 
 CONTEXT_REQUESTS = Durable("context-requests", "REQUESTS", ("decision.requested.*",))
 CONTEXT_ENDS = Durable(
@@ -206,6 +215,16 @@ LEDGER_AUDIT = Durable("ledger-audit", "AUDIT", AUDIT.subjects)
 LEDGER_DEAD = Durable("ledger-dead", "DEAD", ("dead.*.*",))
 LEDGER_CONFIG = Durable("ledger-config", "KV_config", ("$KV.config.>",), max_ack_pending=1)  # in order
 LEDGER_ADVISORIES = Durable("ledger-advisories", "ADVISORIES", ADVISORIES.subjects)
+NOTIFIER_ALERTS = Durable("notifier-alerts", "AUDIT", ("alert.raised.*",))
+NOTIFIER_ORDERS = Durable(
+    "notifier-orders",
+    "ORDERS",
+    ("order.filled.*", "order.rejected.*", "position.opened.*", "position.closed.*", "position.liquidated.*"),
+)
+# What waits for the end of quiet hours is in hand all that time, and each attempt is a delivery.
+NOTIFIER_NOTICES = Durable(
+    "notifier-notices", "NOTICES", ("notice.requested.*",), max_ack_pending=10_000, max_deliver=24
+)
 
 DURABLES = (
     CONTEXT_REQUESTS,
@@ -222,6 +241,9 @@ DURABLES = (
     LEDGER_DEAD,
     LEDGER_CONFIG,
     LEDGER_ADVISORIES,
+    NOTIFIER_ALERTS,
+    NOTIFIER_ORDERS,
+    NOTIFIER_NOTICES,
 )
 
 KV_CONFIG = Bucket("config", history=64)

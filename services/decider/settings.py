@@ -38,7 +38,7 @@ class Settings(RuntimeSettings, GateSettings):
 
     model_config = RuntimeSettings.model_config | {"env_ignore_empty": True}
 
-    config_dir: Path = Field(default=CONFIG, description="the folder that holds models.yaml")
+    config_dir: Path = Field(default=CONFIG, description="the folder that holds models.yaml and notifications.yaml")
     decider_concurrency: int = Field(default=64, ge=1, le=256, description="decisions in flight in this process")
     decider_deadline_s: float = Field(
         default=20, gt=0, le=600, description="wall seconds for all calls of one decision"

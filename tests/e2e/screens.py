@@ -12,7 +12,7 @@ from rich.live import Live
 
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, ServerRow, WorkerRow
 from cli.ask.counts import Counts
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 from cli.screen.view import render
 
 SUMMARY = "60 s on the synthetic market: this stays"
@@ -26,7 +26,7 @@ def board() -> Screen:
         ServerRow("mongodb", "6.0.5", "mongodb://127.0.0.1:27117/", "bundled"),
         ServerRow("redis", "6.2.14", "redis://127.0.0.1:16379/0", "bundled"),
     ]
-    made.workers = [WorkerRow(f"{name}-1", "ready", 0, 0, 64.4) for name in NAMES]
+    made.workers = [WorkerRow(f"{name}-1", "ready", 0, 0, 64.4) for name in ALWAYS]
     made.market_time = datetime(2025, 5, 15, 3, 12, tzinfo=UTC)
     for symbol, value in PRICES:
         made.prices[symbol] = row = PriceRow(value, value * 0.99)

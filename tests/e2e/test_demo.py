@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 from cli.runfile import RunFile, load
 from tests.pace import PATIENCE_S, quiet, share
 
@@ -90,7 +90,7 @@ def test_the_demo_trades_ends_by_itself_and_a_second_start_resumes_until_ctrl_c(
     assert first["restarts"] == 0
     assert first["market"] == "synthetic"
     assert set(first["servers"]) == {"nats", "mongodb", "redis"}
-    assert {name: one["replicas"] for name, one in first["workers"].items()} == dict.fromkeys(NAMES, 1)
+    assert {name: one["replicas"] for name, one in first["workers"].items()} == dict.fromkeys(ALWAYS, 1)
     assert all(20 < one["rss_mib"] < 600 for one in first["workers"].values())
     assert set(first["accounts"]) == {"aggressive", "scalping"}
     for name, made in first["accounts"].items():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.project import ROOT
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 from tests.e2e.screens import PRICES, SUMMARY
 from tests.pace import PATIENCE_S
 from tests.wanted import want
@@ -73,7 +73,7 @@ def shows_what_matters(lines: list[str], width: int, height: int) -> None:
     assert "reducing since 05-15 03:10 UTC by executor" in " ".join(text.split()), text
     assert "http://127.0.0.1:28080/docs" in text
     if width >= 120 and height >= 40:
-        for wanted in (*(f"{name}-1" for name in NAMES), "nats 2.15.1 :14222", "redis 6.2.14 :16379"):
+        for wanted in (*(f"{name}-1" for name in ALWAYS), "nats 2.15.1 :14222", "redis 6.2.14 :16379"):
             assert wanted in text, f"{wanted}\n{text}"
     if width < 100:
         assert "7/7 workers" in text and "nats" not in text, text

@@ -184,9 +184,11 @@ def networks_of(row: WorkerKind) -> list[str]:
 
 
 def _after(row: WorkerKind) -> Service:
-    """Who pulls nothing, as feed and gateway, comes last: the others are there to hear what it says."""
+    """Who pulls nothing, as feed and gateway, comes last: the others are there to hear what it says. Nobody waits for
+    an optional worker: a mistake in a route must not keep the market from being traded."""
     stores = {store: {"condition": "service_healthy"} for store in facts.stores_of(row)}
-    listeners = [other.name for other in TABLE if BY_NAME[other.name].pulls] if not BY_NAME[row.name].pulls else []
+    heard = [other.name for other in TABLE if BY_NAME[other.name].pulls and not other.optional]
+    listeners = heard if not BY_NAME[row.name].pulls else []
     return {
         "provision": {"condition": "service_completed_successfully"},
         **stores,

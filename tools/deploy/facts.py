@@ -22,6 +22,7 @@ IMAGES = (*(row.name for row in TABLE), COMMAND)
 PORTS: Mapping[str, int] = {"PERPETUA_OPS_PORT": 8081, "PERPETUA_GATEWAY_PORT": 8080}
 OPS_PORT = PORTS["PERPETUA_OPS_PORT"]
 STORE_PORTS: Mapping[str, int] = {"nats": 4222, "mongodb": 27017, "redis": 6379}
+HTTPS, MAIL = 443, (465, 587)
 MONITOR_PORT = 8222  # of nats-server
 EXPORTER_PORT = 7777  # of what tells Prometheus of it
 URLS: Mapping[str, str] = {"nats": "NATS_URL", "mongodb": "MONGODB_URL", "redis": "REDIS_URL"}
@@ -89,6 +90,11 @@ def secrets_of(row: WorkerKind) -> dict[str, str]:
     """Variables of secrets, each with the name of its file."""
     urls = {URLS[store]: url_file(store, row.name) for store in stores_of(row)}
     return urls | keys_of(settings_classes()[row.name])
+
+
+def ports_outside(row: WorkerKind) -> tuple[int, ...]:
+    """Of the internet: mail is sent by the notifier alone."""
+    return (HTTPS, *(MAIL if "receiver" in row.outside else ())) if row.outside else ()
 
 
 def admin_secrets() -> dict[str, str]:

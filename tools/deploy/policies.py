@@ -10,7 +10,6 @@ from tools.deploy.manifest import NAME, PART, Manifest, manifest, selector
 
 MONITORING = "monitoring"
 OTLP_PORT = 4318
-HTTPS = 443
 CALLER = "perpetua.io/calls-gateway"  # a label of namespaces, or of pods beside the gateway
 PRIVATE: Mapping[str, Sequence[str]] = {
     "0.0.0.0/0": (
@@ -85,7 +84,7 @@ def _worker(row: WorkerKind) -> Manifest:
         row.name,
         selector(row.name),
         ingress=[{"from": [_in_namespace(MONITORING)], "ports": _ports(OPS_PORT)}, *_doors(row)],
-        egress=[*map(_to, facts.stores_of(row)), traces, *([_internet()] if row.outside else [])],
+        egress=[*map(_to, facts.stores_of(row)), traces, *_internet(facts.ports_outside(row))],
     )
 
 
@@ -98,10 +97,10 @@ def _doors(row: WorkerKind) -> list[Manifest]:
     return [{"from": callers, "ports": _ports(*doors)}] if doors else []
 
 
-def _internet() -> Manifest:
-    """A policy knows no names of hosts: this is every public address on the port of HTTPS."""
+def _internet(numbers: Sequence[int]) -> list[Manifest]:
+    """A policy knows no names of hosts: this is every public address on these ports."""
     blocks = [{"ipBlock": {"cidr": cidr, "except": list(private)}} for cidr, private in PRIVATE.items()]
-    return {"to": blocks, "ports": _ports(HTTPS)}
+    return [{"to": blocks, "ports": _ports(*numbers)}] if numbers else []
 
 
 def _provision() -> Manifest:

@@ -5,12 +5,13 @@ from typing import Any
 
 from cli.run.workers import TABLE
 from tools.deploy import facts
-from tools.deploy.facts import OPS_PORT, STORE_PORTS
+from tools.deploy.facts import HTTPS, MAIL, OPS_PORT, STORE_PORTS
 from tools.deploy.manifest import NAME, PART
-from tools.deploy.policies import HTTPS, MONITORING, OTLP_PORT, PRIVATE, users_of
+from tools.deploy.policies import MONITORING, OTLP_PORT, PRIVATE, users_of
 
 Manifest = dict[str, Any]
-INTERNET, NAMES, TRACES = "the internet", "names", "traces"
+INTERNET, MAILING, NAMES, TRACES = "the internet", "the internet and mail", "names", "traces"
+WAYS_OUT = {(HTTPS,): INTERNET, (HTTPS, *MAIL): MAILING}
 
 
 def check_reach(manifests: Sequence[Manifest]) -> list[str]:
@@ -37,7 +38,7 @@ def _labels(name: str) -> dict[str, str]:
 
 def _workers(policies: Sequence[Manifest]) -> Iterator[str]:
     for row in TABLE:
-        wanted = {*facts.stores_of(row), NAMES, TRACES, *({INTERNET} if row.outside else ())}
+        wanted = {*facts.stores_of(row), NAMES, TRACES, *({WAYS_OUT[facts.ports_outside(row)]} if row.outside else ())}
         allowed = set(_reached(row.name, policies))
         yield from (f"{row.name} may reach {one}, which the table does not name" for one in sorted(allowed - wanted))
         yield from (f"{row.name} may not reach {one}" for one in sorted(wanted - allowed))
@@ -56,8 +57,8 @@ def _named(peer: Manifest, ports: tuple[Any, ...]) -> str:
     """What a rule opens, in words; what is none of ours is said as it stands."""
     if block := peer.get("ipBlock"):
         private = PRIVATE.get(block["cidr"])
-        if ports == (HTTPS,) and private is not None and {*private} <= {*block.get("except", ())}:
-            return INTERNET
+        if ports in WAYS_OUT and private is not None and {*private} <= {*block.get("except", ())}:
+            return WAYS_OUT[ports]
         if private is None:  # a store outside of the cluster
             return next((store for store, port in STORE_PORTS.items() if ports == (port,)), f"{block['cidr']} {ports}")
         return f"{block['cidr']} {ports}"

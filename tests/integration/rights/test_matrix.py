@@ -16,7 +16,7 @@ from libs.schemas.topology import Durable
 from tests.integration.rights.server import RightsServer
 
 pytestmark = pytest.mark.integration
-WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway")
+WORKERS = ("feed", "context", "decider", "validator", "executor", "ledger", "gateway", "notifier")
 READERS = (*WORKERS, OBSERVER)
 OTHERS = tuple(name for name in BY_NAME if name != ADMIN)
 
@@ -43,9 +43,14 @@ MAY_PUBLISH: Mapping[str, tuple[str, ...]] = {
     "control.requested.all": ("gateway", "ledger"),
     "alert.raised.main": ("context", "decider", "executor", "ledger"),
     "letter.replayed.MARKET": (),
+    "notice.requested.desk": ("notifier",),
+    "notice.settled.desk": ("notifier",),
     "dead.MARKET.context-ticks": ("context", "ledger"),
     "dead.DECISIONS.validator-proposals": ("validator", "ledger"),
     "dead.EXECUTION.executor-p00": ("executor", "ledger"),
+    "dead.AUDIT.notifier-alerts": ("notifier", "ledger"),
+    "dead.ORDERS.notifier-orders": ("notifier", "ledger"),
+    "dead.NOTICES.notifier-notices": ("notifier", "ledger"),
     "execute.0.validated.main": (),
     "$KV.config.account.main": ("gateway",),
     "$KV.config.control.all": ("gateway", "executor"),
@@ -75,6 +80,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "EXECUTION": ("ledger", OBSERVER),
     "ORDERS": ("context", "ledger", "gateway", OBSERVER),
     "AUDIT": ("ledger", "gateway", OBSERVER),
+    "NOTICES": ("ledger", OBSERVER),
     "DEAD": ("context", "ledger", OBSERVER),
     "ADVISORIES": ("ledger", OBSERVER),
     "KV_config": ("context", "decider", "validator", "executor", "ledger", "gateway", OBSERVER),

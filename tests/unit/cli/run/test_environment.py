@@ -17,6 +17,8 @@ BASE = {
     "AWS_SECRET_ACCESS_KEY": "aws-secret",
     "PERPETUA_VENUE_SECRET": "venue-secret",
     "PERPETUA_CREDENTIAL_MAIN_KEY": "wallet-key",
+    "PERPETUA_NOTIFY_PHONE_TOKEN": "phone-token",
+    "PERPETUA_NOTIFY_SECRETS_FILE": "/run/keys/notify",
     "PERPETUA_CREDENTIAL_MAIN_SECRET_FILE": "/run/keys/main",
     "EXECUTOR_ALLOW_LIVE": "true",
     "EXECUTOR_ADOPT": '["main"]',
@@ -58,8 +60,14 @@ def test_credentials_of_exchanges_reach_the_executor_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_secrets_of_routes_reach_the_notifier_alone(name: str) -> None:
+    found = {value for key, value in env_of(name).items() if key.startswith("PERPETUA_NOTIFY_")}
+    assert found == ({"phone-token", "/run/keys/notify"} if name == "notifier" else set())
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_proxy_is_for_those_that_leave_this_machine(name: str) -> None:
-    assert ("HTTPS_PROXY" in env_of(name)) == (name in ("feed", "executor", "decider"))
+    assert ("HTTPS_PROXY" in env_of(name)) == (name in ("feed", "executor", "decider", "notifier"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,6 @@
 import gzip
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from cli.errors import CliError
 from cli.files import known_symbols
 from cli.project import CONFIG, StateFolder
 from cli.run.plan import Feed, Plan, make_plan, parse_replicas, traded_symbols
-from cli.run.workers import NAMES
+from cli.run.workers import ALWAYS
 from services.feed.domain.synthetic import LISTINGS
 
 
@@ -58,7 +59,24 @@ def test_a_plan_lists_each_copy_with_the_feed_first() -> None:
     plan = Plan(StateFolder(Path("x")), "replay", None, 60, ("BTCUSDT",), {"decider": 3})
     assert plan.workers[0] == ("feed", 1)
     assert [one for one in plan.workers if one[0] == "decider"] == [("decider", 1), ("decider", 2), ("decider", 3)]
-    assert len(plan.workers) == len(NAMES) + 2
+    assert len(plan.workers) == len(ALWAYS) + 2
+    assert "notifier" not in dict(plan.workers)
+
+
+def test_a_notifier_runs_where_there_are_routes(tmp_path: Path) -> None:
+    def planned(text: str | None, replicas: str = "") -> Mapping[str, int]:
+        if text is not None:
+            (tmp_path / "notifications.yaml").write_text(text)
+        env = {"PERPETUA_CONFIG_DIR": str(tmp_path)}
+        return dict(make_plan(state=tmp_path / "s", env=env, feed="synthetic", replicas=replicas).workers)
+
+    assert "notifier" not in planned(None)
+    assert "notifier" not in planned("routes: {}")
+    with pytest.raises(CliError, match="notifier has nothing to do here"):
+        planned(None, "notifier=2")
+    assert planned("routes: {desk: {webhook: https://desk.example}}")["notifier"] == 1
+    assert planned(None, "notifier=2")["notifier"] == 2
+    assert planned("routs: {}")["notifier"] == 1  # what is wrong is said before anything starts
 
 
 def test_a_folder_belongs_to_one_market() -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, ServerRow, WorkerRow
 from cli.ask.counts import Counts
-from cli.run.workers import NAMES
+from cli.run.workers import TABLE
 from cli.screen.parts import price, sparkline
 from cli.screen.view import render
 
@@ -29,7 +29,9 @@ def board() -> Screen:
     made = Screen("real", "http://127.0.0.1:8080", ".perpetua/api_key", 60)
     made.servers = [ServerRow("nats", "2.15.1", "nats://127.0.0.1:4222", "bundled")]
     made.workers = [
-        WorkerRow(f"{name}-1", "ready", 0, None if name in ("feed", "gateway") else 3, 64.4) for name in NAMES
+        WorkerRow(f"{row.name}-1", "ready", 0, None if row.name in ("feed", "gateway") else 3, 64.4)
+        for row in TABLE
+        if not row.optional
     ]
     made.workers[3] = WorkerRow("validator-1", "waiting", 2, 3, None, "killed by SIGKILL, again in 2 s")
     made.market_time = datetime(2025, 5, 15, 3, 12, tzinfo=UTC)
