@@ -26,7 +26,7 @@ from services.executor.domain.changes import Change, OrderChange, PositionChange
 from services.executor.domain.days import begun, traded_on, worth_at_midnight
 from services.executor.domain.exposures import noted
 from services.executor.domain.history import archived, entered_at, hold_until, traded
-from services.executor.domain.margins import repriced, uncovered
+from services.executor.domain.margins import excess_loss, margin_left, repriced, uncovered
 from services.executor.domain.protection import cancel, protect
 from services.executor.domain.quote import Market
 
@@ -36,7 +36,7 @@ class Execution:
     """One match: `quantity` of `order` at `price`, why, and when in market time.
 
     `fee` (quote currency) and `fill_id` are the venue's where it has told them; else they follow from the rules.
-    `relief` is what a liquidation leaves to the venue; else it is what the account cannot pay.
+    `relief` is what a liquidation leaves to the venue; else it is what the position, or its account, cannot pay.
     """
 
     order: WorkingOrder
@@ -61,6 +61,10 @@ class _Effect:
     paid: Decimal
     realised: Decimal = ZERO
     relief: Decimal = ZERO
+
+    @property
+    def earned(self) -> Decimal:
+        return self.realised - self.paid + self.relief
 
 
 def fill(turn: Turn, match: Execution, market: Market) -> Turn:
@@ -147,15 +151,15 @@ def _reduce(turn: Turn, match: Execution, market: Market) -> Turn:
     held = book.positions[symbol]
     realised = _realised(held, match)
     paid = _paid(match, market)
-    relief = uncovered(book, symbol, realised - paid) if match.relief is None else match.relief
-    holding = _left(held, match, realised, paid, relief)
-    effect = _Effect(book, "changed", held.position, holding.position, paid, realised, relief)
+    relief = excess_loss(book, symbol, realised - paid) if match.relief is None else match.relief
+    effect = _Effect(book, "changed", held.position, None, paid, realised, relief)
+    holding = _left(held, match, effect)
     now_book = replace(_booked(effect, match, market), positions={**book.positions, symbol: holding})
     if holding.exited < holding.entered:
-        return _told(turn, match, replace(effect, book=now_book), market)
+        return _told(turn, match, replace(effect, book=now_book, after=holding.position), market)
     now_book = archived(replace(now_book, positions=without(book.positions, symbol)), holding, match.at, match.cause)
     kind: PositionKind = "liquidated" if match.cause is OrderReason.LIQUIDATION else "closed"
-    return _told(turn, match, replace(effect, book=now_book, kind=kind, after=None), market)
+    return _told(turn, match, replace(effect, book=now_book, kind=kind), market)
 
 
 def _realised(held: Holding, match: Execution) -> Decimal:
@@ -169,17 +173,16 @@ def _booked(effect: _Effect, match: Execution, market: Market) -> AccountBook:
     """The money of a match, in its own day, and since when what is held is held."""
     book, symbol = effect.book, match.order.intent.symbol
     bought = match.quantity if match.order.intent.side == "buy" else -match.quantity
-    earned = effect.realised - effect.paid + effect.relief
     midnight = worth_at_midnight(market, symbol, book.day.start, bought, match.price) - effect.paid + effect.relief
     cleared = min(effect.paid, effect.relief) if match.cause is OrderReason.LIQUIDATION else ZERO
     return replace(
         noted(book, symbol, match.at, bought),
-        wallet=book.wallet + earned,
+        wallet=book.wallet + effect.earned,
         realised_total=book.realised_total + effect.realised,
         fees_total=book.fees_total + effect.paid,
         insolvency=book.insolvency + effect.relief,
         unpaid_clearance=book.unpaid_clearance + cleared,
-        day=traded_on(book, match.at, earned, midnight),
+        day=traded_on(book, match.at, effect.earned, midnight),
     )
 
 
@@ -215,14 +218,14 @@ def _entered(held: Holding | None, match: Execution, paid: Decimal) -> Position:
     )
 
 
-def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, relief: Decimal) -> Holding:
-    """The holding less what was closed; its entry stays and its margin shrinks in proportion. A flat one keeps its
-    last position, for the history. What rounding took from the profit stays in the cost: nothing is lost in the end."""
-    before = held.position
+def _left(held: Holding, match: Execution, effect: _Effect) -> Holding:
+    """The holding less what was closed; its entry stays. A flat one keeps its last position, for the history. What
+    rounding took from the profit stays in the cost: nothing is lost in the end."""
+    before, realised = held.position, effect.realised
     rest = before.quantity - match.quantity
-    update: dict[str, object] = {"realized_pnl": before.realized_pnl + realised, "fees": before.fees + paid}
+    update: dict[str, object] = {"realized_pnl": before.realized_pnl + realised, "fees": before.fees + effect.paid}
     if rest > 0:
-        update |= {"quantity": rest, "margin": cents(before.margin * rest / before.quantity)}
+        update |= {"quantity": rest, "margin": margin_left(effect.book, before, rest, effect.earned)}
     value = match.quantity * match.price
     return replace(
         held,
@@ -231,7 +234,7 @@ def _left(held: Holding, match: Execution, realised: Decimal, paid: Decimal, rel
         exit_value=held.exit_value + value,
         cost=held.spent - (value - sign(before.side) * realised) if rest > 0 else ZERO,
         entry_value=held.entered_value,
-        insolvency=held.insolvency + relief,
+        insolvency=held.insolvency + effect.relief,
     )
 
 

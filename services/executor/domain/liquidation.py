@@ -150,7 +150,7 @@ def fund(turn: Turn, update: FundingUpdate, market: Market) -> Turn:
     paid = cents(payment(side, abs(held), mark, Decimal(str(update.rate))))
     holding = book.positions.get(symbol)
     there = holding is not None and holding.position.opened_at <= boundary
-    relief = uncovered(book, symbol, paid)
+    relief = uncovered(book, symbol if there else None, paid)
     book = _moved(exposures.told(book, symbol, boundary), symbol, boundary, paid, relief)
     if not there or holding is None:
         book, trade = funded_late(book, symbol, boundary, paid + relief)

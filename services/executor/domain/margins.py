@@ -9,7 +9,16 @@ from libs.perps.fees import fee
 from libs.perps.margin import cross_wallet, liquidation_price, maintenance_margin, order_cost
 from libs.perps.sides import opened_by
 from libs.schemas.account import Position
-from services.executor.domain.book import ZERO, AccountBook, Holding, WorkingOrder, available, order_margin, profit
+from services.executor.domain.book import (
+    ZERO,
+    AccountBook,
+    Holding,
+    WorkingOrder,
+    available,
+    cents,
+    order_margin,
+    profit,
+)
 from services.executor.domain.quote import Market
 
 FOLLOWED = Decimal("0.001")  # the shown liquidation price follows the others' marks in steps of a thousandth
@@ -58,19 +67,36 @@ def affordable(book: AccountBook, order: WorkingOrder, quantity: Decimal, price:
 def _closed(book: AccountBook, holding: Holding, price: Decimal, fee_bps: Decimal) -> AccountBook:
     """The book without a position that was closed at the price as a taker."""
     at = holding.position
-    wallet = book.wallet + profit(holding, price) - fee(at.quantity, price, fee_bps)
+    earned = profit(holding, price) - fee(at.quantity, price, fee_bps)
+    wallet = book.wallet + earned + excess_loss(book, at.symbol, earned)
     return replace(book, wallet=wallet, positions={s: h for s, h in book.positions.items() if s != at.symbol})
 
 
-def uncovered(book: AccountBook, symbol: str, earned: Decimal) -> Decimal:
-    """What a position loses beyond what its account can pay: an isolated one never takes the others' margins.
+def uncovered(book: AccountBook, symbol: str | None, paid: Decimal) -> Decimal:
+    """What funding or a fee takes (negative) beyond what is there for it: what is free, then a position's own margin.
 
-    While other cross positions are open their profits may cover it: `liquidate` then settles the account as a whole.
+    `symbol` is None where the position is gone: one that was opened since has nothing to do with it. While other cross
+    positions are open their profits may cover it: `solvent` then settles the account as a whole.
     """
     others = [h.position.margin for s, h in book.positions.items() if s != symbol]
     if book.margin_mode == "cross" and others:
         return ZERO
-    return max(ZERO, -(book.wallet - sum(others, ZERO) + earned))
+    return max(ZERO, -(book.wallet - sum(others, ZERO) + paid))
+
+
+def excess_loss(book: AccountBook, symbol: str, earned: Decimal) -> Decimal:
+    """What closing (a part of) a position loses beyond what it may: an isolated one its margin and nothing of what is
+    free, a cross one what its account has. Of a live venue only the balances tell what it bore."""
+    if book.margin_mode == "isolated" and book.mode == "paper":
+        return max(ZERO, -(book.positions[symbol].position.margin + earned))
+    return uncovered(book, symbol, earned)
+
+
+def margin_left(book: AccountBook, at: Position, rest: Decimal, earned: Decimal) -> Decimal:
+    """The margin of the `rest` of a position after a part of it was closed: its share, less what that part lost beyond
+    its own. `earned` is net of what the venue bears."""
+    share = cents(at.margin * rest / at.quantity)
+    return share if book.margin_mode == "cross" else max(ZERO, min(share, at.margin + earned))
 
 
 def shortage(book: AccountBook, symbol: str, market: Market) -> Decimal:

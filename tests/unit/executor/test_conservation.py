@@ -34,6 +34,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("tick"), COIN, st.integers(-300, 300)),
         st.tuples(st.just("gap"), COIN, st.integers(-9_800, 40_000)),
+        st.tuples(st.just("wick"), COIN, st.integers(-6_000, 9_000)),
         st.tuples(st.just("thin"), COIN, st.integers(-900, 900)),
         st.tuples(st.just("buy"), COIN, st.integers(1, 90)),
         st.tuples(st.just("sell"), COIN, st.integers(1, 90)),
@@ -104,6 +105,10 @@ class Account:
 
     def _gap(self, turn: Turn, coin: str, value: int) -> Turn:
         return self._moved(turn, coin, value)
+
+    def _wick(self, turn: Turn, coin: str, value: int) -> Turn:
+        """A price that the mark does not follow: whoever closes now is not liquidated before."""
+        return self._moved(turn, coin, value, mark_price=float(self.quotes[coin].mark))
 
     def _thin(self, turn: Turn, coin: str, value: int) -> Turn:
         return self._moved(turn, coin, value, size=float(3 * LOTS[coin]))
@@ -218,6 +223,7 @@ def test_no_fill_is_better_than_the_prices_that_traded(steps: list[Step], mode: 
 @examples(60, 3_000)
 @given(STEPS)
 @example([("sell", "BTCUSDT", 1), ("night", "BTCUSDT", 0), ("buy", "BTCUSDT", 32), ("gap", "BTCUSDT", 5563)])
+@example([("sell", "BTCUSDT", 65), ("night", "BTCUSDT", 0), ("close", "BTCUSDT", 61), ("gap", "BTCUSDT", 2587)])
 def test_isolated_margins_never_exceed_the_wallet(steps: list[Step]) -> None:
     account = Account("isolated")
     for kind, coin, value in steps:
@@ -226,3 +232,24 @@ def test_isolated_margins_never_exceed_the_wallet(steps: list[Step]) -> None:
         assert margins <= account.book.wallet
         if not account.book.orders:
             assert available(account.book) >= 0
+
+
+@examples(60, 3_000)
+@given(STEPS)
+@example([("buy", "BTCUSDT", 30), ("wick", "BTCUSDT", -5_000), ("close", "BTCUSDT", 100)])
+@example([("sell", "BTCUSDT", 65), ("night", "BTCUSDT", 0), ("close", "BTCUSDT", 61), ("gap", "BTCUSDT", 2587)])
+def test_an_isolated_exit_never_takes_from_what_is_free(steps: list[Step]) -> None:
+    """Whatever it closes and at what price ever, the wallet falls by no more than the margin that is let go."""
+    account = Account("isolated")
+    for kind, coin, value in steps:
+        wallet = account.book.wallet
+        for change in account.step(kind, coin, value).changes:
+            if not isinstance(change, PositionChange):
+                continue
+            before, after = change.before, change.after
+            if before is not None and (after is None or after.quantity < before.quantity):
+                let_go = before.margin - (after.margin if after else 0)
+                assert let_go >= 0
+                assert change.wallet >= wallet - let_go
+                assert change.insolvency == 0 or change.wallet == wallet - let_go, "the margin pays before the venue"
+            wallet = change.wallet
