@@ -61,6 +61,15 @@ class Pipeline:
         if ready:
             await until(lambda: worker.state == "ready", f"{worker.instance} is ready again")
 
+    async def renew(self, worker: SupervisedWorker) -> None:
+        """SIGTERM, as an upgrade does; return when its successor is ready. Raises AssertionError where it did not end
+        in order."""
+        assert worker.child is not None
+        before, worker.backoff = worker.restarts, Backoff()
+        os.kill(worker.child.pid, signal.SIGTERM)
+        await until(lambda: worker.restarts > before and worker.state == "ready", f"{worker.instance} is renewed")
+        assert worker.last_exit == 0, f"{worker.instance} ended with {worker.last_exit}"
+
     async def kill_server(self, name: str) -> None:
         """SIGKILL to a server; return when the keeper has it back."""
         before = self.run.keeper.restarts.get(name, 0)
@@ -127,7 +136,7 @@ async def pipeline(
 
     `symbols` may be others than those of the venue's file; `more` are variables for all workers.
     """
-    plan = make_plan(state=folder, env={}, feed=feed, replicas=replicas, speed=speed, seed=7)
+    plan = make_plan(state=folder, env=more or {}, feed=feed, replicas=replicas, speed=speed, seed=7)
     plan = replace(plan, symbols=symbols or plan.symbols)
     said: list[str] = []
     servers = Servers(folder, use_urls=False, use_path=False)

@@ -1,16 +1,13 @@
 """Kill anything at any moment: no decision lost, none twice, no second order, balanced books."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.chaos.invariants import check_books, check_database, check_log, read_log
-from tests.chaos.pipeline import Pipeline, pipeline, until
+from tests.chaos.pipeline import Pipeline, pipeline
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEATHS = (
@@ -70,19 +67,3 @@ async def test_servers_are_killed_and_all_workers_go_on_by_themselves(going_on: 
         await run.progress(5)
     assert pids == {w.instance: w.child.pid for w in run.run.supervisor.workers if w.child}, "a worker was restarted"
     await verify(run)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_two_copies_of_each_worker_give_each_decision_and_each_order_once(tmp_path: Path) -> None:
-    replicas = "context=2,decider=2,validator=2,executor=2,ledger=2"
-    async with pipeline(tmp_path / "state", replicas=replicas) as run:
-        await run.progress(10)
-        first = [run.workers(name)[0] for name in ("context", "decider", "validator", "executor", "ledger")]
-        for worker in first:
-            assert worker.child is not None
-            os.kill(worker.child.pid, signal.SIGTERM)
-        await until(lambda: all(worker.last_exit is not None for worker in first), "the first copies end")
-        assert {worker.instance: worker.last_exit for worker in first if worker.last_exit} == {}, "not ended in order"
-        await run.progress(10)
-        await verify(run)
