@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from cli.errors import CliError
-from cli.project import CONFIG
+from cli.project import CONFIG, shown
 from libs.schemas.base import Message
 from libs.schemas.kinds import ConfigFiles, ConfigKind
 from libs.schemas.strict import strictly, unknown_fields, unknown_in
@@ -73,7 +73,7 @@ def read(kind: ConfigKind[M], folder: Path, as_row: AsRow = dict) -> list[M]:
     files = sorted(folder.glob(kind.files.pattern)) if "*" in kind.files.pattern else [folder / kind.files.pattern]
     if not files:
         parent = folder / Path(kind.files.pattern).parent
-        raise CliError(f"no {parent.name} in {parent}", "restore the files from git")
+        raise CliError(f"no {parent.name} in {parent}", todo(parent))
     return [value for file in files for value in _values(kind, kind.files, file, as_row)]
 
 
@@ -116,11 +116,12 @@ def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
     """The symbols of the paper venue, in the order of its file."""
     import yaml
 
+    file = folder / "venues" / "paper.yaml"
     try:
-        venue = yaml.safe_load((folder / "venues" / "paper.yaml").read_text())
+        venue = yaml.safe_load(file.read_text())
         return tuple(entry["symbol"] for entry in venue["symbols"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CliError(f"config/venues/paper.yaml cannot be read: {error}", "restore the file from git") from error
+        raise CliError(f"{shown(file)} cannot be read: {error}", todo(file)) from error
 
 
 def read_token(file: Path) -> str | None:

@@ -17,6 +17,21 @@ class StateFolder:
     folder: Path
 
     @property
+    def own_config(self) -> Path:
+        """What `perpetua init` writes."""
+        return self.folder / "config"
+
+    @property
+    def config(self) -> Path:
+        """Accounts, strategies and venue of this run: the folder's own where it has any, else the project's."""
+        return self.own_config if (self.own_config / "accounts.yaml").exists() else CONFIG
+
+    @property
+    def variables(self) -> Path:
+        """Variables for whatever runs here, keys of models among them; for the owner only."""
+        return self.folder / "environment"
+
+    @property
     def run_file(self) -> Path:
         return self.folder / "run.json"
 

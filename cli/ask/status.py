@@ -47,7 +47,7 @@ async def look(state: StateFolder) -> Status:
     ]
     status = Status(run, board, publisher_url=shown(state.publisher_url), place=place(state.folder))
     try:
-        await _ask_bus(status)
+        await _ask_bus(status, known_symbols(state.config))
     except CliError as error:
         status.bus_error = error.message
     board.workers = list(await asyncio.gather(*(_worker(entry, status.lags) for entry in run.workers)))
@@ -55,11 +55,11 @@ async def look(state: StateFolder) -> Status:
     return status
 
 
-async def _ask_bus(status: Status) -> None:
+async def _ask_bus(status: Status, symbols: tuple[str, ...]) -> None:
     if "nats" not in status.run.servers:
         raise CliError(f"the run is {status.run.phase}: no servers yet", "ask again in a moment")
     async with connected(status.run.servers["nats"]["url"]) as bus:
-        observer = Observer(bus, status.board, known_symbols(), place=status.place)
+        observer = Observer(bus, status.board, symbols, place=status.place)
         try:
             await observer.look_once()
         finally:

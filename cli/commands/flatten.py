@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.options import StateDir
 from cli.errors import CliError
+from cli.project import STATE, StateFolder
 
 
 def flatten(
@@ -17,6 +19,7 @@ def flatten(
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="The venue's demo trading.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    state_dir: StateDir = STATE,
 ) -> None:
     """Cancel all orders and close all positions of a live account. Exit code 1 when something is left."""
     import asyncio
@@ -28,7 +31,7 @@ def flatten(
         raise CliError(
             "flatten works at the venue itself", "add --direct; a running executor takes `perpetua control flatten`"
         )
-    way = find_way(account, venue, credential, demo)
+    way = find_way(account, venue, credential, demo, StateFolder(state_dir.resolve()).config)
     if not yes and not sys.stdin.isatty():
         raise CliError("flatten closes everything and asks before", "add --yes")
     if not yes:

@@ -10,7 +10,7 @@ import typer
 from cli.ask.published import PublishedKind
 from cli.commands.options import StateDir
 from cli.errors import CliError
-from cli.project import CONFIG, STATE
+from cli.project import STATE, StateFolder
 
 if TYPE_CHECKING:
     from services.context.settings import Settings
@@ -47,7 +47,7 @@ def publish_check(
 
     when, settings, messages = _time(at), _settings(), publications(_content(file), kind)
     if alone or not audience.is_there(state_dir):
-        hearing = audience.of_files(CONFIG, when)
+        hearing = audience.of_files(StateFolder(state_dir.resolve()).config, when)
     else:
         hearing = asyncio.run(audience.of_run(state_dir, when, settings.replay_ticks))
     fates, stale = rehearse(messages, hearing, settings)

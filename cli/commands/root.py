@@ -15,6 +15,8 @@ from cli.commands.deployment import make_secrets, provision
 from cli.commands.experiment import experiment_app, show_usage
 from cli.commands.flatten import flatten
 from cli.commands.history import add_to as add_history
+from cli.commands.init import init
+from cli.commands.keeping import backup, reset, restore
 from cli.commands.key import key_app
 from cli.commands.look import doctor, market, schemas, status
 from cli.commands.mcp import serve_assistant
@@ -55,6 +57,10 @@ def _root(
 app.command(rich_help_panel=RUN)(demo)
 app.command(rich_help_panel=RUN)(up)
 app.command(rich_help_panel=RUN)(down)
+app.command(rich_help_panel=RUN)(init)
+app.command(rich_help_panel=RUN)(backup)
+app.command(rich_help_panel=RUN)(restore)
+app.command(rich_help_panel=RUN)(reset)
 app.command(rich_help_panel=TRADE)(flatten)
 app.command(rich_help_panel=LOOK)(status)
 app.command(rich_help_panel=LOOK)(market)

@@ -14,6 +14,7 @@ import psutil
 from cli.errors import CliError
 from cli.project import ROOT, StateFolder, shown
 from cli.run.phases import READY
+from cli.run.replacing import is_state
 from cli.run.settings import StartSettings
 from cli.run.signals import Interrupts
 from cli.run.supervised import rotate
@@ -119,8 +120,7 @@ def wipe(state: StateFolder) -> None:
     """Remove the folder of the run. CliError when it does not look like one: a wrong --state-dir would be dear."""
     if not state.folder.exists():
         return
-    ours = {"servers.json", "servers.lock", "run.json", "logs"}
-    if not ours.intersection(path.name for path in state.folder.iterdir()):
+    if not is_state(state.folder):
         raise CliError(f"{state.folder} is no state folder of Perpetua", "name the right one by --state-dir")
     try:
         shutil.rmtree(state.folder)

@@ -21,7 +21,7 @@ from cli.probe import get
 from cli.project import SHARED_DATA, StateFolder, shown
 from cli.run.finding import Finding
 from cli.run.plan import make_plan
-from cli.run.preflight import of_accounts, of_candles, of_models, of_settings
+from cli.run.preflight import of_accounts, of_candles, of_models, of_own, of_settings
 from cli.run.routes import of_routes
 from cli.runfile import RunFile, running
 from services.decider.domain.authentication import WRONG
@@ -109,20 +109,21 @@ def _ports(state: StateFolder, env: Mapping[str, str], run: RunFile | None) -> I
 
 def _wanted(state: StateFolder, env: Mapping[str, str], data: Path | None, run: RunFile | None) -> Iterator[Finding]:
     """What a start would ask before it starts anything; of models that run already the workers themselves speak."""
+    yield from of_own(state)
     yield from of_settings(env)
     try:
         plan = make_plan(state=state.folder, env=env, data=data)
     except CliError as error:
         yield Finding("fail", "data", error.message, error.hint)
-        yield from of_accounts(known_symbols())
+        yield from of_accounts(known_symbols(state.config), state.config)
     else:
-        yield from of_accounts(plan.symbols)
+        yield from of_accounts(plan.symbols, state.config)
         yield from of_candles(plan)
         if plan.data is None:
             found = f"no candles in {shown(SHARED_DATA)}"
             yield Finding("warn", "data", found, "the market will be made up; or use --data")
     yield from of_routes(env)
-    yield from of_models(env) if run is None else deciders(asyncio.run(ask_all(state.folder)))
+    yield from of_models(env, state.config) if run is None else deciders(asyncio.run(ask_all(state.folder)))
 
 
 def deciders(told: list[ToldByDecider] | Silence) -> Iterator[Finding]:

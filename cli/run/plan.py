@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from cli.errors import CliError
-from cli.files import known_symbols
+from cli.files import known_symbols, todo
 from cli.project import CONFIG, SHARED_DATA, StateFolder, shown
 from cli.run.workers import NAMES, WORKERS
 from libs.schemas.symbols import canonical
@@ -64,17 +64,17 @@ def make_plan(
     """Raises CliError for whatever could not run. Without `feed`, candles are replayed where there are some."""
     if not 0 < speed <= MAX_SPEED:
         raise CliError(f"a speed of {speed:g} is not possible", f"take a number above 0, up to {MAX_SPEED}")
-    folder = _data_folder(data, env)
+    folder, here = _data_folder(data, env), StateFolder(state.resolve())
     chosen = _feed(feed, folder, data)
     wanted, optional = parse_replicas(replicas), _optional(env)
     if idle := [name for name in wanted if WORKERS[name].optional and name not in optional]:
         raise CliError(f"--replicas: {idle[0]} has nothing to do here", "write routes: docs/notifications.md")
     return Plan(
-        StateFolder(state.resolve()),
+        here,
         chosen,
         folder if chosen == "replay" else None,
         speed,
-        _symbols(symbols or env.get("ASSETS") or "", folder if chosen == "replay" else None),
+        _symbols(symbols or env.get("ASSETS") or "", here.config, folder if chosen == "replay" else None),
         wanted,
         seed,
         optional,
@@ -102,7 +102,7 @@ def check_market(plan: Plan) -> None:
     if before != plan.series:
         raise CliError(
             f"{shown(plan.state.folder)} holds the {before}, this would be the {plan.series}",
-            "take another --state-dir, or start over by `perpetua down --wipe`",
+            "take another --state-dir, or start over by `perpetua reset`",
         )
 
 
@@ -131,7 +131,8 @@ def traded_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
         rows = yaml.safe_load((folder / "accounts.yaml").read_text())["accounts"]
         named = {symbol for row in rows for symbol in row["symbols"]}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CliError(f"config/accounts.yaml cannot be read: {error}", "restore the file from git") from error
+        file = folder / "accounts.yaml"
+        raise CliError(f"{shown(file)} cannot be read: {error}", todo(file)) from error
     known = known_symbols(folder)
     return tuple(symbol for symbol in known if symbol in named) or known
 
@@ -175,10 +176,10 @@ def candle_files(folder: Path) -> dict[str, Path]:
     return {path.name.removesuffix(".gz").removesuffix("-1m.csv"): path for path in found}
 
 
-def _symbols(text: str, folder: Path | None) -> tuple[str, ...]:
-    known = known_symbols()
+def _symbols(text: str, config: Path, folder: Path | None) -> tuple[str, ...]:
+    known = known_symbols(config)
     written = [part.strip() for part in text.split(",") if part.strip()]
-    wanted = list(dict.fromkeys(canonical(part) or part for part in written)) or list(traded_symbols())
+    wanted = list(dict.fromkeys(canonical(part) or part for part in written)) or list(traded_symbols(config))
     for symbol in wanted:
         if symbol not in known:
             raise CliError(f"{symbol} is not a symbol of the paper venue", f"it has {', '.join(known)}")

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from cli.errors import CliError
 from cli.files import known_symbols
-from cli.project import CONFIG, shown
+from cli.own_variables import read as read_variables
+from cli.project import CONFIG, StateFolder, shown
 from cli.run.finding import Finding
 from cli.run.plan import Plan, candle_files
 from cli.run.routes import of_routes
@@ -32,10 +33,11 @@ RULE = "builtin"
 
 def preflight(plan: Plan, env: Mapping[str, str]) -> Iterator[Finding]:
     """All of it, each as soon as it is known. `env` is the process's own environment."""
+    yield from of_own(plan.state)
     yield from of_settings(env)
-    yield from of_accounts(plan.symbols)
+    yield from of_accounts(plan.symbols, plan.state.config)
     yield from of_candles(plan)
-    yield from of_models(env)
+    yield from of_models(env, plan.state.config)
     yield from of_routes(env)
 
 
@@ -56,6 +58,17 @@ def of_settings(env: Mapping[str, str]) -> Iterator[Finding]:
     if not any(finding.level == "fail" for finding in found):
         ours = sum(key.startswith("PERPETUA_") for key in env)
         yield Finding("ok", "settings", f"{ours} PERPETUA_ variables are set")
+
+
+def of_own(state: StateFolder) -> Iterator[Finding]:
+    """What the folder keeps for whatever runs in it, by name."""
+    kept = read_variables(state.variables)
+    yield from (
+        Finding("fail", "settings", f"{shown(state.variables)}: {mistake}", "correct that line, or remove it")
+        for mistake in kept.mistakes
+    )
+    if kept.values:
+        yield Finding("ok", "settings", f"{shown(state.variables)} sets {', '.join(kept.values)}")
 
 
 def _mistyped(env: Mapping[str, str]) -> Iterator[Finding]:
@@ -92,13 +105,13 @@ def wrong_address(url: str) -> str:
     return ""
 
 
-def of_accounts(played: tuple[str, ...]) -> Iterator[Finding]:
-    """The files of config/, and accounts that name what there is not."""
+def of_accounts(played: tuple[str, ...], folder: Path) -> Iterator[Finding]:
+    """The files of configuration, and accounts that name what there is not."""
     from cli.run.seed import read_accounts, read_all
 
     try:
-        count, known = len(read_all(played)), known_symbols()
-        for account in read_accounts():
+        count, known = len(read_all(played, folder)), known_symbols(folder)
+        for account in read_accounts(folder):
             if left := [symbol for symbol in account.symbols if symbol not in known]:
                 kept = [symbol for symbol in account.symbols if symbol in played] or list(played)
                 said = (
@@ -108,7 +121,7 @@ def of_accounts(played: tuple[str, ...]) -> Iterator[Finding]:
     except CliError as error:
         yield Finding("fail", "config", error.message, error.hint)
         return
-    yield Finding("ok", "config", f"{count} accounts, strategies and symbols in {shown(CONFIG)} are valid")
+    yield Finding("ok", "config", f"{count} accounts, strategies and symbols in {shown(folder)} are valid")
 
 
 def of_candles(plan: Plan) -> Iterator[Finding]:
@@ -145,7 +158,7 @@ def _known(file: Path) -> dict[str, str]:
     return content if isinstance(content, dict) else {}
 
 
-def of_models(env: Mapping[str, str]) -> Iterator[Finding]:
+def of_models(env: Mapping[str, str], folder: Path = CONFIG) -> Iterator[Finding]:
     """Who will decide, whether the catalogue knows them, and whether their keys are taken. Keys are never shown."""
     from services.decider.application.models_file import load
     from services.decider.domain.catalogue import CatalogueError
@@ -160,22 +173,22 @@ def of_models(env: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("fail", "models", str(error), "correct models.yaml")
         return
     needed: dict[str, list[str]] = {}
-    for whose, text in _deciders(settings, catalogue).items():
+    for whose, text in _deciders(settings, catalogue, folder).items():
         yield from _of_chain(whose, text, catalogue, needed)
     for provider, names in needed.items():
         if provider != RULE:
-            yield _of_key(asyncio.run(_checked(settings, provider, names)))
+            yield of_key(asyncio.run(checked(settings, provider, names)))
 
 
-def _deciders(settings: "Settings", catalogue: "Catalogue") -> dict[str, str]:
+def _deciders(settings: "Settings", catalogue: "Catalogue", folder: Path) -> dict[str, str]:
     """Who names models, and which: what decides by default, then accounts and strategies of their own."""
     from cli.run.seed import read_accounts, read_strategies
 
     by = "LLM_MODEL" if settings.llm_model else "chain of models.yaml"
     found = {f"{by}: all that name no model": settings.llm_model or ",".join(catalogue.chain)}
     try:
-        strategies = {strategy.strategy_id: strategy for strategy in read_strategies()}
-        accounts = read_accounts()
+        strategies = {strategy.strategy_id: strategy for strategy in read_strategies(folder)}
+        accounts = read_accounts(folder)
     except CliError:  # said already
         return found
     for account in accounts:
@@ -200,7 +213,7 @@ def _of_chain(whose: str, text: str, catalogue: "Catalogue", needed: dict[str, l
     yield Finding("ok", "models", f"{whose}: {', '.join(entry.id for entry in chain)} decides")
 
 
-async def _checked(settings: "Settings", provider: str, names: list[str]) -> "Check | str":
+async def checked(settings: "Settings", provider: str, names: list[str]) -> "Check | str":
     from services.decider.app import keys_of
 
     try:
@@ -210,7 +223,7 @@ async def _checked(settings: "Settings", provider: str, names: list[str]) -> "Ch
         return f"{provider} has not answered within {KEY_PATIENCE_S:g} s: whether it takes the key is not known"
 
 
-def _of_key(found: "Check | str") -> Finding:
+def of_key(found: "Check | str") -> Finding:
     from services.decider.domain.authentication import WRONG, KeyVerdict
 
     if isinstance(found, str):

@@ -188,7 +188,7 @@ async def session(
             with phases.step("streams and indexes"):
                 await asyncio.gather(provision_nats(bus.js), provision(database.db))
             with phases.step("accounts, strategies") as step:
-                written = await seed(bus, read_all(plan.symbols), plan.state.seeded)
+                written = await seed(bus, read_all(plan.symbols, plan.state.config), plan.state.seeded)
                 keys = KeyStore(bus)
                 await carry_over(database.db, keys)
                 await ensure_api_key(keys, plan.state.api_key)

@@ -108,7 +108,7 @@ def test_without_a_wish_the_symbols_are_those_that_the_accounts_trade(tmp_path: 
     (tmp_path / "accounts.yaml").write_text("accounts: [{symbols: [DOTUSDT, ETHUSDT]}, {symbols: [ETHUSDT, MINE]}]")
     assert traded_symbols(tmp_path) == ("ETHUSDT", "DOTUSDT")
     (tmp_path / "accounts.yaml").write_text("accounts: [{strategy_id: dca}]")
-    with pytest.raises(CliError, match=r"config/accounts\.yaml cannot be read: 'symbols'"):
+    with pytest.raises(CliError, match=r"accounts\.yaml cannot be read: 'symbols'"):
         traded_symbols(tmp_path)
 
 
