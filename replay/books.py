@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from libs.perps.sides import sign
-from libs.schemas.account import Account, AccountState
+from libs.schemas.account import Account, AccountState, Leg
 from libs.schemas.market import FundingUpdate
 from libs.schemas.orders import OrderEvent, OrderPlan, PositionEvent
 from libs.schemas.verdict import DecisionValidated
@@ -24,7 +24,7 @@ from services.executor.domain.plan import orders
 from services.executor.domain.state import account_state
 from services.executor.domain.timers import ailing
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import Leg, Stored, StoredAccount, TakenPartition
+from services.executor.ports import Stored, StoredAccount, TakenPartition
 
 ROUNDING = 1e-9  # floats find where to look; decimals say what is there
 Heard = Callable[[AccountState, tuple[Outgoing, ...]], None]

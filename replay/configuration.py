@@ -15,8 +15,8 @@ class ReplayConfiguration:
     def __init__(
         self, accounts: Iterable[Account], strategies: Iterable[TradingStrategy], venue: Iterable[VenueSymbol]
     ) -> None:
-        self._accounts = {account.account_id: account for account in accounts}
-        self._strategies = {strategy.strategy_id: strategy for strategy in strategies}
+        self._accounts: dict[str, Account] = {account.account_id: account for account in accounts}
+        self._strategies: dict[str, TradingStrategy] = {s.strategy_id: s for s in strategies}
         self._venue = {(rules.venue, rules.symbol): rules for rules in venue}
 
     def of(self, account: Account) -> "ReplayConfiguration":

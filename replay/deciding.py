@@ -18,9 +18,9 @@ from replay.memory import (
     MemoryStates,
     NoReuse,
     NoSteps,
+    Unpublished,
     UnreadContextMeter,
     UnreadJudgeMeter,
-    Unpublished,
 )
 from replay.policy import ReplayPolicy
 from replay.stepping import at_once

@@ -93,12 +93,13 @@ class Replay:
     def accounts(self) -> Sequence[DecidingAccount]:
         return [course.deciding for course in self._courses]
 
-    def steps(self) -> Iterator[int]:
+    def steps(self, *, every: bool = False) -> Iterator[int]:
+        """`every` stops at each moment, whether or not something can happen there: it must make no difference."""
         grid = self.world.grid
         moment, fundings = grid.first - 1, iter(sorted(self.world.funding))
         funding, midnight = next(fundings, NEVER), self._midnight(grid.first)
         while True:
-            following = min(min(course.next for course in self._courses), funding, midnight)
+            following = moment + 1 if every else min(min(course.next for course in self._courses), funding, midnight)
             if following > grid.last:
                 break
             moment = following
@@ -107,7 +108,7 @@ class Replay:
                 funding = next(fundings, NEVER)
             if moment == midnight:
                 midnight = self._midnight(moment + 1)
-            self._step(moment)
+            self._step(moment, every=every)
             yield moment
         self.world.turn(grid.last)
         self.world.show(grid.last)
@@ -133,16 +134,16 @@ class Replay:
             for course in self._courses:
                 course.deciding.books.fund(update)
 
-    def _step(self, moment: int) -> None:
+    def _step(self, moment: int, *, every: bool) -> None:
         world = self.world
         world.turn(moment)
         world.fold(world.clock.now())
         world.show(moment)
         for course in self._courses:
-            if course.touch <= moment:
+            if every or course.touch <= moment:
                 course.deciding.books.meet(moment)
         for course in self._courses:
-            if course.look <= moment or course.touch <= moment:
+            if every or course.next <= moment:
                 course.deciding.decide()
                 course.look = course.looks.next(moment, self._requests, self._places, self._positions, self._states)
             course.touch = course.deciding.books.next(moment)

@@ -1,7 +1,7 @@
 """The recorded market of one symbol as columns: the ticks that its bars are played as, and its candles, made once."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,8 @@ class Tape:
         """The tick that is told at `moment`; it must be one."""
         minute, n = divmod(moment, TICKS_PER_BAR)
         opened = datetime.fromtimestamp(self._start + minute * MINUTE_S, UTC)
-        columns = (self.opens, self.highs, self.lows, self.closes, self.volumes)
-        bar = MinuteBar(self.symbol, opened, *(float(column[minute]) for column in columns))
+        o, h, low, c, v = (float(column[minute]) for column in self._columns())
+        bar = MinuteBar(self.symbol, opened, o, h, low, c, v)
         return bar_tick(bar, n, self._source, self._market.funding(self.symbol, opened))
 
     def crosses(self, low: float, high: float, after: int) -> int:
@@ -124,8 +124,7 @@ class Tape:
         second, third = np.where(rose, self.lows, self.highs), np.where(rose, self.highs, self.lows)
         part = self.volumes / TICKS_PER_BAR
         rest = self.volumes - (part + part + part)
-        four = np.stack([self.opens * part, second * part, third * part, self.closes * rest], axis=1)
-        return four
+        return np.stack([self.opens * part, second * part, third * part, self.closes * rest], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,3 @@ class Grid:
     def before(self, at: datetime) -> int:
         """The last moment before a time."""
         return self.from_on(at) - 1
-
-
-def seconds(at: datetime) -> float:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)

@@ -145,7 +145,7 @@ class MarketState:
         self.fold(candle.symbol, candle.timeframe, Bar(open_time, *figures, candle.trades), source)
 
     def fold(self, symbol: str, timeframe: Timeframe, bar: Bar, source: Source) -> None:
-        """Take a closed bar of a timeframe that is kept, of a symbol that is followed: what a replay knows it checked."""
+        """Take a closed bar of a timeframe that is kept, of a symbol that is followed."""
         self._put(symbol, timeframe, bar, source)
 
     def go_live(self) -> None:
