@@ -11,7 +11,7 @@ from libs.schemas.verdict import DecisionValidated
 from replay.configuration import ReplayConfiguration
 from replay.stepping import ReplayClock, at_once
 from replay.tape import NEVER, Floats
-from replay.world import World
+from replay.world import ReplayWorld
 from services.executor.adapters.paper import PaperVenue
 from services.executor.application.execution import PlanExecution
 from services.executor.application.open_book import OpenBook
@@ -83,7 +83,7 @@ class MemoryDeps:
     refuses: frozenset[Leg] = frozenset()
 
 
-class Told:
+class ToldAtOnce:
     """Tells of an account at once."""
 
     def __init__(self, deps: MemoryDeps, account: Account, heard: Heard) -> None:
@@ -103,10 +103,10 @@ class Told:
 class ReplayedAccount:
     """The account at its seat, and the moments at which the market or time can change it."""
 
-    def __init__(self, account: Account, world: World, deps: MemoryDeps, heard: Heard) -> None:
+    def __init__(self, account: Account, world: ReplayWorld, deps: MemoryDeps, heard: Heard) -> None:
         self._world = world
         book = new_book(account, performance((), account.initial_balance), deps.clock.now())
-        self.seat = OpenBook(deps, world.board, StoredAccount(book, 1), 1, Told(deps, account, heard))
+        self.seat = OpenBook(deps, world.board, StoredAccount(book, 1), 1, ToldAtOnce(deps, account, heard))
         venue = PaperVenue(self.seat)
         self._trading = PaperTrading(self.seat, venue)
         self._execution = PlanExecution(deps, self.seat, venue)

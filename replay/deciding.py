@@ -24,7 +24,7 @@ from replay.memory import (
 )
 from replay.policy import ReplayPolicy
 from replay.stepping import at_once
-from replay.world import World
+from replay.world import ReplayWorld
 from services.context import ports as context_ports
 from services.context.application.cycles import due_now
 from services.context.application.ends import ended
@@ -54,7 +54,7 @@ class Watcher(Protocol):
 class SharedDeciding:
     """What all accounts of a replay decide with."""
 
-    world: World
+    world: ReplayWorld
     config: ReplayConfiguration
     books: MemoryDeps
     policy: ReplayPolicy

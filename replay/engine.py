@@ -15,7 +15,7 @@ from replay.looks import Looks
 from replay.memory import MemoryPlaces, MemoryPositions, MemoryRequests, MemoryStates
 from replay.policy import ReplayPolicy
 from replay.tape import NEVER
-from replay.world import World
+from replay.world import ReplayWorld
 from services.context.domain.market import Bounds
 from services.context.ports import CycleLimits
 from services.executor.domain.trading import TradingBounds
@@ -67,7 +67,7 @@ class Replay:
     def __init__(self, wanted: ReplayInput, watcher: Watcher) -> None:
         used = {account.strategy_id for account in wanted.accounts}
         strategies = [strategy for strategy in wanted.strategies if strategy.strategy_id in used]
-        self.world = World(wanted.market, strategies, wanted.rules.bounds)
+        self.world = ReplayWorld(wanted.market, strategies, wanted.rules.bounds)
         config = ReplayConfiguration(wanted.accounts, wanted.strategies, wanted.venue)
         self._states, self._requests = MemoryStates(), MemoryRequests(self.world)
         self._positions, self._places = MemoryPositions(), MemoryPlaces()

@@ -11,7 +11,7 @@ from libs.schemas.inflight import InFlight
 from libs.schemas.strategy import TradingStrategy
 from replay.memory import MemoryPlaces, MemoryPositions, MemoryRequests, MemoryStates
 from replay.tape import NEVER
-from replay.world import World
+from replay.world import ReplayWorld
 from services.context.domain import causes
 from services.context.domain.inflight import newest
 from services.context.domain.triggers import AFTER_CLOSE_S, Asked, boundary, interval, max_age, ordered, spread
@@ -22,7 +22,7 @@ ROUNDING = 1e-9
 class Looks:
     """Of one account."""
 
-    def __init__(self, account: Account, strategy: TradingStrategy, world: World, share: float) -> None:
+    def __init__(self, account: Account, strategy: TradingStrategy, world: ReplayWorld, share: float) -> None:
         self._account = account
         self._world = world
         self._timeframe = ordered(strategy.timeframe_preference)[0]

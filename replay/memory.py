@@ -11,7 +11,7 @@ from libs.schemas.base import Timeframe
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
-from replay.world import World
+from replay.world import ReplayWorld
 from services.context.domain.causes import EXECUTED
 from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked, noted
@@ -32,7 +32,7 @@ class MemoryStates:
 class MemoryRequests:
     """What was asked of each account. `note` counts the requests as their log would."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ReplayWorld) -> None:
         self._clock = world.clock
         self._asked: dict[str, Asked] = {}
         self.count = 0
@@ -90,7 +90,7 @@ class NoReuse:
 class MemoryLog:
     """The market is in memory: there is nothing to wait for."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ReplayWorld) -> None:
         self._world = world
 
     async def drained(self, patience: float) -> bool:

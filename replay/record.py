@@ -14,7 +14,7 @@ from libs.schemas.decision import DecisionProposed
 from libs.schemas.verdict import AssetVerdict, DecisionRejected
 from replay.deciding import DecidingAccount, End
 from replay.results import RunFolder
-from replay.world import World
+from replay.world import ReplayWorld
 from services.executor.domain.book import equity
 from services.executor.domain.changes import Outgoing
 
@@ -56,7 +56,7 @@ class Recorder:
             self.counts[event.subject.rpartition(".")[0]] += 1
         self._traded(state)
 
-    def worth(self, world: World, accounts: Sequence[DecidingAccount]) -> None:
+    def worth(self, world: ReplayWorld, accounts: Sequence[DecidingAccount]) -> None:
         """The equity of each account at the newest marks."""
         for deciding in accounts:
             book = deciding.books.book
@@ -114,6 +114,6 @@ def _position(trade: ClosedTrade) -> tuple[str, datetime, datetime]:
     return trade.symbol, trade.opened_at, trade.closed_at
 
 
-def _mark(world: World, symbol: str) -> Decimal | None:
+def _mark(world: ReplayWorld, symbol: str) -> Decimal | None:
     quote = world.board.quote(symbol)
     return quote.mark if quote else None

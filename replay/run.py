@@ -1,6 +1,6 @@
 """A whole run: from what was asked for to a folder of results, in steps that can be interrupted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -38,7 +38,7 @@ class ReplayRun:
     full: bool = False
     summary: dict[str, Any] = field(default_factory=dict)
 
-    def steps(self) -> Iterator[ReplayProgress]:
+    def steps(self) -> Generator[ReplayProgress, None, None]:
         recorder = Recorder(self.folder, full=self.full)
         replay = Replay(self.wanted, recorder)
         world, symbols = replay.world, len(replay.world.symbols)

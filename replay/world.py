@@ -29,7 +29,7 @@ class _Place:
     next: int = 0
 
 
-class Marks:
+class ShownMarks:
     """The newest tick of each symbol, as the validator knows it."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Marks:
             self._known[symbol] = mark
 
 
-class World:
+class ReplayWorld:
     """`show` brings prices up to a moment, `fold` candles; both only go forward."""
 
     def __init__(self, market: RecordedMarket, strategies: Iterable[TradingStrategy], bounds: Bounds) -> None:
@@ -55,7 +55,7 @@ class World:
         self.state.reserve(market.symbols)
         self.studies = Studies(self.state)
         self.board = Board(self.clock)
-        self.marks = Marks()
+        self.marks = ShownMarks()
         self.funding = _fundings(market, self.grid)
         self._shown: dict[str, int] = {}
         self._moment = self.grid.first - 1

@@ -295,7 +295,7 @@ class BookDeps(Protocol):
     def refuses(self) -> frozenset[Leg]: ...
 
 
-class Telling(Protocol):
+class AccountTelling(Protocol):
     """Tells others of an account: its state and its events, in order, and of plans that are carried out."""
 
     def push(self, book: AccountBook, outbox: tuple[Outgoing, ...]) -> None: ...

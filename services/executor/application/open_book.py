@@ -13,7 +13,7 @@ from services.executor.domain.book import AccountBook, next_expiry
 from services.executor.domain.changes import Turn, seal
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import BookDeps, Fenced, Stored, StoredAccount, Telling, Write
+from services.executor.ports import AccountTelling, BookDeps, Fenced, Stored, StoredAccount, Write
 
 
 class OpenBook:
@@ -23,7 +23,9 @@ class OpenBook:
     more, `stale` that the document may be newer than the book, `due` when the next of its times comes.
     """
 
-    def __init__(self, deps: BookDeps, board: Board, account: StoredAccount, fence: int, telling: Telling) -> None:
+    def __init__(
+        self, deps: BookDeps, board: Board, account: StoredAccount, fence: int, telling: AccountTelling
+    ) -> None:
         self._deps = deps
         self._view = VenueView(deps, board)
         self.book = account.book

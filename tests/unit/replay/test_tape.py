@@ -3,6 +3,7 @@
 import pytest
 
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
+from libs.schemas.market import MarketTick
 from replay.tape import NEVER, Grid, Tape
 from services.feed.domain.bars import MINUTE, STEP, TICKS_PER_BAR, bar_ticks
 from services.feed.domain.timeframes import TIMEFRAMES, candle, floor
@@ -28,7 +29,7 @@ def test_candles_are_the_feeds_to_the_last_bit(timeframe: Timeframe) -> None:
 
 
 def test_ticks_are_the_feeds() -> None:
-    told = []
+    told: list[MarketTick] = []
     for minute in range(2_000):
         opened = BEGINS + minute * MINUTE
         for bar in PLAYED.bars(SYMBOLS[0], opened, opened + MINUTE):
