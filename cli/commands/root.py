@@ -24,6 +24,7 @@ from cli.commands.models import models_app
 from cli.commands.notify import notify_app
 from cli.commands.prompt import prompt_app
 from cli.commands.publish import publish_app
+from cli.commands.replay import replay_app
 from cli.commands.running import demo, down, up
 from cli.commands.strategy import strategy_app
 
@@ -70,6 +71,7 @@ app.command("secrets", rich_help_panel=RUN)(make_secrets)
 app.command("provision", rich_help_panel=RUN)(provision)
 add_history(app, LOOK)
 app.command("mcp", rich_help_panel=LOOK)(serve_assistant)
+app.add_typer(replay_app, name="replay", rich_help_panel=RUN)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
 app.add_typer(publish_app, name="publish", rich_help_panel=LOOK)

@@ -278,6 +278,35 @@ class Consumer(Protocol):
     async def stop(self) -> None: ...
 
 
+class BookDeps(Protocol):
+    """What an account's book and its plans need from outside, however they are told of."""
+
+    @property
+    def accounts(self) -> AccountStore: ...
+    @property
+    def plans(self) -> PlanStore: ...
+    @property
+    def config(self) -> Config: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def bounds(self) -> TradingBounds: ...
+    @property
+    def refuses(self) -> frozenset[Leg]: ...
+
+
+class AccountTelling(Protocol):
+    """Tells others of an account: its state and its events, in order, and of plans that are carried out."""
+
+    def push(self, book: AccountBook, outbox: tuple[Outgoing, ...]) -> None: ...
+    def close(self, book: AccountBook, plan: Stored[OrderPlan]) -> None: ...
+    async def idle(self) -> None:
+        """Return when everything was sent."""
+
+    async def abandon(self) -> None:
+        """Send nothing more: the account is another process's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """Everything outside, wired by app.py. `refuses` are legs that the paper venue rejects: a fault to try."""

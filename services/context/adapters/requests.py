@@ -12,7 +12,7 @@ from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
 from libs.schemas.names import ANY, key_of
-from services.context.domain.triggers import Asked
+from services.context.domain.triggers import Asked, noted
 
 log = logging.getLogger(__name__)
 
@@ -50,22 +50,8 @@ class NatsRequestLog:
         """The log holds this request."""
         name = body.account_id
         self._sequences[name] = max(sequence, self._sequences.get(name, 0))
-        if body.dry_run:
-            return
-        cycle = body.cycle if body.trigger.kind == "interval" else None
-        at = min(body.requested_at, self._clock.now())  # a client's clock must not silence an account
-        known = self._asked.get(name)
-        if known is None:
-            self._asked[name] = Asked(cycle, at, body.request_id, body.expires_at, sequence)
-            return
-        later = sequence >= known.sequence
-        self._asked[name] = Asked(
-            (cycle or known.cycle) if later else (known.cycle or cycle),
-            max(at, known.at),
-            body.request_id if later else known.latest,
-            body.expires_at if later else known.until,
-            max(sequence, known.sequence),
-        )
+        if not body.dry_run:
+            self._asked[name] = noted(self._asked.get(name), body, sequence, self._clock.now())
 
     async def refresh(self, account_id: str) -> None:
         """Look at the newest request itself: somebody else has published, or the log has forgotten the one we know."""

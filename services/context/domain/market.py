@@ -142,8 +142,11 @@ class MarketState:
             self.counts["unfollowed"] += 1
             return
         figures = candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume
-        bar = Bar(open_time, *figures, candle.trades)
-        self._put(candle.symbol, candle.timeframe, bar, source)
+        self.fold(candle.symbol, candle.timeframe, Bar(open_time, *figures, candle.trades), source)
+
+    def fold(self, symbol: str, timeframe: Timeframe, bar: Bar, source: Source) -> None:
+        """Take a closed bar of a timeframe that is kept, of a symbol that is followed."""
+        self._put(symbol, timeframe, bar, source)
 
     def go_live(self) -> None:
         """What was stored at the start is folded in: from here on differences from the feed's candles are told."""

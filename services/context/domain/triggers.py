@@ -48,6 +48,22 @@ class Due:
         return ids.interval_cycle(self.timeframe, self.close_time)
 
 
+def noted(known: Asked | None, body: DecisionRequest, sequence: int, now: datetime) -> Asked:
+    """What was asked of an account, with one request more, at `sequence` of the log. Dry runs are not noted."""
+    cycle = body.cycle if body.trigger.kind == "interval" else None
+    at = min(body.requested_at, now)  # a client's clock must not silence an account
+    if known is None:
+        return Asked(cycle, at, body.request_id, body.expires_at, sequence)
+    later = sequence >= known.sequence
+    return Asked(
+        (cycle or known.cycle) if later else (known.cycle or cycle),
+        max(at, known.at),
+        body.request_id if later else known.latest,
+        body.expires_at if later else known.until,
+        max(sequence, known.sequence),
+    )
+
+
 def ordered(timeframes: Iterable[Timeframe]) -> tuple[Timeframe, ...]:
     """Shortest first."""
     return tuple(sorted(timeframes, key=TIMEFRAME_SECONDS.__getitem__))

@@ -22,7 +22,7 @@ from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, cancels_because, denials, orders, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
-from services.executor.ports import Deps, LockedAccount, Orders, Stored
+from services.executor.ports import BookDeps, LockedAccount, Orders, Stored
 
 TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02
@@ -31,7 +31,7 @@ TICKS_POLL_S = 0.02
 class PlanExecution:
     """Of one account; the caller has its lock. Every step can be repeated."""
 
-    def __init__(self, deps: Deps, seat: LockedAccount, venue: Orders) -> None:
+    def __init__(self, deps: BookDeps, seat: LockedAccount, venue: Orders) -> None:
         self._deps = deps
         self._seat = seat
         self._venue = venue

@@ -16,6 +16,7 @@ from services.executor.application.lease_terms import LeaseTerms
 from services.executor.application.live_orders import LiveOrders
 from services.executor.application.live_trading import LiveTrading
 from services.executor.application.open_book import OpenBook
+from services.executor.application.relay import Relay
 from services.executor.domain.book import AccountBook
 from services.executor.domain.live import Situation, explain, gates
 from services.executor.ports import Deps, LiveVenue, LiveVenues, NotLive, StoredAccount
@@ -76,7 +77,7 @@ class LiveDesks:
         except NotLive as error:
             raise Shut(str(error)) from None
         partition = ids.partition(config.account_id)
-        seat = OpenBook(self.deps, self.board, account, fence)
+        seat = OpenBook(self.deps, self.board, account, fence, Relay(self.deps, account.book.account_id))
         orders = LiveOrders(seat, venue, self.deps.clock, lambda: self.terms.left(partition))
         trading = LiveTrading(self.deps, seat, venue, orders)
         desk = Desk(self.deps, self.board, seat, trading)

@@ -7,14 +7,13 @@ from datetime import datetime
 from libs.runtime.errors import Conflict
 from libs.schemas.orders import OrderPlan
 from services.executor.application.board import Board
-from services.executor.application.relay import Relay
 from services.executor.application.view import VenueView
 from services.executor.domain.bands import Band
 from services.executor.domain.book import AccountBook, next_expiry
 from services.executor.domain.changes import Turn, seal
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import Deps, Fenced, Stored, StoredAccount, Write
+from services.executor.ports import AccountTelling, BookDeps, Fenced, Stored, StoredAccount, Write
 
 
 class OpenBook:
@@ -24,7 +23,9 @@ class OpenBook:
     more, `stale` that the document may be newer than the book, `due` when the next of its times comes.
     """
 
-    def __init__(self, deps: Deps, board: Board, account: StoredAccount, fence: int) -> None:
+    def __init__(
+        self, deps: BookDeps, board: Board, account: StoredAccount, fence: int, telling: AccountTelling
+    ) -> None:
         self._deps = deps
         self._view = VenueView(deps, board)
         self.book = account.book
@@ -34,7 +35,7 @@ class OpenBook:
         self.stale = False
         self.due: datetime = next_expiry(account.book)
         self._listeners: list[Callable[[Turn], None]] = []
-        self._relay = Relay(deps, account.book.account_id)
+        self._relay = telling
         self._relay.push(account.book, account.outbox)
 
     def market(self) -> Market:

@@ -9,6 +9,7 @@ from services.executor.application.desk import Desk
 from services.executor.application.live_desks import LiveDesks
 from services.executor.application.open_book import OpenBook
 from services.executor.application.paper_trading import PaperTrading
+from services.executor.application.relay import Relay
 from services.executor.domain.book import AccountBook, new_book
 from services.executor.domain.performance import performance
 from services.executor.ports import Deps, Fenced, StoredAccount
@@ -23,7 +24,7 @@ class Opening:
         self._live = live
 
     def paper(self, account: StoredAccount, fence: int) -> Desk:
-        seat = OpenBook(self._deps, self._board, account, fence)
+        seat = OpenBook(self._deps, self._board, account, fence, Relay(self._deps, account.book.account_id))
         return Desk(self._deps, self._board, seat, PaperTrading(seat, self._deps.venue(seat)))
 
     async def desk(self, config: Account, fence: int) -> Desk | None:

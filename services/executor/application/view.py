@@ -10,13 +10,13 @@ from services.executor.domain.bands import Band, band
 from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market, SymbolRules, rules_of
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import Deps
+from services.executor.ports import BookDeps
 
 
 class VenueView:
     """Rules are built once and kept while the configuration does not change."""
 
-    def __init__(self, deps: Deps, board: Board) -> None:
+    def __init__(self, deps: BookDeps, board: Board) -> None:
         self._deps = deps
         self._board = board
         self._rules: dict[str, SymbolRules] = {}

@@ -103,19 +103,21 @@ def bar_ticks(bar: MinuteBar, source: str, funding: FundingRate | None) -> tuple
 
     Each is of a quarter of what traded, so that candles can be built again; the minute's volume stands beside it.
     """
+    return tuple(bar_tick(bar, n, source, funding) for n in range(TICKS_PER_BAR))
+
+
+def bar_tick(bar: MinuteBar, n: int, source: str, funding: FundingRate | None) -> MarketTick:
+    """The tick `n` (from 0) of a bar: a replay looks at few of them."""
     opened_ms = int(bar.open_time.timestamp()) * 1000
-    return tuple(
-        MarketTick(
-            symbol=bar.symbol,
-            price=price,
-            tick_id=f"{source}:{bar.symbol}:{opened_ms}:{n}",
-            ts=bar.open_time + n * STEP,
-            size=size,
-            span_volume=bar.volume,
-            funding_rate=None if funding is None else funding.rate,
-            funding_interval_hours=None if funding is None else funding.hours,
-            next_funding_time=None if funding is None else funding.next_time,
-            source=source,
-        )
-        for n, (price, size) in enumerate(zip(path(bar), sizes(bar.volume), strict=True))
+    return MarketTick(
+        symbol=bar.symbol,
+        price=path(bar)[n],
+        tick_id=f"{source}:{bar.symbol}:{opened_ms}:{n}",
+        ts=bar.open_time + n * STEP,
+        size=sizes(bar.volume)[n],
+        span_volume=bar.volume,
+        funding_rate=None if funding is None else funding.rate,
+        funding_interval_hours=None if funding is None else funding.hours,
+        next_funding_time=None if funding is None else funding.next_time,
+        source=source,
     )

@@ -1,0 +1,132 @@
+"""Runs a replay in this process, and shows how far it is."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import typer
+
+from cli.errors import CliError
+from cli.project import SHARED_DATA, shown
+from cli.run.seed import read_accounts, read_strategies, read_venue
+from libs.schemas.account import Account
+from libs.schemas.strategy import TradingStrategy
+from replay.data import DataError, Stretch, read_market
+from replay.engine import ReplayInput
+from replay.policy import PolicyError, policy_of
+from replay.results import OtherRun, RunFolder
+from replay.run import ReplayProgress, ReplayRun, asked, copies
+
+TELL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWishes:
+    """As they were typed."""
+
+    out: Path
+    data: Path | None
+    since: str | None
+    until: str | None
+    symbols: str | None
+    strategy: str | None
+    policy: str
+    accounts: int
+    full: bool
+
+
+def replay(wishes: ReplayWishes) -> None:
+    """Raises CliError."""
+    folder = wishes.data or SHARED_DATA
+    wanted = _input(wishes, folder)
+    try:
+        results = RunFolder(wishes.out, asked(wanted, folder))
+    except OtherRun as error:
+        raise CliError(f"{error}", "name another folder, or remove this one") from error
+    if results.complete:
+        raise CliError(
+            f"{shown(wishes.out)} holds this run, and it is complete", "name another folder, or remove this one"
+        )
+    run = ReplayRun(results, wanted, full=wishes.full)
+    try:
+        _follow(run)
+    except KeyboardInterrupt:
+        raise CliError(
+            f"{shown(wishes.out)} keeps what is done", "the same command goes on from there", code=130
+        ) from None
+    except OtherRun as error:
+        raise CliError(f"{error}", "the code or the policy has changed since: name another folder") from error
+    except PolicyError as error:
+        raise CliError(str(error), "correct the policy") from error
+    _say(run, wishes.out)
+
+
+def _input(wishes: ReplayWishes, folder: Path) -> ReplayInput:
+    stretch = Stretch(_time(wishes.since, "--from"), _time(wishes.until, "--to"))
+    names = [name.strip() for name in (wishes.symbols or "").split(",") if name.strip()]
+    try:
+        market, policy = read_market(folder, names, stretch), policy_of(wishes.policy)
+    except DataError as error:
+        raise CliError(str(error), "see docs/data.md") from error
+    except PolicyError as error:
+        raise CliError(str(error), "see docs/replay.md") from error
+    strategies = read_strategies()
+    accounts = _accounts(wishes.strategy, market.symbols, strategies)
+    return ReplayInput(market, copies(accounts, wishes.accounts), strategies, read_venue(), policy)
+
+
+def _accounts(strategy: str | None, symbols: Sequence[str], known: Sequence[TradingStrategy]) -> list[Account]:
+    accounts = read_accounts(symbols=symbols)
+    if strategy is None:
+        return accounts
+    if strategy not in {each.strategy_id for each in known}:
+        there = ", ".join(each.strategy_id for each in known)
+        raise CliError(f"there is no strategy {strategy!r}", f"there are {there}")
+    own = next((account for account in accounts if account.strategy_id == strategy), accounts[0])
+    return [own.model_copy(update={"account_id": strategy, "name": strategy, "strategy_id": strategy})]
+
+
+def _time(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise CliError(f"{option} {text!r} is no time", "write it like 2026-03-01 or 2026-03-01T12:00") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _follow(run: ReplayRun) -> None:
+    """A bar on a terminal, else a line now and then."""
+    began = told = time.monotonic()
+    bar = sys.stderr.isatty()
+    for progress in run.steps():
+        now = time.monotonic()
+        if now - told < (0.2 if bar else TELL_S):
+            continue
+        told = now
+        text = _line(progress, now - began)
+        typer.echo(f"\r\x1b[K{text}" if bar else text, err=True, nl=not bar)
+    if bar:
+        typer.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _line(progress: ReplayProgress, elapsed: float) -> str:
+    rate = progress.done / elapsed if elapsed else 0.0
+    left = timedelta(seconds=round((progress.of - progress.done) / rate)) if rate else "unknown"
+    share = progress.done / progress.of if progress.of else 1.0
+    return f"{progress.at:%Y-%m-%d %H:%M}  {share:4.0%}  {rate:,.0f} candles/s  {left} left"
+
+
+def _say(run: ReplayRun, out: Path) -> None:
+    for row in run.summary["accounts"]:
+        typer.echo(
+            f"{row['account_id']}: {float(row['equity']):,.2f} of {float(row['initial_balance']):,.2f}"
+            f" ({row['return_pct']:+.2f} %), fees {float(row['fees']):,.2f}, funding {float(row['funding']):+,.2f},"
+            f" deepest fall {row['max_drawdown_pct']:.2f} %"
+        )
+    counts = run.summary["counts"]
+    typer.echo(f"{counts.get('decisions', 0)} decisions, {counts.get('trades', 0)} trades; results in {shown(out)}")

@@ -1,0 +1,119 @@
+"""What a run writes of what happens: decisions, events, trades, the equity by the hour."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from libs.schemas.account import AccountState, ClosedTrade
+from libs.schemas.context import TradingContext
+from libs.schemas.decision import DecisionProposed
+from libs.schemas.verdict import AssetVerdict, DecisionRejected
+from replay.deciding import DecidingAccount, End
+from replay.results import RunFolder
+from replay.world import ReplayWorld
+from services.executor.domain.book import equity
+from services.executor.domain.changes import Outgoing
+
+DECISIONS, EVENTS, TRADES, EQUITY, MESSAGES = (
+    "decisions.jsonl",
+    "events.jsonl",
+    "trades.jsonl",
+    "equity.jsonl",
+    "messages.jsonl",
+)
+
+
+class Recorder:
+    """Writes to a run's folder. With `full` also each context, proposal and end as they would travel on the bus."""
+
+    def __init__(self, folder: RunFolder, *, full: bool = False) -> None:
+        self._decisions, self._events = folder.lines(DECISIONS), folder.lines(EVENTS)
+        self._trades, self._equity = folder.lines(TRADES), folder.lines(EQUITY)
+        self._messages = folder.lines(MESSAGES) if full else None
+        self._closed: dict[str, tuple[str, datetime, datetime]] = {}
+        self._trigger = ""
+        self.counts: Counter[str] = Counter()
+
+    def context(self, context: TradingContext) -> None:
+        self._trigger = context.trigger.kind
+        self._whole(context.model_dump_json())
+
+    def proposed(self, proposal: DecisionProposed) -> None:
+        self._whole(proposal.model_dump_json())
+
+    def ended(self, end: End) -> None:
+        self._whole(end.model_dump_json())
+        self._decisions.write(orjson.dumps(self._told(end)))
+        self.counts["decisions"] += 1
+
+    def account(self, state: AccountState, events: tuple[Outgoing, ...]) -> None:
+        for event in events:
+            self._events.write(event.body.model_dump_json(exclude_none=True).encode())
+            self.counts[event.subject.rpartition(".")[0]] += 1
+        self._traded(state)
+
+    def worth(self, world: ReplayWorld, accounts: Sequence[DecidingAccount]) -> None:
+        """The equity of each account at the newest marks."""
+        for deciding in accounts:
+            book = deciding.books.book
+            marks = {symbol: _mark(world, symbol) for symbol in book.positions}
+            row = {
+                "at": world.clock.now().isoformat(),
+                "account_id": book.account_id,
+                "wallet": str(book.wallet),
+                "equity": str(equity(book, marks)),
+                "positions": len(book.positions),
+            }
+            self._equity.write(orjson.dumps(row))
+
+    def _traded(self, state: AccountState) -> None:
+        """The trades that were closed since the newest one that was written."""
+        newest, fresh = self._closed.get(state.account_id), list[ClosedTrade]()
+        for trade in reversed(state.closed_trades):
+            if _position(trade) == newest:
+                break
+            fresh.append(trade)
+        for trade in reversed(fresh):
+            row = {"account_id": state.account_id, **orjson.loads(trade.model_dump_json(exclude_none=True))}
+            self._trades.write(orjson.dumps(row))
+            self._closed[state.account_id] = _position(trade)
+            self.counts["trades"] += 1
+
+    def _told(self, end: End) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "at": (end.rejected_at if isinstance(end, DecisionRejected) else end.validated_at).isoformat(),
+            "account_id": end.account_id,
+            "decision_id": end.decision_id,
+            "trigger": self._trigger,
+            "end": "rejected" if isinstance(end, DecisionRejected) else end.status,
+        }
+        if isinstance(end, DecisionRejected):
+            row |= {"reason": end.reason.value, "detail": end.detail}
+        actions = [_verdict(verdict) for verdict in end.verdicts if verdict.action != "hold"]
+        if actions:
+            row |= {"prices": end.prices_at_validation, "verdicts": actions}
+            row["rationale"] = end.decision.portfolio_rationale if end.decision else ""
+        return row
+
+    def _whole(self, text: str) -> None:
+        if self._messages is not None:
+            self._messages.write(text.encode())
+
+
+def _verdict(verdict: AssetVerdict) -> dict[str, Any]:
+    reasons = [receipt.reason.value for receipt in verdict.receipts if receipt.severity != "info"]
+    return {"asset": verdict.asset, "action": verdict.action, "verdict": verdict.verdict, "reasons": reasons}
+
+
+def _position(trade: ClosedTrade) -> tuple[str, datetime, datetime]:
+    """What tells one closed position of an account from another."""
+    return trade.symbol, trade.opened_at, trade.closed_at
+
+
+def _mark(world: ReplayWorld, symbol: str) -> Decimal | None:
+    quote = world.board.quote(symbol)
+    return quote.mark if quote else None

@@ -1,0 +1,129 @@
+"""A whole run: from what was asked for to a folder of results, in steps that can be interrupted."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from libs.schemas.account import Account
+from replay.deciding import DecidingAccount
+from replay.engine import Replay, ReplayInput
+from replay.record import Recorder
+from replay.results import RunFolder
+from replay.tape import NEVER
+from services.executor.domain.book import equity
+from services.feed.domain.bars import TICKS_PER_BAR
+
+HOUR = 60 * TICKS_PER_BAR
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProgress:
+    """How far a run is. Candles are minutes of all symbols."""
+
+    at: datetime
+    done: int
+    of: int
+
+
+@dataclass(slots=True)
+class ReplayRun:
+    """`steps` does it and tells how far it is; left early, the folder keeps what was written, and the same run goes on
+    there. `summary` is there when it is done."""
+
+    folder: RunFolder
+    wanted: ReplayInput
+    full: bool = False
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def steps(self) -> Generator[ReplayProgress, None, None]:
+        recorder = Recorder(self.folder, full=self.full)
+        replay = Replay(self.wanted, recorder)
+        world, symbols = replay.world, len(replay.world.symbols)
+        first, last = world.grid.first, world.grid.last
+        whole, hour = (last - first) // TICKS_PER_BAR * symbols, first
+        done = False
+        try:
+            for moment in replay.steps():
+                if moment >= hour:
+                    recorder.worth(world, replay.accounts)
+                    hour = moment - (moment - first) % HOUR + HOUR if moment < last else NEVER
+                    yield ReplayProgress(world.clock.now(), (moment - first) // TICKS_PER_BAR * symbols, whole)
+            self.summary = {
+                "candles": whole,
+                "counts": dict(sorted(recorder.counts.items())),
+                "accounts": [_account(deciding, replay) for deciding in replay.accounts],
+            }
+            self.folder.finish(self.summary)
+            done = True
+        finally:
+            if not done:
+                self.folder.leave()
+
+
+def renamed(account: Account, number: int) -> Account:
+    """One of several equal accounts: its name decides when in its interval it is asked."""
+    return account.model_copy(update={"account_id": f"{account.account_id[:26]}-{number}"})
+
+
+def copies(accounts: Sequence[Account], count: int) -> list[Account]:
+    """Each account so many times; one is itself."""
+    return list(accounts) if count == 1 else [renamed(a, n) for a in accounts for n in range(1, count + 1)]
+
+
+def asked(wanted: ReplayInput, data: Path) -> dict[str, Any]:
+    """What a run is of, for the folder: two runs with the same text are the same run."""
+    market = wanted.market
+    return {
+        "data": data.name,
+        "market": {symbol: _fingerprint(wanted, symbol) for symbol in market.symbols},
+        "history_from": market.begins.isoformat(),
+        "from": market.starts.isoformat(),
+        "to": market.ends.isoformat(),
+        "policy": wanted.policy.name,
+        "accounts": [account.model_dump(mode="json") for account in wanted.accounts],
+        "strategies": [s.model_dump(mode="json") for s in _used(wanted)],
+        "venue": [rules.model_dump(mode="json") for rules in wanted.venue],
+    }
+
+
+def _used(wanted: ReplayInput) -> list[Any]:
+    names = {account.strategy_id for account in wanted.accounts}
+    return [strategy for strategy in wanted.strategies if strategy.strategy_id in names]
+
+
+def _fingerprint(wanted: ReplayInput, symbol: str) -> str:
+    """Of the candles and the funding that are played."""
+    import hashlib
+
+    market = wanted.market
+    bars = market.columns(symbol, market.begins, market.ends)
+    digest = hashlib.sha256()
+    for column in (bars.open, bars.high, bars.low, bars.close, bars.volume):
+        digest.update(memoryview(column).tobytes())  # type: ignore[arg-type]
+    for rate in market.rates[symbol].rates:
+        digest.update(f"{rate.time.isoformat()} {rate.rate!r} {rate.mark_price!r}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _account(deciding: DecidingAccount, replay: Replay) -> dict[str, Any]:
+    book = deciding.books.book
+    quotes = {symbol: replay.world.board.quote(symbol) for symbol in book.positions}
+    worth = equity(book, {symbol: quote.mark if quote else None for symbol, quote in quotes.items()})
+    return {
+        "account_id": book.account_id,
+        "strategy_id": deciding.account.strategy_id,
+        "initial_balance": str(book.initial_balance),
+        "wallet": str(book.wallet),
+        "equity": str(worth),
+        "return_pct": float((worth / book.initial_balance - Decimal(1)) * 100),
+        "realised": str(book.realised_total),
+        "fees": str(book.fees_total),
+        "funding": str(book.funding_total),
+        "insolvency": str(book.insolvency),
+        "max_drawdown_pct": book.performance.max_drawdown,
+        "open_positions": sorted(book.positions),
+        "trading_state": book.trading_state,
+    }
