@@ -45,6 +45,11 @@ class StateFolder:
         return self.folder / "publisher_url"
 
     @property
+    def servers(self) -> Path:
+        """What the folder remembers of its own servers, where it has had some."""
+        return self.folder / "servers.json"
+
+    @property
     def seeded(self) -> Path:
         return self.folder / "seeded.json"
 

@@ -27,6 +27,7 @@ from cli.commands.publish import publish_app
 from cli.commands.replay import replay_app
 from cli.commands.running import demo, down, up
 from cli.commands.strategy import strategy_app
+from cli.commands.verify import verify
 
 app = typer.Typer(
     help="Event-driven decision engine for perpetual futures.",
@@ -70,6 +71,7 @@ app.command(rich_help_panel=LOOK)(schemas)
 app.command("secrets", rich_help_panel=RUN)(make_secrets)
 app.command("provision", rich_help_panel=RUN)(provision)
 add_history(app, LOOK)
+app.command(rich_help_panel=LOOK)(verify)
 app.command("mcp", rich_help_panel=LOOK)(serve_assistant)
 app.add_typer(replay_app, name="replay", rich_help_panel=RUN)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
