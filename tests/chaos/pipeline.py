@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cli.ask.observe import lags
+from cli.ask.observe import lag_of, lags
 from cli.connection import connected
 from cli.embedded import ServerInfo, Servers
 from cli.run.backoff import Backoff
@@ -94,7 +94,9 @@ class Pipeline:
         async with asyncio.timeout(WAIT_S):
             still = 0
             while still < 5:
-                still = still + 1 if not any((await lags(self.bus)).values()) else 0
+                waiting = await lags(self.bus)  # what is for a notifier waits where none runs
+                lacking = any(lag_of(worker.name, waiting) for worker in self.run.supervisor.workers)
+                still = 0 if lacking else still + 1
                 await asyncio.sleep(0.2)
 
     async def resume(self) -> None:
