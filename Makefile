@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 ARGS   ?=
 setup  := PYTHON="$(PYTHON)" sh tools/setup.sh
-GROUPS := live feed context decider validator executor ledger gateway notifier cli mcp embedded demo dev
+EXTRAS := live feed context decider validator executor ledger gateway notifier cli mcp embedded demo
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test test-long check bench fmt lock clean dev-environment demo-environment
+.PHONY: help setup demo test test-long check bench fmt lock wheel clean dev-environment demo-environment
 .NOTPARALLEL:
 
 help:
@@ -22,7 +22,7 @@ help:
 	  'make test   all tests (ARGS="tests/unit -k risk"); make test-long: in their long forms' \
 	  'make check  format, lint, types, layers, documents' \
 	  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
-	  'make lock   pins anew from pyproject.toml' 'make clean  caches and build output'
+	  'make lock   pins anew from pyproject.toml' 'make wheel  dist/perpetua-*.whl: docs/operations.md' 'make clean  caches and build output'
 
 # tools/setup.sh says what it promises; where nothing is to be done it takes a few hundredths of a second.
 dev-environment:
@@ -74,10 +74,13 @@ lock:
 	(cd requirements && ../$(BIN)/uv pip compile -q --no-config --universal --generate-hashes --no-header --no-annotate \
 	  --python-version 3.11 --directory . bootstrap.in -o bootstrap.txt) && \
 	$(BIN)/uv lock -q $(ARGS) && \
-	for group in $(GROUPS); do \
-	  $(BIN)/uv export -q --frozen --no-header --no-annotate --no-emit-project --no-default-groups \
-	    --group $$group -o requirements/$$group.txt || exit 1; \
-	done; echo "locked: requirements/*.txt"
+	export="$(BIN)/uv export -q --frozen --no-header --no-annotate --no-emit-project --no-default-groups" && \
+	for extra in $(EXTRAS); do $$export --extra $$extra -o requirements/$$extra.txt || exit 1; done && \
+	$$export --all-extras --group dev -o requirements/dev.txt && echo "locked: requirements/*.txt"
+
+# As tools/setup.sh installs, uv and what builds are pinned: nothing is fetched.
+wheel:
+	@$(setup) bootstrap && $(BIN)/uv build -q --wheel --no-build-isolation --offline --python $(BIN)/python -o dist && ls dist/*.whl
 
 clean:
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from cli.errors import CliError
-from cli.project import CONFIG, shown
+from cli.project import CHECKOUT, CONFIG, shown
 from libs.schemas.base import Message
 from libs.schemas.kinds import ConfigFiles, ConfigKind
 from libs.schemas.strict import strictly, unknown_fields, unknown_in
@@ -20,8 +20,9 @@ AsRow = Callable[[dict[str, Any]], dict[str, Any]]
 
 def todo(file: Path) -> str:
     """What to do about a file that is wrong: only the project's own can be had again."""
-    ours = file.resolve().is_relative_to(CONFIG)
-    return "correct the file, or restore it from git" if ours else "correct the file"
+    if not file.resolve().is_relative_to(CONFIG):
+        return "correct the file"
+    return "correct the file, or restore it from git" if CHECKOUT else "install the wheel anew"
 
 
 def load(file: Path) -> dict[str, Any]:

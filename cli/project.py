@@ -7,7 +7,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
 SHARED_DATA = ROOT.parent / "shared" / "data"
-STATE = ROOT / ".perpetua"
+CHECKOUT = (ROOT / "pyproject.toml").is_file()
+"""Else it is installed: nothing is written beside the packages."""
+STATE = ROOT / ".perpetua" if CHECKOUT else Path.home() / ".perpetua"
+FETCHED = ROOT / ".tools" if CHECKOUT else Path.home() / ".cache" / "perpetua"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def check_workers() -> list[str]:
     return [
         *_packages(),
         *contracts(project["tool"]["importlinter"]["contracts"]),
-        *_groups(project["dependency-groups"], (ROOT / "Makefile").read_text()),
+        *_extras(project["project"]["optional-dependencies"], (ROOT / "Makefile").read_text()),
         *_settings(),
         *_durables(),
         *architecture((ROOT / "ARCHITECTURE.md").read_text()),
@@ -52,13 +52,13 @@ def _has(row: WorkerKind, layer: str) -> bool:
     return (folder / layer).is_dir() or (folder / f"{layer}.py").is_file()
 
 
-def _groups(groups: Mapping[str, Any], makefile: str) -> Iterator[str]:
-    exported = next(line.split() for line in makefile.splitlines() if line.startswith("GROUPS :="))
+def _extras(extras: Mapping[str, Any], makefile: str) -> Iterator[str]:
+    exported = next(line.split() for line in makefile.splitlines() if line.startswith("EXTRAS :="))
     for row in TABLE:
-        if row.group not in groups:
-            yield f"pyproject.toml has no dependency group {row.group}"
+        if row.group not in extras:
+            yield f"pyproject.toml has no extra {row.group}"
         if row.group not in exported:
-            yield f"Makefile: GROUPS does not name {row.group}"
+            yield f"Makefile: EXTRAS does not name {row.group}"
         if not (ROOT / "requirements" / f"{row.group}.txt").is_file():
             yield f"requirements/{row.group}.txt is missing: run `make lock`"
 

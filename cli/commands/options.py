@@ -21,7 +21,7 @@ StateDir = Annotated[
     typer.Option(
         "--state-dir",
         help="Where servers, logs and keys are kept.",
-        show_default=".perpetua of the project",
+        show_default=".perpetua of the project, or of your home",
         callback=_with_its_variables,
     ),
 ]

@@ -1,7 +1,7 @@
 """Shared libraries that the bundled mongod needs and a bare Debian or Ubuntu lacks (libcurl and what it wants).
 
-They are taken from the distribution's own packages and unpacked, without root, into the git-ignored `.tools/`; only
-mongod sees them, by LD_LIBRARY_PATH.
+They are taken from the distribution's own packages and unpacked, without root, into the git-ignored `.tools/`, or
+where the command is installed into `~/.cache/perpetua`; only mongod sees them, by LD_LIBRARY_PATH.
 """
 
 import os
@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cli.embedded.errors import ServerError
+from cli.project import FETCHED
 
-TOOLS = Path(__file__).resolve().parents[2] / ".tools"
 _MISSING = re.compile(r"^\s*(\S+\.so[.\d]*) => not found", re.MULTILINE)
 _ROUNDS = 6
 _TIMEOUT_S = 120.0
@@ -28,7 +28,7 @@ _IRREGULAR = {
 }
 
 
-def complete(program: Path, install: str, env: Mapping[str, str], tools: Path = TOOLS) -> dict[str, str]:
+def complete(program: Path, install: str, env: Mapping[str, str], tools: Path = FETCHED) -> dict[str, str]:
     """What to add to the environment of `program` so that it finds its libraries: nothing, or LD_LIBRARY_PATH.
 
     Fetches what is missing (some seconds, once). ServerError naming the packages to install when that fails.

@@ -37,7 +37,7 @@ class WorkerKind:
 
     @property
     def group(self) -> str:
-        """Its dependency group in pyproject.toml and its file of pins in requirements/."""
+        """Its extra in pyproject.toml and its file of pins in requirements/."""
         return self.name
 
     @property
