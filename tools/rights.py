@@ -9,11 +9,11 @@ from cli.run.workers import TABLE
 from libs.records.collections import INDEXES
 from libs.records.rights import OF_ADMIN, WRITES
 from libs.schemas import subjects
-from libs.schemas.rights import ADMIN, BY_NAME, OBSERVER, PUBLISHER
+from libs.schemas.rights import ADMIN, BY_NAME, KEEPER, OBSERVER, PUBLISHER
 from tools.paths import ROOT
 
 FILE = ROOT / "deploy" / "nats" / "nats.conf"
-NO_WORKERS = {ADMIN, OBSERVER, PUBLISHER}
+NO_WORKERS = {ADMIN, KEEPER, OBSERVER, PUBLISHER}
 
 
 def check_rights() -> list[str]:

@@ -1,11 +1,14 @@
 """`perpetua secrets` and `perpetua provision`: for servers that `perpetua up` does not start."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.errors import CliError
+
+if TYPE_CHECKING:
+    from cli.run.provision import ProvisionSettings
 
 
 def make_secrets(
@@ -40,14 +43,20 @@ def provision(
 
     What is there stays; it may be repeated, and is to be at every upgrade.
     """
+    from cli.run.provision import Wishes, run_provision
+
+    run_provision(provision_settings(), Wishes(replicas, users, api_key), typer.echo)
+
+
+def provision_settings() -> "ProvisionSettings":
+    """Where the servers are. CliError for a variable that is wrong."""
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
-    from cli.run.provision import ProvisionSettings, Wishes, run_provision
+    from cli.run.provision import ProvisionSettings
     from libs.runtime.settings import settings_error
 
     try:
-        settings = ProvisionSettings()
+        return ProvisionSettings()
     except (ValidationError, SettingsError) as error:
         raise CliError(settings_error(error), "correct or unset that variable") from error
-    run_provision(settings, Wishes(replicas, users, api_key), typer.echo)

@@ -26,6 +26,7 @@ from cli.commands.prompt import prompt_app
 from cli.commands.publish import publish_app
 from cli.commands.replay import replay_app
 from cli.commands.running import demo, down, up
+from cli.commands.servers import servers_app
 from cli.commands.strategy import strategy_app
 from cli.commands.verify import verify
 
@@ -70,6 +71,7 @@ app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(schemas)
 app.command("secrets", rich_help_panel=RUN)(make_secrets)
 app.command("provision", rich_help_panel=RUN)(provision)
+app.add_typer(servers_app, name="servers", rich_help_panel=RUN)
 add_history(app, LOOK)
 app.command(rich_help_panel=LOOK)(verify)
 app.command("mcp", rich_help_panel=LOOK)(serve_assistant)

@@ -1,9 +1,10 @@
 """The users of NATS as nats-server reads them, made of the table in libs/schemas/rights.py.
 
 Each user has an account of its own that imports, from the account that owns the streams, the subjects that it may
-publish to and nothing else; no user is in that account. Permissions alone would not do: the server publishes replies,
-and what a consumer delivers, to any subject that a request names, whoever asked (nats-server 2.15.1, its issue 8274).
-Across accounts such an answer stays in the account of who asked, where no stream is.
+publish to and nothing else; in that account itself is only who backs it up (docs/decisions/0068). Permissions alone
+would not do: the server publishes replies, and what a consumer delivers, to any subject that a request names, whoever
+asked (nats-server 2.15.1, its issue 8274). Across accounts such an answer stays in the account of who asked, where no
+stream is.
 """
 
 import json
@@ -25,7 +26,7 @@ def password_variable(user: str) -> str:
 
 def accounts() -> str:
     """The accounts of nats-server's configuration; passwords are variables."""
-    return f"accounts {{\n{_owner()}{''.join(map(_account, USERS))}}}\n"
+    return f"accounts {{\n{_owner()}{''.join(_account(user) for user in USERS if not user.inside)}}}\n"
 
 
 def _owner() -> str:
@@ -35,14 +36,14 @@ def _owner() -> str:
     """
     services = (*HEADS, "$KV.>", f"{_API}>", "$JS.ACK.>", "$JS.FC.>")
     pulls = sorted({f"{_API}{one}" for user in USERS for one in user.api if one.startswith(_PULL)})
-    inboxes = (f"{{ stream: {_q(f'{user.inbox}.>')}, accounts: [{_name(user)}] }}" for user in USERS)
+    inboxes = (f"{{ stream: {_q(f'{user.inbox}.>')}, accounts: [{_name(user)}] }}" for user in USERS if not user.inside)
     return f"""\
   {OWNER} {{
     jetstream: enabled
     exports = [
 {_lines((*(f"{{ service: {_q(one)} }}" for one in services), *map(_pulled, pulls), *inboxes))}
     ]
-  }}
+{"".join(_login(user, user.allowed) for user in USERS if user.inside)}  }}
 """
 
 
@@ -67,6 +68,12 @@ def _account(user: BusUser) -> str:
 {mappings}    imports = [
 {_lines(imports)}
     ]
+{_login(user, allowed, denied)}  }}
+"""
+
+
+def _login(user: BusUser, allowed: Iterable[str], denied: tuple[str, ...] = ()) -> str:
+    return f"""\
     users = [ {{
       user: {user.name}
       password: ${password_variable(user.name)}
@@ -77,7 +84,6 @@ def _account(user: BusUser) -> str:
         subscribe {{ allow: [ {_q(f"{user.inbox}.>")} ] }}
       }}
     }} ]
-  }}
 """
 
 

@@ -61,20 +61,20 @@ class Wishes:
 def run_provision(settings: ProvisionSettings, wishes: Wishes, say: Say) -> None:
     """Everything once. CliError for what does not answer."""
     if wishes.users is not None:
-        try:
-            _users(settings, wishes.users)
-        except (PyMongoError, ValueError) as error:
-            where = without_credentials(settings.mongodb_url)
-            raise CliError(f"MongoDB at {where}: {error}", "is it running, with this administrator?") from error
+        make_database_users(settings, wishes.users)
         say("users of MongoDB")
     asyncio.run(_contents(settings, wishes, say))
 
 
-def _users(settings: ProvisionSettings, file: Path) -> None:
+def make_database_users(settings: ProvisionSettings, file: Path) -> None:
+    """Of `perpetua secrets`; a mongod that is in no set yet becomes one of its own. Raises CliError."""
     url, passwords = settings.mongodb_url, passwords_in(file)
-    begin_set(url, urlsplit(url).netloc.rpartition("@")[2])
-    with MongoClient[dict[str, Any]](url) as client:
-        make_users(client.admin, Access(passwords.get("mongodb", {}), database=settings.mongodb_db))
+    try:
+        begin_set(url, urlsplit(url).netloc.rpartition("@")[2])
+        with MongoClient[dict[str, Any]](url) as client:
+            make_users(client.admin, Access(passwords.get("mongodb", {}), database=settings.mongodb_db))
+    except (PyMongoError, ValueError) as error:
+        raise mongodb_silent(settings, error) from error
 
 
 async def _contents(settings: ProvisionSettings, wishes: Wishes, say: Say) -> None:
@@ -92,8 +92,7 @@ async def _contents(settings: ProvisionSettings, wishes: Wishes, say: Say) -> No
                 await _first_key(KeyStore(bus), wishes.api_key)
                 say("API key")
     except PyMongoError as error:
-        where = without_credentials(settings.mongodb_url)
-        raise CliError(f"MongoDB at {where}: {error}", "is it running, with this administrator?") from error
+        raise mongodb_silent(settings, error) from error
     finally:
         await database.stop()
 
@@ -111,3 +110,8 @@ async def _first_key(store: KeyStore, file: Path) -> None:
         raise CliError(f"{file} holds no API key", "make one by `perpetua secrets`")
     if await store.find(key_id_of(token)) is None:
         await create_admin_key(store, token, KEY_NAME, datetime.now(UTC))
+
+
+def mongodb_silent(settings: ProvisionSettings, error: Exception) -> CliError:
+    where = without_credentials(settings.mongodb_url)
+    return CliError(f"MongoDB at {where}: {error}", "is it running, with this administrator?")

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from libs.schemas import subjects
 from libs.schemas.topology import Durable
 
-ADMIN, PUBLISHER, OBSERVER = "admin", "publisher", "observer"
+ADMIN, PUBLISHER, OBSERVER, KEEPER = "admin", "publisher", "observer", "keeper"
 ADVISORIES = "$JS.EVENT."  # the server publishes these itself
 
 
 @dataclass(frozen=True, slots=True)
 class BusUser:
     """`publishes` are subjects, keys of KV buckets among them; `pulls` durables; `reads` streams that it follows or
-    gets single messages of; `asks` streams whose durables it looks at. `everything` is what provisioning needs."""
+    gets single messages of; `asks` streams whose durables it looks at. `everything` is what provisioning needs. Who is
+    `inside` is in the account of the streams itself: a snapshot that is sent back from another account arrives with a
+    header in each part, and is refused."""
 
     name: str
     publishes: tuple[str, ...] = ()
@@ -25,6 +27,7 @@ class BusUser:
     reads: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     everything: bool = False
+    inside: bool = False
 
     @property
     def inbox(self) -> str:
@@ -96,6 +99,10 @@ STORED = tuple(one for stream in subjects.STREAMS for one in stream.subjects if 
 HEADS = tuple(dict.fromkeys(f"{one.partition('.')[0]}.>" for one in STORED))
 _OPEN = tuple(one.name for one in subjects.BUCKETS if one not in (subjects.KV_KEYS, subjects.KV_CLAIMS))
 _EVERY_STREAM = (*(one.name for one in subjects.STREAMS), *_kv(*_OPEN))  # but those that hold secrets of callers
+_KEPT = (
+    *(f"$JS.API.STREAM.{call}" for call in ("NAMES", "INFO.*", "SNAPSHOT.*", "RESTORE.*")),
+    *("$JS.SNAPSHOT.ACK.>", "$JS.SNAPSHOT.RESTORE.>"),
+)
 _PUBLISHED = (subjects.TICK_ANY, "market.tick.*", "market.funding.*", "market.note.*")
 
 USERS = (
@@ -211,5 +218,6 @@ USERS = (
     BusUser(ADMIN, everything=True),
     BusUser(OBSERVER, reads=_EVERY_STREAM, asks=_EVERY_STREAM),
     BusUser(PUBLISHER, _PUBLISHED),
+    BusUser(KEEPER, _KEPT, inside=True),
 )
 BY_NAME = {one.name: one for one in USERS}

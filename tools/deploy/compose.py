@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli.run.secret_files import API_KEY, PASSWORDS, SET_KEY
+from cli.run.secret_files import API_KEY, PASSWORDS, SET_KEY, url_file
 from cli.run.workers import TABLE, WorkerKind
-from libs.schemas.rights import BY_NAME
+from libs.schemas.rights import BY_NAME, KEEPER
 from tools.deploy import facts
 from tools.deploy.compose_parts import Service, hardened, healthy, of_profile, on_loopback
 from tools.deploy.compose_watch import watchers
@@ -145,7 +145,7 @@ def _provision() -> Service:
             "environment": {**facts.file_variables(secrets), "ASSETS": None, "PERPETUA_MONGODB_DB": None},
             **hardened(256),
             "restart": "on-failure",
-            "secrets": [*secrets.values(), PASSWORDS, API_KEY],
+            "secrets": [*secrets.values(), url_file("nats", KEEPER), PASSWORDS, API_KEY],
             "networks": ["nats", "mongodb"],
             "depends_on": {store: {"condition": "service_healthy"} for store in ("nats", "mongodb")},
         }

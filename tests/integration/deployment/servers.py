@@ -21,7 +21,7 @@ from cli.embedded.mongo import KIND as MONGODB
 from cli.embedded.nats import KIND as NATS
 from cli.embedded.ports import pick
 from cli.embedded.redis import KIND as REDIS
-from cli.run.secret_files import API_KEY, PASSWORDS, SET_KEY, write_secrets
+from cli.run.secret_files import API_KEY, PASSWORDS, SET_KEY, url_file, write_secrets
 from tests.pace import PATIENCE_S
 from tools.deploy import facts
 from tools.paths import ROOT
@@ -40,13 +40,25 @@ class Deployment:
         return (self.secrets / API_KEY).read_text()
 
     def provision(self) -> subprocess.CompletedProcess[str]:
-        options = ["--users", str(self.secrets / PASSWORDS), "--api-key", str(self.secrets / API_KEY)]
+        return self.run("provision", *self.users, "--api-key", str(self.secrets / API_KEY))
+
+    @property
+    def users(self) -> tuple[str, str]:
+        """The option of commands that make MongoDB's users."""
+        return "--users", str(self.secrets / PASSWORDS)
+
+    def url(self, server: str, user: str = "admin") -> str:
+        return (self.secrets / url_file(server, user)).read_text()
+
+    def run(self, *arguments: str, **files: str) -> subprocess.CompletedProcess[str]:
+        """The command as the administrator; `files` are other secrets by their variables."""
+        secrets = facts.admin_secrets() | files
         return subprocess.run(
-            [BIN / "perpetua", "provision", *options],
+            [BIN / "perpetua", *arguments],
             capture_output=True,
             text=True,
             check=False,
-            env=plain_environment() | facts.file_variables(facts.admin_secrets(), str(self.secrets)),
+            env=plain_environment() | facts.file_variables(secrets, str(self.secrets)),
         )
 
 
@@ -57,6 +69,15 @@ def plain_environment() -> dict[str, str]:
 @contextlib.contextmanager
 def deployment(folder: Path) -> Iterator[Deployment]:
     """Provisioned once."""
+    with servers(folder) as made:
+        done = made.provision()
+        assert done.returncode == 0, done.stderr
+        yield made
+
+
+@contextlib.contextmanager
+def servers(folder: Path) -> Iterator[Deployment]:
+    """Empty ones."""
     nats, monitor, mongodb, redis = pick(4)
     secrets = folder / "secrets"
     ports = {"nats": nats, "mongodb": mongodb, "redis": redis}
@@ -65,10 +86,7 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         _nats(stack, folder, secrets, nats, monitor)
         _redis(stack, folder, secrets, redis)
         _mongodb(stack, folder, secrets, mongodb)
-        made = Deployment(secrets)
-        done = made.provision()
-        assert done.returncode == 0, done.stderr
-        yield made
+        yield Deployment(secrets)
 
 
 def _child(

@@ -10,7 +10,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from libs.schemas.rights import ADMIN, BY_NAME, OBSERVER, PUBLISHER, USERS
+from libs.schemas.rights import ADMIN, BY_NAME, KEEPER, OBSERVER, PUBLISHER, USERS
 from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, LEDGER_DEAD, STREAMS, stream_of
 from libs.schemas.topology import Durable
 from tests.integration.rights.server import RightsServer
@@ -93,6 +93,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "KV_workers": ("ledger", "gateway", OBSERVER),
 }
 CHANGES = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT", "LEADER.STEPDOWN", "PEER.REMOVE")
+KEPT = ("$JS.SNAPSHOT.ACK.ORDERS.one", "$JS.SNAPSHOT.RESTORE.ORDERS.one")
 ACCOUNT = ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "META.LEADER.STEPDOWN", "SERVER.REMOVE")
 
 
@@ -104,6 +105,9 @@ def expected(user: str) -> set[str]:
             mine |= {f"$JS.API.{call}" for call in reading(stream)}
     if user in READERS:
         mine |= {f"$JS.API.STREAM.INFO.{stream}" for stream in READS}
+    if user == KEEPER:
+        calls = (f"{call}.{stream}" for stream in READS for call in ("INFO", "SNAPSHOT", "RESTORE"))
+        mine |= {*KEPT, "$JS.API.STREAM.NAMES", *(f"$JS.API.STREAM.{call}" for call in calls)}
     for durable in DURABLES:
         own, seen = (
             durable.name.startswith(f"{user}-"),
@@ -138,12 +142,12 @@ def every_subject() -> list[str]:
     for one in DURABLES:
         calls = ("INFO", "DELETE", "MSG.NEXT", "DURABLE.CREATE", "CREATE", "PAUSE", "RESET", "UNPIN")
         api += [f"CONSUMER.{call}.{one.stream}.{one.name}" for call in calls]
-    return [*MAY_PUBLISH, *(f"$JS.API.{call}" for call in (*api, *ACCOUNT)), *map(ack, DURABLES)]
+    return [*MAY_PUBLISH, *KEPT, *(f"$JS.API.{call}" for call in (*api, *ACCOUNT)), *map(ack, DURABLES)]
 
 
 def test_the_matrix_has_every_stream_and_every_user() -> None:
     assert set(READS) == {*(one.name for one in STREAMS), *(f"KV_{one.name}" for one in BUCKETS)}
-    assert {*WORKERS, ADMIN, OBSERVER, PUBLISHER} == {user.name for user in USERS}
+    assert {*WORKERS, ADMIN, KEEPER, OBSERVER, PUBLISHER} == {user.name for user in USERS}
 
 
 @pytest.mark.parametrize("user", OTHERS)
