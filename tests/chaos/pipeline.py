@@ -131,6 +131,7 @@ async def pipeline(
     replicas: str = "",
     speed: float = 60.0,
     feed: str = "synthetic",
+    seed: int = 7,
     symbols: tuple[str, ...] = (),
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pipeline]:
@@ -138,7 +139,7 @@ async def pipeline(
 
     `symbols` may be others than those of the venue's file; `more` are variables for all workers.
     """
-    plan = make_plan(state=folder, env=more or {}, feed=feed, replicas=replicas, speed=speed, seed=7)
+    plan = make_plan(state=folder, env=more or {}, feed=feed, replicas=replicas, speed=speed, seed=seed)
     plan = replace(plan, symbols=symbols or plan.symbols)
     said: list[str] = []
     servers = Servers(folder, use_urls=False, use_path=False)
