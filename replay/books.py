@@ -103,9 +103,11 @@ class ToldAtOnce:
 class ReplayedAccount:
     """The account at its seat, and the moments at which the market or time can change it."""
 
-    def __init__(self, account: Account, world: ReplayWorld, deps: MemoryDeps, heard: Heard) -> None:
+    def __init__(
+        self, account: Account, world: ReplayWorld, deps: MemoryDeps, heard: Heard, book: AccountBook | None = None
+    ) -> None:
         self._world = world
-        book = new_book(account, performance((), account.initial_balance), deps.clock.now())
+        book = book or new_book(account, performance((), account.initial_balance), deps.clock.now())
         self.seat = OpenBook(deps, world.board, StoredAccount(book, 1), 1, ToldAtOnce(deps, account, heard))
         venue = PaperVenue(self.seat)
         self._trading = PaperTrading(self.seat, venue)

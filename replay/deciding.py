@@ -33,6 +33,7 @@ from services.context.domain.patience import Patience
 from services.context.ports import CycleLimits
 from services.decider.domain import seats
 from services.decider.domain.proposal import Course, propose
+from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing
 from services.validator import ports as validator_ports
 from services.validator.application import conclude
@@ -69,12 +70,12 @@ class SharedDeciding:
 class DecidingAccount:
     """One account with its books: what is due of it, and what comes of that."""
 
-    def __init__(self, account: Account, shared: SharedDeciding) -> None:
+    def __init__(self, account: Account, shared: SharedDeciding, book: AccountBook | None = None) -> None:
         self.account = account
         self._shared = shared
         self._context = _context_deps(shared, shared.config.of(account))
         self._validator = _validator_deps(shared)
-        self.books = ReplayedAccount(account, shared.world, shared.books, self._heard)
+        self.books = ReplayedAccount(account, shared.world, shared.books, self._heard, book)
 
     def decide(self) -> None:
         """All that is due of the account now, one after the other."""

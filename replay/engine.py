@@ -1,6 +1,6 @@
 """A replay: from one moment at which something can happen to the next, over all accounts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from replay.tape import NEVER
 from replay.world import ReplayWorld
 from services.context.domain.market import Bounds
 from services.context.ports import CycleLimits
+from services.executor.domain.book import AccountBook
 from services.executor.domain.trading import TradingBounds
 from services.feed.domain.recorded import RecordedMarket
 
@@ -45,6 +46,7 @@ class ReplayInput:
     venue: Sequence[VenueSymbol]
     policy: ReplayPolicy
     rules: ReplayRules = field(default_factory=ReplayRules)
+    books: Mapping[str, AccountBook] = field(default_factory=dict)  # of accounts that exist; others are new
 
 
 @dataclass(slots=True)
@@ -85,7 +87,11 @@ class Replay:
         )
         by_id = {strategy.strategy_id: strategy for strategy in strategies}
         self._courses = [
-            self._begun(DecidingAccount(account, shared), by_id[account.strategy_id], wanted.rules.limits.spread)
+            self._begun(
+                DecidingAccount(account, shared, wanted.books.get(account.account_id)),
+                by_id[account.strategy_id],
+                wanted.rules.limits.spread,
+            )
             for account in wanted.accounts
         ]
 
@@ -126,9 +132,9 @@ class Replay:
         return self.world.grid.before(ends)
 
     def _fund(self, moment: int) -> None:
-        """Funding is told before the ticks of its time, on what was held until then."""
-        self.world.show(moment - 1)
+        """Funding comes before the ticks of its time do anything, on what was held until then."""
         self.world.turn(moment)
+        self.world.show(moment)
         for update in self.world.funding[moment]:
             self.world.pay(update)
             for course in self._courses:

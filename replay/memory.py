@@ -102,6 +102,10 @@ class MemoryLog:
 
 class NoSteps:
     sequence = 0
+    pause_s: float | None = None
+
+    async def ready(self) -> bool:
+        return True
 
     async def looked(self, at: datetime, sequence: int) -> None: ...
 

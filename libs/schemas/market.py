@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from libs.schemas.base import Id, Message, Name, Symbol, Timeframe, Utc
+from libs.schemas.base import AccountId, Id, Message, Name, Symbol, Timeframe, Utc
 
 # Anybody publishes market events: numbers are JSON numbers (strict: `true` is no price), and what no market ever showed
 # is refused here, where it costs one message, and not where it would cost every context that reads it.
@@ -112,10 +112,13 @@ class Candle(Message):
 
 class Looked(Message):
     """In lockstep: a context worker has published every trigger that is due at market time `at`, with all ticks up to
-    the sequence `sequence` of MARKET folded in."""
+    the sequence `sequence` of MARKET folded in. Or the executor has done all that they do to its accounts, which are
+    at `versions` now; `executed` are the versions at which their newest stop, target or liquidation came about."""
 
     at: Utc
     sequence: int = Field(ge=0)
+    versions: dict[AccountId, int] = {}
+    executed: dict[AccountId, int] = {}
 
 
 class FundingUpdate(Message):
@@ -153,11 +156,15 @@ class MarketNote(Message):
 
 
 class MarketClock(Message):
-    """Market time = `origin` + (wall − `wall_zero`) × `speed`, or `origin` while paused. Kept in KV `clock`."""
+    """Market time = `origin` + (wall − `wall_zero`) × `speed`, or `origin` while paused. Kept in KV `clock`.
+
+    In lockstep `told` is the sequence of MARKET up to which the moment `origin` is stored whole, null before it is.
+    """
 
     origin: Utc
     wall_zero: Utc
     speed: float = Field(gt=0, le=100_000)
     paused: bool = False
     lockstep: bool = False
+    told: int | None = None
     refreshed_at: Utc

@@ -259,6 +259,7 @@ BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT, KV_KEYS, KV_CLA
 
 CLOCK_KEY = "market"
 LOOKED_KEY = "context.looked"  # in KV `lease`: how far context workers are, in lockstep
+EXECUTED_KEY = "executor.looked"  # the same of the executor
 ALL_ACCOUNTS = "all"  # the scope of a control that is about every account
 CONTROL_ALL = "control.all"  # its key in KV `config`
 

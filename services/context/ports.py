@@ -60,8 +60,19 @@ class Steps(Protocol):
         """Of the last market event that was folded in."""
         ...
 
+    @property
+    def pause_s(self) -> float | None:
+        """Wall seconds between two looks in lockstep; None outside it."""
+        ...
+
+    async def ready(self) -> bool:
+        """Whether this moment's ticks are all here with what they did to accounts, and it was not looked at yet. Yes
+        outside lockstep, where nobody waits. Raises Unavailable."""
+        ...
+
     async def looked(self, at: datetime, sequence: int) -> None:
-        """Every trigger that is due at `at` is published. Does nothing outside lockstep. Raises Unavailable."""
+        """A trigger of each account for which one is due at `at` is published. Does nothing outside lockstep. Raises
+        Unavailable."""
         ...
 
 

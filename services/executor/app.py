@@ -22,6 +22,7 @@ from services.executor.adapters.market import MarketHistory
 from services.executor.adapters.paper import PaperVenue
 from services.executor.adapters.plans import MongoPlans
 from services.executor.adapters.states import KvStates
+from services.executor.adapters.steps import KvExecutorSteps
 from services.executor.application.board import Board
 from services.executor.application.changes import Changes
 from services.executor.application.desks import Desks
@@ -59,7 +60,8 @@ def create_app(settings: Settings | None = None) -> Worker:
         refuses=frozenset(settings.paper_refuses),
         live=CcxtVenues(os.environ, worker.clock, settings.allow_live, frozenset(settings.adopt)),
     )
-    board, terms = Board(worker.clock), LeaseTerms()
+    steps = KvExecutorSteps(worker.bus, worker.clock, lambda: intake.last_sequence)
+    board, terms = Board(worker.clock, held=lambda: steps.active), LeaseTerms()
     desks = Desks(deps, board, terms)
     on_execute = handler(desks)
     partitions = Partitions(
@@ -84,7 +86,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     for service in (database, pulse, config, controls, intake, partitions):
         worker.add(service)
     worker.background("partitions", partitions.run)
-    worker.background("timers", Timers(deps, board, desks).run)
+    worker.background("timers", Timers(deps, board, desks, steps).run)
     worker.background("changes", lambda: desks.follow(changes))
     return worker
 

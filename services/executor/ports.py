@@ -271,6 +271,19 @@ class PastReading(Protocol):
     async def take(self) -> Sequence[tuple[MarketEvent, int]] | None: ...
 
 
+class ExecutorSteps(Protocol):
+    """Lockstep: the feed and the context workers wait until what a moment does to accounts is done."""
+
+    @property
+    def active(self) -> bool: ...
+    @property
+    def moment(self) -> datetime | None:
+        """The moment of which every event is here and that was not told as done; None where there is none."""
+
+    async def done(self, at: datetime, versions: Mapping[str, int], executed: Mapping[str, int]) -> None:
+        """All that the moment does is done, and told. Raises Unavailable."""
+
+
 class Consumer(Protocol):
     """A partition's durable, pulled from while it is started."""
 

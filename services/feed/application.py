@@ -127,6 +127,8 @@ async def _play_in_lockstep(deps: Deps, lockstep: Lockstep, moments: Iterable[Mo
             await _publish(deps, moment)
             playback.published = moment.at
             await _settle(deps, playback)
+            whole = pacing.stepped(moment.at, deps.clock.wall(), deps.speed, await lockstep.stored())
+            await _set(deps, playback, whole)
             await lockstep.over(moment.at)
     finally:
         await lockstep.stop()

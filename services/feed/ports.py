@@ -119,6 +119,10 @@ class Lockstep(Protocol):
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    async def stored(self) -> int:
+        """The sequence of the newest event of the market. Raises Unavailable."""
+        ...
+
     async def over(self, at: datetime) -> None:
         """Return when everything that follows from the moment `at` has happened. Raises Unavailable."""
 

@@ -129,6 +129,11 @@ class FakePlaces:
 class FakeSteps:
     sequence: int = 0
     told: list[tuple[datetime, int]] = field(default_factory=list)
+    whole: bool = True
+    pause_s: float | None = None
+
+    async def ready(self) -> bool:
+        return self.whole
 
     async def looked(self, at: datetime, sequence: int) -> None:
         self.told.append((at, sequence))

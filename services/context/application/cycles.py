@@ -35,10 +35,12 @@ async def run_cycles(deps: Deps) -> None:
             await cycle(deps)
         except Unavailable as error:
             log.warning("triggers wait for NATS: %r", error)
-        await asyncio.sleep(max(_SHORTEST_S, min(_CYCLE_S, 1 / deps.clock.speed)))
+        await asyncio.sleep(deps.steps.pause_s or max(_SHORTEST_S, min(_CYCLE_S, 1 / deps.clock.speed)))
 
 
 async def cycle(deps: Deps) -> None:
+    if not await deps.steps.ready():
+        return
     now, sequence = deps.clock.now(), deps.steps.sequence
     await settle(deps, now)
     wall = deps.clock.wall()
@@ -51,7 +53,7 @@ async def cycle(deps: Deps) -> None:
         for failure in await asyncio.gather(*(_fire(deps, body) for body in some), return_exceptions=True):
             if failure is not None:
                 raise failure
-    if not fired and not deps.market.unclosed(now):
+    if not deps.market.unclosed(now):
         await deps.steps.looked(now, sequence)
 
 

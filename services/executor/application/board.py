@@ -65,8 +65,10 @@ class Watch:
 class Board:
     """Fed by the tick intake, in order; hands an event on to each account that it matters to, and never waits."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, held: Callable[[], bool] = lambda: False) -> None:
+        """`held`: in lockstep what events do waits until all of their moment are here."""
         self._clock = clock
+        self.held = held
         self._last: dict[str, tuple[MarketTick, int]] = {}
         self._quotes: dict[str, Quote] = {}
         self._midnights: dict[str, Quote] = {}

@@ -62,6 +62,10 @@ class Desk:
         """When the next of the account's times comes."""
         return self.seat.due
 
+    def ahead(self, now: datetime) -> bool:
+        """Whether its day is one that the market has not reached: it was opened before the market's clock was set."""
+        return self.book.day.start > now
+
     async def execute(self, body: DecisionValidated, *, redelivered: bool, trace: str | None = None) -> None:
         """Plan and submit a decision, or resume its plan. `trace` is the trace context that it came in."""
         self._trading.admit()
@@ -97,6 +101,11 @@ class Desk:
         self._checked = 0 if found else self.book.version
         return found
 
+    async def step(self) -> None:
+        """In lockstep: what the events of a moment do, now that all of them are here."""
+        async with self.turn():
+            pass
+
     async def adopt(self, mode: MarginMode) -> bool:
         """Take over a configured margin mode; False while something is open under the other one."""
         async with self.turn():
@@ -129,7 +138,7 @@ class Desk:
         if not self._attending:
             self.seat.reach(sequence - 1)
             self._attend()
-        if not self._recovering:
+        if not self._recovering and not self._board.held():
             self._wake()
 
     async def close(self, *, patience: float) -> None:

@@ -6,14 +6,17 @@ from datetime import datetime
 
 from libs.runtime.errors import Conflict
 from libs.schemas.orders import OrderPlan
+from libs.schemas.reasons import OrderReason
 from services.executor.application.board import Board
 from services.executor.application.view import VenueView
 from services.executor.domain.bands import Band
 from services.executor.domain.book import AccountBook, next_expiry
-from services.executor.domain.changes import Turn, seal
+from services.executor.domain.changes import PositionChange, Turn, seal
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import TradingBounds
 from services.executor.ports import AccountTelling, BookDeps, Fenced, Stored, StoredAccount, Write
+
+UNASKED = frozenset({OrderReason.STOP, OrderReason.TARGET, OrderReason.LIQUIDATION})
 
 
 class OpenBook:
@@ -34,6 +37,7 @@ class OpenBook:
         self.lost = False
         self.stale = False
         self.due: datetime = next_expiry(account.book)
+        self.executed = 0  # version at which the newest stop, target or liquidation came about
         self._listeners: list[Callable[[Turn], None]] = []
         self._relay = telling
         self._relay.push(account.book, account.outbox)
@@ -68,6 +72,8 @@ class OpenBook:
             self.stale = True
             raise
         self._hold(after)
+        if any(isinstance(change, PositionChange) and change.cause in UNASKED for change in turn.changes):
+            self.executed = after.version
         for listener in tuple(self._listeners):
             listener(turn)
         if outbox or write is None:  # a reservation alone travels with what is submitted next

@@ -7,34 +7,62 @@ from services.executor.application.away import AWAY, SKIPPED
 from services.executor.application.board import Board
 from services.executor.application.desk import Desk
 from services.executor.application.desks import Desks
-from services.executor.ports import Deps
+from services.executor.ports import Deps, ExecutorSteps
 
 SWEEP_S = 0.25
+STEP_S = 0.005
 VITALS_S = 1.0
 CHECKPOINT_S = 5.0
 log = logging.getLogger(__name__)
 
 
 class Timers:
-    def __init__(self, deps: Deps, board: Board, desks: Desks) -> None:
+    def __init__(self, deps: Deps, board: Board, desks: Desks, steps: ExecutorSteps) -> None:
         self._deps = deps
         self._board = board
         self._desks = desks
+        self._steps = steps
 
     async def run(self) -> None:
         checked = looked = self._deps.clock.monotonic()
         while True:
-            await asyncio.sleep(SWEEP_S)
-            self._board.pay_due()
-            wall, now = self._deps.clock.monotonic(), self._deps.clock.now()
-            vitals = wall - looked >= VITALS_S
-            looked = wall if vitals else looked
-            for desk in [d for d in self._desks if d.due <= now or (vitals and d.ails())]:
-                await _tend(desk)
+            wall = self._deps.clock.monotonic()
+            if self._steps.active:
+                await asyncio.sleep(STEP_S)
+                await self._step()
+            else:
+                await asyncio.sleep(SWEEP_S)
+                self._board.pay_due()
+                vitals = wall - looked >= VITALS_S
+                looked = wall if vitals else looked
+                await self._sweep(vitals=vitals)
             if wall - checked >= CHECKPOINT_S:
                 checked = wall
                 await self._checkpoint()
                 await self._desks.retire()
+
+    async def _sweep(self, *, vitals: bool) -> None:
+        now = self._deps.clock.now()
+        for desk in [d for d in self._desks if d.due <= now or d.ahead(now) or (vitals and d.ails())]:
+            await _tend(desk)
+
+    async def _step(self) -> None:
+        """In lockstep: what the events of a moment do, then what time asks for, then both are told."""
+        moment = self._steps.moment
+        if moment is None:
+            return
+        try:
+            self._board.pay_due()
+            for desk in self._desks:
+                await desk.step()
+            await self._sweep(vitals=True)
+            for desk in self._desks:
+                await desk.seat.sent()
+            versions = {desk.book.account_id: desk.book.version for desk in self._desks}
+            executed = {desk.book.account_id: desk.seat.executed for desk in self._desks if desk.seat.executed}
+            await self._steps.done(moment, versions, executed)
+        except SKIPPED as error:
+            log.warning("the moment %s waits: %r", moment.isoformat(), error)
 
     async def _checkpoint(self) -> None:
         by_fence: dict[int, list[Desk]] = {}

@@ -37,6 +37,14 @@ def begun(turn: Turn, market: Market, now: datetime) -> Turn:
     return set_state(turn, state, who=WHO, why="a new UTC day has begun")
 
 
+def begun_anew(turn: Turn, now: datetime, worth: Decimal) -> Turn:
+    """The turn in the day of `now` where the account's is a later one: it was opened before the market's clock was set,
+    or another market has begun. Its losses of today count from here on."""
+    if turn.book.day.start <= now:
+        return turn
+    return replace(turn, book=replace(turn.book, day=TradingDay(start=day_start(now), open_equity=worth)))
+
+
 def traded_on(book: AccountBook, at: datetime, earned: Decimal, at_midnight: Decimal) -> TradingDay:
     """The day after a trade at `at` that earned so much. One of before the day's midnight changes what the day opened
     with instead: by what the equity of that moment would have been `at_midnight` more, had it been known."""

@@ -11,7 +11,7 @@ from services.executor.domain import paper
 from services.executor.domain.book import PROTECTION_GRACE, AccountBook, Holding, equity
 from services.executor.domain.changes import AlertChange, StateChange, Turn
 from services.executor.domain.control import without_entries
-from services.executor.domain.days import WHO, begun
+from services.executor.domain.days import WHO, begun, begun_anew
 from services.executor.domain.liquidation import closing_order
 from services.executor.domain.performance import marked
 from services.executor.domain.protection import guarded
@@ -29,6 +29,7 @@ ALERTS: dict[MoveCause, AlertKind] = {
 def tended(turn: Turn, market: Market, bounds: TradingBounds) -> Turn:
     """Expiries, positions held too long or without a stop, the day's end, and the moves of the trading state."""
     now = market.now
+    turn = begun_anew(turn, now, _equity(turn.book, market))
     turn = paper.expire(begun(turn, market, now), market, now)
     turn = replace(turn, book=deepened(turn.book, market))
     for symbol in tuple(turn.book.positions):

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class NatsLockstep:
-    """A moment is over when a context worker has looked at it with all its ticks, every request has ended for the live
-    arm, and the executor has taken in every verdict."""
+    """A moment is over when a context worker has looked at it with all its ticks, behind the executor, every
+    request has ended for the live arm, and the executor has taken in every verdict."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -51,6 +51,12 @@ class NatsLockstep:
         for reader in self._readers:
             await reader.stop()
         self._readers = ()
+
+    async def stored(self) -> int:
+        try:
+            return (await self._bus.js.stream_info(subjects.MARKET.name)).state.last_seq
+        except NATS_RETRY as error:
+            raise Unavailable(f"NATS is away: {error!r}") from error
 
     async def over(self, at: datetime) -> None:
         """Return when the moment `at` (market time) is over. Raises Unavailable."""

@@ -18,9 +18,9 @@ def paused(origin: datetime, wall: datetime, speed: float) -> MarketClock:
     return MarketClock(origin=origin, wall_zero=wall, speed=speed, paused=True, refreshed_at=wall)
 
 
-def stepped(origin: datetime, wall: datetime, speed: float) -> MarketClock:
-    """A clock in lockstep: it stands at `origin` until the feed sets it to the next moment."""
-    return paused(origin, wall, speed).model_copy(update={"lockstep": True})
+def stepped(origin: datetime, wall: datetime, speed: float, told: int | None = None) -> MarketClock:
+    """A clock in lockstep: it stands at `origin` until the feed sets it. `told`: as in MarketClock."""
+    return paused(origin, wall, speed).model_copy(update={"lockstep": True, "told": told})
 
 
 def refreshed(clock: MarketClock, wall: datetime) -> MarketClock:

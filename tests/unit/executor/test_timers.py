@@ -8,7 +8,7 @@ import pytest
 
 from libs.schemas.reasons import OrderReason
 from services.executor.domain import paper
-from services.executor.domain.book import AccountBook, next_expiry
+from services.executor.domain.book import AccountBook, equity, next_expiry
 from services.executor.domain.changes import AlertChange, OrderChange, PositionChange, StateChange, Turn, seal
 from services.executor.domain.control import control
 from services.executor.domain.plan import orders, plan
@@ -172,3 +172,15 @@ def test_a_moved_state_says_since_when_by_whom_and_why_and_what_ends_it() -> Non
     tomorrow, _ = seal(tended(Turn(held), at(47_900, 12 * 3_600), BOUNDS), NOW + timedelta(hours=12))
     assert tomorrow.standing is not None
     assert (tomorrow.trading_state, tomorrow.standing.why) == ("active", "a new UTC day has begun")
+
+
+def test_a_day_that_the_market_has_not_reached_begins_anew_with_the_equity_of_now() -> None:
+    """The account was opened by wall time, before the feed set the market's clock: its losses would never count."""
+    held = opened().book
+    ahead = replace(held, day=held.day.model_copy(update={"start": NOW + timedelta(days=400)}))
+    begun = tended(Turn(ahead), at(49_500, 60), BOUNDS).book
+    assert begun.day.start <= NOW < begun.day.start + timedelta(days=1)
+    assert begun.day.open_equity == equity(held, {SYMBOL: D(49_500)})
+    assert tended(Turn(begun), at(49_500, 61), BOUNDS).book is begun
+    lost = tended(Turn(begun), at(30_000, 62), BOUNDS)
+    assert lost.book.trading_state != "active"

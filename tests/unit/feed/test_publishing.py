@@ -189,11 +189,15 @@ class Followers:
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
 
+    async def stored(self) -> int:
+        return len(self.desk.ticks)
+
     async def over(self, at: datetime) -> None:
         self.seen.append((at, len(self.desk.ticks)))
         await asyncio.sleep(0)
         assert self.desk.clocks[-1] is not None and self.desk.clocks[-1].origin == at
         assert self.desk.clocks[-1].lockstep and self.desk.clocks[-1].paused
+        assert self.desk.clocks[-1].told == len(self.desk.ticks), "who looks now would look at half of a moment"
         assert self.seen[-1] == (at, len(self.desk.ticks)), "a tick of the next moment went out before"
 
 

@@ -112,3 +112,14 @@ async def test_an_execution_from_before_an_outage_fires_nothing(world: World) ->
     world.positions.newest["acc1"] = event(version=9).model_copy(update={"at": at(BOUNDARY - 300)})
     await cycle(world.deps)
     assert published(world) == []
+
+
+async def test_in_lockstep_nobody_looks_before_the_moment_is_whole_and_each_look_is_told(world: World) -> None:
+    price(world, 10, 103)
+    world.steps.whole, world.steps.told = False, []
+    await cycle(world.deps)
+    assert (published(world), world.steps.told) == ([], [])
+    world.steps.whole = True
+    await cycle(world.deps)
+    assert len(published(world)) == 1
+    assert world.steps.told == [(at(BOUNDARY + 10), world.steps.sequence)]
