@@ -81,7 +81,7 @@ async def verified(bus: Bus, db: RecordsDb, wall: datetime) -> Verified:
             await _nothing_is_missing(db, found),
             wallets_add_up(log, found.books),
             fills_are_booked(log),
-            positions_are_protected(log, found.books, allowed),
+            positions_are_protected(log, found.books, allowed, found.now),
             await _decisions_follow(db, log),
         ),
         len(found.unread),
