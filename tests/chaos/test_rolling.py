@@ -112,8 +112,7 @@ async def test_a_rolling_restart_under_load_loses_and_doubles_nothing(tmp_path: 
             asker = Asker(told["gateway_url"], (tmp_path / "state" / "api_key").read_text().strip())
             async with asker.asking():
                 await run.progress(5)
-                alone: list[tuple[str, ...]] = [(name,) for name in ORDER]
-                rolls = sized(alone, [ORDER])
+                rolls: list[tuple[str, ...]] = sized([(name,) for name in ORDER], [ORDER])
                 await together(*(roll(run, names) for names in rolls))
                 await run.progress(5)
             assert {
