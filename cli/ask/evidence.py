@@ -38,6 +38,14 @@ KEPT_BY = {
     subjects.AUDIT.name: subjects.LEDGER_AUDIT,
     subjects.DEAD.name: subjects.LEDGER_DEAD,
 }
+# Those who carry a decision from its request to its end.
+STEPS = (
+    subjects.CONTEXT_REQUESTS,
+    subjects.CONTEXT_ENDS,
+    subjects.DECIDER_CONTEXTS,
+    subjects.DECIDER_SHADOWS,
+    subjects.VALIDATOR_PROPOSALS,
+)
 Key = tuple[str, str]  # a collection, and the id of a document
 
 
@@ -60,6 +68,7 @@ class Evidence:
     plans: dict[str, PlanRow]
     ended: dict[str, str]
     speed: float
+    now: datetime
     log: Log = field(default_factory=Log)
     documents: dict[Key, Origin] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
@@ -106,9 +115,9 @@ async def evidence(bus: Bus, db: RecordsDb, wall: datetime) -> Evidence:
     floors = await _floors(bus)
     waiting, promoted = await _in_line(bus, wall)
     books, plans = await books_and_plans(db)
-    shown, speed = await _shown(bus)
+    shown, speed, now = await _shown(bus)
     seen = {name: replace(book, shown=shown.get((name, book.version))) for name, book in books.items()}
-    found = Evidence(Frontier(floors, waiting, promoted), seen, plans, await ended_intents(db), speed)
+    found = Evidence(Frontier(floors, waiting, promoted), seen, plans, await ended_intents(db), speed, now)
     for stream in READ:
         await _look(bus, stream.name, found)
         await read_all(bus, stream.name, stream.subjects, partial(found.take, stream.name), start=Start.all())
@@ -125,12 +134,8 @@ async def _look(bus: Bus, stream: str, found: Evidence) -> None:
 
 
 async def _floors(bus: Bus) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for stream in sorted({durable.stream for durable in subjects.DURABLES}):
-        for info in await bus.js.consumers_info(stream):
-            if info.config.durable_name and info.ack_floor:
-                found[info.config.durable_name] = info.ack_floor.stream_seq
-    return found
+    infos = [await bus.js.consumer_info(durable.stream, durable.name) for durable in (*STEPS, *KEPT_BY.values())]
+    return {info.name: info.ack_floor.stream_seq for info in infos if info.ack_floor}
 
 
 async def _in_line(bus: Bus, wall: datetime) -> tuple[frozenset[str], dict[str, str | None]]:
@@ -150,13 +155,13 @@ async def _in_line(bus: Bus, wall: datetime) -> tuple[frozenset[str], dict[str, 
     return frozenset(waiting), promoted
 
 
-async def _shown(bus: Bus) -> tuple[dict[tuple[str, int], Decimal], float]:
-    """Wallets in KV `state` by account and version, and how fast market time goes."""
+async def _shown(bus: Bus) -> tuple[dict[tuple[str, int], Decimal], float, datetime]:
+    """Wallets in KV `state` by account and version, how fast market time goes, and what it is."""
     states, clock = StateMirror(bus), MarketClockMirror(bus)
     await states.start()
     await clock.start()
     shown = {(str(state.account_id), state.version): state.wallet_balance for state in states.items().values()}
-    speed = clock.speed
+    speed, now = clock.speed, clock.now()
     await clock.stop()
     await states.stop()
-    return shown, speed
+    return shown, speed, now

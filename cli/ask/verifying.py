@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 import nats.js.errors
@@ -19,7 +20,7 @@ from libs.invariants.protection import positions_are_protected
 from libs.invariants.requests import requests_end_once, shadows_end_once
 from libs.invariants.values import InvariantCheck, Status, Tally
 from libs.records.archive import ARCHIVED, month_of
-from libs.records.collections import BODIES, CONTEXTS, DECISIONS
+from libs.records.collections import BODIES, CONTEXTS, DECISIONS, OUTCOMES
 from libs.records.proposals import body_hashes, proposal_of
 from libs.records.reading import RecordsDb
 from libs.runtime.bus import Bus
@@ -30,9 +31,8 @@ from libs.schemas.context import TradingContext
 from services.decider.domain.replay import differences, replay
 from services.executor.domain.book import PROTECTION_GRACE
 
-LOOKED_EVERY = timedelta(
-    seconds=1
-)  # wall time, twice what an executor takes to look at its accounts on an idle machine
+LOOKED_EVERY = timedelta(seconds=1)  # wall time, twice what an idle executor takes to look at its accounts
+LATER = frozenset({OUTCOMES})  # a state folder may be older than these collections
 BATCH = 500
 SHOWN = 5
 LONGEST = 60
@@ -81,7 +81,7 @@ async def verified(bus: Bus, db: RecordsDb, wall: datetime) -> Verified:
             await _nothing_is_missing(db, found),
             wallets_add_up(log, found.books),
             fills_are_booked(log),
-            positions_are_protected(log, found.books, allowed),
+            positions_are_protected(log, found.books, allowed, found.now),
             await _decisions_follow(db, log),
         ),
         len(found.unread),
@@ -95,9 +95,12 @@ async def _nothing_is_missing(db: RecordsDb, found: Evidence) -> InvariantCheck:
     for collection, origins in _by_collection(found.documents).items():
         there = {name async for name in _present(db, collection, list(origins))}
         oldest = await _oldest_month(db, collection, origins) if len(there) < len(origins) else None
+        begun = _begun(collection, there, origins)
         for name, origin in origins.items():
             if name in there:
                 tally.held()
+            elif origin.sequence < begun:
+                tally.expired += 1  # of a version that did not keep these yet
             elif origin.at is not None and oldest is not None and month_of(origin.at) < oldest:
                 tally.expired += 1  # its month is archived, or was never there: nobody can tell
             else:
@@ -116,6 +119,13 @@ async def _present(db: RecordsDb, collection: str, names: list[str]) -> AsyncIte
     for n in range(0, len(names), BATCH):
         async for entry in db[collection].find({"_id": {"$in": names[n : n + BATCH]}}, {"_id": 1}):
             yield entry["_id"]
+
+
+def _begun(collection: str, there: set[str], origins: Mapping[str, Origin]) -> float:
+    """The sequence from which on a collection is kept that older versions did not have; 0 for the others."""
+    if collection not in LATER:
+        return 0
+    return min((origins[name].sequence for name in there), default=inf)
 
 
 async def _oldest_month(db: RecordsDb, collection: str, origins: Mapping[str, Origin]) -> datetime | None:

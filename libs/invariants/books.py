@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from libs.invariants.log import Log, of_account
+from libs.invariants.log import Log, by_account
 from libs.invariants.rows import BookRow, CorrectionRow, OrderRow, PositionMove
 from libs.invariants.values import InvariantCheck, Tally
 from libs.schemas import subjects
@@ -17,8 +17,10 @@ def wallets_add_up(log: Log, books: Mapping[str, BookRow]) -> InvariantCheck:
     """Event by event, then against the account's document, its totals, and what others are shown of it."""
     tally = Tally("R4", "each wallet is what happened to it")
     whole = log.whole(subjects.ORDERS, subjects.AUDIT)
+    told: list[PositionMove | CorrectionRow] = [*log.positions, *log.corrections]
+    moved = by_account(told)
     for book in books.values():
-        moves = of_account((*log.positions, *log.corrections), book.account_id)
+        moves = moved.get(book.account_id, [])
         known = [move for move in moves if move.version <= book.version]
         tally.moving += len(moves) - len(known)
         wallet = _followed(tally, known, book.initial if whole else None)

@@ -1,15 +1,17 @@
 """The log as the checks read it: a row of each message that one of them needs."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from libs.invariants.rows import (
     ContextRow,
     CorrectionRow,
     EndRow,
+    EventRow,
     FillRow,
     OrderRow,
     PositionMove,
@@ -25,6 +27,7 @@ from libs.schemas.orders import OrderEvent, PositionEvent
 from libs.schemas.topology import Durable, Stream
 from libs.schemas.verdict import DecisionAnswered, DecisionEvaluated, DecisionRejected, DecisionValidated
 
+R = TypeVar("R", bound=EventRow)
 TRANSFER = "transfer"  # how the reconciler begins to say why a wallet was corrected
 _VERBS: dict[type[Message], str] = {
     DecisionValidated: "validated",
@@ -94,9 +97,12 @@ class Frontier:
         return sequence > self.floors.get(durable.name, 0)
 
 
-def of_account(rows: Iterable[Any], account_id: str) -> list[Any]:
+def by_account(rows: Iterable[R]) -> dict[str, list[R]]:
     """In the order in which they happened."""
-    return sorted((row for row in rows if row.account_id == account_id), key=lambda row: row.order)
+    found: dict[str, list[R]] = defaultdict(list)
+    for row in rows:
+        found[row.account_id].append(row)
+    return {account_id: sorted(each, key=lambda row: row.order) for account_id, each in found.items()}
 
 
 def digest_of(proposal: DecisionProposed) -> str:

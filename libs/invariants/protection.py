@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from libs.invariants.log import Log, of_account
+from libs.invariants.log import Log, by_account
 from libs.invariants.rows import BookRow, OrderRow, PositionMove
 from libs.invariants.values import InvariantCheck, Tally
 from libs.schemas import subjects
@@ -47,16 +47,19 @@ class _Watch:
         self.bare_since = (self.bare_since or at) if bare else None
 
 
-def positions_are_protected(log: Log, books: Mapping[str, BookRow], allowed: timedelta) -> InvariantCheck:
-    """`allowed` in market time, as all times of these events are."""
+def positions_are_protected(
+    log: Log, books: Mapping[str, BookRow], allowed: timedelta, now: datetime
+) -> InvariantCheck:
+    """`allowed` and `now` in market time, as all times of these events are."""
     tally = Tally("R5", f"no position was without a stop for more than {allowed.total_seconds():g} s")
     whole = log.whole(subjects.ORDERS)
+    seen: list[OrderRow | PositionMove] = [*_stops(log.orders), *log.positions]
+    told = by_account(seen)
     for book in books.values():
-        rows = of_account((*_stops(log.orders), *log.positions), book.account_id)
-        for symbol, episodes in _episodes(rows, whole=whole).items():
+        for symbol, episodes in _episodes(told.get(book.account_id, []), whole=whole).items():
             for watch in episodes:
                 if watch.bare_since is not None:
-                    watch.settle(max(book.as_of, watch.bare_since))
+                    watch.settle(max(now, watch.bare_since))
                 tally.judge(f"{book.account_id} {symbol}", _too_long(watch, allowed))
     return tally.done()
 

@@ -140,5 +140,4 @@ class BookRow:
     gained: Decimal
     working: frozenset[str]
     untold: frozenset[str]
-    as_of: datetime
     shown: Decimal | None = None

@@ -1,7 +1,6 @@
 """Accounts, plans and ended intents as the executor keeps them, read for those who check them."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +14,7 @@ _MONEY = (
     *("initial_balance", "wallet", "realised_total", "fees_total", "funding_total"),
     *("insolvency", "unpaid_clearance"),
 )
-_BOOK = {name: 1 for name in (*_MONEY, "version", "as_of", "outbox.event_id", "orders")} | {
+_BOOK = {name: 1 for name in (*_MONEY, "version", "outbox.event_id", "orders")} | {
     f"plans.{name}": 1 for name in ("_id", *_PLAN)
 }
 
@@ -47,7 +46,6 @@ def _book(entry: Mapping[str, Any]) -> BookRow:
         gained=realised - money["fees_total"] + money["funding_total"] + money["insolvency"],
         working=frozenset(entry["orders"]),
         untold=frozenset(event["event_id"] for event in entry.get("outbox") or ()),
-        as_of=datetime.fromisoformat(entry["as_of"]),
     )
 
 

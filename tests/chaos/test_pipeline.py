@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.chaos.invariants import check_books, check_database, check_log, read_log
+from cli.ask.records import records
+from tests.chaos import by_hand
+from tests.chaos.invariants import every_promise_holds, judged, read_log
 from tests.chaos.pipeline import Pipeline, pipeline
+from tests.chaos.second_opinion import second_opinion
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEATHS = (
@@ -38,11 +41,9 @@ async def going_on(whole: Pipeline) -> Pipeline:
 
 async def verify(run: Pipeline) -> None:
     await run.quiet()
-    log = await read_log(run.bus)
-    check_log(log)
-    await check_books(run.bus, log)
-    await check_database(run.mongodb_url, log)
-    assert log.of("order.placed") and log.of("order.filled"), "a run without orders shows nothing"
+    checks = {check.promise: check.checked for check in (await every_promise_holds(run)).checks}
+    assert all(count or "shadow" in promise for promise, count in checks.items()), f"a run that shows nothing: {checks}"
+    assert await second_opinion(run.nats_url, run.mongodb_url) == []
 
 
 @pytest.mark.slow
@@ -67,3 +68,32 @@ async def test_servers_are_killed_and_all_workers_go_on_by_themselves(going_on: 
         await run.progress(5)
     assert pids == {w.instance: w.child.pid for w in run.run.supervisor.workers if w.child}, "a worker was restarted"
     await verify(run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_what_is_broken_by_hand_is_told_and_nothing_else(going_on: Pipeline) -> None:
+    """The last one of this run: what it takes out of the log does not come back."""
+    run = going_on
+    await run.progress(4)  # so that a first position has been open for longer than the grace
+    await verify(run)
+    log = await read_log(run.bus)
+    async with records(run.mongodb_url) as db:
+        for promise, broken in await by_hand.documents(db, log):
+            async with broken:
+                assert promise in await told(run)
+                alone = await second_opinion(run.nats_url, run.mongodb_url)
+                assert bool(alone) == promise.startswith("each wallet"), "the two judges disagree"
+        assert await told(run) == ""
+    for promise, stream, message in by_hand.messages(log):
+        if promise not in await told(run):
+            await run.bus.js.delete_msg(stream, message["sequence"])
+        assert promise in (said := await told(run))
+    assert await second_opinion(run.nats_url, run.mongodb_url) != []
+    assert "messages are gone between its first and its last" in said
+
+
+async def told(run: Pipeline) -> str:
+    """The promises that are broken, with what broke them."""
+    broken = [check for check in (await judged(run)).checks if check.status == "broken"]
+    return "\n".join(f"{c.promise}: {b.about}: {b.said}" for c in broken for b in c.breaches)

@@ -65,7 +65,6 @@ BOOK = BookRow(
     gained=Decimal("-3.9"),
     working=frozenset(),
     untold=frozenset(),
-    as_of=T0 + timedelta(seconds=60),
     shown=Decimal("96.1"),
 )
 PLAN = PlanRow("d", "a", 1, (IntentRow(ENTRY, "BTCUSDT", "entry", Decimal(2)),), carried_out=True)

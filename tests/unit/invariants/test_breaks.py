@@ -14,8 +14,9 @@ from libs.invariants.protection import positions_are_protected
 from libs.invariants.requests import requests_end_once, shadows_end_once
 from libs.invariants.rows import ContextRow, EndRow, IntentRow, RequestRow
 from libs.invariants.values import InvariantCheck
-from tests.unit.invariants.stories import ENTRY, FLOORS, STOP, Story, at, fill, order, position
+from tests.unit.invariants.stories import ENTRY, FLOORS, STOP, T0, Story, at, fill, order, position
 
+LATER = T0 + timedelta(seconds=60)
 Break = Callable[[Story], object]
 CHECKS: dict[str, Callable[[Story], InvariantCheck]] = {
     "requests": lambda s: requests_end_once(s.log, s.frontier),
@@ -24,7 +25,7 @@ CHECKS: dict[str, Callable[[Story], InvariantCheck]] = {
     "intents": lambda s: intents_end(s.log, s.plans, s.books, s.ended),
     "wallets": lambda s: wallets_add_up(s.log, s.books),
     "fills": lambda s: fills_are_booked(s.log),
-    "protection": lambda s: positions_are_protected(s.log, s.books, timedelta(seconds=6)),
+    "protection": lambda s: positions_are_protected(s.log, s.books, timedelta(seconds=6), LATER),
 }
 
 

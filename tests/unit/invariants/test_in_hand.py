@@ -13,7 +13,7 @@ from libs.invariants.orders import entries_are_one_order, intents_end
 from libs.invariants.protection import positions_are_protected
 from libs.invariants.requests import requests_end_once
 from libs.invariants.rows import ContextRow, CorrectionRow, EndRow, ProposalRow, RequestRow
-from tests.unit.invariants.stories import FLOORS, STOP, Story, at, order
+from tests.unit.invariants.stories import FLOORS, STOP, T0, Story, at, order
 
 
 def proposed(story: Story, sequence: int) -> None:
@@ -26,6 +26,7 @@ def promoted(story: Story) -> None:
     story.frontier = Frontier(FLOORS, promoted={"r": "before"})
 
 
+GRACE, LATER = timedelta(seconds=6), T0 + timedelta(seconds=90)
 WAYS: list[tuple[str, Callable[[Story], object]]] = [
     ("not read yet", lambda s: s.log.requests.__setitem__(0, RequestRow(10, "r"))),
     ("its context not decided", lambda s: s.log.contexts.append(ContextRow(10, "c", "r"))),
@@ -95,7 +96,7 @@ def test_a_position_of_before_the_log_is_covered_by_the_stop_that_it_names() -> 
     story = Story()
     story.log.trimmed.add("ORDERS")
     del story.log.orders[2]
-    assert positions_are_protected(story.log, story.books, timedelta(seconds=6)).breaches == ()
+    assert positions_are_protected(story.log, story.books, GRACE, LATER).breaches == ()
 
 
 def test_a_stop_that_is_replaced_in_one_write_leaves_no_gap() -> None:
@@ -105,6 +106,5 @@ def test_a_stop_that_is_replaced_in_one_write_leaves_no_gap() -> None:
         order("placed", "6" * 32, "stop", "open", at(3, 1, 30)),
     ]
     del story.log.orders[3], story.log.positions[1]
-    story.book = replace(story.book, as_of=at(0, 0, 90)["at"])
-    check = positions_are_protected(story.log, story.books, timedelta(seconds=6))
+    check = positions_are_protected(story.log, story.books, GRACE, LATER)
     assert (check.breaches, check.checked) == ((), 1)
