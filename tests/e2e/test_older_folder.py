@@ -14,7 +14,7 @@ import pytest
 from pymongo import MongoClient
 
 from cli.connection import connected
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from cli.run.provision import ProvisionSettings
 from cli.run.server_backup import RestoreWishes, restore
 from libs.records.key_store import KeyStore, carry_over
