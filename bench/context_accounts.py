@@ -25,8 +25,8 @@ from nats.aio.msg import Msg
 
 from bench import context_build
 from bench.context_ready import SYMBOLS
-from cli.embedded import Servers
 from cli.embedded.ports import pick
+from cli.embedded.servers import Servers
 from cli.probe import get
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit

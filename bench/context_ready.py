@@ -21,8 +21,8 @@ import psutil
 import uvloop
 from faststream.nats import NatsBroker
 
-from cli.embedded import Servers
 from cli.embedded.ports import pick
+from cli.embedded.servers import Servers
 from cli.probe import get
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit

@@ -22,7 +22,7 @@ import nats
 import orjson
 from nats.js import JetStreamContext
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.configuration.templates import JinjaTemplates
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects

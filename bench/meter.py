@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.embedded import ServerInfo
+from cli.embedded.servers import ServerInfo
 from cli.run.session import RunSession
 from libs.runtime.mongo import client
 

@@ -14,7 +14,7 @@ from nats.js.api import StreamConfig
 
 from bench.meter import Meter
 from cli.connection import connected
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from cli.run.phases import Phases
 from cli.run.plan import make_plan
 from cli.run.seed import read_accounts

@@ -19,7 +19,7 @@ from typing import Any, cast
 import uvloop
 
 from cli.connection import connected
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.records.key_store import KeyStore, create_admin_key
 from libs.records.keys import TOKEN_BYTES, token_of
 from libs.runtime.bus import Bus

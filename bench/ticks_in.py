@@ -16,7 +16,7 @@ import uvloop
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.runtime.provision import provision_nats
 from libs.runtime.reader import Start
 from libs.runtime.ticks import TickIntake

@@ -1,5 +1,6 @@
 """Entry point of the `perpetua` command: every error is a line and a hint on stderr."""
 
+import logging
 import os
 import re
 import shlex
@@ -60,6 +61,8 @@ def run() -> NoReturn:
     from cli.embedded.errors import ServerError
 
     sys.excepthook = _crashed
+    for ours in ("libs", "services"):  # what they warn of is for the logs of workers; a command says its own errors
+        logging.getLogger(ours).addHandler(logging.NullHandler())
     try:
         result: Any = typer.main.get_command(app)(standalone_mode=False)  # `app()` would set an excepthook of its own
     except (CliError, ServerError) as error:

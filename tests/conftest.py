@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from tests import forms, guard
 from tests.servers import Urls, empty_jetstream, private_servers, session_urls
 

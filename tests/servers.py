@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 
 VARIABLES = {
     "nats": "PERPETUA_TEST_NATS_URL",

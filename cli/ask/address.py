@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.embedded import Servers
 from cli.errors import CliError
 from cli.project import StateFolder
 from cli.runfile import running
@@ -39,6 +38,8 @@ def servers_of(state_dir: Path) -> Iterator[tuple[str, str]]:
     if named or running(folder.run_file) is not None or not folder.servers.is_file():
         yield nats_url(state_dir), mongodb_url(state_dir)
         return
+    from cli.embedded.servers import Servers  # it loads the clients of all databases
+
     with Servers(folder.folder, use_urls=False) as servers:
         started = servers.start()
         yield started["nats"].url, started["mongodb"].url

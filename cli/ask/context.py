@@ -6,7 +6,7 @@ same functions. Nothing is published and no model is asked.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -23,7 +23,9 @@ from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.errors import Unavailable
 from libs.schemas import ids
+from libs.schemas.account import Account
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
+from libs.schemas.strategy import TradingStrategy
 from libs.schemas.subjects import CONTEXTS, context_built
 from services.context.app import market_log
 from services.context.domain.assets import Studies
@@ -32,6 +34,7 @@ from services.context.domain.market import MarketState
 from services.context.settings import Settings
 
 READ_TIMEOUT_S = 30.0
+TICKS_LOOKED_AT = 5_000
 VALID_FOR = timedelta(minutes=1)
 REQUEST_ID = "context-show"
 _AWAY: tuple[type[Exception], ...] = (Unavailable, *NATS_AWAY, nats.js.errors.Error)
@@ -60,20 +63,43 @@ async def fresh(url: str, account_id: str) -> ShownContext:
     """What a model would be told now. CliError where it would be told nothing, with the reason."""
     async with _reading(url) as bus:
         clock, config, states = MarketClockMirror(bus), ConfigMirror(bus), StateMirror(bus)
-        settings = Settings()
-        market = MarketState(settings.bounds())
-        log = market_log(bus, clock, config, market, settings)
-        async with _started(clock, config, states, log):
+        async with _started(clock, config, states):
             subject = subject_of(account_id, config, states)
-            await log.follow(subject.strategy.timeframe_preference)
-            now = clock.now()
-            market.close_due(now)
-            made = build(request(account_id, now), subject, market, Studies(market), now)
+            made, now = await _built(bus, clock, subject)
     if isinstance(made, ContextRefusal):
         raise CliError(
             f"no model would be asked: {made.reason}: {made.detail}", "see `perpetua market` and `perpetua status`"
         )
     return ShownContext(made, now, fresh=True)
+
+
+async def _built(
+    bus: Bus, clock: MarketClockMirror, subject: Subject
+) -> tuple[TradingContext | ContextRefusal, datetime]:
+    """Of what this account alone follows, and of no more ticks than its open candles are made of: closed ones are in
+    the log as such."""
+    settings = Settings()
+    settings = settings.model_copy(update={"replay_ticks": min(settings.replay_ticks, TICKS_LOOKED_AT)})
+    market = MarketState(settings.bounds())
+    log = market_log(bus, clock, _Alone.of(subject), market, settings)
+    async with _started(log):
+        await log.follow(subject.strategy.timeframe_preference)
+        now = clock.now()
+        market.close_due(now)
+        return build(request(subject.account.account_id, now), subject, market, Studies(market), now), now
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """Configuration as though there were one account."""
+
+    accounts: Mapping[str, Account]
+    strategies: Mapping[str, TradingStrategy]
+
+    @classmethod
+    def of(cls, subject: Subject) -> "_Alone":
+        account, strategy = subject.account, subject.strategy
+        return cls({account.account_id: account}, {strategy.strategy_id: strategy})
 
 
 async def stored(url: str, account_id: str) -> ShownContext:

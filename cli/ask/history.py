@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.ask import came_of
 from cli.ask.api import Api
+from cli.ask.ticks import TickSizes, by_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Rows:
 
 
 def performance(api: Api, account: str | None, timeframe: str) -> Rows:
-    columns = ("account", "equity", "return %", "realised", "fees", "funding", "trades", "win rate", "drawdown %")
+    columns = ("account", "wallet", "return %", "realised", "fees", "funding", "trades", "win rate", "drawdown %")
     items = []
     for name in api.accounts(account):
         state, scored = (
@@ -73,7 +74,7 @@ def trades(api: Api, account: str | None, limit: int) -> Rows:
     return Rows(columns, rows, items, "no closed trades")
 
 
-def positions(api: Api, account: str | None) -> Rows:
+def positions(api: Api, account: str | None, sizes: TickSizes) -> Rows:
     columns = ("account", "symbol", "side", "quantity", "entry", "leverage", "stop", "target", "liquidation", "opened")
     items = [
         {"account_id": name, **position}
@@ -85,12 +86,19 @@ def positions(api: Api, account: str | None) -> Rows:
             *(str(item[name]) for name in ("account_id", "symbol", "side")),
             *(number(item[name]) for name in ("quantity", "entry_price", "leverage")),
             *(number(item.get(name)) for name in ("stop_loss", "take_profit")),
-            like(item.get("liquidation_price"), item),
+            _liquidation(item, sizes),
             at(item["opened_at"]),
         )
         for item in items
     ]
     return Rows(columns, rows, items, "no open positions")
+
+
+def _liquidation(position: dict[str, Any], sizes: TickSizes) -> str:
+    if (price := position.get("liquidation_price")) is None:
+        return ""
+    taken = position.get("stop_loss") or position.get("take_profit") or position["entry_price"]
+    return by_tick(Decimal(str(price)), sizes.get(str(position["symbol"])), Decimal(str(taken)))
 
 
 def orders(api: Api, account: str | None, limit: int) -> Rows:
@@ -188,17 +196,6 @@ def at(text: Any) -> str:
 
 def money(value: Any) -> str:
     return f"{Decimal(str(value)):,.2f}"
-
-
-def like(value: Any, position: dict[str, Any]) -> str:
-    """A reckoned price in the digits of the prices that the venue took: stop, target, else the entry."""
-    if value is None:
-        return ""
-    known = [Decimal(str(position[name])) for name in ("stop_loss", "take_profit") if position.get(name) is not None]
-    taken = known or [Decimal(str(position["entry_price"]))]
-    exponents = [price.normalize().as_tuple().exponent for price in taken]
-    digits = min(exponent for exponent in exponents if isinstance(exponent, int))
-    return f"{Decimal(str(value)).quantize(Decimal(1).scaleb(min(0, digits))):f}"
 
 
 def number(value: Any) -> str:

@@ -11,6 +11,7 @@ from cli.ask.configuring import desk, granted
 from cli.ask.deciders import NOTHING_RUNS, Silence, ToldByDecider, ask
 from cli.ask.trying import refusals, tried
 from cli.errors import CliError
+from cli.files import todo
 from libs.configuration.configuration import By
 from libs.configuration.models import SeenModels
 from libs.schemas.models import ModelsConfig
@@ -65,7 +66,7 @@ def _catalogue(settings: Settings) -> Catalogue:
     try:
         return models_file.load(settings.config_dir)
     except CatalogueError as error:
-        raise CliError(str(error), "correct models.yaml, or restore it from git") from error
+        raise CliError(str(error), todo(settings.config_dir / "models.yaml")) from error
 
 
 def whose(found: Configured) -> str:

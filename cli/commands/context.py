@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.options import StateDir
-from cli.project import STATE
+from cli.project import STATE, StateFolder
 
 PIPED_WIDTH = 140
 context_app = typer.Typer(help="What a model is told.", no_args_is_help=True)
@@ -31,6 +31,7 @@ def context_show(
 
     from cli.ask import context
     from cli.ask.address import nats_url
+    from cli.ask.ticks import tick_sizes
     from cli.screen.context_view import render
 
     look = context.stored if stored else context.fresh
@@ -39,4 +40,4 @@ def context_show(
         typer.echo(shown.as_json())
     else:
         console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
-        console.print(render(shown))
+        console.print(render(shown, tick_sizes(StateFolder(state_dir.resolve()).config)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.commands.options import StateDir
-from cli.project import STATE
+from cli.project import STATE, StateFolder
 
 if TYPE_CHECKING:
     from cli.ask.history import Rows
@@ -46,7 +46,8 @@ def performance(
     as_csv: AsCsv = False,
     state_dir: StateDir = STATE,
 ) -> None:
-    """Equity without open profit, return, fees, funding, trades, win rate and drawdown of each account."""
+    """Wallet of each account, without the profit of open positions (`context show` tells equity, with it), its return,
+    fees, funding, trades, win rate and drawdown."""
     from cli.ask import history
     from cli.ask.api import Api
 
@@ -73,8 +74,10 @@ def positions(
     """Open positions with their stop, target and liquidation price."""
     from cli.ask import history
     from cli.ask.api import Api
+    from cli.ask.ticks import tick_sizes
 
-    _told(history.positions(Api(state_dir), account), as_json, as_csv)
+    sizes = tick_sizes(StateFolder(state_dir.resolve()).config)
+    _told(history.positions(Api(state_dir), account, sizes), as_json, as_csv)
 
 
 def orders(

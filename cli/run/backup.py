@@ -63,7 +63,7 @@ def _check(state: StateFolder, file: Path, env: Mapping[str, str]) -> None:
     if away := [kind.variable for kind in KINDS if env.get(kind.variable, "").strip()]:
         raise CliError(
             f"{', '.join(away)}: the history is on servers of your own, not in {shown(state.folder)}",
-            "back those up by their own means; without the variables this folder alone is backed up",
+            "`perpetua servers backup FILE` keeps those; without the variables this folder alone is kept",
         )
     if file.exists():
         raise CliError(f"{shown(file)} is there already", "name another file, or remove it")

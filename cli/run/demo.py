@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.ask.board import DecisionRow, decision_line
-from cli.embedded import ServerInfo, Servers
+from cli.embedded.servers import ServerInfo, Servers
 from cli.errors import CliError
 from cli.project import shown
 from cli.run.phases import READY, Phases

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cli.ask.deciders import Silence, ToldByDecider, ask_all
-from cli.embedded import ServerError
 from cli.embedded.binaries import find, version_of
+from cli.embedded.errors import ServerError
 from cli.embedded.kind import version_behind, without_credentials
 from cli.embedded.ports import is_free
 from cli.embedded.servers import KINDS

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from cli.embedded import ServerError, Servers
+from cli.embedded.errors import ServerError
+from cli.embedded.servers import Servers
 from cli.run.backoff import Backoff
 from libs.runtime.ending import end
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from cli.ask.board import DecisionRow, Screen, ServerRow, WorkerRow
 from cli.ask.observe import Observer, lag_of
 from cli.connection import connected
-from cli.embedded import ServerInfo, Servers
 from cli.embedded.kind import without_credentials
 from cli.embedded.ports import is_free, pick
+from cli.embedded.servers import ServerInfo, Servers
 from cli.errors import CliError
 from cli.project import place, shown
 from cli.run.access import ensure_api_key, write_token

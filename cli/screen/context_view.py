@@ -7,15 +7,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.ask.context import ShownContext
+from cli.ask.ticks import TickSizes, by_tick
 from cli.screen.parts import price, titled_table
 from libs.schemas.context import AssetMarketData, TradingContext
 
 
-def render(shown: ShownContext) -> RenderableType:
+def render(shown: ShownContext, sizes: TickSizes) -> RenderableType:
     context = shown.context
     parts: list[RenderableType] = [_head(shown), *_account(context), Text(), *_assets(shown), Text(), _market(context)]
     if context.account_state.open_positions:
-        parts += [Text(), _positions(context)]
+        parts += [Text(), _positions(context, sizes)]
     parts += [Text(f"note {n.published_at:%m-%d %H:%M} {n.symbol or 'market'}: {n.text}", "dim") for n in context.notes]
     return Group(*parts, *(Text(line, "red") for line in complaints(context)))
 
@@ -82,10 +83,12 @@ def _market(c: TradingContext) -> Text:
     return line.append("\n" + "  ".join(shown), "dim") if shown else line
 
 
-def _positions(c: TradingContext) -> RenderableType:
+def _positions(c: TradingContext, sizes: TickSizes) -> RenderableType:
     table = titled_table("position", "size", "entry", "mark", "pnl", "stop", "target", "liquidation", "opened")
     for p in c.account_state.open_positions:
-        levels = ("–" if x is None else f"{x.normalize():f}" for x in (p.stop_loss, p.take_profit, p.liquidation_price))
+        levels = ["–" if x is None else f"{x.normalize():f}" for x in (p.stop_loss, p.take_profit)]
+        edge = p.liquidation_price
+        levels.append("–" if edge is None else by_tick(edge, sizes.get(p.symbol), p.stop_loss or p.entry_price))
         table.add_row(
             Text(f"{p.symbol} {p.side}", "green" if p.side == "long" else "red"),
             f"{p.size.normalize():f}",

@@ -23,7 +23,7 @@ from services.context.domain.market import MarketState
 from services.context.domain.patience import Patience
 from services.context.handlers import routes
 from services.context.metrics import MarketCollector, Metrics
-from services.context.ports import Deps
+from services.context.ports import Deps, Followers
 from services.context.settings import Settings
 
 _NAMES = 20
@@ -78,7 +78,7 @@ def told(market: MarketState, now: datetime) -> dict[str, Any]:
     return {"followed": len(market.following), "left_out": len(left_out), "names": left_out[:_NAMES]}
 
 
-def market_log(bus: Bus, clock: Clock, config: ConfigMirror, market: MarketState, settings: Settings) -> NatsMarketLog:
+def market_log(bus: Bus, clock: Clock, config: Followers, market: MarketState, settings: Settings) -> NatsMarketLog:
     """Fills a market of one's own from the log, for a look. What is bad is passed over: the workers put it aside."""
     metrics = Metrics(CollectorRegistry())
     dead = DeadTicks(bus, clock, metrics, 1)

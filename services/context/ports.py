@@ -21,13 +21,18 @@ from services.context.domain.reuse import Kept
 from services.context.domain.triggers import Asked
 
 
-class ContextConfiguration(Protocol):
-    """Accounts, strategies and experiments as configured now."""
+class Followers(Protocol):
+    """Whose symbols and timeframes are followed."""
 
     @property
     def accounts(self) -> Mapping[str, Account]: ...
     @property
     def strategies(self) -> Mapping[str, TradingStrategy]: ...
+
+
+class ContextConfiguration(Followers, Protocol):
+    """Accounts, strategies and experiments as configured now."""
+
     @property
     def experiments(self) -> Mapping[str, Experiment]: ...
     def account(self, account_id: str) -> Account | None: ...

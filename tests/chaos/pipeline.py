@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cli.ask.observe import lag_of, lags
 from cli.connection import connected
-from cli.embedded import ServerInfo, Servers
+from cli.embedded.servers import ServerInfo, Servers
 from cli.run.backoff import Backoff
 from cli.run.phases import Phases
 from cli.run.plan import make_plan

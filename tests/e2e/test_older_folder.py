@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from cli.ask.verifying import verified
 from cli.connection import connected
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from cli.run.provision import ProvisionSettings
 from cli.run.server_backup import RestoreWishes, restore
 from libs.records.key_store import KeyStore, carry_over

@@ -8,7 +8,7 @@ import pytest
 from pymongo import MongoClient
 
 from cli.connection import connected
-from cli.embedded import ServerInfo, Servers
+from cli.embedded.servers import ServerInfo, Servers
 from cli.project import StateFolder
 from cli.run.backup import write_backup
 from cli.run.restore import restore

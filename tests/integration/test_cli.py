@@ -17,7 +17,7 @@ from cli.ask.board import Screen
 from cli.ask.dead import dead_letters, list_line, pick_letter, show_lines
 from cli.ask.observe import Observer, lag_of, lags
 from cli.connection import connected
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from cli.errors import CliError
 from cli.files import read_token
 from cli.run.access import ensure_api_key

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.runtime.clock import market_time
 from libs.runtime.ending import end
 from libs.runtime.provision import provision_nats

@@ -18,10 +18,11 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from cli.embedded import ServerError, ServerInfo, Servers
 from cli.embedded.binaries import bundled_places
+from cli.embedded.errors import ServerError
 from cli.embedded.ports import LOOPBACK, pick
 from cli.embedded.redis import KIND as REDIS
+from cli.embedded.servers import ServerInfo, Servers
 from tests.pace import PATIENCE_S
 from tests.servers import Urls, empty_jetstream
 
@@ -29,7 +30,7 @@ NAMES = ["nats", "mongodb", "redis"]
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background hands on that it is ignored
 servers = Servers(Path(sys.argv[1]), use_urls=False, use_path=False).start()
 print(*(info.pid for info in servers.values()), flush=True)

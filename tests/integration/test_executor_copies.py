@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.records.collections import ACCOUNTS, LEASES, ORDER_PLANS
 from libs.schemas import ids, subjects
 from libs.schemas.names import key_of

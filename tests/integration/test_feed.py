@@ -18,7 +18,7 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.runtime.provision import provision_nats
 from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.worker import Worker

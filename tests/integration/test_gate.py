@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.runtime.ending import end
 from libs.schemas.account import Budgets
 from libs.schemas.analytics import Alert

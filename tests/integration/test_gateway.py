@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from pymongo.asynchronous.database import AsyncDatabase
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.records.collections import API_KEYS
 from libs.records.key_store import KeyStore, carry_over
 from libs.records.keys import Scope, new_key, token_of

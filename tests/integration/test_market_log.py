@@ -12,7 +12,7 @@ import nats
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.configuration.mirror import ConfigMirror
 from libs.runtime.ending import end
 from libs.runtime.provision import provision_nats

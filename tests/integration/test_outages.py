@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.runtime.ending import end
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects

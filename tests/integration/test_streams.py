@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from cli.embedded import Servers
+from cli.embedded.servers import Servers
 from libs.schemas import subjects
 from tests import builders
 from tests.fakes.ledger_chain import Chain

@@ -23,7 +23,7 @@ from services.context.domain.market import MarketState
 from services.context.domain.series import Source
 from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
-from services.context.ports import ContextConfiguration, ContextStates
+from services.context.ports import ContextStates, Followers
 
 _POLL_S = 0.005
 _FOLLOW_S = 1.0
@@ -38,7 +38,7 @@ class NatsMarketLog:
         self,
         bus: Bus,
         clock: Clock,
-        config: ContextConfiguration,
+        config: Followers,
         market: MarketState,
         dead: DeadTicks,
         metrics: Metrics,

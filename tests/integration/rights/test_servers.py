@@ -15,8 +15,8 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from cli.connection import connected
-from cli.embedded import ServerInfo, Servers
 from cli.embedded.kind import without_credentials
+from cli.embedded.servers import ServerInfo, Servers
 from cli.run.session import addresses
 from libs.runtime.mongo import Document
 from libs.runtime.provision import check_nats, provision_nats

@@ -13,10 +13,10 @@ import nats
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from cli.embedded import Servers
 from cli.embedded.binaries import find
 from cli.embedded.nats import KIND
 from cli.embedded.ports import pick
+from cli.embedded.servers import Servers
 from libs.runtime.provision import consumer_config, provision_nats
 from tests.integration.runtime.messages import DURABLES, begin_anew
 from tests.pace import PATIENCE_S

@@ -1,5 +1,6 @@
 """Rows of what became of the accounts, from what the API answers."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -47,10 +48,17 @@ def api(state: dict[str, Any]) -> Answers:
     return Answers({("accounts",): {"items": [{"account_id": "a"}]}, ("accounts", "a", "state"): state})
 
 
-def test_a_position_shows_its_prices_in_the_digits_that_the_venue_takes() -> None:
-    found = history.positions(api({"positions": [POSITION]}), None)
+@pytest.mark.parametrize(
+    ("sizes", "liquidation"),
+    [({"BTCUSDT": Decimal("0.1")}, "83127.8"), ({"BTCUSDT": Decimal("0.50")}, "83128.00"), ({}, "83127.8")],
+    ids=["by the tick", "by another", "a symbol without one: as its stop"],
+)
+def test_a_position_shows_its_prices_in_the_digits_that_the_venue_takes(
+    sizes: dict[str, Decimal], liquidation: str
+) -> None:
+    found = history.positions(api({"positions": [POSITION]}), None, sizes)
     assert found.rows == [
-        ("a", "BTCUSDT", "long", "0.05", "103000.123456", "5", "101000.5", "", "83127.8", "05-15 03:12:00")
+        ("a", "BTCUSDT", "long", "0.05", "103000.123456", "5", "101000.5", "", liquidation, "05-15 03:12:00")
     ]
     assert found.items[0]["liquidation_price"] == "83127.7777777777", "programs get it as it is"
 

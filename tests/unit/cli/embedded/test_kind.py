@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.embedded import ServerError
+from cli.embedded.errors import ServerError
 from cli.embedded.errors import ServerError as SameError
 from cli.embedded.kind import first_host, is_old, parse_version, version_behind, without_credentials
 from cli.embedded.mongo import KIND as MONGO

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import ServerError, ports
+from cli.embedded import ports
+from cli.embedded.errors import ServerError
 from cli.embedded.process import stop_stale
 from cli.embedded.state import Lock, Remembered, load, save
 

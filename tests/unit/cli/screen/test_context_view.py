@@ -42,7 +42,7 @@ def context() -> TradingContext:
 def drawn(shown: ShownContext) -> list[str]:
     console = Console(width=140, color_system=None)
     with console.capture() as captured:
-        console.print(render(shown))
+        console.print(render(shown, {}))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
