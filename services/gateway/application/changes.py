@@ -7,7 +7,7 @@ from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal
 from libs.records.keys import ApiKey
 from libs.schemas.strategy import TradingStrategy
 from services.gateway.domain.configuring import refusal_of
-from services.gateway.domain.problems import not_found
+from services.gateway.domain.problems import RequestRefused, not_found
 from services.gateway.ports import Deps
 
 T = TypeVar("T")
@@ -22,6 +22,10 @@ def granted(made: T | configuration.Refused) -> T:
     if not isinstance(made, configuration.Refused):
         return made
     raise refusal_of(made.why.value, made.message, made.field)
+
+
+def refused_as_contested(message: str) -> RequestRefused:
+    return refusal_of(ConfigRefusal.CONTESTED.value, message, None)
 
 
 def may_change(deps: Deps, key: ApiKey, strategy_id: str) -> None:
