@@ -95,6 +95,11 @@ async def test_a_change_is_a_new_version_and_the_old_one_stays_readable(gateway:
     assert last.by.why == "more room"
 
 
+async def test_another_version_is_the_headers_fault(gateway: Gateway) -> None:
+    (error,) = (await change(gateway, headers={"If-Match": '"7"'})).json()["errors"]
+    assert (error["field"], error["code"]) == ("header.If-Match", "version")
+
+
 @pytest.mark.parametrize(("if_match", "status"), [('"1"', 200), ('W/"1"', 200), ("1", 200), ("*", 200), ('"2"', 412)])
 async def test_if_match_names_the_version_that_is_changed(gateway: Gateway, if_match: str, status: int) -> None:
     assert (await change(gateway, headers={"If-Match": if_match})).status_code == status
