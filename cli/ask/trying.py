@@ -8,9 +8,7 @@ from pathlib import Path
 from cli.ask.configuring import ConfigurationDesk
 from cli.ask.deciders import Silence, ToldByDecider, ask_all
 from cli.errors import CliError
-from libs.configuration.configuration import By
-from libs.runtime.errors import Conflict
-from libs.schemas.models import TRIAL_KEY, ModelsTrial
+from libs.schemas.models import ModelsTrial
 
 LOOK_AGAIN_S = 0.2
 CALL_S = 45.0  # for a model's check and its small call, which end by themselves before
@@ -21,12 +19,8 @@ async def tried(
 ) -> list[ToldByDecider]:
     """Every decider that answers, with what its trial found. Raises CliError where one does not end it in time."""
     wish = ModelsTrial(chain=tuple(chain), calls=calls, asked_at=datetime.now(UTC), by=who)
-    last = await opened.store.latest(TRIAL_KEY)
-    body = wish.model_dump_json().encode()
-    try:
-        await opened.store.put(TRIAL_KEY, body, By(who, "a trial of models"), last.revision if last else 0)
-    except Conflict as error:
-        raise CliError("somebody else tries models at this moment", "try again") from error
+    if await opened.models.try_out(wish) is not None:
+        raise CliError("somebody else tries models at this moment", "try again")
     return await _ended(state_dir, wish)
 
 

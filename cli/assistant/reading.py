@@ -10,8 +10,9 @@ from libs.schemas.base import AccountId, Id, StrategyId, Symbol, Timeframe
 
 OneAccount = Annotated[AccountId, Field(description="an account, as list_accounts names it")]
 OneSymbol = Annotated[Symbol, Field(description="a symbol, such as BTCUSDT")]
+OneModel = Annotated[str | None, Field(max_length=100, description="decided by this model, as list_models names it")]
 OneStrategy = Annotated[StrategyId, Field(description="a strategy, as list_strategies names it")]
-Period = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$", description="how far back, such as 24h or 7d")]
+Period = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[hd]$", description="how far back, such as 24h or 7d")]
 Most = Annotated[int, Field(ge=1, le=100, description="entries at most")]
 Cursor = Annotated[str | None, Field(max_length=500, description="`next` of the page before")]
 Since = Annotated[datetime | None, Field(description="market time, included, as 2026-11-20T12:00:00Z")]
@@ -111,6 +112,33 @@ class DecisionTools:
         """How the decisions of a period ended, how long they took, what they cost."""
         return await self._api.get(call, "decisions", "metrics", account_id=account_id, timeframe=timeframe)
 
+    async def decision_accuracy(
+        self,
+        call: Call,
+        account_id: Annotated[AccountId | None, Field(description="of this account; of all")] = None,
+        symbol: Annotated[Symbol | None, Field(description="about this symbol")] = None,
+        strategy_id: Annotated[StrategyId | None, Field(description="with this strategy")] = None,
+        model: OneModel = None,
+        timeframe: Period = "30d",
+    ) -> str:
+        """How often the market went the way of the decisions after 1 h, 4 h and 24 h, with intervals; what still waits
+        and what nobody will know."""
+        about = {"account_id": account_id, "symbol": symbol, "strategy_id": strategy_id, "model": model}
+        return await self._api.get(call, "decisions", "accuracy", timeframe=timeframe, **about)
+
+    async def decision_calibration(
+        self,
+        call: Call,
+        account_id: Annotated[AccountId | None, Field(description="of this account; of all")] = None,
+        strategy_id: Annotated[StrategyId | None, Field(description="with this strategy")] = None,
+        model: OneModel = None,
+        horizon: Literal["1h", "4h", "24h"] = "4h",
+        timeframe: Period = "30d",
+    ) -> str:
+        """Whether a higher confidence was right more often: the Brier score, and a row for each ten percent."""
+        about = {"account_id": account_id, "strategy_id": strategy_id, "model": model, "horizon": horizon}
+        return await self._api.get(call, "decisions", "calibration", timeframe=timeframe, **about)
+
     async def list_strategies(self, call: Call) -> str:
         """The strategies in use that the key sees, with their texts and limits."""
         return await self._api.get(call, "strategies", "available")
@@ -123,13 +151,35 @@ class DecisionTools:
         """Figures of a strategy over the trades that its decisions opened."""
         return await self._api.get(call, "strategies", strategy_id, "performance", timeframe=timeframe)
 
+
+class ComparingTools:
+    """Strategies, models and the arms of experiments beside each other."""
+
+    def __init__(self, api: GatewayApi) -> None:
+        self._api = api
+
+    async def strategy_recommendation(self, call: Call, account_id: OneAccount, timeframe: Period = "30d") -> str:
+        """Whether another strategy did clearly better than that of an account; `not_enough_data` is an answer."""
+        return await self._api.get(call, "strategies", "recommendations", account_id, timeframe=timeframe)
+
     async def list_experiments(self, call: Call) -> str:
         """Experiments, running and ended: which arms decide on which accounts."""
         return await self._api.get(call, "experiments")
 
+    async def experiment_results(
+        self, call: Call, name: Annotated[StrategyId, Field(description="as list_experiments names it")]
+    ) -> str:
+        """The arms of an experiment against each other and against the market, with intervals, and whether it is too
+        early to tell."""
+        return await self._api.get(call, "experiments", name, "results")
+
     async def list_models(self, call: Call) -> str:
         """The models that may decide, their prices, and who decides where."""
         return await self._api.get(call, "models")
+
+    async def models_health(self, call: Call) -> str:
+        """Breakers, failures in a row, last answers and keys of the models, as each decider says."""
+        return await self._api.get(call, "models", "health")
 
 
 class HouseTools:
@@ -145,6 +195,10 @@ class HouseTools:
     async def candles(self, call: Call, symbol: OneSymbol, timeframe: Timeframe = "1h", limit: Most = 50) -> str:
         """Closed candles of a symbol, oldest first."""
         return await self._api.get(call, "market", symbol, "candles", timeframe=timeframe, limit=limit)
+
+    async def account_changes(self, call: Call, account_id: OneAccount, limit: Most = 20, cursor: Cursor = None) -> str:
+        """Who changed or controlled an account, from what to what, and why, newest first."""
+        return await self._api.get(call, "accounts", account_id, "changes", limit=limit, cursor=cursor)
 
     async def audit(
         self,

@@ -9,7 +9,7 @@ from mcp_types import ToolAnnotations
 
 from cli.assistant.acting import ActingTools
 from cli.assistant.gateway import Call, GatewayApi, bearer
-from cli.assistant.reading import AccountTools, DecisionTools, HouseTools, OneAccount, OneSymbol
+from cli.assistant.reading import AccountTools, ComparingTools, DecisionTools, HouseTools, OneAccount, OneSymbol
 from libs.schemas.base import Id
 
 INSTRUCTIONS = (
@@ -44,7 +44,7 @@ def _add_tools(server: MCPServer[Any], tools: Iterable[AnyTool], annotations: To
 
 
 def looking_tools(api: GatewayApi) -> tuple[AnyTool, ...]:
-    accounts, decisions, house = AccountTools(api), DecisionTools(api), HouseTools(api)
+    accounts, decisions, comparing, house = AccountTools(api), DecisionTools(api), ComparingTools(api), HouseTools(api)
     return (
         accounts.list_accounts,
         accounts.account_state,
@@ -56,13 +56,19 @@ def looking_tools(api: GatewayApi) -> tuple[AnyTool, ...]:
         decisions.decision_history,
         decisions.get_decision,
         decisions.decision_metrics,
+        decisions.decision_accuracy,
+        decisions.decision_calibration,
         decisions.list_strategies,
         decisions.get_strategy,
         decisions.strategy_performance,
-        decisions.list_experiments,
-        decisions.list_models,
+        comparing.strategy_recommendation,
+        comparing.list_experiments,
+        comparing.experiment_results,
+        comparing.list_models,
+        comparing.models_health,
         house.market,
         house.candles,
+        house.account_changes,
         house.audit,
         house.alerts,
         house.system_summary,

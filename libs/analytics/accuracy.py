@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import sqrt
 
 Z_95 = 1.959963984540054
@@ -15,6 +16,14 @@ class JudgedEntry:
     confidence: float | None
     returns: Mapping[str, float]
     unknown: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedEntries:
+    """Newest first. Where there were too many, those judged before `cut_at` are not among them."""
+
+    entries: Sequence[JudgedEntry]
+    cut_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

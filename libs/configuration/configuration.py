@@ -90,12 +90,28 @@ class ConfigRefusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class WrongField:
+    """One thing that is wrong with a value: where (a dotted path), what, and by a word which kind of mistake it is."""
+
+    path: str
+    message: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
-    """A change that was not made; `field` is a dotted path."""
+    """A change that was not made; `field` is a dotted path. `wrong` has each field where the value does not parse."""
 
     why: ConfigRefusal
     message: str
     field: str | None = None
+    wrong: tuple[WrongField, ...] = ()
+
+    @property
+    def fields(self) -> tuple[WrongField, ...]:
+        """Every field that the refusal is about."""
+        own = (WrongField(self.field, self.message, self.why.value),) if self.field else ()
+        return self.wrong or own
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +247,9 @@ def reserved(name: str) -> str | None:
 
 def refused(error: ValidationError) -> Refused:
     _, field, message = explain(error)
-    return Refused(ConfigRefusal.INVALID, message, field)
+    each = error.errors(include_url=False, include_input=False, include_context=False)
+    wrong = tuple(WrongField(".".join(map(str, one["loc"])), one["msg"], one["type"]) for one in each)
+    return Refused(ConfigRefusal.INVALID, message, field, wrong)
 
 
 def versioned(body: C, version: int) -> C:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, Configuration, Refused, parsed, versioned
 from libs.runtime.errors import Conflict
-from libs.schemas.models import MODELS_KEY, ModelsConfig
+from libs.schemas.models import MODELS_KEY, TRIAL_KEY, ModelsConfig, ModelsTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,17 @@ class ModelSwitch:
         if seen.switched is None or await self._configuration.remove(MODELS_KEY, by, seen.revision):
             return None
         return await self._contested()
+
+    async def try_out(self, wish: ModelsTrial) -> Refused | None:
+        """Every decider tries these models; each tells what it found of itself, under the `asked_at` of the wish."""
+        last = await self._configuration.store.latest(TRIAL_KEY)
+        try:
+            await self._configuration.put(
+                TRIAL_KEY, wish, By(wish.by, "a trial of models"), last.revision if last else 0
+            )
+        except Conflict:
+            return Refused(ConfigRefusal.CONTESTED, "somebody else tries models at this moment: try again")
+        return None
 
     async def _contested(self) -> Refused:
         now = (await self.look()).switched

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from libs.analytics.accuracy import JudgedEntry
+from libs.analytics.accuracy import JudgedEntries, JudgedEntry
 from libs.analytics.forward import HORIZONS, signed_move
 from libs.records.collections import DECISIONS, FILLED, FILLS, OUTCOMES, TRADES
 from libs.records.reading import RecordsDb, decimal_of
@@ -43,16 +43,19 @@ async def of_decision(db: RecordsDb, decision_id: str) -> DecisionOutcome | None
     return outcome_of(stored, trades, fills)
 
 
-async def judged(db: RecordsDb, wanted: Mapping[str, Any], asset: str | None, model: str | None) -> list[JudgedEntry]:
-    """The entries of what a query finds, newest first: of decisions that count and were not only tried."""
+async def judged(
+    db: RecordsDb, wanted: Mapping[str, Any], asset: str | None, model: str | None, most: int = MOST
+) -> JudgedEntries:
+    """The entries of what a query finds: of the newest decisions that count and were not only tried."""
     query = {"shadow": False, "dry_run": False, **wanted}
     if asset is not None:
         query[f"assets.{key_of(asset)}"] = {"$exists": True}
     stages: list[Document] = [{"$match": query}, {"$sort": {"judged_at": -1}}]
     stages += [*_OF_MODEL, {"$match": {"model": model}}] if model is not None else []
-    rows = await (await db[OUTCOMES].aggregate([*stages, {"$limit": MOST}])).to_list()
-    each = (one for row in rows for name, one in row["assets"].items() if asset in (None, name))
-    return [entry_of(one) for one in each if one["sign"]]
+    rows = await (await db[OUTCOMES].aggregate([*stages, {"$limit": most + 1}])).to_list()
+    cut_at = rows[most - 1]["judged_at"] if len(rows) > most else None
+    each = (one for row in rows[:most] for name, one in row["assets"].items() if asset in (None, name))
+    return JudgedEntries([entry_of(one) for one in each if one["sign"]], cut_at)
 
 
 async def prices_after(db: RecordsDb, decisions: Sequence[str]) -> dict[tuple[str, str], dict[timedelta, float]]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -44,6 +45,7 @@ class Telling:
         # An instance may be called by any text; the place of its word is made of a hash.
         self._key = worker_key(key_of(service), hashlib.sha256(instance.encode()).hexdigest()[:16])
         self._version, self._started = version_here(), datetime.now(UTC)
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -62,13 +64,19 @@ class Telling:
         except Unavailable:
             log.info("NATS is away: the word of this worker ends by itself")
 
+    def soon(self) -> None:
+        """Somebody waits for what there is to tell: it is told now, and not only when its turn comes."""
+        self._news.set()
+
     async def _tell_on(self) -> None:
         while True:
             try:
                 await self._bus.kv_put(KV_WORKERS.name, self._key, self.now())
             except Unavailable as error:
                 log.debug("not told: %s", error)
-            await asyncio.sleep(EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), EVERY_S)
+            self._news.clear()
 
     def now(self) -> WorkerTold:
         checks = dict(self._checks())

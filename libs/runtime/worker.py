@@ -60,10 +60,8 @@ class Worker:
         self._delivery = Delivery(self.bus, self.clock, self.metrics, self._max_deliver, away)
         self.broker.context.set_global(PULLER, self._delivery)
         self.app = FastStream(self.broker, logger=None)
-        self._services: list[Service] = [
-            self.clock,
-            Telling(self.bus, name, settings.instance, self.checks, self.details),
-        ]
+        self._telling = Telling(self.bus, name, settings.instance, self.checks, self.details)
+        self._services: list[Service] = [self.clock, self._telling]
         self._started: list[Service] = []
         self._partitions: set[Durable] = set()
         self._background: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -97,6 +95,10 @@ class Worker:
     def detail(self, name: str, say: Callable[[], Any]) -> None:
         """What /health of the operations port says under `name`: anything that JSON can hold."""
         self._details[name] = say
+
+    def tell(self) -> None:
+        """Say on the bus how it is, now."""
+        self._telling.soon()
 
     def details(self) -> Mapping[str, Any]:
         return {name: say() for name, say in self._details.items()}

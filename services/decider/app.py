@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker = Worker("decider", settings)
     catalogue = models_file.load(settings.config_dir)
     models, answers, keys = models_of(settings), RedisAnswers(settings.redis_url), keys_of(settings)
-    trials = Trials(catalogue, models, keys, worker.clock.wall)
+    trials = Trials(catalogue, models, keys, worker.clock.wall, worker.tell)
     accounts = ConfigMirror(worker.bus, on_change=trials.heard)
     for service in (models, answers, accounts):
         worker.add(service)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from libs.analytics.accuracy import JudgedEntry
+from libs.analytics.accuracy import JudgedEntries
 from libs.analytics.experiments import Decided
 from libs.analytics.trades import Trade
 from libs.analytics.usage import UsageCall
@@ -215,8 +215,8 @@ class Analytics(Protocol):
 class Outcomes(Protocol):
     """What became of decisions, as the ledger follows it."""
 
-    async def entries(self, wanted: EntryFilter) -> list[JudgedEntry]:
-        """Those of decisions that count: of no shadow arm, and of no dry run."""
+    async def entries(self, wanted: EntryFilter) -> JudgedEntries:
+        """Those of the newest decisions that count: of no shadow arm, and of no dry run."""
 
     async def of_arms(self, experiment: Experiment) -> list[Decided]: ...
 

@@ -10,11 +10,13 @@ T0 = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 class FakeConfigStore:
-    """`before_put` is called with the key before each write: what a test lets another writer do meanwhile."""
+    """`before_put` is called with the key before each write: what a test lets another writer do meanwhile; `after_put`
+    with key and value after it: what others do who follow the bucket."""
 
     def __init__(self) -> None:
         self.writes: list[Written] = []
         self.before_put: Callable[[str], None] = lambda key: None
+        self.after_put: Callable[[str, bytes | None], None] = lambda key, value: None
 
     async def latest(self, key: str) -> Written | None:
         return next((one for one in reversed(self.writes) if one.key == key), None)
@@ -28,7 +30,9 @@ class FakeConfigStore:
 
     async def put(self, key: str, value: bytes | None, by: By, last: int) -> int:
         self.before_put(key)
-        return self.put_now(key, value, by, last)
+        revision = self.put_now(key, value, by, last)
+        self.after_put(key, value)
+        return revision
 
     def put_now(self, key: str, value: bytes | None, by: By, last: int | None = None) -> int:
         found = next((one for one in reversed(self.writes) if one.key == key), None)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry
 
-from libs.analytics.accuracy import JudgedEntry
+from libs.analytics.accuracy import JudgedEntries, JudgedEntry
 from libs.analytics.experiments import Decided
 from libs.analytics.trades import Trade
 from libs.analytics.usage import UsageCall
@@ -366,10 +366,12 @@ class FakeOutcomes:
         self.rows: list[tuple[str, JudgedEntry]] = []
         self.arms: list[Decided] = []
         self.asked: EntryFilter | None = None
+        self.cut_at: datetime | None = None
 
-    async def entries(self, wanted: EntryFilter) -> list[JudgedEntry]:
+    async def entries(self, wanted: EntryFilter) -> JudgedEntries:
         self.asked = wanted
-        return [entry for account_id, entry in self.rows if wanted.accounts is None or account_id in wanted.accounts]
+        seen = [entry for account_id, entry in self.rows if wanted.accounts is None or account_id in wanted.accounts]
+        return JudgedEntries(seen, self.cut_at)
 
     async def of_arms(self, experiment: Experiment) -> list[Decided]:
         return self.arms

@@ -180,6 +180,11 @@ async def test_the_market_and_the_house_can_be_asked(house: House) -> None:
             "performance": {"account_id": "alpha"},
             "decision_metrics": {"account_id": "alpha", "timeframe": "24h"},
             "list_strategies": {},
+            "decision_accuracy": {"account_id": "alpha", "timeframe": "7d"},
+            "decision_calibration": {"horizon": "1h"},
+            "strategy_recommendation": {"account_id": "alpha"},
+            "account_changes": {"account_id": "alpha"},
+            "models_health": {},
             "list_models": {},
             "audit": {"since": "2026-11-20T12:00:00Z"},
             "alerts": {"open_only": True},
@@ -187,5 +192,7 @@ async def test_the_market_and_the_house_can_be_asked(house: House) -> None:
         }
         for name, arguments in calls.items():
             data_of(await client.call_tool(name, arguments))
+        unknown = await client.call_tool("experiment_results", {"name": "nowhere"})
+        assert unknown.is_error and "404 not-found" in text_of(unknown)
         missing = await client.call_tool("get_strategy", {"strategy_id": "nowhere"})
         assert missing.is_error and "404 not-found" in text_of(missing)

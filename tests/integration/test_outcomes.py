@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 
+from libs.analytics.accuracy import JudgedEntries
 from libs.analytics.experiments import report
 from libs.records.collections import OUTCOMES, TRADES
 from libs.records.decided import arms_of
@@ -162,7 +163,25 @@ async def test_what_is_due_is_found_by_an_index_among_many(db: RecordsDb) -> Non
     each = [{"due": {"$elemMatch": {"asset": symbol, "at": {"$lte": at}}}} for symbol, at in come.items()]
     stats = (await db[OUTCOMES].find({"$or": each}).explain())["executionStats"]
     assert max(stats["totalDocsExamined"], stats["totalKeysExamined"]) <= 4, stats
-    assert await judged(db, {"account_id": "nobody"}, None, None) == []
+    assert await judged(db, {"account_id": "nobody"}, None, None) == JudgedEntries([])
+
+
+async def test_of_too_many_decisions_the_newest_count_and_it_is_told(db: RecordsDb) -> None:
+    asset = {"sign": 1, "confidence": 60.0, "price": 100.0, "after": {"1h": 101.0}, "unknown": {}}
+    rows: list[dict[str, Any]] = [
+        {
+            "_id": f"d{n}",
+            "shadow": False,
+            "dry_run": False,
+            "judged_at": T0 + timedelta(hours=n),
+            "assets": {"A": asset},
+        }
+        for n in range(3)
+    ]
+    await db[OUTCOMES].insert_many(rows)
+    whole, newest = await judged(db, {}, None, None, most=3), await judged(db, {}, None, None, most=2)
+    assert (len(whole.entries), whole.cut_at) == (3, None)
+    assert (len(newest.entries), newest.cut_at) == (2, T0 + timedelta(hours=1))
 
 
 async def test_arms_of_an_experiment_are_compared_by_the_prices_that_were_kept(db: RecordsDb) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,16 @@ from libs.runtime.ending import end
 from libs.runtime.server import HttpServer
 from libs.runtime.telling import EVERY_S
 from libs.schemas import subjects
+from libs.schemas.models import TRIAL_KEY, ModelsTrial
 from libs.schemas.names import key_of
 from tests.builders import strategy, venue
 from tests.forms import LONG, sized
 from tests.integration.test_gateway import Running, served, started, whole
-from tests.unit.gateway.test_models import decider
+from tests.unit.gateway.test_models import after_trial, decider
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(sized(1_800, 7_200))]
 
-EXAMPLES = sized(2, 45)
+EXAMPLES = sized(2, 27)
 LEAST = sized(180, 2_000)
 # What a schema takes may still be no sound strategy (422), be about another version (412), or not end within the time
 # that the request itself names (503, with Location): nothing else is looked over.
@@ -53,13 +55,16 @@ async def prepared(running: Running) -> None:
 
 
 async def decider_tells(running: Running) -> None:
-    """As long as it is not cancelled."""
+    """As long as it is not cancelled; it tries the models that it is asked to."""
     digest = hashlib.sha256(b"schemathesis").hexdigest()[:16]
     place = f"$KV.{subjects.KV_WORKERS.name}.{subjects.worker_key(key_of('decider'), digest)}"
+    wishes, told = await running.js._nc.subscribe(f"$KV.{subjects.KV_CONFIG.name}.{TRIAL_KEY}"), decider()
     while True:
-        told = decider().model_copy(update={"at": running.gateway.clock.wall()})
+        told = told.model_copy(update={"at": running.gateway.clock.wall()})
         await running.js.publish(place, told.model_dump_json().encode())
-        await asyncio.sleep(EVERY_S)
+        with suppress(TimeoutError):
+            wish = await wishes.next_msg(timeout=EVERY_S)
+            told = after_trial(told, ModelsTrial.model_validate_json(wish.data))
 
 
 async def test_schemathesis_finds_nothing(nats_url: str, mongo_url: str, mongo_db_name: str, tmp_path: Path) -> None:

@@ -19,13 +19,22 @@ log = logging.getLogger(__name__)
 
 
 class Trials:
-    """One at a time, the newest wish; `wall` is wall time. What came of the last one is told on the operations port."""
+    """One at a time, the newest wish; `wall` is wall time. What came of the last one is `detail`; `ended` is called
+    when there is another one."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, keys: KeyProof, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        models: Models,
+        keys: KeyProof,
+        wall: Callable[[], datetime],
+        ended: Callable[[], None],
+    ) -> None:
         self._catalogue = catalogue
         self._models = models
         self._keys = keys
         self._wall = wall
+        self._ended = ended
         self._wished: ModelsTrial | None = None
         self._wake = asyncio.Event()
         self._last: dict[str, Any] | None = None
@@ -41,6 +50,7 @@ class Trials:
             self._wake.clear()
             if self._wished is not None:
                 self._last = await self._tried(self._wished)
+                self._ended()
 
     def detail(self) -> dict[str, Any] | None:
         return self._last

@@ -1,6 +1,6 @@
 """What became of decisions in MongoDB, as the ledger writes it."""
 
-from libs.analytics.accuracy import JudgedEntry
+from libs.analytics.accuracy import JudgedEntries
 from libs.analytics.experiments import Decided
 from libs.records import decided, outcomes
 from libs.records.reading import RecordsDb, of_accounts
@@ -15,7 +15,7 @@ class MongoOutcomes:
     def __init__(self, db: RecordsDb) -> None:
         self._db = db
 
-    async def entries(self, wanted: EntryFilter) -> list[JudgedEntry]:
+    async def entries(self, wanted: EntryFilter) -> JudgedEntries:
         query: Document = {} if wanted.strategy_id is None else {"strategy_id": wanted.strategy_id}
         query |= of_accounts(wanted.accounts) | between("judged_at", wanted.since, wanted.until)
         with answering():

@@ -77,4 +77,5 @@ class OwnOperations:
     async def versions(self) -> dict[str, str]:
         with answering():
             build = await self._database.db.command("buildInfo")
-        return {"nats": str(self._bus.nc.connected_server_version), "mongodb": str(build["version"])}
+        nats = self._bus.nc.connected_server_version
+        return {"nats": f"{nats.major}.{nats.minor}.{nats.patch}", "mongodb": str(build["version"])}

@@ -21,13 +21,13 @@ _CHANGED: TypeAdapter[ConfigEntry[Account]] = TypeAdapter(ConfigEntry[Account])
 
 async def added(deps: Deps, key: ApiKey, body: NewAccountBody, idempotency_key: str | None) -> ConfigEntry[Account]:
     """A new account. A key for certain accounts may make those that it names."""
-    wanted = granted(given(Account, _completed(deps, body.account)))
+    wanted = granted(given(Account, _completed(deps, body.account)), "account")
     if not key.sees(wanted.account_id):
         raise invalid("body.account.account_id", "this key is not for an account of that name")
     await usable_strategy(deps, key, wanted.strategy_id)
 
     async def add() -> ConfigEntry[Account]:
-        return granted(await deps.desk.accounts.add(wanted, by(key, body.reason)))
+        return granted(await deps.desk.accounts.add(wanted, by(key, body.reason)), "account")
 
     return await once(deps, Use(key, idempotency_key, f"account:{body.model_dump_json()}"), _CHANGED, add)
 
@@ -56,7 +56,8 @@ async def changed(
     if isinstance(strategy_id, str):
         await usable_strategy(deps, key, strategy_id)
     state, who = deps.accounts.state(account_id), by(key, body.reason)
-    return granted(await deps.desk.accounts.change(account_id, body.account, who, state=state, version=version))
+    made = await deps.desk.accounts.change(account_id, body.account, who, state=state, version=version)
+    return granted(made, "account")
 
 
 async def switched(

@@ -7,7 +7,7 @@ from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal
 from libs.records.keys import ApiKey
 from libs.schemas.strategy import TradingStrategy
 from services.gateway.domain.configuring import refusal_of
-from services.gateway.domain.problems import not_found
+from services.gateway.domain.problems import FieldProblem, RequestRefused, not_found
 from services.gateway.ports import Deps
 
 T = TypeVar("T")
@@ -17,11 +17,23 @@ def by(key: ApiKey, reason: str) -> By:
     return By(key.signature, reason)
 
 
-def granted(made: T | configuration.Refused) -> T:
-    """What was made; raises the refusal as a problem."""
+def granted(made: T | configuration.Refused, under: str = "") -> T:
+    """What was made; raises the refusal as a problem. `under` is where in the body the fields are that were given."""
     if not isinstance(made, configuration.Refused):
         return made
-    raise refusal_of(made.why.value, made.message, made.field)
+    if made.why is ConfigRefusal.VERSION:
+        raise refusal_of(
+            made.why.value, made.message, (FieldProblem(field="header.If-Match", message=made.message, code="version"),)
+        )
+    place = f"body.{under}." if under else "body."
+    wrong = (
+        FieldProblem(field=f"{place}{one.path}".rstrip("."), message=one.message, code=one.code) for one in made.fields
+    )
+    raise refusal_of(made.why.value, made.message, tuple(wrong))
+
+
+def refused_as_contested(message: str) -> RequestRefused:
+    return refusal_of(ConfigRefusal.CONTESTED.value, message)
 
 
 def may_change(deps: Deps, key: ApiKey, strategy_id: str) -> None:
@@ -29,7 +41,7 @@ def may_change(deps: Deps, key: ApiKey, strategy_id: str) -> None:
     users = [one.account_id for one in deps.accounts.accounts() if one.strategy_id == strategy_id]
     if not all(key.sees(account_id) for account_id in users):
         message = f"{strategy_id} is the strategy of accounts that this key does not see: make one under another id"
-        raise refusal_of(ConfigRefusal.IN_USE.value, message, None)
+        raise refusal_of(ConfigRefusal.IN_USE.value, message)
 
 
 def found_strategy(

@@ -14,16 +14,18 @@ from services.gateway.domain.problems import Refusal, RequestRefused
 from services.gateway.ports import Claim, Deps
 
 T = TypeVar("T")
-IN_HAND = timedelta(seconds=10)  # a first use that has no answer by then has none coming
+IN_HAND = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An Idempotency-Key as a client sent it, with what it stands for; None: the client sent none."""
+    """An Idempotency-Key as a client sent it, with what it stands for; None: the client sent none. A first use that
+    has no answer after `in_hand` has none coming."""
 
     key: ApiKey
     idempotency_key: str | None
     content: str
+    in_hand: timedelta = IN_HAND
 
     @property
     def fingerprint(self) -> str:
@@ -46,7 +48,7 @@ async def once(deps: Deps, use: Use, answer: TypeAdapter[T], work: Callable[[], 
     claim = await first_use(deps, use.key, use.idempotency_key, use.fingerprint)
     if claim.answer is not None:
         return answer.validate_json(claim.answer)
-    if not claim.mine and deps.clock.wall() - claim.first_seen < IN_HAND:
+    if not claim.mine and deps.clock.wall() - claim.first_seen < use.in_hand:
         detail = "the first request with this Idempotency-Key is in hand; ask again in a moment"
         refusal = Refusal(HTTPStatus.CONFLICT, "idempotency-key-in-hand", detail, headers={"Retry-After": "1"})
         raise RequestRefused(refusal)

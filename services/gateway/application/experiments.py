@@ -11,6 +11,7 @@ from services.gateway.domain.experiments import ExperimentEnd, ExperimentList, N
 from services.gateway.domain.problems import invalid, not_found
 from services.gateway.ports import Deps
 
+_ENDED: TypeAdapter[Experiment] = TypeAdapter(Experiment)
 _BEGUN: TypeAdapter[ConfigEntry[Experiment]] = TypeAdapter(ConfigEntry[Experiment])
 
 
@@ -33,20 +34,24 @@ async def begun(
     deps: Deps, key: ApiKey, body: NewExperimentBody, idempotency_key: str | None
 ) -> ConfigEntry[Experiment]:
     """It holds from the next context on, for all workers, until it is stopped."""
-    wanted = granted(given(Experiment, body.experiment))
+    wanted = granted(given(Experiment, body.experiment), "experiment")
     if not _sees(key, wanted):
         raise invalid("body.experiment.accounts", "name accounts that this key sees")
 
     async def begin() -> ConfigEntry[Experiment]:
-        return granted(await deps.desk.experiments.start(wanted, by(key, body.reason), deps.clock.now()))
+        return granted(await deps.desk.experiments.start(wanted, by(key, body.reason), deps.clock.now()), "experiment")
 
     return await once(deps, Use(key, idempotency_key, f"experiment:{body.model_dump_json()}"), _BEGUN, begin)
 
 
-async def ended(deps: Deps, key: ApiKey, name: str, body: ExperimentEnd) -> Experiment:
+async def ended(deps: Deps, key: ApiKey, name: str, body: ExperimentEnd, idempotency_key: str | None) -> Experiment:
     """From the next context on nobody takes part. Stopped twice, the first time counts."""
     await seen_experiment(deps, key, name)
-    return granted(await deps.desk.experiments.stop(name, by(key, body.reason), deps.clock.now())).body
+
+    async def end() -> Experiment:
+        return granted(await deps.desk.experiments.stop(name, by(key, body.reason), deps.clock.now())).body
+
+    return await once(deps, Use(key, idempotency_key, f"stop:{name}:{body.model_dump_json()}"), _ENDED, end)
 
 
 def _sees(key: ApiKey, experiment: Experiment) -> bool:

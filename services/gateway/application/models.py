@@ -12,9 +12,9 @@ from libs.schemas.models import ModelsConfig
 from services.gateway.application.access import seen_account
 from services.gateway.application.changes import by, granted
 from services.gateway.application.claiming import Use, once
+from services.gateway.application.trials import patience, tried
 from services.gateway.domain.figures import span
 from services.gateway.domain.models import (
-    BAD_KEYS,
     KeyCheckList,
     ModelHealthList,
     ModelList,
@@ -23,23 +23,27 @@ from services.gateway.domain.models import (
     SwitchModelBody,
     ToldModels,
     health,
-    key_checks,
     listed,
     told_models,
 )
 from services.gateway.domain.problems import Away, Refusal, RequestRefused, invalid, not_found
+from services.gateway.domain.trials import checked_keys, each_provider, refusal_of_trial
 from services.gateway.ports import Deps
 
+_CHECKED: TypeAdapter[KeyCheckList] = TypeAdapter(KeyCheckList)
 _SWITCHED: TypeAdapter[ModelsSwitched] = TypeAdapter(ModelsSwitched)
 MOST = 8  # models of a chain
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchCall:
-    """Who switches, and the Idempotency-Key that came with it."""
+class ModelsCall:
+    """Who asks, and the Idempotency-Key that came with it."""
 
     key: ApiKey
     idempotency_key: str | None
+
+    def use(self, content: str, in_hand: timedelta) -> Use:
+        return Use(self.key, self.idempotency_key, content, in_hand)
 
     def why(self, body: SwitchModelBody) -> str:
         return body.reason or f"no reason given; asked for by the key {self.key.name[:60]}"
@@ -54,9 +58,18 @@ def healthy(deps: Deps) -> ModelHealthList:
     return health(deps.told.workers())
 
 
-def authenticated(deps: Deps) -> KeyCheckList:
-    """What the last checks of the providers' keys found."""
-    return key_checks(deps.told.workers())
+async def authenticated(deps: Deps, call: ModelsCall) -> KeyCheckList:
+    """Whether each provider takes the key of each decider, asked now; no model is called."""
+    told = told_models(deps.told.workers())
+    chain = each_provider(told) if told else ()
+    if not chain:
+        return KeyCheckList(valid=None, items=[])
+
+    async def work() -> KeyCheckList:
+        trials = await tried(deps, call.key, chain, calls=False)
+        return checked_keys(trials, told_models(deps.told.workers()))
+
+    return await once(deps, call.use(f"keys:{','.join(chain)}", patience(chain)), _CHECKED, work)
 
 
 async def performance(deps: Deps, key: ApiKey, model: str, timeframe: str) -> ModelPerformance:
@@ -68,7 +81,7 @@ async def performance(deps: Deps, key: ApiKey, model: str, timeframe: str) -> Mo
     return ModelPerformance(model=model, usage=usage(calls, since, until + timedelta(microseconds=1)))
 
 
-async def switch(deps: Deps, call: SwitchCall, body: SwitchModelBody) -> ModelsSwitched:
+async def switch(deps: Deps, call: ModelsCall, body: SwitchModelBody) -> ModelsSwitched:
     """Other models from the next context on: of one account, or of all that have none of their own."""
     if body.account_id is not None:
         seen_account(deps, call.key, body.account_id)
@@ -78,16 +91,23 @@ async def switch(deps: Deps, call: SwitchCall, body: SwitchModelBody) -> ModelsS
     chain = _chain(deps, body.model)
 
     async def work() -> ModelsSwitched:
+        await _shown_to_answer(deps, call.key, chain)
         if body.account_id is None:
             return await _everywhere(deps, call, body, chain)
         return await _of_account(deps, call, body, body.account_id)
 
-    content = f"models:{body.model_dump_json()}"
-    return await once(deps, Use(call.key, call.idempotency_key, content), _SWITCHED, work)
+    return await once(deps, call.use(f"models:{body.model_dump_json()}", patience(chain)), _SWITCHED, work)
+
+
+async def _shown_to_answer(deps: Deps, key: ApiKey, chain: tuple[str, ...]) -> None:
+    """Refuses models that a decider cannot use: it checks their keys and asks each something small."""
+    refusal = refusal_of_trial(await tried(deps, key, chain, calls=True)) if chain else None
+    if refusal is not None:
+        raise RequestRefused(refusal)
 
 
 def _chain(deps: Deps, model: str | None) -> tuple[str, ...]:
-    """The models of `a,b,c`, each of which every decider knows and has a key for that was not refused."""
+    """The models of `a,b,c`, each of X."""
     if model is None:
         return ()
     names = tuple(dict.fromkeys(name for part in model.split(",") if (name := part.strip())))
@@ -98,7 +118,6 @@ def _chain(deps: Deps, model: str | None) -> tuple[str, ...]:
         raise Away("decider")
     for name in names:
         _known(told, name)
-        _with_key(deps, name)
     return names
 
 
@@ -111,14 +130,7 @@ def _known(told: list[ToldModels], name: str) -> None:
         )
 
 
-def _with_key(deps: Deps, name: str) -> None:
-    for check in key_checks(deps.told.workers()).items:
-        if name in check.models and check.verdict in BAD_KEYS:
-            detail = f"nothing was switched: {check.provider} says {check.verdict} ({check.actual}); {check.hint}"
-            raise RequestRefused(Refusal(HTTPStatus.CONFLICT, "model-without-key", detail[:500]))
-
-
-async def _everywhere(deps: Deps, call: SwitchCall, body: SwitchModelBody, chain: tuple[str, ...]) -> ModelsSwitched:
+async def _everywhere(deps: Deps, call: ModelsCall, body: SwitchModelBody, chain: tuple[str, ...]) -> ModelsSwitched:
     seen, who = await deps.desk.models.look(), by(call.key, call.why(body))
     if not chain:
         granted(await deps.desk.models.reset(seen, who))
@@ -129,7 +141,7 @@ async def _everywhere(deps: Deps, call: SwitchCall, body: SwitchModelBody, chain
     return ModelsSwitched(account_id=None, chain=list(stored.body.chain), version=stored.body.version)
 
 
-async def _of_account(deps: Deps, call: SwitchCall, body: SwitchModelBody, account_id: str) -> ModelsSwitched:
+async def _of_account(deps: Deps, call: ModelsCall, body: SwitchModelBody, account_id: str) -> ModelsSwitched:
     who, state = by(call.key, call.why(body)), deps.accounts.state(account_id)
     stored = granted(await deps.desk.accounts.change(account_id, {"model": body.model}, who, state=state))
     chain = [part.strip() for part in (stored.body.model or "").split(",") if part.strip()]

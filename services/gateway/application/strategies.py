@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from libs.configuration.configuration import ConfigEntry, Refused, given
+from libs.configuration.configuration import ConfigEntry, Refused, WrongField, given
 from libs.configuration.strategies import assignments
 from libs.configuration.templates import TemplateFailed
 from libs.records.keys import ApiKey
@@ -23,7 +23,7 @@ from services.gateway.domain.configuring import (
     StrategyList,
     StrategySummary,
 )
-from services.gateway.domain.problems import invalid
+from services.gateway.domain.problems import FieldProblem, invalid
 from services.gateway.ports import Deps
 
 CHARS_A_TOKEN = 4
@@ -41,7 +41,11 @@ def checked(deps: Deps, fields: dict[str, object]) -> Checked:
     """What is wrong with a strategy, its template included."""
     parsed = given(TradingStrategy, fields)
     problems = (parsed,) if isinstance(parsed, Refused) else deps.desk.strategies.check(parsed)
-    errors: list[dict[str, str | None]] = [{"field": p.field, "message": p.message} for p in problems]
+    errors = [
+        FieldProblem(field=wrong.path, message=wrong.message, code=wrong.code)
+        for problem in problems
+        for wrong in problem.fields or (WrongField("", problem.message, problem.why.value),)
+    ]
     return Checked(valid=not errors, errors=errors)
 
 
@@ -49,10 +53,10 @@ async def added(
     deps: Deps, key: ApiKey, body: NewStrategyBody, idempotency_key: str | None
 ) -> ConfigEntry[TradingStrategy]:
     """A new strategy, checked and its template tried before."""
-    wanted = granted(given(TradingStrategy, body.strategy))
+    wanted = granted(given(TradingStrategy, body.strategy), "strategy")
 
     async def add() -> ConfigEntry[TradingStrategy]:
-        return granted(await deps.desk.strategies.add(wanted, by(key, body.reason)))
+        return granted(await deps.desk.strategies.add(wanted, by(key, body.reason)), "strategy")
 
     return await once(deps, Use(key, idempotency_key, f"strategy:{body.model_dump_json()}"), _STORED, add)
 
@@ -85,7 +89,7 @@ async def assigned(deps: Deps, account: Account) -> Assignments:
 
 async def _previewable(deps: Deps, strategy_id: str, body: PreviewBody) -> TradingStrategy:
     if body.strategy is not None:
-        return granted(given(TradingStrategy, body.strategy))
+        return granted(given(TradingStrategy, body.strategy), "strategy")
     return found_strategy(strategy_id, await deps.desk.strategies.get(strategy_id)).body
 
 

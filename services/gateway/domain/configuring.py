@@ -126,7 +126,7 @@ class Checked(BaseModel):
     """What is wrong with a strategy; empty when it may be stored."""
 
     valid: bool
-    errors: list[dict[str, str | None]]
+    errors: list[FieldProblem]
 
 
 class Previewed(BaseModel):
@@ -173,10 +173,7 @@ def version_of(if_match: str | None) -> int | None:
     return int(found[1])
 
 
-def refusal_of(why: str, message: str, field: str | None) -> RequestRefused:
+def refusal_of(why: str, message: str, errors: tuple[FieldProblem, ...] = ()) -> RequestRefused:
     """A refused change of configuration as a problem."""
-    status = _STATUS.get(why, HTTPStatus.CONFLICT)
-    errors = (FieldProblem(field=f"body.{field}", message=message, code=why),) if field else ()
-    return RequestRefused(
-        Refusal(status, "not-found" if why == "missing" else f"config-{why}".replace("_", "-"), message, errors)
-    )
+    slug = "not-found" if why == "missing" else f"config-{why}".replace("_", "-")
+    return RequestRefused(Refusal(_STATUS.get(why, HTTPStatus.CONFLICT), slug, message, errors))

@@ -1,5 +1,6 @@
 """Market data as publishers send it over HTTP, and as the API shows it."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -59,6 +60,15 @@ class CandleList(BaseModel):
     symbol: str
     timeframe: str
     items: list[Candle]
+
+
+def ticks_id(*parts: str) -> str:
+    """What the names of ticks begin with that came with an Idempotency-Key."""
+    return "api-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def named(tick: MarketTick, name: str) -> MarketTick:
+    return tick if tick.tick_id else tick.model_copy(update={"tick_id": name})
 
 
 def refuse_unfit(ticks: Sequence[MarketTick], now: datetime, speed: float) -> None:

@@ -63,7 +63,7 @@ class ModelHealthList(BaseModel):
 
 
 class KeyCheck(BaseModel):
-    """What the last check of a provider's key found; `hint` says what puts it right."""
+    """What a check of a provider's key found; `hint` says what puts it right."""
 
     decider: str
     provider: str
@@ -170,14 +170,3 @@ def _health(worker: WorkerTold) -> DeciderHealth:
         redis=None if redis is None else str(redis),
         status=HealthStatus.model_validate(worker.details[MODELS]),
     )
-
-
-def key_checks(workers: Iterable[WorkerTold]) -> KeyCheckList:
-    """The last check of each provider's key by each decider."""
-    items = [
-        KeyCheck.model_validate(check | {"decider": worker.instance})
-        for worker in workers
-        if worker.service == "decider"
-        for check in (worker.details.get(MODELS) or {}).get("authentication", ())
-    ]
-    return KeyCheckList(valid=all(item.verdict not in BAD_KEYS for item in items) if items else None, items=items)

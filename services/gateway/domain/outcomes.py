@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from libs.analytics.accuracy import Accuracy, JudgedEntry, accuracy, calibration
+from libs.analytics.accuracy import Accuracy, Bin, JudgedEntries, JudgedEntry, accuracy, calibration
 from libs.analytics.experiments import Against, ArmFigures, Difference, Report
 from libs.analytics.power import in_words
 from libs.schemas.experiment import Experiment
 
 HorizonName = Literal["1h", "4h", "24h"]
 Horizon = Annotated[HorizonName, Field(description="after how long a decision was right or not")]
+CountedFrom = Field(description="the period's start, or later where it has too many decisions: the newest 20 000 count")
 NAMES: tuple[HorizonName, ...] = ("1h", "4h", "24h")
 
 
@@ -54,6 +55,7 @@ class DecisionAccuracy(BaseModel):
 
     period_start: datetime
     period_end: datetime
+    counted_from: datetime = CountedFrom
     entries: int
     horizons: list[AccuracyRow]
 
@@ -76,6 +78,7 @@ class DecisionCalibration(BaseModel):
 
     period_start: datetime
     period_end: datetime
+    counted_from: datetime = CountedFrom
     horizon: Horizon
     entries: int
     brier: float | None
@@ -126,28 +129,31 @@ class ExperimentResults(BaseModel):
     markets: list[ArmAgainst]
 
 
-def accurate(entries: Sequence[JudgedEntry], period: tuple[datetime, datetime]) -> DecisionAccuracy:
-    rows = [_row(name, entries) for name in NAMES]
-    return DecisionAccuracy(period_start=period[0], period_end=period[1], entries=len(entries), horizons=rows)
+def accurate(judged: JudgedEntries, period: tuple[datetime, datetime]) -> DecisionAccuracy:
+    return DecisionAccuracy(
+        period_start=period[0],
+        period_end=period[1],
+        counted_from=judged.cut_at or period[0],
+        entries=len(judged.entries),
+        horizons=[_row(name, judged.entries) for name in NAMES],
+    )
 
 
-def calibrated(
-    entries: Sequence[JudgedEntry], horizon: Horizon, period: tuple[datetime, datetime]
-) -> DecisionCalibration:
+def calibrated(judged: JudgedEntries, horizon: Horizon, period: tuple[datetime, datetime]) -> DecisionCalibration:
     pairs = [
         (entry.confidence, entry.returns[horizon] > 0)
-        for entry in entries
+        for entry in judged.entries
         if entry.confidence is not None and horizon in entry.returns
     ]
     told = calibration(pairs)
-    table = [
-        CalibrationRow(
-            low=row.low, high=row.high, entries=row.decisions, confidence=row.confidence, hit_rate=row.hit_rate
-        )
-        for row in told.table
-    ]
     return DecisionCalibration(
-        period_start=period[0], period_end=period[1], horizon=horizon, entries=len(pairs), brier=told.brier, table=table
+        period_start=period[0],
+        period_end=period[1],
+        counted_from=judged.cut_at or period[0],
+        horizon=horizon,
+        entries=len(pairs),
+        brier=told.brier,
+        table=[_bin(row) for row in told.table],
     )
 
 
@@ -172,6 +178,12 @@ def _row(name: HorizonName, entries: Sequence[JudgedEntry]) -> AccuracyRow:
         high=told.high,
         waiting=len(entries) - told.decisions - unknown,
         unknown=unknown,
+    )
+
+
+def _bin(row: Bin) -> CalibrationRow:
+    return CalibrationRow(
+        low=row.low, high=row.high, entries=row.decisions, confidence=row.confidence, hit_rate=row.hit_rate
     )
 
 

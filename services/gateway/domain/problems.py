@@ -87,10 +87,16 @@ def invalid(field_name: str, message: str, code: str = "invalid") -> RequestRefu
 
 
 def wrong_fields(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldProblem, ...]:
-    """The errors of pydantic, each under its place in the request."""
-    return tuple(
+    """The errors of pydantic, each under its place in the request. A list of which an item is wrong is not too short
+    besides: pydantic counts the others alone."""
+    each = [
         FieldProblem(field=".".join(str(part) for part in e["loc"]), message=str(e["msg"]), code=str(e["type"]))
         for e in errors
+    ]
+    return tuple(
+        wrong
+        for wrong in each
+        if wrong.code != "too_short" or not any(other.field.startswith(f"{wrong.field}.") for other in each)
     )
 
 

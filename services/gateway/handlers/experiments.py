@@ -41,8 +41,13 @@ def routes(deps: Deps, base: str) -> APIRouter:
         return await application.seen_experiment(deps, key, name)
 
     @router.post("/{name}/stop")
-    async def stop(name: ExperimentPath, body: ExperimentEnd, key: Annotated[ApiKey, may_trade]) -> Experiment:
+    async def stop(
+        name: ExperimentPath,
+        body: ExperimentEnd,
+        key: Annotated[ApiKey, may_trade],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Experiment:
         """End it; what it found stays readable. Stopped twice, the first time counts."""
-        return await application.ended(deps, key, name, body)
+        return await application.ended(deps, key, name, body, idempotency_key)
 
     return router

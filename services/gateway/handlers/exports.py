@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from libs.records.keys import ApiKey, Scope
-from libs.schemas.base import Symbol
+from libs.schemas.base import Name, StrategyId, Symbol
+from libs.schemas.decision import Action
 from services.gateway.application.exports import ExportCall, export
 from services.gateway.domain.configuring import AccountRef
 from services.gateway.domain.exports import MEDIA_TYPES, Exported, ExportFormat
@@ -35,11 +36,14 @@ def routes(deps: Deps, base: str) -> APIRouter:
         account_id: Annotated[AccountRef | None, Query()] = None,
         symbol: Annotated[Symbol | None, Query()] = None,
         status: Annotated[RecordStatus | None, Query()] = None,
+        action: Annotated[Action | None, Query()] = None,
+        strategy_id: Annotated[StrategyId | None, Query()] = None,
+        model: Annotated[Name | None, Query()] = None,
         since: Annotated[Time | None, Query(alias="from", description="market time, included")] = None,
         until: Annotated[Time | None, Query(alias="to", description="market time, not included")] = None,
     ) -> StreamingResponse:
         """Decisions as the history shows them, newest first."""
-        wanted = HistoryFilter(None, symbol, since, until, status)
+        wanted = HistoryFilter(None, symbol, since, until, status, action, strategy_id, model)
         return await _streamed(deps, key, ExportCall("decisions", form, account_id, wanted))
 
     @router.get("/trades", responses=STREAMED, response_class=StreamingResponse)

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.base import Timeframe
 from services.gateway.application import market as application
+from services.gateway.application.market import TicksCall
 from services.gateway.domain.market import CandleList, MarketNow, TicksBody, TicksTaken
 from services.gateway.domain.records import Limit
 from services.gateway.handlers.auth import key_with
 from services.gateway.handlers.decisions import cause
 from services.gateway.handlers.errors import PROBLEMS
-from services.gateway.handlers.parameters import SymbolPath
+from services.gateway.handlers.parameters import IdempotencyKey, SymbolPath
 from services.gateway.ports import Deps
 
 
@@ -21,9 +22,14 @@ def routes(deps: Deps, base: str) -> APIRouter:
     may_read, may_publish = Depends(key_with(Scope.READ)), Depends(key_with(Scope.PUBLISH))
 
     @router.post("/ticks", status_code=202)
-    async def ticks(request: Request, body: TicksBody, key: Annotated[ApiKey, may_publish]) -> TicksTaken:
+    async def ticks(
+        request: Request,
+        body: TicksBody,
+        key: Annotated[ApiKey, may_publish],
+        idempotency_key: IdempotencyKey = None,
+    ) -> TicksTaken:
         """Publish ticks, for sources that cannot speak NATS. Give each a `tick_id`, and a repetition stores nothing."""
-        return await application.published(deps, body, cause(request))
+        return await application.published(deps, body, TicksCall(key, cause(request), idempotency_key))
 
     @router.get("/{symbol}")
     async def newest(symbol: SymbolPath, key: Annotated[ApiKey, may_read]) -> MarketNow:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from libs.records.keys import ApiKey, Scope
 from services.gateway.application import models as application
-from services.gateway.application.models import SwitchCall
+from services.gateway.application.models import ModelsCall
 from services.gateway.domain.figures import Timeframe
 from services.gateway.domain.models import (
     KeyCheckList,
@@ -41,17 +41,18 @@ def routes(deps: Deps, base: str) -> APIRouter:
         return application.healthy(deps)
 
     @router.post("/models/validate-auth")
-    async def validate_auth(key: Annotated[ApiKey, may_trade]) -> KeyCheckList:
-        """What the last check of each provider's key found, and what puts it right. No call is made for it."""
-        return application.authenticated(deps)
+    async def validate_auth(key: Annotated[ApiKey, may_trade], idempotency_key: IdempotencyKey = None) -> KeyCheckList:
+        """Check each provider's key now, as each decider has it, and say what puts it right. No model is called."""
+        return await application.authenticated(deps, ModelsCall(key, idempotency_key))
 
     @router.post("/models/switch")
     @router.post("/decisions/models/switch", name="switch, as earlier clients call it")
     async def switch(
         body: SwitchModelBody, key: Annotated[ApiKey, may_trade], idempotency_key: IdempotencyKey = None
     ) -> ModelsSwitched:
-        """Other models decide from the next context on, of one account or of all that have none of their own."""
-        return await application.switch(deps, SwitchCall(key, idempotency_key), body)
+        """Other models decide from the next context on, of one account or of all that have none of their own. Each has
+        to answer something small before, from every decider."""
+        return await application.switch(deps, ModelsCall(key, idempotency_key), body)
 
     @router.get("/models/{model_id:path}/performance")
     async def performance(

@@ -128,7 +128,7 @@ def _changes(router: APIRouter, deps: Deps) -> None:
         made = deps.desk.strategies.change(
             strategy_id, body.strategy, by(key, body.reason), version=version_of(if_match)
         )
-        stored = granted(await made)
+        stored = granted(await made, "strategy")
         tagged(response, stored)
         return stored.body
 

@@ -68,10 +68,41 @@ async def test_problem_documents_name_the_kind_of_each_mistake() -> None:
         ("GET", "/decisions/history?limit=1&limit=2", {}, ("query.limit", "repeated_parameter")),
         ("GET", "/accounts/a.b", {}, ("path.account_id", "string_pattern_mismatch")),
         ("POST", "/decisions/generate", {"content": "{}"}, ("body", "content_type")),
+        ("POST", "/accounts", {"json": {"account": {}, "reason": "x"}}, ("body.account.account_id", "missing")),
+        (
+            "POST",
+            "/strategies/custom",
+            {"json": {"strategy": {}, "reason": "x"}},
+            ("body.strategy.strategy_id", "missing"),
+        ),
+        ("POST", "/experiments", {"json": {"experiment": {}, "reason": "x"}}, ("body.experiment.name", "missing")),
+        ("POST", "/strategies/validate", {"json": {}}, ("strategy_id", "missing")),
     ]
     for method, path, sent, wanted in cases:
         answer = (await gateway.call(method, f"/api/v1{path}", **sent)).json()
         assert (answer["errors"][0]["field"], answer["errors"][0]["code"]) == wanted
+
+
+async def test_of_a_value_that_does_not_parse_every_field_is_told() -> None:
+    answer = await Gateway().call("POST", "/api/v1/accounts", json={"account": {"account_id": "a"}, "reason": "x"})
+    told = {error["field"]: error["code"] for error in answer.json()["errors"]}
+    assert told.keys() >= {f"body.account.{name}" for name in ("name", "strategy_id", "initial_balance")}
+    assert set(told.values()) == {"missing"}
+
+
+LOOKS = {"decisions/validate", "strategies/validate", "strategies/{strategy_id}/preview", "strategies/compare"}
+ALWAYS_ONCE = {"alerts/{alert_id}/acknowledge", "stream/tickets"}  # the first word stays; each ticket is another one
+
+
+async def test_every_post_that_starts_or_changes_something_takes_an_idempotency_key() -> None:
+    described = (await Gateway().call("GET", "/api/v1/openapi.json")).json()
+    posts = {path.removeprefix("/api/v1/"): ways["post"] for path, ways in described["paths"].items() if "post" in ways}
+    taking = {
+        path
+        for path, post in posts.items()
+        if any(parameter["name"] == "idempotency-key" for parameter in post.get("parameters", ()))
+    }
+    assert posts.keys() - taking == LOOKS | ALWAYS_ONCE
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"])

@@ -30,6 +30,25 @@ async def test_ticks_are_published_in_their_order() -> None:
     assert [emit.body.message_id() for emit in gateway.log.published] == ["1", "2", "3"]
 
 
+async def test_an_idempotency_key_names_the_ticks_that_have_no_name() -> None:
+    gateway = Gateway()
+    sent, headers = [tick(), tick(tick_id="mine"), tick()], {"Idempotency-Key": "batch-1"}
+    for _ in range(2):
+        answer = await gateway.call("POST", f"{BASE}/ticks", json={"ticks": sent}, headers=headers)
+        assert (answer.status_code, answer.json()) == (202, {"taken": 3})
+    names = [emit.body.message_id() for emit in gateway.log.published]
+    assert (len(names), len(set(names)), names[1]) == (3, 3, "mine")
+    other = await gateway.call("POST", f"{BASE}/ticks", json={"ticks": sent[:1]}, headers=headers)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:perpetua:problem:idempotency-key-reused")
+
+
+async def test_a_list_of_wrong_ticks_is_not_too_short_besides() -> None:
+    answer = await Gateway().call("POST", f"{BASE}/ticks", json={"ticks": [tick(symbol="BTC/USDT:USDT")]})
+    assert [error["code"] for error in answer.json()["errors"]] == ["misspelled"]
+    empty = await Gateway().call("POST", f"{BASE}/ticks", json={"ticks": []})
+    assert [error["code"] for error in empty.json()["errors"]] == ["too_short"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "field", "code"),
     [

@@ -1,13 +1,16 @@
 """Models: what the deciders say of them, and another one from now on."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from libs.analytics.usage import UsageCall
+from libs.schemas.models import TRIAL_KEY, ModelsTrial
 from libs.schemas.subjects import venue_key
 from libs.schemas.worker import WorkerTold
+from services.gateway.application.trials import patience
 from tests.builders import venue
 from tests.fakes.gateway_ports import Gateway, account
 from tests.fakes.ledger_chain import T0
@@ -44,10 +47,37 @@ def decider(instance: str = "decider-1", *, verdict: str = "valid", models: Any 
     )
 
 
+def after_trial(
+    told: WorkerTold, wish: ModelsTrial, verdict: str = "valid", refusals: Sequence[str] = ()
+) -> WorkerTold:
+    """What a decider tells that has carried out a wish and found this."""
+    found = {
+        "asked_at": wish.asked_at.isoformat(),
+        "refusals": list(refusals) if wish.calls else [],
+        "checks": [check(verdict)],
+    }
+    return told.model_copy(update={"details": {**told.details, "trial": found}})
+
+
+def trying(gateway: Gateway, *, verdict: str = "valid", refusals: Sequence[str] = (), only: str = "") -> None:
+    """From now on every decider tries what it is asked to, and finds this; with `only`, this one alone finds it."""
+
+    def try_out(key: str, value: bytes | None) -> None:
+        if key == TRIAL_KEY and value is not None:
+            wish = ModelsTrial.model_validate_json(value)
+            gateway.operations.words = [
+                after_trial(told, wish, verdict, refusals) if only in ("", told.instance) else after_trial(told, wish)
+                for told in gateway.operations.words
+            ]
+
+    gateway.store.after_put = try_out
+
+
 @pytest.fixture
 def gateway() -> Gateway:
     made = Gateway()
     made.operations.words = [decider()]
+    trying(made)
     made.store.put_now("account.beta", account("beta").model_dump_json().encode(), BY_TEST)
     made.store.put_now(venue_key("paper", "BTCUSDT"), venue().model_dump_json().encode(), BY_TEST)
     made.store.put_now("strategy.steady", strategy(strategy_id="steady").model_dump_json().encode(), BY_TEST)
@@ -73,13 +103,22 @@ async def test_without_a_decider_nobody_says_anything() -> None:
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:perpetua:problem:dependency-away")
 
 
-async def test_keys_are_told_as_the_last_check_found_them(gateway: Gateway) -> None:
-    gateway.operations.words = [decider(verdict="refused")]
+async def test_keys_are_checked_when_it_is_asked_for(gateway: Gateway) -> None:
+    trying(gateway, verdict="refused")
     found = (await gateway.call("POST", f"{BASE}/models/validate-auth")).json()
     assert found["valid"] is False
-    assert [(item["provider"], item["verdict"], item["hint"]) for item in found["items"]] == [
-        ("openrouter", "refused", "set OPENROUTER_API_KEY")
+    assert [(item["decider"], item["provider"], item["verdict"], item["hint"]) for item in found["items"]] == [
+        ("decider-1", "openrouter", "refused", "set OPENROUTER_API_KEY")
     ]
+    assert found["items"][0]["models"] == ["openrouter/big"]
+    (write,) = [write for write in gateway.store.writes if write.key == TRIAL_KEY]
+    wish = ModelsTrial.model_validate_json(write.value or b"")
+    assert (sorted(wish.chain), wish.calls) == (["builtin/trend", "local/any", "openrouter/big"], False)
+
+
+async def test_health_has_what_the_last_check_found() -> None:
+    gateway = Gateway()
+    gateway.operations.words = [decider(verdict="refused")]
     health = (await gateway.call("GET", f"{BASE}/models/health")).json()
     assert (health["healthy"], health["items"][0]["redis"]) == (False, "up")
 
@@ -118,10 +157,45 @@ async def test_a_switch_that_cannot_be_is_refused(
     assert len(gateway.store.writes) == before
 
 
-async def test_nothing_is_switched_to_a_model_whose_key_was_refused(gateway: Gateway) -> None:
-    gateway.operations.words = [decider(verdict="no_credit")]
+@pytest.mark.parametrize(
+    ("verdict", "line", "kind"),
+    [
+        ("no_credit", "openrouter: no credit", "model-without-key"),
+        ("valid", "openrouter/big does not answer: timeout", "model-without-answer"),
+    ],
+)
+async def test_nothing_is_switched_to_a_model_that_one_decider_cannot_use(
+    gateway: Gateway, verdict: str, line: str, kind: str
+) -> None:
+    gateway.operations.words.append(decider("decider-2"))
+    trying(gateway, verdict=verdict, refusals=[line], only="decider-2")
     answer = await gateway.call("POST", f"{BASE}/models/switch", json={"model": "openrouter/big"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:perpetua:problem:model-without-key")
+    assert (answer.status_code, answer.json()["type"]) == (409, f"urn:perpetua:problem:{kind}")
+    assert answer.json()["detail"] == f"nothing was switched: decider-2: {line}"
+    assert [write.key for write in gateway.store.writes if write.key == "models"] == []
+
+
+async def test_of_two_trials_at_a_time_the_later_one_counts(gateway: Gateway) -> None:
+    def another(key: str, value: bytes | None) -> None:
+        later = {"asked_at": (T0 + timedelta(seconds=1)).isoformat(), "refusals": [], "checks": []}
+        gateway.operations.words = [decider().model_copy(update={"details": {**decider().details, "trial": later}})]
+
+    gateway.store.after_put = another
+    answer = await gateway.call("POST", f"{BASE}/models/switch", json={"model": "openrouter/big"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:perpetua:problem:config-contested")
+
+
+async def test_a_decider_that_does_not_end_its_trial_is_told(gateway: Gateway) -> None:
+    gateway.store.after_put = lambda key, value: gateway.clock.advance(patience(["openrouter/big"]).total_seconds())
+    answer = await gateway.call("POST", f"{BASE}/models/switch", json={"model": "openrouter/big"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:perpetua:problem:trial-not-ended")
+
+
+async def test_an_account_goes_back_without_a_trial(gateway: Gateway) -> None:
+    gateway.store.after_put = lambda key, value: None
+    body = {"model": None, "account_id": "beta", "reason": "as before"}
+    answer = await gateway.call("POST", f"{BASE}/models/switch", json=body, key="trader")
+    assert (answer.status_code, answer.json()["chain"]) == (200, [])
 
 
 async def test_use_of_a_model_is_of_the_accounts_that_the_key_sees(gateway: Gateway) -> None:

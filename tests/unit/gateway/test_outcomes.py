@@ -1,6 +1,6 @@
 """Accuracy, calibration and the results of experiments through the API."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,6 +34,17 @@ async def test_accuracy_counts_what_is_known_and_says_what_is_not() -> None:
     assert (told["entries"], hour["entries"], hour["right"], hour["waiting"], hour["unknown"]) == (6, 4, 2, 1, 1)
     assert (hour["low"], hour["share"], hour["high"]) == pytest.approx((wilson(2, 4)[0], 0.5, wilson(2, 4)[1]))
     assert (four["entries"], four["share"], four["low"], four["waiting"]) == (0, None, None, 6)
+
+
+async def test_figures_say_from_when_on_they_count() -> None:
+    made, cut_at = gateway(entry(1.0)), T0 - timedelta(days=2)
+    for path in ("accuracy", "calibration"):
+        told = (await made.call("GET", f"{BASE}/decisions/{path}")).json()
+        assert told["counted_from"] == told["period_start"]
+    made.outcomes.cut_at = cut_at
+    for path in ("accuracy", "calibration"):
+        told = (await made.call("GET", f"{BASE}/decisions/{path}")).json()
+        assert datetime.fromisoformat(told["counted_from"]) == cut_at
 
 
 async def test_calibration_is_over_entries_with_a_confidence() -> None:

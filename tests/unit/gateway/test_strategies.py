@@ -15,7 +15,7 @@ from libs.schemas.venue import VenueSymbol
 from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_ports import Gateway, account
-from tests.fakes.typos import typos
+from tests.fakes.typos import Typo, typos
 from tests.fakes.validator_values import BY_TEST, strategy
 
 BASE = "/api/v1"
@@ -93,6 +93,11 @@ async def test_a_change_is_a_new_version_and_the_old_one_stays_readable(gateway:
     last = (await gateway.store.history(strategy_key(key_of("trend"))))[-1]
     assert last.by.who.startswith("admin (key-")
     assert last.by.why == "more room"
+
+
+async def test_another_version_is_the_headers_fault(gateway: Gateway) -> None:
+    (error,) = (await change(gateway, headers={"If-Match": '"7"'})).json()["errors"]
+    assert (error["field"], error["code"]) == ("header.If-Match", "version")
 
 
 @pytest.mark.parametrize(("if_match", "status"), [('"1"', 200), ('W/"1"', 200), ("1", 200), ("*", 200), ('"2"', 412)])
@@ -203,10 +208,10 @@ async def test_another_version_is_no_name_and_rewrites_nothing(gateway: Gateway)
 async def test_words_of_ours_are_no_names(gateway: Gateway, word: str) -> None:
     made = {"strategy": NEW | {"strategy_id": word}, "reason": "x"}
     answer = await gateway.call("POST", f"{STRATEGIES}/custom", json=made)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.strategy_id")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.strategy.strategy_id")
     fields = account(word).model_copy(update={"strategy_id": "trend"}).model_dump(mode="json")
     answer = await gateway.call("POST", f"{BASE}/accounts", json={"account": fields, "reason": "x"})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.account_id")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.account.account_id")
 
 
 async def test_an_account_of_earlier_times_called_all_is_not_controlled_by_its_name(gateway: Gateway) -> None:
@@ -272,6 +277,11 @@ async def test_a_strategy_is_tried_before_it_is_stored(gateway: Gateway) -> None
     )
 
 
+def mistake(typo: Typo, place: str = "") -> dict[str, str]:
+    said = typo.said.removeprefix(f"{typo.path}: ")
+    return {"field": f"{place}{typo.path}", "message": said, "code": "unknown_field"}
+
+
 async def test_every_typing_mistake_is_a_problem_with_its_path_and_what_was_meant(gateway: Gateway) -> None:
     before = len(gateway.store.writes)
     for typo in [typo for typo in typos(Account, TradingStrategy) if typo.nested or typo.name == "model"]:
@@ -280,14 +290,14 @@ async def test_every_typing_mistake_is_a_problem_with_its_path_and_what_was_mean
         for (method, path), fields in ((made, typo.body), (changed, typo.fields)):
             answer = await gateway.call(method, BASE + path, json={noun: fields, "reason": "x"})
             assert (answer.status_code, answer.json()["detail"]) == (422, typo.said), answer.text
-            assert answer.json()["errors"] == [{"field": f"body.{typo.path}", "message": typo.said, "code": "invalid"}]
+            assert answer.json()["errors"] == [mistake(typo, f"body.{noun}.")], answer.text
     assert len(gateway.store.writes) == before
 
 
 async def test_a_typing_mistake_is_told_by_what_only_tries_a_strategy(gateway: Gateway) -> None:
     (typo,) = [typo for typo in typos(TradingStrategy) if typo.name == "max_leverage"]
     tried = await gateway.call("POST", f"{STRATEGIES}/validate", json=typo.body)
-    assert tried.json() == {"valid": False, "errors": [{"field": typo.path, "message": typo.said}]}
+    assert tried.json() == {"valid": False, "errors": [mistake(typo)]}
     shown = await gateway.call("POST", f"{STRATEGIES}/own/preview", json={"strategy": typo.body})
     assert (shown.status_code, shown.json()["detail"]) == (422, typo.said)
 
