@@ -22,16 +22,17 @@ export const tone = (value: string | number | null | undefined): string =>
 export const percent = (share: number | null | undefined, digits = 2): string =>
   share === null || share === undefined ? '–' : `${figure(share * 100, digits)} %`
 
+const zoned = new Date().getTimezoneOffset() !== 0
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
 const year = new Intl.DateTimeFormat(undefined, { year: 'numeric' })
 
-/** In the reader's zone, and in UTC. */
-export function moment(iso: string): { day: string; clock: string; utc: string; full: string } {
+/** In the reader's zone, and in UTC where that is another. */
+export function moment(iso: string): { day: string; clock: string; utc: string; zoned: boolean; full: string } {
   const at = new Date(iso)
   const utc = at.toISOString()
   const local = `${day.format(at)} ${year.format(at)} ${clock.format(at)}`
-  return { day: day.format(at), clock: clock.format(at), utc: utc.slice(11, 19), full: `${local} · ${utc.slice(0, 19)}Z` }
+  return { day: day.format(at), clock: clock.format(at), utc: utc.slice(11, 19), zoned, full: `${local} · ${utc.slice(0, 19)}Z` }
 }
 
 export const milliseconds = (value: number | null | undefined): string =>

@@ -16,7 +16,7 @@ SIGNED_IN = timedelta(hours=12)
 
 async def sign_in_ticket(deps: Deps, key: ApiKey) -> SignInTicket:
     """A ticket that signs in once; what is kept of it opens nothing."""
-    ticket = f"{SIGN_IN_PREFIX}{deps.new_token()}"
+    ticket = f"{SIGN_IN_PREFIX}{deps.new_id()}"
     until = deps.clock.wall() + timedelta(seconds=SIGN_IN_TICKET_S)
     await deps.tickets.keep(token_hash(ticket), key.parent or key.hash, until)
     return SignInTicket(ticket=ticket, expires_in=SIGN_IN_TICKET_S)
