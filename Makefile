@@ -32,8 +32,11 @@ demo-environment:
 	@$(setup) demo
 
 setup: dev-environment
+	@sh tools/page.sh 2>/dev/null
 
+# The page is built beside the start: its gateway says until then that it is not there yet.
 demo: demo-environment
+	@(nice -n 10 sh tools/page.sh >/dev/null 2>&1 &)
 	@exec $(BIN)/perpetua demo $(ARGS)
 
 test: dev-environment
@@ -76,7 +79,9 @@ lock:
 	$(BIN)/uv lock -q $(ARGS) && \
 	export="$(BIN)/uv export -q --frozen --no-header --no-annotate --no-emit-project --no-default-groups" && \
 	for extra in $(EXTRAS); do $$export --extra $$extra -o requirements/$$extra.txt || exit 1; done && \
-	$$export --all-extras --group dev -o requirements/dev.txt && echo "locked: requirements/*.txt"
+	$$export --all-extras --group dev -o requirements/dev.txt && \
+	$(BIN)/uv export -q --frozen --no-header --no-annotate --only-group page -o requirements/page.txt && \
+	echo "locked: requirements/*.txt"
 
 # As tools/setup.sh installs, uv and what builds are pinned: nothing is fetched.
 wheel:

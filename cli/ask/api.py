@@ -36,19 +36,35 @@ class Api:
             return answer
         raise CliError(str(answer.get("detail", f"the API answered {status}")), "`perpetua status` shows what runs")
 
+    def page(self) -> str:
+        """An address that signs in to the page in the browser, once."""
+        return page_address(self._url, self._token)
+
     def accounts(self, wanted: str | None) -> list[str]:
         """The one that is wanted, else all."""
         return [wanted] if wanted else [row["account_id"] for row in self.get("accounts")["items"]]
 
     def _got(self, target: str) -> tuple[int, dict[str, Any]]:
-        place = urlsplit(self._url)
-        client = http.client.HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE_S)
-        try:
-            client.request("GET", target, headers={"Authorization": f"Bearer {self._token}"})
-            response = client.getresponse()
-            body: Mapping[str, Any] = json.loads(response.read())
-            return response.status, dict(body)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CliError(f"the gateway at {self._url} does not answer: {error}", "see `perpetua status`") from error
-        finally:
-            client.close()
+        return _answered("GET", self._url, target, self._token)
+
+
+def page_address(url: str, token: str) -> str:
+    """An address that signs in to the page in the browser, once, with the rights of the key. Raises CliError."""
+    status, answer = _answered("POST", url, f"{BASE}/sign-in/tickets", token)
+    if status >= http.client.BAD_REQUEST:
+        raise CliError(str(answer.get("detail", f"the API answered {status}")), "`perpetua status` shows what runs")
+    return f"{url}/#ticket={answer['ticket']}"
+
+
+def _answered(method: str, url: str, target: str, token: str) -> tuple[int, dict[str, Any]]:
+    place = urlsplit(url)
+    client = http.client.HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE_S)
+    try:
+        client.request(method, target, headers={"Authorization": f"Bearer {token}"})
+        response = client.getresponse()
+        body: Mapping[str, Any] = json.loads(response.read())
+        return response.status, dict(body)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CliError(f"the gateway at {url} does not answer: {error}", "see `perpetua status`") from error
+    finally:
+        client.close()

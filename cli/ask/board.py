@@ -87,7 +87,10 @@ class AccountRow:
 
 @dataclass(slots=True)
 class Screen:
-    """Everything on the screen. `notice` is a line about something that is away, empty when all is well."""
+    """Everything on the screen. `notice` is a line about something that is away, empty when all is well.
+
+    `page` is an address that signs in to the page in the browser, once.
+    """
 
     market: str
     gateway_url: str
@@ -105,6 +108,7 @@ class Screen:
     elapsed_s: float = 0.0
     left_s: float | None = None
     notice: str = ""
+    page: str = ""
 
     def decided(self, rows: Sequence[DecisionRow]) -> None:
         """Take in the rows of a decision. A hold takes the place of the account's hold before it: actions stay seen."""

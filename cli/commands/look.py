@@ -29,6 +29,13 @@ def status(state_dir: StateDir = STATE) -> None:
         raise typer.Exit(1)
 
 
+def page(state_dir: StateDir = STATE) -> None:
+    """An address of the page in the browser. It signs in once, within an hour."""
+    from cli.ask.api import Api
+
+    typer.echo(Api(state_dir).page())
+
+
 def market(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
     state_dir: StateDir = STATE,

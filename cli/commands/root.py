@@ -18,7 +18,7 @@ from cli.commands.history import add_to as add_history
 from cli.commands.init import init
 from cli.commands.keeping import backup, reset, restore
 from cli.commands.key import key_app
-from cli.commands.look import doctor, market, schemas, status
+from cli.commands.look import doctor, market, page, schemas, status
 from cli.commands.mcp import serve_assistant
 from cli.commands.models import models_app
 from cli.commands.notify import notify_app
@@ -66,6 +66,7 @@ app.command(rich_help_panel=RUN)(restore)
 app.command(rich_help_panel=RUN)(reset)
 app.command(rich_help_panel=TRADE)(flatten)
 app.command(rich_help_panel=LOOK)(status)
+app.command(rich_help_panel=LOOK)(page)
 app.command(rich_help_panel=LOOK)(market)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(schemas)

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.ask.api import page_address
 from cli.ask.board import DecisionRow, decision_line
 from cli.embedded.servers import ServerInfo, Servers
 from cli.errors import CliError
+from cli.files import read_token
 from cli.project import shown
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
@@ -117,6 +119,8 @@ async def _run(
     listener = RunListener(wishes.command, _quiet if wishes.view else say, teller.decided)
     async with session(plan, servers, infos, env=env, phases=phases, listener=listener) as run:
         say(_ready_line(plan, run, phases))
+        if wishes.command == "demo":
+            say(await _page_line(plan, run))
         for account in run.observer.accounts():
             if account.standing:
                 say(f"{account.account} {account.standing}; {account.way_back}")
@@ -139,6 +143,16 @@ def _ready_line(plan: Plan, run: RunSession, phases: Phases) -> str:
         f"API {run.board.gateway_url}, key in {run.board.api_key_file}; publishers: {shown(plan.state.publisher_url)}"
     )
     return f"{READY} {phases.total:.1f} s; {where}; {places}"
+
+
+async def _page_line(plan: Plan, run: RunSession) -> str:
+    """Where the page is, signed in by its first opening. A demo goes on without one."""
+    token = read_token(plan.state.api_key)
+    try:
+        run.board.page = await asyncio.to_thread(page_address, run.board.gateway_url, token or "")
+    except CliError as error:
+        return f"the page in the browser: {run.board.gateway_url} ({error})"
+    return f"the page in the browser: {run.board.page} (signs in once; `perpetua page` makes another)"
 
 
 async def _until_end(run: RunSession, wishes: RunWishes, teller: _Teller) -> None:

@@ -48,6 +48,6 @@ def _places(board: Screen) -> RenderableType:
     ill = next((row for row in board.workers if row.state != "ready"), None)
     if ill is not None:
         line.append(f"  {ill.instance} {ill.state}", "yellow")
-    line.append(f"  {board.gateway_url}/docs", "cyan")
+    line.append(f"  {board.page or f'{board.gateway_url}/docs'}", "cyan")
     line.append(f"  key {board.api_key_file}", "dim")
     return line

@@ -49,7 +49,7 @@ def render(board: Screen, *, width: int, height: int) -> Layout:
 def footer(board: Screen, width: int) -> RenderableType:
     """Counts and where things are; in a wide terminal servers and their ports have a line of their own."""
     places = Text(no_wrap=True, overflow="ellipsis")
-    places.append(f" {board.gateway_url}/docs", "cyan")
+    places.append(f" {board.page or f'{board.gateway_url}/docs'}", "cyan")
     places.append(f"  key {board.api_key_file} ", "dim")
     servers = Text(no_wrap=True, overflow="ellipsis", style="dim")
     for server in board.servers:

@@ -33,7 +33,10 @@ class KeyRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as stored. `accounts` None means all accounts. Times are wall time."""
+    """A key as stored. `accounts` None means all accounts. Times are wall time.
+
+    `parent` is the hash of the key that signed in by it: it works no longer than that one does.
+    """
 
     key_id: str
     hash: str
@@ -44,6 +47,7 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    parent: str | None = None
 
     @property
     def signature(self) -> str:

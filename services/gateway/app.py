@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         hosts=settings.hosts,
         max_tick_age=settings.tick_age,
         symbols=settings.symbols,
+        page_dir=settings.page_dir,
     )
     worker.readiness("mongodb", lambda: history.beats)
     worker.readiness("keys", lambda: keys.silence_s < SILENT_S)

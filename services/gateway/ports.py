@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 from libs.analytics.accuracy import JudgedEntries
@@ -281,7 +282,8 @@ class Deps:
     """`new_id` gives a random text that nobody can guess, `new_token` the token of a new key;
     `hosts` are the names that are answered, `*` any.
 
-    `max_tick_age` is in market seconds, as for the validator; `symbols` are those of an account that names none.
+    `max_tick_age` is in market seconds, as for the validator; `symbols` are those of an account that names none;
+    `page_dir` is where the page in the browser lies, if it was built.
     """
 
     keys: ApiKeys
@@ -308,3 +310,4 @@ class Deps:
     hosts: frozenset[str] = frozenset({"*"})
     max_tick_age: float = 45.0
     symbols: tuple[str, ...] = ()
+    page_dir: Path = Path("build/page")

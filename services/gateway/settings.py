@@ -1,10 +1,14 @@
 """Settings of the gateway."""
 
+from pathlib import Path
+
 from pydantic import AliasChoices, Field
 
 from libs.runtime.settings import FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings
 from libs.schemas.symbols import canonical
 from services.gateway.domain.limits import WRONG_KEYS
+
+PAGE = Path(__file__).resolve().parents[2] / "build" / "page"
 
 
 class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings):
@@ -23,6 +27,8 @@ class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings)
         default=600, ge=1, description="decisions of one account and symbol that are asked for in a minute"
     )
     gateway_streams: int = Field(default=2_000, ge=1, le=20_000, description="streams that are open at once")
+
+    page_dir: Path = Field(default=PAGE, description="where the built page for the browser lies")
 
     assets: str = Field(
         default="",

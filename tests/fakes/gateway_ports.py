@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -427,6 +428,7 @@ class Gateway:
     streams: FakeStreamLog = field(default_factory=FakeStreamLog)
     market_feed: FakeMarketFeed = field(default_factory=FakeMarketFeed)
     tickets: FakeTickets = field(default_factory=FakeTickets)
+    page_dir: Path = Path("nowhere")
 
     def __post_init__(self) -> None:
         self.log = FakeLog(self.clock)
@@ -457,6 +459,7 @@ class Gateway:
             rates=self.rates,
             hosts=self.hosts,
             symbols=self.symbols,
+            page_dir=self.page_dir,
         )
         self.metrics = GatewayMetrics(self.registry)
         self.app = fake_http_app(deps, self.metrics)

@@ -1,5 +1,6 @@
 """Who calls, what the key may do, and which accounts it sees."""
 
+from datetime import datetime
 from http import HTTPStatus
 
 from libs.records.keys import ApiKey, KeyRefusal, Scope, token_hash
@@ -23,11 +24,20 @@ def identified(deps: Deps, token: str | None, address: str) -> ApiKey:
     key, now = deps.keys.find(token_hash(token)), deps.clock.wall()
     if key is None:
         raise _braked(deps, address, _unauthorized(KeyRefusal.UNKNOWN))
-    if (why := key.refusal(now)) is not None:
+    if (why := refusal_of(deps, key, now)) is not None:
         raise _unauthorized(why)
     if key.should_mark_used(now):
         deps.keys.used(key.key_id, now)
     return key
+
+
+def refusal_of(deps: Deps, key: ApiKey, now: datetime) -> KeyRefusal | None:
+    """Why a key does not work: by itself, or since the one that signed in does not."""
+    why = key.refusal(now)
+    if why is not None or key.parent is None:
+        return why
+    parent = deps.keys.find(key.parent)
+    return KeyRefusal.REVOKED if parent is None else parent.refusal(now)
 
 
 def with_scope(key: ApiKey, scope: Scope) -> ApiKey:
@@ -53,9 +63,19 @@ def too_many(what: str, wait_s: int) -> RequestRefused:
     return RequestRefused(Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers))
 
 
+async def ticket_holder(deps: Deps, ticket: str, address: str) -> ApiKey:
+    """The key that a ticket stands for, this once."""
+    now = deps.clock.wall()
+    key_hash = await deps.tickets.take(token_hash(ticket), now)
+    key = deps.keys.find(key_hash) if key_hash else None
+    if key is None or refusal_of(deps, key, now) is not None:
+        raise no_such_ticket(deps, address)
+    return key
+
+
 def no_such_ticket(deps: Deps, address: str) -> RequestRefused:
     """A ticket that was used, is too old, or never was; or its key does not work any more."""
-    detail = "this ticket opens nothing: each opens one stream, within its time; ask for a new one"
+    detail = "this ticket opens nothing: each works once, within its time; ask for a new one"
     return _braked(deps, address, RequestRefused(Refusal(HTTPStatus.UNAUTHORIZED, "ticket-unknown", detail)))
 
 

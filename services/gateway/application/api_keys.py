@@ -32,7 +32,7 @@ async def made(deps: Deps, key: ApiKey, body: KeyBody, idempotency_key: str | No
     answer = await once(deps, Use(key, idempotency_key, f"key:{_content(body)}"), _MADE, make)
     if answer.key_id != fresh.key_id:
         return answer
-    await _until(deps, fresh.hash, there=True)
+    await until_heard(deps, fresh.hash, there=True)
     return answer.model_copy(update={"token": token})
 
 
@@ -47,16 +47,17 @@ async def ended(deps: Deps, key: ApiKey, key_id: str) -> None:
     if known is None or not key.covers(known.accounts):
         raise not_found(f"key {key_id}")
     await deps.key_desk.revoke(key_id, deps.clock.wall())
-    await _until(deps, known.hash, there=False)
+    await until_heard(deps, known.hash, there=False)
 
 
-async def _until(deps: Deps, digest: str, *, there: bool) -> None:
-    """This process has heard of it too, within a second."""
+async def until_heard(deps: Deps, digest: str, *, there: bool) -> bool:
+    """Whether this process has heard of it too, within a second."""
     for _ in range(LOOKS):
         found = deps.keys.find(digest)
         if (found is not None and found.revoked_at is None) is there:
-            return
+            return True
         await asyncio.sleep(LOOK_S)
+    return False
 
 
 def _content(body: KeyBody) -> str:

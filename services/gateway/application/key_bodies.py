@@ -40,6 +40,13 @@ class KeyMade(KeyShown):
     token: str | None
 
 
+class SignInTicket(BaseModel):
+    """Signs in to the page, once, within its seconds, with the rights of the key that it was asked for with."""
+
+    ticket: str
+    expires_in: int = Field(description="seconds")
+
+
 class KeyList(BaseModel):
     items: list[KeyShown]
 

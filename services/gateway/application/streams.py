@@ -7,7 +7,14 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from libs.records.keys import ApiKey, KeyRefusal, Scope, token_hash
-from services.gateway.application.access import identified, in_touch, no_such_ticket, seen_account, with_scope
+from services.gateway.application.access import (
+    identified,
+    in_touch,
+    refusal_of,
+    seen_account,
+    ticket_holder,
+    with_scope,
+)
 from services.gateway.application.stream_sessions import StreamSession
 from services.gateway.domain.problems import Away, Refusal, RequestRefused
 from services.gateway.domain.stream_events import Channel
@@ -39,12 +46,7 @@ async def stream_caller(deps: Deps, token: str | None, ticket: str | None, addre
     """Who opens a stream: by a key, else by a ticket."""
     if token is not None or ticket is None:
         return identified(deps, token, address)
-    now = deps.clock.wall()
-    key_hash = await deps.tickets.take(token_hash(ticket), now)
-    key = deps.keys.find(key_hash) if key_hash else None
-    if key is None or key.refusal(now) is not None:
-        raise no_such_ticket(deps, address)
-    return key
+    return await ticket_holder(deps, ticket, address)
 
 
 class StreamHub:
@@ -113,7 +115,7 @@ class StreamHub:
         now, key = self._deps.clock.wall(), self._deps.keys.find(session.key.hash)
         if key is None:
             session.end(StreamEnd.KEY_UNKNOWN)
-        elif (why := key.refusal(now)) is not None:
+        elif (why := refusal_of(self._deps, key, now)) is not None:
             session.end(StreamEnd.KEY_EXPIRED if why is KeyRefusal.EXPIRED else StreamEnd.KEY_REVOKED)
         elif not self._deps.keys.in_touch():
             session.end(StreamEnd.KEYS_OUT_OF_TOUCH)

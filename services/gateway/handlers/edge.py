@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.application.access import in_touch, too_many
+from libs.records.keys import ApiKey
+from services.gateway.application.access import in_touch, ticket_holder, too_many
+from services.gateway.application.sign_in import SIGN_IN_PREFIX
 from services.gateway.application.streams import stream_caller
 from services.gateway.domain.problems import MEDIA_TYPE, Refusal, RequestRefused
 from services.gateway.metrics import GatewayMetrics
@@ -39,6 +41,7 @@ class Edge:
         self._app, self._sockets = app, sockets or app
         self._base = f"{base}/"
         self._open = f"{base}/openapi.json"
+        self._sign_in = f"{base}/sign-in"
         self._deps = deps
         self._metrics = metrics
 
@@ -76,7 +79,7 @@ class Edge:
         address = (scope.get("client") or ("unknown",))[0]
         calms = scope["method"] == "POST" and _CALMS.search(path) is not None
         try:
-            key = state["key"] = await stream_caller(self._deps, token_in(headers), _ticket(scope), str(address))
+            key = state["key"] = await self._identified(scope, headers, str(address))
             if not calms:
                 in_touch(self._deps)
         except RequestRefused as error:
@@ -84,6 +87,11 @@ class Edge:
         allowance = await self._deps.limits.take(key.key_id, self._deps.rates.of_key)
         state["rate"] = allowance.headers()
         return None if allowance.granted or calms else too_many("requests with this API key", allowance.reset_s).refusal
+
+    async def _identified(self, scope: Scope, headers: Headers, address: str) -> ApiKey:
+        if scope["path"] == self._sign_in and (ticket := sign_in_ticket_in(headers)) is not None:
+            return await ticket_holder(self._deps, ticket, address)
+        return await stream_caller(self._deps, token_in(headers), _ticket(scope), address)
 
     def _answering(self, scope: Scope, send: Send) -> Send:
         async def answer(message: Message) -> None:
@@ -116,6 +124,12 @@ def _ticket(scope: Scope) -> str | None:
 def token_in(headers: Headers) -> str | None:
     kind, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
+
+
+def sign_in_ticket_in(headers: Headers) -> str | None:
+    """A ticket of the page, in the place of a key; one of a stream is none."""
+    kind, _, ticket = headers.get("authorization", "").partition(" ")
+    return ticket.strip() if kind.lower() == "ticket" and ticket.strip().startswith(SIGN_IN_PREFIX) else None
 
 
 def _limited(receive: Receive, part_s: float) -> Receive:

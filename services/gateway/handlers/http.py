@@ -13,6 +13,7 @@ from services.gateway.handlers import (
     batches,
     controls,
     decisions,
+    desk,
     errors,
     experiments,
     exports,
@@ -23,6 +24,7 @@ from services.gateway.handlers import (
     outcomes,
     pages,
     performance,
+    sign_in,
     strategies,
     streams,
     validation,
@@ -53,10 +55,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
     for router in routers:
         app.include_router(router, dependencies=[Depends(known_parameters)])
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> dict[str, str]:
-        return {"name": "perpetua", "docs": "/docs", "openapi": f"{BASE}/openapi.json", "api": BASE}
-
+    app.include_router(desk.routes(deps, {"docs": "/docs", "openapi": f"{BASE}/openapi.json", "api": BASE}))
     app.include_router(pages.routes(f"{BASE}/openapi.json"))
     app.openapi = completed(app.openapi, routers)  # type: ignore[method-assign]
     return Edge(app, deps, metrics, BASE, StreamSockets(deps, hub, streams.path_of(BASE)))
@@ -82,6 +81,7 @@ def routers_of(deps: Deps, metrics: GatewayMetrics, hub: StreamHub | None = None
         exports.routes(deps, BASE),
         monitoring.routes(deps, BASE),
         keys.routes(deps, BASE),
+        sign_in.routes(deps, BASE),
         streams.routes(deps, hub or StreamHub(deps, metrics), BASE),
     )
 

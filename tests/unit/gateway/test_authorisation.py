@@ -99,6 +99,10 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/keys"): Scope.ADMIN,
     ("GET", "/keys"): Scope.ADMIN,
     ("DELETE", "/keys/{key_id}"): Scope.ADMIN,
+    ("GET", "/sign-in"): Scope.READ,
+    ("POST", "/sign-in"): Scope.READ,
+    ("DELETE", "/sign-in"): Scope.READ,
+    ("POST", "/sign-in/tickets"): Scope.READ,
     ("POST", "/stream/tickets"): Scope.READ,
     ("GET", "/stream"): Scope.READ,
 }

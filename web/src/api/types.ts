@@ -1,0 +1,45 @@
+/** The bodies of the API, from its own description (`npm run types`). */
+import type { components } from '../../generated/schema'
+
+type Bodies = components['schemas']
+
+export type Account = Bodies['Account-Output']
+export type AccountState = Bodies['AccountState']
+export type Alert = Bodies['Alert']
+export type AssetVerdict = Bodies['AssetVerdict']
+export type AuditEntry = Bodies['AuditEntry']
+export type Candle = Bodies['Candle']
+export type ControlTaken = Bodies['ControlTaken']
+export type ActTaken = Bodies['ActTaken']
+export type Accuracy = Bodies['DecisionAccuracy']
+export type Calibration = Bodies['DecisionCalibration']
+export type DecisionMetrics = Bodies['DecisionMetrics']
+export type DecisionRecord = Bodies['DecisionRecord']
+export type DecisionResult = Bodies['DecisionResult']
+export type EquityPoint = Bodies['EquityPoint']
+export type Experiment = Bodies['Experiment']
+export type ExperimentResults = Bodies['ExperimentResults']
+export type HistoryEntry = Bodies['HistoryEntry']
+export type KeyShown = Bodies['KeyShown']
+export type Lag = Bodies['DurableLag']
+export type MarketNow = Bodies['MarketNow']
+export type ModelHealthList = Bodies['ModelHealthList']
+export type ModelList = Bodies['ModelList']
+export type ModelPerformance = Bodies['ModelPerformance']
+export type OpenOrder = Bodies['OpenOrder-Output']
+export type OrderRecord = Bodies['OrderRecord']
+export type Position = Bodies['Position']
+export type Previewed = Bodies['Previewed']
+export type Receipt = Bodies['Receipt']
+export type ServiceList = Bodies['ServiceList']
+export type StoreList = Bodies['StoreList']
+export type StrategyAssignments = Bodies['Assignments']
+export type StrategySummary = Bodies['StrategySummary']
+export type SystemSummary = Bodies['SystemSummary']
+export type TradeRecord = Bodies['TradeRecord']
+export type TradingStrategy = Bodies['TradingStrategy']
+
+export interface Page<T> {
+  items: T[]
+  next?: string | null
+}
