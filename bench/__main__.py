@@ -29,6 +29,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "decider_late",
         *(f"tokens_{assets}" for assets in (1, 3, 5, 10)),
     ),
+    "replay": ("replay_array", "replay_venue", "replay_contexts"),
     "executor": ("executor_intents", "stop_latency", "paper_accounts"),
     "stream": ("stream_events",),
     "api": ("api_generate", "api_history", "api_state", "api_cached_p99"),

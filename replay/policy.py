@@ -2,19 +2,26 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import AssetDecision, TradingDecision
 from services.decider.domain import snapshot, trend
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain
+from services.feed.domain.recorded import RecordedMarket
 
 TREND = "builtin/trend"
 NOTHING_WISHED = "the policy wishes nothing"
 DecisionFunction = Callable[[TradingContext], TradingDecision | None]
+MarketColumns = Mapping[str, Mapping[str, NDArray[np.float64]]]
+Prepare = Callable[[MarketColumns], None]
 
 
 class PolicyError(Exception):
@@ -26,6 +33,9 @@ class ReplayPolicy(Protocol):
 
     @property
     def name(self) -> str: ...
+    def begin(self, market: RecordedMarket) -> None:
+        """Called once with the market that is replayed, before anything is decided."""
+
     def decide(self, context: TradingContext) -> Parsed | Abstain: ...
 
 
@@ -34,16 +44,28 @@ class TrendPolicy:
 
     name = TREND
 
+    def begin(self, market: RecordedMarket) -> None: ...
+
     def decide(self, context: TradingContext) -> Parsed | Abstain:
         return Parsed(trend.decide(snapshot.of_context(context)))
 
 
 class FunctionPolicy:
-    """A function `policy(context) -> TradingDecision | None`; None is a hold of every asset."""
+    """A function `policy(context) -> TradingDecision | None`; None is a hold of every asset.
 
-    def __init__(self, name: str, function: DecisionFunction) -> None:
+    `prepare`, where its module has it, is given the columns of the whole market before: by symbol, then `time` (of
+    opening, epoch seconds), `open`, `high`, `low`, `close`, `volume`. What it makes of them may look ahead, and then
+    `check_lookahead` says so.
+    """
+
+    def __init__(self, name: str, function: DecisionFunction, prepare: Prepare | None = None) -> None:
         self.name = name
         self._function = function
+        self._prepare = prepare
+
+    def begin(self, market: RecordedMarket) -> None:
+        if self._prepare is not None:
+            self._prepare({symbol: columns_of(market, symbol) for symbol in market.symbols})
 
     def decide(self, context: TradingContext) -> Parsed | Abstain:
         made = self._function(context)
@@ -59,21 +81,30 @@ def policy_of(name: str) -> ReplayPolicy:
     module, colon, function = name.partition(":")
     if not colon or not module or not function:
         raise PolicyError(f"{name!r} is no policy: {TREND}, or module:function")
-    return FunctionPolicy(name, _function(module, function))
+    found = _imported(module)
+    chosen = getattr(found, function, None)
+    if not callable(chosen):
+        raise PolicyError(f"{module} has no function {function}")
+    return FunctionPolicy(name, chosen, getattr(found, "prepare", None))
 
 
-def _function(module: str, name: str) -> DecisionFunction:
+def columns_of(market: RecordedMarket, symbol: str) -> Mapping[str, NDArray[np.float64]]:
+    """The minutes of a symbol, those of the history too."""
+    bars = market.columns(symbol, market.begins, market.ends)
+    times = market.begins.timestamp() + 60.0 * np.arange(len(bars.open), dtype=np.float64)
+    figures = {"open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close, "volume": bars.volume}
+    columns: dict[str, NDArray[np.float64]] = {name: np.array(column, np.float64) for name, column in figures.items()}
+    return columns | {"time": times}
+
+
+def _imported(module: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found = getattr(importlib.import_module(module), name, None)
+        return importlib.import_module(module)
     except ImportError as error:
         raise PolicyError(f"{module} cannot be imported: {error}") from error
-    if not callable(found):
-        raise PolicyError(f"{module} has no function {name}")
-    function: DecisionFunction = found
-    return function
 
 
 def _hold(context: TradingContext) -> TradingDecision:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import MarketTick
-from services.context.domain.series import Bar
 from services.feed.domain.bars import STEP, TICKS_PER_BAR, MinuteBar, bar_tick
 from services.feed.domain.recorded import RecordedMarket
 
@@ -21,14 +20,18 @@ _FIRST_LOOK = 64  # ticks; each further look is four times as far
 
 @dataclass(frozen=True, slots=True)
 class CandleTable:
-    """Whole candles of one timeframe, oldest first; `ends` are closing times, epoch seconds."""
+    """Whole candles of one timeframe, oldest first; `ends` are closing times, epoch seconds.
+
+    Rows of `columns` are open, high, low, close, volume, quote volume and trades.
+    """
 
     ends: NDArray[np.int64]
-    rows: list[tuple[float, float, float, float, float, float, int]]
+    columns: Floats
     step: int
 
-    def bar(self, n: int) -> Bar:
-        return Bar(int(self.ends[n]) - self.step, *self.rows[n])
+    @property
+    def rows(self) -> list[tuple[float, ...]]:
+        return [tuple(row) for row in self.columns.T.tolist()]
 
 
 class Tape:
@@ -95,12 +98,12 @@ class Tape:
         quote = self._quotes()[shape[0]].reshape((count, minutes * TICKS_PER_BAR))
         trades = TICKS_PER_BAR * (minutes - self.silent[shape[0]].reshape(shape[1]).sum(axis=1))
         ends = self._start + (lead + np.arange(1, count + 1) * minutes) * MINUTE_S
-        volume = [sum(row) for row in v[whole].tolist()]
-        quoted = np.add.accumulate(quote[whole], axis=1)[:, -1].tolist() if count else []
-        first, last = o[whole][:, 0].tolist() if count else [], c[whole][:, -1].tolist() if count else []
-        highest, lowest = (h[whole].max(axis=1).tolist(), low[whole].min(axis=1).tolist()) if count else ([], [])
-        rows = list(zip(first, highest, lowest, last, volume, quoted, trades[whole].tolist(), strict=True))
-        return CandleTable(ends[whole], rows, step)
+        volume = np.array([sum(row) for row in v[whole].tolist()])
+        quoted = np.add.accumulate(quote[whole], axis=1)[:, -1] if count else volume
+        first, last = (o[whole][:, 0], c[whole][:, -1]) if count else (volume, volume)
+        highest, lowest = (h[whole].max(axis=1), low[whole].min(axis=1)) if count else (volume, volume)
+        columns = np.stack([first, highest, lowest, last, volume, quoted, trades[whole]]).astype(np.float64)
+        return CandleTable(ends[whole], columns, step)
 
     def _columns(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         return self.opens, self.highs, self.lows, self.closes, self.volumes

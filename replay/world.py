@@ -9,14 +9,11 @@ from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import FundingUpdate
 from libs.schemas.strategy import TradingStrategy
 from replay.stepping import ReplayClock
-from replay.tape import CandleTable, Grid, Tape
+from replay.tape import NEVER, CandleTable, Grid, Tape
 from services.context.domain.assets import Studies
 from services.context.domain.market import CAPACITY, OTHER_CAPACITY, Bounds, MarketState
-from services.context.domain.series import Source
 from services.executor.application.board import Board
 from services.feed.domain.recorded import RecordedMarket
-
-NO_TICKS_HERE = 2**62  # candles are the feed's: none is built from the few ticks that are told
 
 
 @dataclass(slots=True)
@@ -50,7 +47,7 @@ class ReplayWorld:
         self.grid = Grid.of(market)
         self.clock = ReplayClock(market.starts)
         self.tapes = {symbol: Tape(market, symbol) for symbol in market.symbols}
-        self.state = MarketState(bounds, since=NO_TICKS_HERE)
+        self.state = MarketState(bounds)
         self.state.use(tf for strategy in strategies for tf in strategy.timeframe_preference)
         self.state.reserve(market.symbols)
         self.studies = Studies(self.state)
@@ -91,9 +88,10 @@ class ReplayWorld:
                 continue
             self._shown[symbol] = newest
             tick = tape.tick(newest)
-            self.state.on_tick(tick, 0)
+            self.state.tell(tick)
             self.marks.put(symbol, after_tick(self.marks.get(symbol), tick))
             self.board.on_tick(tick, self.sequence(n, newest))
+        self.state.pass_by(self.clock.now())
 
     def fold(self, at: datetime) -> None:
         """Fold the candles that closed by a time."""
@@ -109,13 +107,14 @@ class ReplayWorld:
         following = []
         for place in self._places:
             ends, n = place.table.ends, place.next
-            while n < len(ends) and ends[n] <= until:
-                self.state.fold(place.symbol, place.timeframe, place.table.bar(n), Source.FEED)
-                n += 1
-            place.next = n
+            if n < len(ends) and ends[n] <= until:
+                to = int(ends.searchsorted(until, side="right"))
+                times = ends[n:to] - place.table.step
+                self.state.fold(place.symbol, place.timeframe, times, place.table.columns[:, n:to])
+                place.next = n = to
             if n < len(ends):
                 following.append(int(ends[n]))
-        self._next_close = min(following, default=NO_TICKS_HERE)
+        self._next_close = min(following, default=NEVER)
 
     def _begin(self, starts: datetime) -> None:
         """The history that a feed tells at its first start: so many candles of each timeframe."""

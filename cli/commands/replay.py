@@ -6,32 +6,61 @@ from typing import Annotated
 import typer
 
 replay_app = typer.Typer(help="The same code over history, without servers.", no_args_is_help=True)
+Folder = Annotated[
+    Path | None, typer.Option("--data", help="Folder of <symbol>-1m.csv.gz candles.", show_default="the project's")
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--from", help="First day, e.g. 2026-03-01, or a time.", show_default="after 10 days of history"),
+]
+Until = Annotated[str | None, typer.Option("--to", help="Up to here.", show_default="the end of the data")]
+Symbols = Annotated[
+    str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT.", show_default="all that there are")
+]
+OneStrategy = Annotated[
+    str | None,
+    typer.Option("--strategy", help="One account with this strategy.", show_default="the accounts of config/"),
+]
+Policy = Annotated[str, typer.Option("--policy", "--model", help="builtin/trend, or module:function.")]
 
 
 @replay_app.command("run")
 def replay_run(
     out: Annotated[Path, typer.Option("--out", help="Folder of the results.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of <symbol>-1m.csv.gz candles.", show_default="the project's")
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--from", help="First day, e.g. 2026-03-01, or a time.", show_default="after 10 days of history"),
-    ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Up to here.", show_default="the end of the data")] = None,
-    symbols: Annotated[
-        str | None, typer.Option(help="Comma-separated, e.g. BTCUSDT,ETHUSDT.", show_default="all that there are")
-    ] = None,
-    strategy: Annotated[
-        str | None, typer.Option(help="One account with this strategy.", show_default="the accounts of config/")
-    ] = None,
-    policy: Annotated[
-        str, typer.Option("--policy", "--model", help="builtin/trend, or module:function.")
-    ] = "builtin/trend",
+    data: Folder = None,
+    since: Since = None,
+    until: Until = None,
+    symbols: Symbols = None,
+    strategy: OneStrategy = None,
+    policy: Policy = "builtin/trend",
     accounts: Annotated[int, typer.Option(min=1, max=10_000, help="Copies of each account.")] = 1,
     full: Annotated[bool, typer.Option("--full", help="Keep contexts, proposals and ends whole.")] = False,
 ) -> None:
     """Replay a market; Ctrl-C keeps what is done, and the same command goes on."""
+    _whole()
+    from cli.run.replaying import ReplayWishes, replay
+
+    replay(ReplayWishes(data, since, until, symbols, strategy, policy, accounts), out, full=full)
+
+
+@replay_app.command("check-lookahead")
+def replay_check_lookahead(
+    data: Folder = None,
+    since: Since = None,
+    until: Until = None,
+    symbols: Symbols = None,
+    strategy: OneStrategy = None,
+    policy: Policy = "builtin/trend",
+    cuts: Annotated[int, typer.Option(min=1, max=1_000, help="Moments from which on the future is changed.")] = 5,
+) -> None:
+    """Cut, shift and scramble the future, and demand equal decisions; ends with 1 where one changed."""
+    _whole()
+    from cli.run.replaying import ReplayWishes, look_ahead
+
+    look_ahead(ReplayWishes(data, since, until, symbols, strategy, policy, 1), cuts)
+
+
+def _whole() -> None:
     from importlib.util import find_spec
 
     if find_spec("talib") is None:
@@ -40,7 +69,3 @@ def replay_run(
         raise CliError(
             "a replay needs what the context worker needs", "install the group `context` too, or `make setup`"
         )
-    from cli.run.replaying import ReplayWishes, replay
-
-    wishes = ReplayWishes(out, data, since, until, symbols, strategy, policy, accounts, full)
-    replay(wishes)

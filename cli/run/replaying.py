@@ -16,9 +16,11 @@ from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
 from replay.data import DataError, Stretch, read_market
 from replay.engine import ReplayInput
+from replay.lookahead import check_lookahead
 from replay.policy import PolicyError, policy_of
 from replay.results import OtherRun, RunFolder
 from replay.run import ReplayProgress, ReplayRun, asked, copies
+from services.feed.domain.recorded import RecordedMarket
 
 TELL_S = 2.0
 
@@ -27,7 +29,6 @@ TELL_S = 2.0
 class ReplayWishes:
     """As they were typed."""
 
-    out: Path
     data: Path | None
     since: str | None
     until: str | None
@@ -35,42 +36,63 @@ class ReplayWishes:
     strategy: str | None
     policy: str
     accounts: int
-    full: bool
 
 
-def replay(wishes: ReplayWishes) -> None:
+def replay(wishes: ReplayWishes, out: Path, *, full: bool) -> None:
     """Raises CliError."""
     folder = wishes.data or SHARED_DATA
-    wanted = _input(wishes, folder)
+    wanted = _input(wishes, _market(wishes, folder))
     try:
-        results = RunFolder(wishes.out, asked(wanted, folder))
+        results = RunFolder(out, asked(wanted, folder))
     except OtherRun as error:
         raise CliError(f"{error}", "name another folder, or remove this one") from error
     if results.complete:
-        raise CliError(
-            f"{shown(wishes.out)} holds this run, and it is complete", "name another folder, or remove this one"
-        )
-    run = ReplayRun(results, wanted, full=wishes.full)
+        raise CliError(f"{shown(out)} holds this run, and it is complete", "name another folder, or remove this one")
+    run = ReplayRun(results, wanted, full=full)
     try:
         _follow(run)
     except KeyboardInterrupt:
-        raise CliError(
-            f"{shown(wishes.out)} keeps what is done", "the same command goes on from there", code=130
-        ) from None
+        raise CliError(f"{shown(out)} keeps what is done", "the same command goes on from there", code=130) from None
     except OtherRun as error:
         raise CliError(f"{error}", "the code or the policy has changed since: name another folder") from error
     except PolicyError as error:
         raise CliError(str(error), "correct the policy") from error
-    _say(run, wishes.out)
+    _say(run, out)
 
 
-def _input(wishes: ReplayWishes, folder: Path) -> ReplayInput:
+def look_ahead(wishes: ReplayWishes, cuts: int) -> None:
+    """Raises CliError where a decision changed with its future."""
+    market = _market(wishes, wishes.data or SHARED_DATA)
+    report = None
+    for report in check_lookahead(lambda played: _input(wishes, played), market, cuts):
+        typer.echo(f"{report.compared} decisions compared, {report.futures} futures", err=True)
+    if report is None:
+        raise CliError("nothing was decided: there is nothing to compare", "take a longer stretch")
+    peek = report.peek
+    if peek is None:
+        typer.echo(f"no decision changed: {report.compared} compared over {report.futures} other futures")
+        return
+    who = "the context had changed: this is a fault of Perpetua" if peek.own else "its context had not changed"
+    typer.echo(f"before: {peek.before}\nafter:  {peek.after}")
+    raise CliError(
+        f"{peek.account_id} decides otherwise at {peek.at:%Y-%m-%d %H:%M:%S} when what follows {peek.since:%Y-%m-%d %H:%M:%S}"
+        f" is {peek.future}; {who}",
+        "the policy uses what was not known then",
+    )
+
+
+def _market(wishes: ReplayWishes, folder: Path) -> RecordedMarket:
     stretch = Stretch(_time(wishes.since, "--from"), _time(wishes.until, "--to"))
     names = [name.strip() for name in (wishes.symbols or "").split(",") if name.strip()]
     try:
-        market, policy = read_market(folder, names, stretch), policy_of(wishes.policy)
+        return read_market(folder, names, stretch)
     except DataError as error:
         raise CliError(str(error), "see docs/data.md") from error
+
+
+def _input(wishes: ReplayWishes, market: RecordedMarket) -> ReplayInput:
+    try:
+        policy = policy_of(wishes.policy)
     except PolicyError as error:
         raise CliError(str(error), "see docs/replay.md") from error
     strategies = read_strategies()

@@ -1,8 +1,9 @@
 """The market section of a context: what each asset's ticks and closed candles say, and what is stale or missing."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -79,6 +80,8 @@ class Studies:
         self.columns = Columns(market)
         self._market = market
         self._kept: dict[tuple[str, tuple[Timeframe, ...]], tuple[tuple[int, ...], Study]] = {}
+        self._sets: dict[tuple[str, Timeframe], tuple[int, TechnicalIndicatorsSet]] = {}
+        self._points: dict[tuple[str, Timeframe], dict[int, PricePoint]] = {}
         self._together = Shared()
 
     def correlations(self, symbols: Iterable[str]) -> Correlations:
@@ -91,8 +94,18 @@ class Studies:
         versions = tuple(series.version if series else 0 for _, series in known)
         kept = self._kept.get((symbol, timeframes))
         if kept is None or kept[0] != versions:
-            kept = versions, study(symbol, timeframes, {tf: s for tf, s in known if s is not None})
+            series = {tf: s for tf, s in known if s is not None}
+            points = self._points.setdefault((symbol, timeframes[0]), {})
+            kept = versions, study(symbol, timeframes, series, partial(self._indicators, symbol), points)
             self._kept[symbol, timeframes] = kept
+        return kept[1]
+
+    def _indicators(self, symbol: str, timeframe: Timeframe, series: Series | None) -> TechnicalIndicatorsSet:
+        """Of one timeframe: the longer ones change seldom."""
+        version = series.version if series else 0
+        kept = self._sets.get((symbol, timeframe))
+        if kept is None or kept[0] != version:
+            kept = self._sets[symbol, timeframe] = version, indicators(timeframe, series)
         return kept[1]
 
 
@@ -196,9 +209,15 @@ def funding_of(track: Track, paid: FundingUpdate | None, now: datetime) -> Known
     return KnownFunding(rate, None if rate is None else hours, due if due is not None and due > now else None)
 
 
-def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe, Series]) -> Study:
+def study(
+    symbol: str,
+    timeframes: tuple[Timeframe, ...],
+    series: dict[Timeframe, Series],
+    made: Callable[[Timeframe, Series | None], TechnicalIndicatorsSet] = indicators,
+    points: dict[int, PricePoint] | None = None,
+) -> Study:
     """Indicators and figures over closed candles; `series` by timeframe, shortest first."""
-    sets = [indicators(tf, series.get(tf)) for tf in timeframes]
+    sets = [made(tf, series.get(tf)) for tf in timeframes]
     errors = [e for tf, s in zip(timeframes, sets, strict=True) for e in _shortcomings(symbol, tf, s, series.get(tf))]
     close, volume = figures.close_24h_ago(series.values()), figures.volume_24h(series.values())
     if close is None or volume is None:
@@ -212,7 +231,7 @@ def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe
     shortest = series.get(timeframes[0])
     return Study(
         TechnicalIndicators(interval=sets[0], long_interval=sets[-1], others=tuple(sets[1:-1])),
-        _history(shortest) if shortest else (),
+        _history(shortest, {} if points is None else points) if shortest else (),
         figures.volatility(shortest) if shortest else 0.0,
         figures.trend(sets[0]),
         close,
@@ -222,10 +241,21 @@ def study(symbol: str, timeframes: tuple[Timeframe, ...], series: dict[Timeframe
     )
 
 
-def _history(series: Series) -> tuple[PricePoint, ...]:
+def _history(series: Series, known: dict[int, PricePoint]) -> tuple[PricePoint, ...]:
     ends = (series.times[-HISTORY:] + series.step).tolist()
     points = zip(ends, series.close[-HISTORY:].tolist(), series.volume[-HISTORY:].tolist(), strict=True)
-    return tuple(PricePoint(timestamp=datetime.fromtimestamp(t, UTC), price=p, volume=v) for t, p, v in points)
+    return tuple(_point(known, *each) for each in points)
+
+
+def _point(known: dict[int, PricePoint], end: int, price: float, volume: float) -> PricePoint:
+    """Most points stood in the study before: making them anew was a third of a context."""
+    point = known.get(end)
+    if point is None or (point.price, point.volume) != (price, volume):
+        point = known[end] = PricePoint(timestamp=datetime.fromtimestamp(end, UTC), price=price, volume=volume)
+        if len(known) > 4 * HISTORY:
+            for old in sorted(known)[:-HISTORY]:
+                del known[old]
+    return point
 
 
 def _shortcomings(

@@ -72,6 +72,8 @@ def missing(found: TechnicalIndicatorsSet) -> tuple[str, ...]:
 def _rsi(close: Floats) -> Floats:
     """RSI 14; 50 where the price has not moved at all: neither gains nor losses, of which TA-Lib makes 0."""
     rsi = talib.RSI(close, 14)
+    if not (rsi == 0).any():
+        return rsi
     still = np.maximum.accumulate(np.abs(close - close[:1])) == 0
     return np.where(still & ~np.isnan(rsi), 50.0, rsi)
 

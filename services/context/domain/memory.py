@@ -116,7 +116,7 @@ def _first(
     if len(known) < len(candles):
         return InvalidationCheck(None, whole=False)
     closes = [each.ends[_within(each, since, until)] for each in known]
-    times = np.unique(np.concatenate(closes))
+    times = closes[0] if len(closes) == 1 else np.unique(np.concatenate(closes))
     every, whole = np.ones(len(times), dtype=bool), True
     for term, each in zip(group, known, strict=True):
         true, sure = _at(term, each, times)

@@ -143,6 +143,25 @@ class Series:
         self._insert(i, bar, source)
         return Put.ADDED
 
+    def extend(self, times: NDArray[np.int64], columns: Floats, source: Source) -> None:
+        """Add bars that are all newer than what is here, ascending.
+
+        Rows of `columns` are open, high, low, close, volume, quote and trades.
+        """
+        room = len(self._times) - self._end
+        if len(times) > room:
+            if len(times) > self.capacity:
+                times, columns = times[-self.capacity :], columns[:, -self.capacity :]
+            self._start = max(self._start, self._end - (self.capacity - len(times)))
+            self._compact()
+        end = self._end + len(times)
+        self._times[self._end : end] = times
+        self._columns[:, self._end : end] = columns
+        self._sources[self._end : end] = source
+        self._end = end
+        self._start = max(self._start, end - self.capacity)
+        self.version += len(times)
+
     def merge(self, open_time: int, step: int) -> Bar | None:
         """The bar of `step` seconds from `open_time`, made of this series; None where one of its bars is missing."""
         first, n = self._find(open_time), step // self.step

@@ -21,7 +21,7 @@ def test_candles_are_the_feeds_to_the_last_bit(timeframe: Timeframe) -> None:
         made = candle(PLAYED.columns(SYMBOLS[0], at, at + length), timeframe)
         if made is not None:
             figures = made.open, made.high, made.low, made.close, made.volume, made.quote_volume, made.trades
-            expected.append((int(made.close_time.timestamp()), figures))
+            expected.append((int(made.close_time.timestamp()), tuple(map(float, figures))))
         at += length
     table = TAPE.candles(timeframe)
     assert list(zip(table.ends.tolist(), table.rows, strict=True)) == expected
