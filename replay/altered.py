@@ -12,9 +12,9 @@ import numpy as np
 from services.feed.domain.bars import MINUTE, Bars
 from services.feed.domain.recorded import RecordedMarket
 
-Alteration = Literal["cut", "shifted", "scrambled"]
-ALTERATIONS: tuple[Alteration, ...] = ("cut", "shifted", "scrambled")
-AWAY = 1.25  # prices of a shifted future
+Alteration = Literal["cut", "raised", "lowered", "scrambled"]
+ALTERATIONS: tuple[Alteration, ...] = ("cut", "raised", "lowered", "scrambled")
+AWAY = 1.25  # prices of a future that is shifted
 JUMP = 0.02  # of a scrambled one, its standard deviation by the minute
 
 
@@ -37,7 +37,7 @@ def _bars(bars: Bars, at: int, kind: Alteration, seed: int) -> Bars:
     for n, factor in enumerate(factors, at + 1):
         for column in columns[:4]:
             column[n] *= factor
-    _finish(columns, at, AWAY if kind == "shifted" else 1 + 3 * JUMP)
+    _finish(columns, at, 1 + 3 * JUMP if kind == "scrambled" else AWAY)
     kept = slice(0, at + 1) if kind == "cut" else slice(None)
     opened, high, low, close, volume = (column[kept] for column in columns)
     return replace(bars, open=opened, high=high, low=low, close=close, volume=volume)
@@ -60,4 +60,4 @@ def _factors(count: int, kind: Alteration, seed: int) -> Iterable[float]:
     if kind == "scrambled":
         steps = np.random.default_rng(seed).normal(0, JUMP, count)
         return [float(factor) for factor in np.exp(np.clip(np.cumsum(steps), -2, 2))]
-    return [AWAY] * count
+    return [1 / AWAY if kind == "lowered" else AWAY] * count

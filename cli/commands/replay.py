@@ -19,7 +19,7 @@ Symbols = Annotated[
 ]
 OneStrategy = Annotated[
     str | None,
-    typer.Option("--strategy", help="One account with this strategy.", show_default="the accounts of config/"),
+    typer.Option("--strategy", help="One account with this strategy.", show_default="those of config/"),
 ]
 Policy = Annotated[str, typer.Option("--policy", "--model", help="builtin/trend, or module:function.")]
 
@@ -66,6 +66,4 @@ def _whole() -> None:
     if find_spec("talib") is None:
         from cli.errors import CliError
 
-        raise CliError(
-            "a replay needs what the context worker needs", "install the group `context` too, or `make setup`"
-        )
+        raise CliError("a replay needs what the context worker needs", "install the group `context` too")

@@ -75,8 +75,8 @@ def look_ahead(wishes: ReplayWishes, cuts: int) -> None:
     who = "the context had changed: this is a fault of Perpetua" if peek.own else "its context had not changed"
     typer.echo(f"before: {peek.before}\nafter:  {peek.after}")
     raise CliError(
-        f"{peek.account_id} decides otherwise at {peek.at:%Y-%m-%d %H:%M:%S} when what follows {peek.since:%Y-%m-%d %H:%M:%S}"
-        f" is {peek.future}; {who}",
+        f"{peek.account_id} decides otherwise at {peek.at:%Y-%m-%d %H:%M:%S} when what follows"
+        f" {peek.since:%Y-%m-%d %H:%M:%S} is {peek.future}; {who}",
         "the policy uses what was not known then",
     )
 

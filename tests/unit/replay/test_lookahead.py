@@ -70,7 +70,7 @@ class Honest(Peeking):
         return bool(closes[now - 1] > closes[max(0, now - 20) : now].mean())
 
 
-def checked(policy: type[Peeking] | None) -> LookaheadReport:
+def checked(policy: type[Peeking] | None, cuts: int = 2) -> LookaheadReport:
     def inputs(played: RecordedMarket) -> ReplayInput:
         chosen: ReplayPolicy = TrendPolicy()
         if policy is not None:
@@ -78,12 +78,12 @@ def checked(policy: type[Peeking] | None) -> LookaheadReport:
             chosen = FunctionPolicy(policy.__name__, made.decide, made.prepare)
         return wanted(played, account(), policy=chosen)
 
-    return list(check_lookahead(inputs, PLAYED, cuts=2))[-1]
+    return list(check_lookahead(inputs, PLAYED, cuts=cuts))[-1]
 
 
 @pytest.mark.parametrize("policy", [OneAhead, CentredMaximum, ClosesDay])
 def test_a_policy_that_peeks_is_caught_with_its_first_decision(policy: type[Peeking]) -> None:
-    peek = checked(policy).peek
+    peek = checked(policy, cuts=5).peek
     assert peek is not None
     assert not peek.own, "the replay itself looked ahead"
     assert peek.at <= peek.since
