@@ -100,7 +100,7 @@ def test_a_policy_of_what_is_known_passes(policy: type[Peeking] | None) -> None:
 
 @pytest.mark.parametrize("kind", ALTERATIONS)
 def test_another_future_has_the_same_past_to_the_tick(kind: Alteration) -> None:
-    minute = PLAYED.starts + 30 * MINUTE
+    minute = PLAYED.starts + 20 * MINUTE
     other = altered(PLAYED, minute, kind, 1)
     told = (minute - PLAYED.begins) // MINUTE * 4 + 2
     for symbol in SYMBOLS:
