@@ -21,7 +21,7 @@ from replay.data import Stretch, read_market
 from replay.deciding import End
 from replay.engine import Replay, ReplayInput
 from replay.policy import TrendPolicy
-from replay.targets import Bars, trade_on_books
+from replay.targets import CloseColumn, trade_on_books
 from services.executor.domain.changes import Outgoing
 from services.feed.domain.recorded import RecordedMarket
 
@@ -43,7 +43,7 @@ def run() -> list[dict[str, object]]:
     array = max(BARS / _seconds(lambda: trade(closes, cross(closes), _terms())) for _ in range(5))
     account = read_accounts()[0].model_copy(update={"initial_balance": Decimal(1_000_000)})
     filters = read_venue()[0].model_copy(update={"lot_size": Decimal("0.1"), "min_notional": Decimal(0)})
-    bars = Bars(filters.symbol, closes, datetime(2026, 1, 1, tzinfo=UTC))
+    bars = CloseColumn(filters.symbol, closes, datetime(2026, 1, 1, tzinfo=UTC))
     venue = max(
         BARS / _seconds(lambda: trade_on_books(bars, cross(closes), Decimal("0.1"), account, filters)) for _ in range(3)
     )

@@ -29,7 +29,7 @@ class TargetRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class CloseColumn:
     """Closes of one symbol; bar `n` closes at `first` + (n + 1) · `step`."""
 
     symbol: str
@@ -39,7 +39,7 @@ class Bars:
 
 
 def trade_on_books(
-    bars: Bars, targets: NDArray[np.int8], quantity: Decimal, account: Account, filters: VenueSymbol
+    bars: CloseColumn, targets: NDArray[np.int8], quantity: Decimal, account: Account, filters: VenueSymbol
 ) -> TargetRun:
     """The venue is touched only where the target changes; a target of the other side turns the position around."""
     rules = {bars.symbol: rules_of(filters)}
@@ -55,7 +55,7 @@ def trade_on_books(
 
 
 def _traded(
-    book: AccountBook, bars: Bars, bar: int, quantity: Decimal, rules: dict[str, SymbolRules], leverage: Decimal
+    book: AccountBook, bars: CloseColumn, bar: int, quantity: Decimal, rules: dict[str, SymbolRules], leverage: Decimal
 ) -> Turn:
     at, price = bars.first + (bar + 1) * bars.step, Decimal(repr(float(bars.closes[bar])))
     quote = Quote(bars.symbol, price, price, None, None, at, bar + 1)

@@ -9,7 +9,7 @@ from replay.results import OtherRun, RunFolder
 from replay.run import ReplayRun, asked
 from tests.unit.replay.markets import account, market, wanted
 
-LONG = market(290, 130, wild=0.005)
+LONG = market(215, 130, wild=0.005)
 
 
 def done(folder: Path, what: ReplayInput, hours: int | None = None) -> ReplayRun:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cli.run.seed import read_venue
 from libs.schemas.venue import VenueSymbol
 from replay.arrays import Floats, Terms, trade
-from replay.targets import Bars, trade_on_books
+from replay.targets import CloseColumn, trade_on_books
 from tests.forms import examples, sized
 from tests.unit.replay.markets import account
 
@@ -84,7 +84,7 @@ def test_the_array_path_is_the_reckoning_trade_by_trade() -> None:
 def test_the_books_are_the_reckoning_fill_by_fill() -> None:
     prices = closes(sized(8_000, 100_000))
     config = account(initial_balance=D(1_000_000), leverage=D(5), symbols=("BTCUSDT",))
-    run = trade_on_books(Bars("BTCUSDT", prices, FIRST), cross(prices), D("0.1"), config, venue())
+    run = trade_on_books(CloseColumn("BTCUSDT", prices, FIRST), cross(prices), D("0.1"), config, venue())
     rows, wallet = reckoned(prices)
     assert run.book.wallet == wallet
     assert [trade.pnl for trade in run.book.closed_trades] == [p - f for *_, p, f in rows][-500:]
@@ -104,7 +104,7 @@ def test_arrays_and_books_agree_to_the_last_digit(steps: list[tuple[int, int]], 
     made = trade(prices, held, replace(TERMS, quantity=D(quantity), fee=D(fee)))
     config = account(initial_balance=D(1_000_000), leverage=D(5), symbols=("BTCUSDT",))
     filters = venue(taker_fee_bps=D(fee) * 10_000)
-    book = trade_on_books(Bars("BTCUSDT", prices, FIRST), held, D(quantity), config, filters).book
+    book = trade_on_books(CloseColumn("BTCUSDT", prices, FIRST), held, D(quantity), config, filters).book
     assert (made.wallet, made.realised, made.fees_paid) == (book.wallet, book.realised_total, book.fees_total)
     assert (made.open_bar is None) == (not book.positions)
 
