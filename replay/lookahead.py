@@ -22,7 +22,7 @@ Inputs = Callable[[RecordedMarket], ReplayInput]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DecisionMade:
     """A context and what was decided on it, as text."""
 
     at: datetime
@@ -58,7 +58,7 @@ class LookaheadReport:
 class _Decisions:
     """Keeps decisions with their contexts, in order."""
 
-    found: list[Seen] = field(default_factory=list)
+    found: list[DecisionMade] = field(default_factory=list)
     _context: str = ""
 
     def context(self, context: TradingContext) -> None:
@@ -66,7 +66,7 @@ class _Decisions:
 
     def proposed(self, proposal: DecisionProposed) -> None:
         decision = proposal.decision.model_dump_json() if proposal.decision else str(proposal.abstain_reason)
-        self.found.append(Seen(proposal.proposed_at, proposal.account_id, self._context, decision))
+        self.found.append(DecisionMade(proposal.proposed_at, proposal.account_id, self._context, decision))
 
     def ended(self, end: End) -> None: ...
 
@@ -90,7 +90,7 @@ def check_lookahead(inputs: Inputs, market: RecordedMarket, cuts: int = CUTS) ->
                 return
 
 
-def _decided(wanted: ReplayInput, until: datetime | None) -> Sequence[Seen]:
+def _decided(wanted: ReplayInput, until: datetime | None) -> Sequence[DecisionMade]:
     """All that is decided by `until`."""
     decisions = _Decisions()
     replay = Replay(wanted, decisions)
@@ -107,7 +107,9 @@ def _chosen(times: Sequence[datetime], count: int) -> list[datetime]:
     return [distinct[place] for place in sorted(places) if place >= 0]
 
 
-def _first(before: Sequence[Seen], after: Sequence[Seen], kind: Alteration, moment: datetime) -> Peek | None:
+def _first(
+    before: Sequence[DecisionMade], after: Sequence[DecisionMade], kind: Alteration, moment: datetime
+) -> Peek | None:
     others = {(seen.at, seen.account_id): seen for seen in after}
     for seen in before:
         other = others.get((seen.at, seen.account_id))
