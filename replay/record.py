@@ -1,6 +1,6 @@
 """What a run writes of what happens: decisions, events, trades, the equity by the hour."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from libs.schemas.decision import DecisionProposed
 from libs.schemas.verdict import AssetVerdict, DecisionRejected
 from replay.deciding import DecidingAccount, End
 from replay.results import RunFolder
+from replay.statistics import EquityPoint
 from replay.world import ReplayWorld
 from services.executor.domain.book import equity
 from services.executor.domain.changes import Outgoing
@@ -37,6 +38,9 @@ class Recorder:
         self._closed: dict[str, tuple[str, datetime, datetime]] = {}
         self._trigger = ""
         self.counts: Counter[str] = Counter()
+        self.points: defaultdict[str, list[EquityPoint]] = defaultdict(list)
+        self.closed: defaultdict[str, list[ClosedTrade]] = defaultdict(list)
+        self.prices: defaultdict[str, list[float]] = defaultdict(list)
 
     def context(self, context: TradingContext) -> None:
         self._trigger = context.trigger.kind
@@ -57,15 +61,19 @@ class Recorder:
         self._traded(state)
 
     def worth(self, world: ReplayWorld, accounts: Sequence[DecidingAccount]) -> None:
-        """The equity of each account at the newest marks."""
+        """The equity of each account at the newest marks, and these."""
+        for symbol in world.symbols:
+            self.prices[symbol].append(float(_mark(world, symbol) or 0))
         for deciding in accounts:
             book = deciding.books.book
             marks = {symbol: _mark(world, symbol) for symbol in book.positions}
+            worth = equity(book, marks)
+            self.points[book.account_id].append(EquityPoint(world.clock.now(), float(worth), len(book.positions)))
             row = {
                 "at": world.clock.now().isoformat(),
                 "account_id": book.account_id,
                 "wallet": str(book.wallet),
-                "equity": str(equity(book, marks)),
+                "equity": str(worth),
                 "positions": len(book.positions),
             }
             self._equity.write(orjson.dumps(row))
@@ -80,6 +88,7 @@ class Recorder:
         for trade in reversed(fresh):
             row = {"account_id": state.account_id, **orjson.loads(trade.model_dump_json(exclude_none=True))}
             self._trades.write(orjson.dumps(row))
+            self.closed[state.account_id].append(trade)
             self._closed[state.account_id] = _position(trade)
             self.counts["trades"] += 1
 

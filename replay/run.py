@@ -12,6 +12,7 @@ from replay.deciding import DecidingAccount
 from replay.engine import Replay, ReplayInput
 from replay.record import Recorder
 from replay.results import RunFolder
+from replay.statistics import against, equal_weight, statistics
 from replay.tape import NEVER
 from services.executor.domain.book import equity
 from services.feed.domain.bars import TICKS_PER_BAR
@@ -51,16 +52,36 @@ class ReplayRun:
                     recorder.worth(world, replay.accounts)
                     hour = moment - (moment - first) % HOUR + HOUR if moment < last else NEVER
                     yield ReplayProgress(world.clock.now(), (moment - first) // TICKS_PER_BAR * symbols, whole)
-            self.summary = {
-                "candles": whole,
-                "counts": dict(sorted(recorder.counts.items())),
-                "accounts": [_account(deciding, replay) for deciding in replay.accounts],
-            }
+            self.summary = _summary(replay, recorder, whole)
             self.folder.finish(self.summary)
             done = True
         finally:
             if not done:
                 self.folder.leave()
+
+
+def _summary(replay: Replay, recorder: Recorder, candles: int) -> dict[str, Any]:
+    held = equal_weight(recorder.prices)
+    return {
+        "candles": candles,
+        "counts": dict(sorted(recorder.counts.items())),
+        "baselines": {
+            "flat": 0.0,
+            "equal_weight": (held[-1] - 1) * 100,
+            "buy_and_hold": {s: (c[-1] / c[0] - 1) * 100 for s, c in sorted(recorder.prices.items()) if c[0]},
+        },
+        "accounts": [
+            _account(deciding, replay)
+            | {
+                "statistics": statistics(
+                    recorder.points[deciding.account.account_id], recorder.closed[deciding.account.account_id]
+                ),
+                "against_flat": against(recorder.points[deciding.account.account_id], [1.0] * len(held)),
+                "against_equal_weight": against(recorder.points[deciding.account.account_id], held),
+            }
+            for deciding in replay.accounts
+        ],
+    }
 
 
 def renamed(account: Account, number: int) -> Account:

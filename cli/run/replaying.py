@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -143,6 +144,14 @@ def _line(progress: ReplayProgress, elapsed: float) -> str:
     return f"{progress.at:%Y-%m-%d %H:%M}  {share:4.0%}  {rate:,.0f} candles/s  {left} left"
 
 
+def _verdict(told: Mapping[str, Any]) -> str:
+    if told["mean_bps"] is None:
+        return str(told["verdict"])
+    between = f"{told['mean_bps']:+.2f} bps an hour, 95 % between {told['low_bps']:+.2f} and {told['high_bps']:+.2f}"
+    more = f"; about {told['hours_more']} more hours would tell" if told["hours_more"] else ""
+    return f"{told['verdict']} ({between}{more})"
+
+
 def _say(run: ReplayRun, out: Path) -> None:
     for row in run.summary["accounts"]:
         typer.echo(
@@ -150,5 +159,11 @@ def _say(run: ReplayRun, out: Path) -> None:
             f" ({row['return_pct']:+.2f} %), fees {float(row['fees']):,.2f}, funding {float(row['funding']):+,.2f},"
             f" deepest fall {row['max_drawdown_pct']:.2f} %"
         )
-    counts = run.summary["counts"]
+        for name, words in (
+            ("against_flat", "holding nothing"),
+            ("against_equal_weight", "holding all in equal parts"),
+        ):
+            typer.echo(f"  beside {words}: {_verdict(row[name])}")
+    baselines, counts = run.summary["baselines"], run.summary["counts"]
+    typer.echo(f"holding all in equal parts: {baselines['equal_weight']:+.2f} %, before fees and funding")
     typer.echo(f"{counts.get('decisions', 0)} decisions, {counts.get('trades', 0)} trades; results in {shown(out)}")
