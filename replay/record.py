@@ -14,7 +14,7 @@ from libs.schemas.decision import DecisionProposed
 from libs.schemas.verdict import AssetVerdict, DecisionRejected
 from replay.deciding import DecidingAccount, End
 from replay.results import RunFolder
-from replay.statistics import EquityPoint
+from replay.statistics import HourlyWorth
 from replay.world import ReplayWorld
 from services.executor.domain.book import equity
 from services.executor.domain.changes import Outgoing
@@ -38,7 +38,7 @@ class Recorder:
         self._closed: dict[str, tuple[str, datetime, datetime]] = {}
         self._trigger = ""
         self.counts: Counter[str] = Counter()
-        self.points: defaultdict[str, list[EquityPoint]] = defaultdict(list)
+        self.points: defaultdict[str, list[HourlyWorth]] = defaultdict(list)
         self.closed: defaultdict[str, list[ClosedTrade]] = defaultdict(list)
         self.prices: defaultdict[str, list[float]] = defaultdict(list)
 
@@ -68,7 +68,7 @@ class Recorder:
             book = deciding.books.book
             marks = {symbol: _mark(world, symbol) for symbol in book.positions}
             worth = equity(book, marks)
-            self.points[book.account_id].append(EquityPoint(world.clock.now(), float(worth), len(book.positions)))
+            self.points[book.account_id].append(HourlyWorth(world.clock.now(), float(worth), len(book.positions)))
             row = {
                 "at": world.clock.now().isoformat(),
                 "account_id": book.account_id,

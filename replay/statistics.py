@@ -19,7 +19,7 @@ HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
-class EquityPoint:
+class HourlyWorth:
     """An account at an hour: equity in quote currency, and how many positions are open."""
 
     at: datetime
@@ -27,7 +27,7 @@ class EquityPoint:
     positions: int
 
 
-def statistics(points: Sequence[EquityPoint], trades: Sequence[ClosedTrade]) -> dict[str, Any]:
+def statistics(points: Sequence[HourlyWorth], trades: Sequence[ClosedTrade]) -> dict[str, Any]:
     """Null where a figure is undefined. Ratios are of daily returns, × √365; percentages of the opening equity."""
     first, last = points[0], points[-1]
     days = _returns([point.equity for point in points[::HOURS_A_DAY]])
@@ -57,7 +57,7 @@ def statistics(points: Sequence[EquityPoint], trades: Sequence[ClosedTrade]) -> 
     }
 
 
-def against(points: Sequence[EquityPoint], held: Sequence[float]) -> dict[str, Any]:
+def against(points: Sequence[HourlyWorth], held: Sequence[float]) -> dict[str, Any]:
     """The hourly returns of an account less those of a baseline with these values at the same hours: the mean
     difference in basis points an hour with its 95 % interval, and how many more hours it would take to tell."""
     own, other = _returns([point.equity for point in points]), _returns(held)
@@ -85,7 +85,7 @@ def _returns(values: Sequence[float]) -> list[float]:
     return [after / before - 1 for before, after in pairwise(values) if before > 0]
 
 
-def _deepest(points: Sequence[EquityPoint]) -> tuple[float, float]:
+def _deepest(points: Sequence[HourlyWorth]) -> tuple[float, float]:
     """The deepest fall below a peak in percent of it, and the longest time below one in hours."""
     peak, since, deepest, longest = points[0].equity, points[0].at, 0.0, timedelta(0)
     for point in points:

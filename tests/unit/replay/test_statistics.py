@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from replay.statistics import EquityPoint, against, equal_weight, statistics
+from replay.statistics import HourlyWorth, against, equal_weight, statistics
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def points(values: list[float], *, positions: int = 1) -> list[EquityPoint]:
-    return [EquityPoint(START + timedelta(hours=n), value, positions) for n, value in enumerate(values)]
+def points(values: list[float], *, positions: int = 1) -> list[HourlyWorth]:
+    return [HourlyWorth(START + timedelta(hours=n), value, positions) for n, value in enumerate(values)]
 
 
 def walk(drift: float, seed: int, hours: int = 400) -> list[float]:
