@@ -1,5 +1,5 @@
 #!/bin/sh
-# The page in the browser: build/page from web/, by Node 20 or newer from PATH, else by one that a Python package brings.
+# The page in the browser: build/page from web/, by Node 20 or newer from PATH, else by the one of a Python package.
 #
 # It never fails its caller: what is missing stands in build/page.why, which the gateway shows in the page's place. What was
 # built is kept until the sources or the pins change (build/page/.holds), and is replaced only by a whole one.
