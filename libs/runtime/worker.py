@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import uvloop
@@ -16,13 +17,15 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from libs.runtime import exits, log
+from libs.runtime import exits, log, tracing
 from libs.runtime.bus import NATS_AWAY, NATS_RETRY
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.connection import Connection
 from libs.runtime.delivery import Decode, Delivery, Handler
 from libs.runtime.ending import end
 from libs.runtime.health import Doing, OpsApp
+from libs.runtime.lag import Lag
+from libs.runtime.levels import Levels
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
@@ -33,6 +36,7 @@ from libs.runtime.telling import Telling
 from libs.runtime.watch import watch_durables, watch_loop
 from libs.schemas.topology import MAX_DELIVER, Durable
 
+TRACES_END_S = 2.0  # for the last spans of a process
 logger = logging.getLogger(__name__)
 
 
@@ -49,6 +53,7 @@ class Worker:
     def __init__(self, name: str, settings: RuntimeSettings, *, away: tuple[type[Exception], ...] = ()) -> None:
         self.name = name
         self.settings = settings
+        tracing.begin(name, settings.instance, settings.otlp_endpoint, settings.trace_share)
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -64,7 +69,10 @@ class Worker:
         self._services: list[Service] = [self.clock, self._telling]
         self._started: list[Service] = []
         self._partitions: set[Durable] = set()
-        self._background: dict[str, Callable[[], Awaitable[None]]] = {}
+        lag = Lag(self.registry, self.bus, self._pulled)
+        self._background: dict[str, Callable[[], Awaitable[None]]] = {"lag": lag.run}
+        if settings.log_levels:
+            self._background["levels"] = Levels(Path(settings.log_levels)).run
         self._tasks: list[asyncio.Task[None]] = []
         self._http: list[tuple[Any, str, int]] = []
         self._http_server = HttpServer
@@ -124,6 +132,10 @@ class Worker:
         pulling = {sub.durable for sub in self.broker.subscribers if isinstance(sub, Pull)}
         return tuple(sorted(pulling | self._partitions, key=lambda durable: durable.name))
 
+    def _pulled(self) -> tuple[Durable, ...]:
+        """Those that it pulls from now."""
+        return tuple(sub.durable for sub in self.broker.subscribers if isinstance(sub, Pull) and sub.running)
+
     def _max_deliver(self, name: str) -> int:
         return next((durable.max_deliver for durable in self.durables if durable.name == name), MAX_DELIVER)
 
@@ -131,6 +143,7 @@ class Worker:
         """Connect (waiting for the server), check the topology, start services, then pull."""
         await self.broker.connect()
         await self._assert_topology()
+        self.metrics.expect(durable.name for durable in self.durables)
         for service in self._services:
             self._started.append(service)
             await service.start()
@@ -239,6 +252,7 @@ def run(create_app: Callable[[], Worker]) -> NoReturn:
         uvloop.run(worker.serve())
     except CannotListen as error:
         _end_for_settings(str(error))
+    tracing.end(TRACES_END_S)
     logging.shutdown()
     os._exit(0)  # everything has ended in order: leaving by way of the libraries' own exits takes LiteLLM a second more
 

@@ -17,19 +17,20 @@ from services.decider.adapters.keys import ProviderKeys
 from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
-from services.decider.adapters.spans import traced
+from services.decider.adapters.spans import TracedModels
 from services.decider.application import models_file
 from services.decider.application.keys import KeyChecks
 from services.decider.application.trials import Trials
 from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
+from services.decider.domain.budget import limits_of
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import CallLimits
 from services.decider.domain.spending import Spending
 from services.decider.domain.told import SECTION, TRIAL, section
 from services.decider.handlers import routes
-from services.decider.metrics import DeciderMetrics, GateMetrics
+from services.decider.metrics import DeciderMetrics, GateCollector, GateMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings
 
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=accounts,
         catalogue=catalogue,
         default_model=settings.llm_model or ",".join(catalogue.chain),
-        models=traced(models),
+        models=TracedModels(models),
         answers=answers,
         gate=gate,
         shadow_gate=shadow_gate,
@@ -96,6 +97,7 @@ def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[
 
     rebuild = Rebuild(scripts, NatsProposals(worker.bus), worker.clock, spending, holder=settings.instance)
     gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
+    GateCollector(worker.registry, limits_of(rules.budgets), lambda: gate.spent, lambda: gate.breakers)
     yielding = replace(rules, yields=True)
     shadow_gate = RedisGate(scripts, yielding, worker.clock, rebuild, alerts.add, metrics.denied)
     for service in (scripts, rebuild):
