@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -68,8 +68,9 @@ class Seen:
 
 
 @asynccontextmanager
-async def running(world: World) -> AsyncIterator[tuple[Executor, Events]]:
+async def running(world: World, more: Mapping[str, str] | None = None) -> AsyncIterator[tuple[Executor, Events]]:
     env = {"NATS_URL": world.nats_url, "MONGODB_URL": world.mongo_url, "PERPETUA_MONGODB_DB": world.db_name}
+    env |= more or {}
     events = Events()
     for name, strategy in STRATEGIES.items():
         await world.config(subjects.strategy_key(key_of(name)), strategy)

@@ -25,7 +25,7 @@ class RedisLimits:
         )
         self._now = now
         self._alone = Windows()
-        self._again = 0.0
+        self._again, self._away = 0.0, False
 
     async def start(self) -> None:
         """Does not wait for the server: without it limits are local."""
@@ -50,7 +50,11 @@ class RedisLimits:
             with tracing.client("redis INCR", {"db.system.name": "redis"}):
                 count = int((await pipeline.execute())[0])
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("Redis is away, limits are local: %r", error)
-            self._again = now + AGAIN_S
+            if not self._away:
+                log.warning("Redis is away, limits are local: %r", error)
+            self._away, self._again = True, now + AGAIN_S
             return self._alone.take(what, max(1, limit // 2), now)
+        if self._away:
+            log.warning("Redis is back, limits are shared again")
+            self._away = False
         return Allowance(limit, limit - count, left_s)

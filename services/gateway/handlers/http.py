@@ -50,7 +50,7 @@ def api_of(deps: Deps, metrics: GatewayMetrics, hub: StreamHub) -> FastAPI:
         title="Perpetua",
         version="1",
         summary="Decisions for perpetual futures: ask for them, look at them, see what became of them.",
-        openapi_url=f"{BASE}/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -61,8 +61,8 @@ def api_of(deps: Deps, metrics: GatewayMetrics, hub: StreamHub) -> FastAPI:
         app.include_router(router, dependencies=[Depends(known_parameters)])
 
     app.include_router(desk.routes(deps, {"docs": "/docs", "openapi": f"{BASE}/openapi.json", "api": BASE}))
-    app.include_router(pages.routes(f"{BASE}/openapi.json"))
     app.openapi = completed(app.openapi, routers)  # type: ignore[method-assign]
+    app.include_router(pages.routes(f"{BASE}/openapi.json", app.openapi))
     return app
 
 

@@ -1,12 +1,14 @@
 """The page that shows the description and tries it, with everything that it needs from this host."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 # A browser that follows it asks nobody else, whatever the page says.
 POLICY = (
@@ -17,8 +19,13 @@ FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"
 NO_ICON = "data:,"
 
 
-def routes(openapi_url: str) -> APIRouter:
+def routes(openapi_url: str, describe: Callable[[], dict[str, Any]]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+
+    @router.get(openapi_url)
+    async def description() -> JSONResponse:
+        """In a thread: the first one takes seconds of processor time, in which streams and controls go on."""
+        return JSONResponse(await asyncio.to_thread(describe))
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:
