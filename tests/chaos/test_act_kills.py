@@ -42,13 +42,13 @@ async def test_the_executor_is_killed_at_every_step_of_an_act(
                 await executor.arm(f"{step}:1", *then)
                 await life.act(number, **act)
                 name = f"a-by-hand-{number}"
-                book = await life.until(lambda book, name=name: name in done(book), f"{act} at {step}")  # type: ignore[misc]
+                book = await life.until(lambda book, name=name: name in _done(book), f"{act} at {step}")  # type: ignore[misc]
                 with contextlib.suppress(TimeoutError):  # what comes after it is told comes at once, or not at all
                     async with asyncio.timeout(REACH_S):
                         await executor.died(deaths + 1)
                 await executor.disarm()
                 told.append((step, act["kind"], len(executor.deaths) - deaths))
-                assert done(book).count(name) == 1
+                assert _done(book).count(name) == 1
                 (position,) = (holding.position for holding in book.positions.values())
                 level = {"stop": position.stop_loss, "target": position.take_profit}.get(act["kind"])
                 assert level is None or level == Decimal(act["price"])
@@ -67,5 +67,5 @@ async def test_the_executor_is_killed_at_every_step_of_an_act(
     assert kills >= REACHED
 
 
-def done(book: Any) -> list[str]:
+def _done(book: Any) -> list[str]:
     return [outcome.control_id for outcome in book.acts if outcome.result == "done"]
