@@ -48,7 +48,7 @@ async def _measured() -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _over_http(app: Any, token: str = "none") -> AsyncIterator[httpx.AsyncClient]:
+async def _over_http(app: Any, token: str) -> AsyncIterator[httpx.AsyncClient]:
     server = HttpServer(app, "127.0.0.1", 0)
     await server.begin()
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -103,7 +103,7 @@ def _bare_app() -> FastAPI:
 
 async def _bare() -> float:
     """Answers a second of a route that does nothing, by the same server and the same clients."""
-    async with _over_http(_bare_app()) as client:
+    async with _over_http(_bare_app(), "none") as client:
         return await _rate(lambda: client.get("/bare"))
 
 
@@ -131,7 +131,7 @@ async def _cached(
     answers["beta"] = first.json()["decision_id"]
     await running.stored()
     times, bare_times = [], []
-    async with _over_http(_bare_app()) as bare:
+    async with _over_http(_bare_app(), "none") as bare:
         for _ in range(200):
             took_ms, answer = await _timed(client.post(f"{API}/decisions/generate", json={"account_id": "beta"}))
             assert answer.json()["cached"], answer.text
