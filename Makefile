@@ -81,6 +81,7 @@ lock:
 	for extra in $(EXTRAS); do $$export --extra $$extra -o requirements/$$extra.txt || exit 1; done && \
 	$$export --all-extras --group dev -o requirements/dev.txt && \
 	$(BIN)/uv export -q --frozen --no-header --no-annotate --only-group page -o requirements/page.txt && \
+	$(BIN)/uv export -q --frozen --no-header --no-annotate --only-group audit -o requirements/audit.txt && \
 	echo "locked: requirements/*.txt"
 
 # As tools/setup.sh installs, uv and what builds are pinned: nothing is fetched.
