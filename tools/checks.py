@@ -13,6 +13,7 @@ from tools import (
     documents,
     endings,
     names,
+    permissions,
     rights,
     risk,
     schemas,
@@ -31,6 +32,7 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     architecture.check_architecture,
     workers.check_workers,
     rights.check_rights,
+    permissions.check_security_doc,
     risk.check_risk_doc,
     texts.check_texts,
     names.check_names,
@@ -39,7 +41,7 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     deployment.check_deployment,
     operations.check_operations,
 )
-WRITERS = (rights.write, risk.write, settings.write, schemas.write, deployment.write)
+WRITERS = (rights.write, permissions.write, risk.write, settings.write, schemas.write, deployment.write)
 
 
 def main() -> int:
