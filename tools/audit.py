@@ -17,7 +17,7 @@ from typing import Any
 from tools.paths import ROOT
 from tools.pins import Pin, pins_of
 
-PINS = tuple(ROOT / "requirements" / name for name in ("dev.txt", "bootstrap.txt", "audit.txt"))
+PINS = tuple(ROOT / "requirements" / name for name in ("dev.txt", "bootstrap.txt", "audit.txt", "page.txt"))
 CANARY = Pin("jinja2", "2.4.1", ("0" * 64,))  # CVE-2014-1402 and others
 SOUND, WEAK, UNKNOWN = 0, 1, 2
 
