@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test test-long check bench fmt lock wheel clean dev-environment demo-environment
+.PHONY: help setup demo test test-long check bench fmt lock wheel sbom audit clean dev-environment demo-environment
 .NOTPARALLEL:
 
 help:
@@ -22,7 +22,8 @@ help:
 	  'make test   all tests (ARGS="tests/unit -k risk"); make test-long: in their long forms' \
 	  'make check  format, lint, types, layers, documents' \
 	  'make bench  measurements' 'make fmt    format and fix' 'make setup  only the virtual environment' \
-	  'make lock   pins anew from pyproject.toml' 'make wheel  dist/perpetua-*.whl: docs/operations.md' 'make clean  caches and build output'
+	  'make lock   pins anew from pyproject.toml' 'make wheel  dist/perpetua-*.whl: docs/operations.md' \
+	  'make sbom   dist/sbom: what is in each image' 'make audit  known weaknesses of the pins (asks outside)' 'make clean  caches and build output'
 
 # tools/setup.sh says what it promises; where nothing is to be done it takes a few hundredths of a second.
 dev-environment:
@@ -81,11 +82,21 @@ lock:
 	for extra in $(EXTRAS); do $$export --extra $$extra -o requirements/$$extra.txt || exit 1; done && \
 	$$export --all-extras --group dev -o requirements/dev.txt && \
 	$(BIN)/uv export -q --frozen --no-header --no-annotate --only-group page -o requirements/page.txt && \
+	$(BIN)/uv export -q --frozen --no-header --no-annotate --only-group audit -o requirements/audit.txt && \
 	echo "locked: requirements/*.txt"
 
 # As tools/setup.sh installs, uv and what builds are pinned: nothing is fetched.
 wheel:
 	@$(setup) bootstrap && $(BIN)/uv build -q --wheel --no-build-isolation --offline --python $(BIN)/python -o dist && ls dist/*.whl
+
+sbom: dev-environment
+	@exec $(BIN)/python -m tools.sbom
+
+# In an environment of its own, of pins like all else. It asks outside, and fails where it got no answer.
+audit: dev-environment
+	@[ -x .tools/audit/bin/python ] || $(BIN)/python -m venv .tools/audit
+	@.tools/audit/bin/python -m pip install -q --require-hashes -r requirements/audit.txt
+	@exec $(BIN)/python -m tools.audit .tools/audit/bin/pip-audit
 
 clean:
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -12,10 +12,12 @@ from faststream.nats import NatsBroker
 
 from cli.embedded.kind import without_credentials
 from cli.errors import CliError
+from libs.runtime.authorities import authorities, security
 from libs.runtime.bus import Bus
 from libs.runtime.settings import inbox_of
 
 CONNECT_TIMEOUT_S = 3
+CA = "PERPETUA_NATS_CA"
 
 
 @asynccontextmanager
@@ -38,6 +40,7 @@ async def connected(url: str) -> AsyncIterator[Bus]:
         url,
         name="perpetua-cli",
         inbox_prefix=_inbox(url),
+        security=security(os.environ.get(CA, "")),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         reconnected_cb=reconnected,
@@ -56,7 +59,12 @@ async def _reach(url: str) -> None:
     """Fails fast where the broker would try for ever. Trap: with 0 attempts nats-py tries for ever too."""
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         connection = await nats.connect(
-            url, allow_reconnect=False, connect_timeout=CONNECT_TIMEOUT_S, error_cb=_silent, max_reconnect_attempts=1
+            url,
+            allow_reconnect=False,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            error_cb=_silent,
+            max_reconnect_attempts=1,
+            tls=authorities(os.environ.get(CA, "")),
         )
     await connection.close()
 

@@ -14,6 +14,7 @@ from tools import (
     endings,
     metrics,
     names,
+    permissions,
     rights,
     risk,
     runbooks,
@@ -33,6 +34,7 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     architecture.check_architecture,
     workers.check_workers,
     rights.check_rights,
+    permissions.check_security_doc,
     risk.check_risk_doc,
     texts.check_texts,
     names.check_names,
@@ -43,7 +45,15 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     deployment.check_deployment,
     operations.check_operations,
 )
-WRITERS = (rights.write, risk.write, settings.write, schemas.write, metrics.write, deployment.write)
+WRITERS = (
+    rights.write,
+    permissions.write,
+    risk.write,
+    settings.write,
+    schemas.write,
+    metrics.write,
+    deployment.write,
+)
 
 
 def main() -> int:

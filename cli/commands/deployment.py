@@ -16,6 +16,10 @@ def make_secrets(
     nats: Annotated[str, typer.Option(help="Host and port of NATS.")] = "nats:4222",
     mongodb: Annotated[str, typer.Option(help="Host and port of MongoDB.")] = "mongodb:27017",
     redis: Annotated[str, typer.Option(help="Host and port of Redis.")] = "redis:6379",
+    authorities: Annotated[
+        str,
+        typer.Option("--ca", help="File, as workers see it, of who vouches for the servers: all three speak TLS."),
+    ] = "",
 ) -> None:
     """Passwords for all users of the servers, as files for containers, Kubernetes and systemd.
 
@@ -24,7 +28,7 @@ def make_secrets(
     from cli.run.secret_files import write_secrets
 
     try:
-        names = write_secrets(folder, {"nats": nats, "mongodb": mongodb, "redis": redis})
+        names = write_secrets(folder, {"nats": nats, "mongodb": mongodb, "redis": redis}, authorities)
     except OSError as error:
         raise CliError(f"cannot write to {folder}: {error.strerror}", "name another folder") from error
     typer.echo(f"{len(names)} secrets in {folder}")

@@ -4,6 +4,7 @@ users of the servers, and what people put in."""
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic_settings import BaseSettings
 
@@ -36,8 +37,10 @@ def keys_of(settings: type[BaseSettings]) -> dict[str, str]:
     return {names[name][0]: names[name][0].lower() for name in secret}
 
 
-def write_secrets(folder: Path, hosts: Mapping[str, str] = HOSTS) -> list[str]:
+def write_secrets(folder: Path, hosts: Mapping[str, str] = HOSTS, authorities: str = "") -> list[str]:
     """Write what is missing, and what differs from the passwords that the folder has; returns the names of all files.
+
+    With `authorities`, a file as workers see it, all servers speak TLS and those vouch for them.
 
     The folder is its owner's alone; the files in it are readable by all, since a container sees the file without its
     folder and runs as another user.
@@ -54,7 +57,7 @@ def write_secrets(folder: Path, hosts: Mapping[str, str] = HOSTS) -> list[str]:
         },
     )
     (folder / PASSWORDS).chmod(_MODE)
-    texts = dict(_texts(passwords, hosts))
+    texts = dict(_texts(passwords, hosts, authorities))
     filled_in = {file for settings in settings_classes().values() for file in keys_of(settings).values()}
     kept = {API_KEY: token_of(secrets.token_bytes(TOKEN_BYTES)), **dict.fromkeys(filled_in, "")}
     texts |= {name: text for name, text in kept.items() if not (folder / name).exists()}
@@ -63,11 +66,11 @@ def write_secrets(folder: Path, hosts: Mapping[str, str] = HOSTS) -> list[str]:
     return sorted({PASSWORDS, *texts, *kept})
 
 
-def _texts(passwords: Passwords, hosts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _texts(passwords: Passwords, hosts: Mapping[str, str], authorities: str) -> Iterator[tuple[str, str]]:
     for server, kind in KINDS.items():
         access = Access(passwords[server])
         for user in kind.users:
-            yield url_file(server, user), _url(server, access.login(user), hosts[server])
+            yield url_file(server, user), _url(server, access.login(user), hosts[server], authorities)
     by_variable = {password_variable(user): password for user, password in passwords["nats"].items()}
     by_variable[password_variable(ROUTES)] = passwords["nats cluster"][ROUTES]
     yield "nats_passwords", "".join(f"{variable}={password}\n" for variable, password in by_variable.items())
@@ -77,6 +80,12 @@ def _texts(passwords: Passwords, hosts: Mapping[str, str]) -> Iterator[tuple[str
     yield GRAFANA, passwords["grafana"][ADMIN]
 
 
-def _url(server: str, login: str, host: str) -> str:
+def _url(server: str, login: str, host: str, authorities: str) -> str:
+    """NATS is told its authorities by PERPETUA_NATS_CA."""
     rest = {"mongodb": "/?replicaSet=perpetua&authSource=admin", "redis": "/0"}.get(server, "")
-    return f"{server}://{login}{host}{rest}"
+    if not authorities:
+        return f"{server}://{login}{host}{rest}"
+    scheme = {"nats": "tls", "redis": "rediss"}.get(server, server)
+    file = quote(authorities, safe="/")
+    more = {"mongodb": f"&tls=true&tlsCAFile={file}", "redis": f"?ssl_ca_certs={file}"}.get(server, "")
+    return f"{scheme}://{login}{host}{rest}{more}"

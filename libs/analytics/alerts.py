@@ -10,6 +10,9 @@ from libs.analytics.performance import max_drawdown
 from libs.analytics.trades import Trade, in_order
 from libs.schemas.account import ControlRequested
 from libs.schemas.analytics import Alert, AlertKind
+from libs.schemas.dead import DeadLetter
+from libs.schemas.notices import Severity
+from libs.schemas.subjects import AUDIT, EXECUTION, MARKET, NOTICES
 
 MIN_TRADES = 10
 MIN_WIN_RATE = 30.0
@@ -19,6 +22,7 @@ MIN_ENDED = 5  # one abstention of two decisions is no storm
 STORM_SHARE = 0.50
 MIN_STORM = 10
 HOUR = timedelta(hours=1)
+UNTOLD = frozenset({AUDIT.name, NOTICES.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,29 @@ def of_abstentions(account_id: str, abstained: int, ended: int, now: datetime) -
         value=100 * abstained / ended,
         created_at=now,
     )
+
+
+def of_dead_letter(letter: DeadLetter) -> Alert | None:
+    """Once for each durable and hour, by the letter's time. None about what tells of alerts itself: that would be told
+    by the same way, and fail, without end."""
+    if letter.stream in UNTOLD:
+        return None
+    hour = letter.at.replace(minute=0, second=0, microsecond=0)
+    kept = f"{letter.durable} gave a message of {letter.stream} up ({letter.error.code}): {letter.error.message}"
+    return Alert(
+        alert_id=_id("dead_letter", letter.durable, hour.isoformat()),
+        kind="dead_letter",
+        severity=_gravity(letter),
+        message=f"{kept[:400]}; see `perpetua dead list`",
+        created_at=letter.at,
+    )
+
+
+def _gravity(letter: DeadLetter) -> Severity:
+    """What an executor did not do may be missing at the venue; a bad tick is its publisher's."""
+    if letter.stream == EXECUTION.name:
+        return "critical"
+    return "info" if letter.stream == MARKET.name else "warning"
 
 
 def storm_of(account_id: str, abstained: int, ended: int, now: datetime) -> ControlRequested | None:

@@ -9,6 +9,7 @@ from faststream.nats import NatsBroker
 from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
 
 from libs.runtime import exits
+from libs.runtime.authorities import security
 from libs.runtime.bus import Bus
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.settings import RuntimeSettings, inbox_of
@@ -30,6 +31,7 @@ class Connection:
             settings.nats_url,
             name=settings.instance,
             inbox_prefix=inbox_of(settings.nats_url, settings.nats_inbox),
+            security=security(settings.nats_ca),
             graceful_timeout=settings.graceful_timeout,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from libs.perps.admission import AdmissionRules
+from libs.runtime.authorities import authorities
 
 PREFIX = "PERPETUA_"
 CREDENTIAL_PREFIX = f"{PREFIX}CREDENTIAL_"  # what follows is the user's: a credential's name
@@ -77,6 +78,9 @@ class RuntimeSettings(BaseSettings):
     nats_inbox: str = Field(
         default="", pattern=r"^[A-Za-z0-9_.-]*$", description="what replies begin with; _INBOX_<user> of NATS_URL"
     )
+    nats_ca: str = Field(
+        default="", description="file with the authorities that vouch for a NATS of tls://; the system's if empty"
+    )
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(default=0, ge=0, le=65535, description="/live, /ready and /metrics; 0 takes a free port")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
@@ -106,6 +110,15 @@ class RuntimeSettings(BaseSettings):
         if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname or parts.port == 0:
             raise ValueError("must be like nats://127.0.0.1:4222")
         return url
+
+    @field_validator("nats_ca")
+    @classmethod
+    def _has_authorities(cls, file: str) -> str:
+        try:
+            authorities(file)
+        except OSError as error:
+            raise ValueError(f"no certificates can be read of it: {error.strerror or error}") from error
+        return file
 
 
 def inbox_of(url: str, wanted: str = "") -> str:

@@ -142,7 +142,12 @@ def _provision() -> Service:
         {
             **_image(facts.COMMAND),
             "command": ["provision", *options],
-            "environment": {**facts.file_variables(secrets), "ASSETS": None, "PERPETUA_MONGODB_DB": None},
+            "environment": {
+                **facts.file_variables(secrets),
+                "ASSETS": None,
+                "PERPETUA_MONGODB_DB": None,
+                "PERPETUA_NATS_CA": None,
+            },
             **hardened(256),
             "restart": "on-failure",
             "secrets": [*secrets.values(), url_file("nats", KEEPER), PASSWORDS, API_KEY],

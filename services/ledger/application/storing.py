@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_trades, storm_of
+from libs.analytics.alerts import HOUR, Watched, of_abstentions, of_dead_letter, of_trades, storm_of
 from libs.analytics.trades import total
 from libs.configuration.configuration import by_of
 from libs.runtime.deadletters import dead_letter, ends
@@ -15,7 +15,7 @@ from libs.runtime.failpoints import hit
 from libs.schemas import subjects
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message
-from libs.schemas.dead import DeadLetterError
+from libs.schemas.dead import DeadLetter, DeadLetterError
 from libs.schemas.events import decode_event
 from libs.schemas.orders import PositionEvent
 from libs.schemas.reasons import DeadLetterCode, RejectReason
@@ -58,6 +58,9 @@ async def told_after(deps: Deps, body: Message) -> list[Emit]:
     """Alerts and controls that follow from this event, now that it is stored. Repeated, the ids are the same."""
     if isinstance(body, DecisionRejected) and body.reason is RejectReason.ABSTAINED and not body.arm.shadow:
         return await _after_abstention(deps, body)
+    if isinstance(body, DeadLetter):
+        alert = of_dead_letter(body)
+        return [Emit(subjects.alert_raised(None), alert)] if alert else []
     return [Emit(subjects.alert_raised(one.account_id), one) for one in await alerts_after(deps, body)]
 
 

@@ -22,11 +22,23 @@ from cli.embedded.nats import KIND as NATS
 from cli.embedded.ports import pick
 from cli.embedded.redis import KIND as REDIS
 from cli.run.secret_files import API_KEY, PASSWORDS, SET_KEY, url_file, write_secrets
+from libs.schemas.rights import KEEPER
+from tests.integration.deployment.terminator import terminated
 from tests.pace import PATIENCE_S
 from tools.deploy import facts
 from tools.paths import ROOT
 
 BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """Files: who vouches for the servers, and what they show, as a chain and as one file with its key."""
+
+    authorities: Path
+    chain: Path
+    key: Path
+    both: Path
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,9 @@ class Deployment:
     def api_key(self) -> str:
         return (self.secrets / API_KEY).read_text()
 
-    def provision(self) -> subprocess.CompletedProcess[str]:
-        return self.run("provision", *self.users, "--api-key", str(self.secrets / API_KEY))
+    def provision(self, **more: str) -> subprocess.CompletedProcess[str]:
+        """`more` are other variables."""
+        return self.run("provision", *self.users, "--api-key", str(self.secrets / API_KEY), **more)
 
     @property
     def users(self) -> tuple[str, str]:
@@ -50,15 +63,20 @@ class Deployment:
     def url(self, server: str, user: str = "admin") -> str:
         return (self.secrets / url_file(server, user)).read_text()
 
-    def run(self, *arguments: str, **files: str) -> subprocess.CompletedProcess[str]:
-        """The command as the administrator; `files` are other secrets by their variables."""
-        secrets = facts.admin_secrets() | files
+    @property
+    def as_keeper(self) -> dict[str, str]:
+        """The variable of who backs streams up."""
+        return facts.file_variables({"NATS_URL": url_file("nats", KEEPER)}, str(self.secrets))
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """The command as the administrator; `more` are other variables."""
+        files = facts.file_variables(facts.admin_secrets(), str(self.secrets))
         return subprocess.run(
             [BIN / "perpetua", *arguments],
             capture_output=True,
             text=True,
             check=False,
-            env=plain_environment() | facts.file_variables(secrets, str(self.secrets)),
+            env=plain_environment() | files | more,
         )
 
 
@@ -76,16 +94,17 @@ def deployment(folder: Path) -> Iterator[Deployment]:
 
 
 @contextlib.contextmanager
-def servers(folder: Path) -> Iterator[Deployment]:
-    """Empty ones."""
+def servers(folder: Path, tls: Encryption | None = None) -> Iterator[Deployment]:
+    """Empty ones. With `tls` they speak nothing else."""
     nats, monitor, mongodb, redis = pick(4)
     secrets = folder / "secrets"
     ports = {"nats": nats, "mongodb": mongodb, "redis": redis}
-    write_secrets(secrets, {name: f"127.0.0.1:{port}" for name, port in ports.items()})
+    hosts = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+    write_secrets(secrets, hosts, str(tls.authorities) if tls else "")
     with contextlib.ExitStack() as stack:
-        _nats(stack, folder, secrets, nats, monitor)
-        _redis(stack, folder, secrets, redis)
-        _mongodb(stack, folder, secrets, mongodb)
+        _nats(stack, folder, secrets, (nats, monitor), tls)
+        _redis(stack, folder, secrets, redis, tls)
+        _mongodb(stack, folder, secrets, mongodb, tls)
         yield Deployment(secrets)
 
 
@@ -119,23 +138,31 @@ def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
     return any(c.laddr.port == port for c in psutil.Process(process.pid).net_connections() if c.status == "LISTEN")
 
 
-def _nats(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int, monitor: int) -> None:
+def _nats(
+    stack: contextlib.ExitStack, folder: Path, secrets: Path, ports: tuple[int, int], tls: Encryption | None
+) -> None:
+    port, monitor = ports
     lines = (secrets / "nats_passwords").read_text().splitlines()
     passwords = dict(line.split("=", 1) for line in lines)
     env = passwords | {"NATS_SERVER_NAME": "nats", "NATS_STORE_DIR": str(folder / "nats")}
     config = ROOT / "deploy" / "nats" / "nats.conf"
     options = ["--config", str(config), "-a", "127.0.0.1", "-p", str(port), "-m", str(monitor)]
+    options += ["--tls", "--tlscert", str(tls.chain), "--tlskey", str(tls.key)] if tls else []
     process = _child(stack, NATS, folder, options, env)
     _until(lambda: _listens(process, port))
 
 
-def _redis(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int) -> None:
-    options = ["--aclfile", str(secrets / "redis_acl"), "--save", "", "--port", str(port), "--bind", "127.0.0.1"]
+def _redis(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int, tls: Encryption | None) -> None:
+    """The bundled one is built without TLS: something that speaks it stands before it."""
+    (inner,) = pick(1) if tls else (port,)
+    options = ["--aclfile", str(secrets / "redis_acl"), "--save", "", "--port", str(inner), "--bind", "127.0.0.1"]
     process = _child(stack, REDIS, folder, options)
-    _until(lambda: _listens(process, port))
+    _until(lambda: _listens(process, inner))
+    if tls:
+        stack.enter_context(terminated(port, inner, tls.both))
 
 
-def _mongodb(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int) -> None:
+def _mongodb(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int, tls: Encryption | None) -> None:
     """As the image does it: an administrator is made while nobody else can reach the server, which then starts with
     its key, a member of no set yet."""
     data, key = folder / "mongodb", folder / "key"
@@ -148,15 +175,17 @@ def _mongodb(stack: contextlib.ExitStack, folder: Path, secrets: Path, port: int
         password = (secrets / "mongodb_password").read_text()
         client.admin.command("createUser", "admin", pwd=password, roles=["root"])
     _end(first)
-    second = _child(stack, MONGODB, folder, [*where, "--replSet", "perpetua", "--keyFile", str(key)])
-    _until(lambda: _listens(second, port) and _asks(port, password))
+    encrypted = ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(tls.both)] if tls else []
+    vouched = ["--tlsCAFile", str(tls.authorities), "--tlsAllowConnectionsWithoutCertificates"] if tls else []
+    again = [*where, *encrypted, *vouched, "--replSet", "perpetua", "--keyFile", str(key)]
+    second = _child(stack, MONGODB, folder, again)
+    more = f"&tls=true&tlsCAFile={tls.authorities}" if tls else ""
+    _until(lambda: _listens(second, port) and _asks(f"admin:{password}@127.0.0.1:{port}/?directConnection=true{more}"))
 
 
-def _asks(port: int, password: str) -> bool:
+def _asks(address: str) -> bool:
     try:
-        with MongoClient[dict[str, Any]](
-            f"mongodb://admin:{password}@127.0.0.1:{port}/?directConnection=true"
-        ) as client:
+        with MongoClient[dict[str, Any]](f"mongodb://{address}") as client:
             return bool(client.admin.command("ping"))
     except PyMongoError:
         return False

@@ -20,7 +20,6 @@ from libs.schemas.subjects import LEDGER_ORDERS, STREAMS
 from tests.integration.deployment.servers import Deployment, servers
 from tests.pace import PATIENCE_S
 
-AS_KEEPER = {"NATS_URL": "nats_url_keeper"}
 MESSAGES, TAKEN, DOCUMENTS = 30, 10, 1200
 BODY_BYTES = 16_000  # together more than one part of a snapshot, packed as they are
 
@@ -90,7 +89,7 @@ def kept(deployed: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A backup of servers with a history."""
     asyncio.run(fill(deployed))
     file = tmp_path_factory.mktemp("backups") / "one.perpetua"
-    done = deployed.run("servers", "backup", str(file), **AS_KEEPER)
+    done = deployed.run("servers", "backup", str(file), **deployed.as_keeper)
     assert (done.returncode, done.stderr) == (0, "")
     return file
 
@@ -109,7 +108,7 @@ def test_what_is_restored_into_empty_servers_is_what_was_backed_up(
     assert len(before["ORDERS"]) == MESSAGES - 2 and before["ORDERS ledger-orders"][0] == TAKEN + 1
     assert {stream.name for stream in STREAMS} <= before.keys()
 
-    done = empty.run("servers", "restore", str(kept), *empty.users, **AS_KEEPER)
+    done = empty.run("servers", "restore", str(kept), *empty.users, **empty.as_keeper)
     assert (done.returncode, done.stderr) == (0, "")
     assert asyncio.run(log_of(empty)) == before
     assert database_of(empty) == database_of(deployed) and len(database_of(empty)[DECISIONS]) == DOCUMENTS
@@ -124,7 +123,7 @@ def test_what_is_restored_into_empty_servers_is_what_was_backed_up(
 
 def test_servers_that_hold_something_are_left_as_they_are(kept: Path, deployed: Deployment) -> None:
     before = asyncio.run(log_of(deployed)), database_of(deployed)
-    done = deployed.run("servers", "restore", str(kept), **AS_KEEPER)
+    done = deployed.run("servers", "restore", str(kept), **deployed.as_keeper)
     assert done.returncode == 1 and "restore into empty servers" in done.stderr
     assert (asyncio.run(log_of(deployed)), database_of(deployed)) == before
 

@@ -41,10 +41,10 @@ def is_healthy(name: str, ops_port: int) -> bool:
 
 
 @contextlib.contextmanager
-def running(name: str, deployment: Deployment, log: Path) -> Iterator[int]:
-    """The operations port of a worker that is healthy; ended by SIGTERM."""
+def running(name: str, deployment: Deployment, log: Path, **more: str) -> Iterator[int]:
+    """The operations port of a worker that is healthy; ended by SIGTERM. `more` are other variables."""
     (port,) = pick(1)
-    env = {**plain_environment(), "PYTHONPATH": str(ROOT), **compose_environment(name, deployment, port)}
+    env = {**plain_environment(), "PYTHONPATH": str(ROOT), **compose_environment(name, deployment, port), **more}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", WORKERS[name].module], env=env, stdout=output, stderr=output, cwd=os.sep

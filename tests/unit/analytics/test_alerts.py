@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.analytics.alerts import Watched, losing_streak, of_abstentions, of_trades
+from libs.analytics.alerts import Watched, losing_streak, of_abstentions, of_dead_letter, of_trades
+from libs.schemas.dead import DeadLetter, DeadLetterError
+from libs.schemas.reasons import DeadLetterCode
 from tests.unit.analytics.samples import T0, trades
 
 WATCHED = Watched("alpha", "steady", Decimal(10_000), max_drawdown_pct=20)
@@ -74,3 +76,37 @@ def test_abstentions_are_told_once_an_hour() -> None:
     assert again
     assert later
     assert first.alert_id == again.alert_id != later.alert_id
+
+
+def letter(stream: str = "DECISIONS", durable: str = "validator-proposals", minutes: int = 0) -> DeadLetter:
+    return DeadLetter(
+        dead_letter_id=f"{stream}:{minutes}:{durable}",
+        subject="decision.proposed.alpha",
+        body="{}",
+        stream=stream,
+        durable=durable,
+        sequence=7,
+        error=DeadLetterError(code=DeadLetterCode.MAX_DELIVERIES, message="eight deliveries"),
+        deliveries=8,
+        at=T0.replace(minute=0) + timedelta(minutes=minutes),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stream", "severity"), [("DECISIONS", "warning"), ("EXECUTION", "critical"), ("MARKET", "info")]
+)
+def test_a_dead_letter_is_told_with_where_to_look(stream: str, severity: str) -> None:
+    alert = of_dead_letter(letter(stream))
+    assert alert is not None
+    assert (alert.kind, alert.severity, alert.account_id) == ("dead_letter", severity, None)
+    assert "perpetua dead list" in alert.message and "eight deliveries" in alert.message
+
+
+def test_many_dead_letters_of_a_durable_are_one_alert_an_hour() -> None:
+    told = [of_dead_letter(letter(durable=durable, minutes=n)) for durable in ("a", "b") for n in (0, 1, 59, 60)]
+    assert len({alert.alert_id for alert in told if alert}) == 4
+
+
+@pytest.mark.parametrize("stream", ["AUDIT", "NOTICES"])
+def test_nobody_is_told_by_a_way_that_it_failed(stream: str) -> None:
+    assert of_dead_letter(letter(stream)) is None
