@@ -87,8 +87,12 @@ class Tape:
             start, width = start + width, width * 4
         return NEVER
 
-    def candles(self, timeframe: Timeframe) -> CandleTable:
-        """As `services.feed.domain.timeframes.candle` makes them, to the last bit, whole columns at once."""
+    def candles(self, timeframe: Timeframe, merged_from: int = NEVER) -> CandleTable:
+        """As `services.feed.domain.timeframes.candle` makes them, to the last bit, whole columns at once.
+
+        Those that open at `merged_from` (epoch seconds) or later are as the context's market merges them of its minutes
+        (`Series.merge`): it keeps its own sums of volume, which differ from the feed's in the last bit.
+        """
         step = TIMEFRAME_SECONDS[timeframe]
         minutes, lead = step // MINUTE_S, -self._start % step // MINUTE_S
         count = max(0, (len(self.opens) - lead) // minutes)
@@ -102,6 +106,10 @@ class Tape:
         quoted = np.add.accumulate(quote[whole], axis=1)[:, -1] if count else volume
         first, last = (o[whole][:, 0], c[whole][:, -1]) if count else (volume, volume)
         highest, lowest = (h[whole].max(axis=1), low[whole].min(axis=1)) if count else (volume, volume)
+        merged = ends[whole] - step >= merged_from if step > MINUTE_S else np.zeros(len(volume), np.bool_)
+        volume[merged] = v[whole][merged].sum(axis=1)
+        minutes_quoted = np.add.accumulate(self._quotes(), axis=1)[:, -1][shape[0]].reshape(shape[1])
+        quoted[merged] = minutes_quoted[whole][merged].sum(axis=1)
         columns = np.stack([first, highest, lowest, last, volume, quoted, trades[whole]]).astype(np.float64)
         return CandleTable(ends[whole], columns, step)
 

@@ -56,8 +56,9 @@ class ReplayWorld:
         self.funding = _fundings(market, self.grid)
         self._shown: dict[str, int] = {}
         self._moment = self.grid.first - 1
+        oldest_minute = int(market.starts.timestamp()) // 60 * 60 - CAPACITY["1m"] * 60
         self._places = [
-            _Place(symbol, timeframe, tape.candles(timeframe))
+            _Place(symbol, timeframe, tape.candles(timeframe, oldest_minute))
             for timeframe in sorted(self.state.timeframes, key=TIMEFRAME_SECONDS.__getitem__)
             for symbol, tape in self.tapes.items()
         ]
