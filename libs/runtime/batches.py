@@ -1,11 +1,13 @@
 """Work that is cheaper together: what arrives within a moment is done in one go, each with a result of its own."""
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from libs.runtime import tracing
 from libs.runtime.alarm import Alarm
 from libs.runtime.ending import end
 
@@ -25,7 +27,7 @@ class Batches(Generic[T, R]):
         self._work = work
         self._size = size
         self._delay_s = delay_s
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._waiting: deque[tuple[T, asyncio.Future[R], str | None]] = deque()
         self._enough = Alarm()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,11 +42,12 @@ class Batches(Generic[T, R]):
     async def add(self, item: T) -> R:
         """The result of `item`, when its batch is done."""
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, result))
+        self._waiting.append((item, result, tracing.current()))
         if len(self._waiting) * 2 >= self._size:
             self._enough.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+            # not in the first item's context: its trace and its log lines are not those of the others
+            self._task = asyncio.create_task(self._run(), context=contextvars.Context())
         return await result
 
     async def _run(self) -> None:
@@ -57,9 +60,12 @@ class Batches(Generic[T, R]):
                 self._enough.clear()
             await self._do(batch)
 
-    async def _do(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
-        (outcome,) = await asyncio.gather(self._work([item for item, _ in batch]), return_exceptions=True)
-        for n, (_, result) in enumerate(batch):
+    async def _do(self, batch: Sequence[tuple[T, "asyncio.Future[R]", str | None]]) -> None:
+        """In the trace of the first item that has one, linked to those of the others."""
+        causes = [context for _, _, context in batch if context is not None]
+        with tracing.span("batch", parent=causes[0], causes=causes[1:]) if causes else tracing.NOTHING:
+            (outcome,) = await asyncio.gather(self._work([item for item, _, _ in batch]), return_exceptions=True)
+        for n, (_, result, _) in enumerate(batch):
             if result.done():  # nobody waits for it any more
                 continue
             if isinstance(outcome, BaseException):

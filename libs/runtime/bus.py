@@ -14,8 +14,9 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck
 
+from libs.runtime import tracing
 from libs.runtime.emit import Emit
-from libs.runtime.envelope import MSG_ID, headers
+from libs.runtime.envelope import MSG_ID, headers, kind_of
 from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.base import Message
 from libs.schemas.names import names_one
@@ -47,6 +48,7 @@ NOT_SENT: tuple[type[Exception], ...] = (
 )
 # The same, and what JetStream answers while it is still starting.
 NATS_RETRY: tuple[type[Exception], ...] = (*NATS_AWAY, nats.js.errors.APIError)
+_KV = {"db.system.name": "nats"}
 log = logging.getLogger(__name__)
 
 
@@ -101,8 +103,10 @@ class Bus:
         body = emit.body.model_dump_json(exclude_none=True).encode()
         if len(body) > MAX_MESSAGE_BYTES:
             raise ValueError(f"{emit.subject}: a body of {len(body)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
-        made = headers(emit, self._source, datetime.now(UTC), cause or emit.cause)
-        return await self._store(emit.subject, body, made | _replacing(last), stream_of(emit.subject))
+        causes = {**(cause or {}), **(emit.cause or {})}
+        with tracing.publishing(kind_of(emit.subject), causes.get(tracing.TRACEPARENT)):
+            made = headers(emit, self._source, datetime.now(UTC), causes) | _traced() | _replacing(last)
+            return await self._store(emit.subject, body, made, stream_of(emit.subject))
 
     async def publish_again(self, subject: str, body: bytes, made: Mapping[str, str]) -> PubAck:
         """Publish a message as it once came, under the headers given. Raises KeyError where no stream takes it."""
@@ -137,14 +141,16 @@ class Bus:
         """Store a value; `last` is the revision it replaces (0: only if absent). Returns the new revision."""
         data = body if isinstance(body, bytes) else body.model_dump_json(exclude_none=True).encode()
         made = _replacing(last) | dict(headers or {})
-        return (await self._store(_entry(bucket, key), data, made, f"KV_{bucket}")).seq
+        with tracing.client(f"kv put {bucket}", _KV):
+            return (await self._store(_entry(bucket, key), data, made, f"KV_{bucket}")).seq
 
     async def kv_delete(
         self, bucket: str, key: str, *, last: int | None = None, headers: Mapping[str, str] | None = None
     ) -> int:
         """Mark a key as deleted. Returns the revision of the mark."""
         made = _replacing(last) | dict(headers or {}) | {"KV-Operation": "DEL"}
-        return (await self._store(_entry(bucket, key), b"", made, f"KV_{bucket}")).seq
+        with tracing.client(f"kv delete {bucket}", _KV):
+            return (await self._store(_entry(bucket, key), b"", made, f"KV_{bucket}")).seq
 
     async def kv_get(self, bucket: str, key: str, *, fresh: bool = False) -> KvEntry | None:
         """The present value, or None where there is none or it was deleted.
@@ -152,7 +158,8 @@ class Bus:
         Any replica of the stream may answer and be a little behind, unless it has to be `fresh`: then its leader does.
         """
         try:
-            message = await self.js.get_last_msg(f"KV_{bucket}", _entry(bucket, key), direct=not fresh)
+            with tracing.client(f"kv get {bucket}", _KV):
+                message = await self.js.get_last_msg(f"KV_{bucket}", _entry(bucket, key), direct=not fresh)
         except nats.js.errors.NotFoundError:
             return None
         except NATS_AWAY as error:
@@ -190,6 +197,11 @@ def _entry(bucket: str, key: str) -> str:
     if not names_one(key):
         raise ValueError(f"{key[:100]!r} names no single entry of the bucket {bucket}")
     return f"$KV.{bucket}.{key}"
+
+
+def _traced() -> dict[str, str]:
+    context = tracing.current()
+    return {} if context is None else {tracing.TRACEPARENT: context}
 
 
 def _replacing(last: int | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a handler returns: the messages that follow from the one it got."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.schemas.base import Message
 
@@ -20,3 +20,8 @@ class Emit:
 
 
 Emits = Sequence[Emit]
+
+
+def in_trace(emit: Emit, trace: str | None) -> Emit:
+    """The same, as a step of the trace that its own cause began, whatever is in hand."""
+    return emit if trace is None else replace(emit, cause={**(emit.cause or {}), "traceparent": trace})

@@ -1,11 +1,10 @@
-"""Headers of every message: deterministic id, trace context and CloudEvents in binary mode."""
+"""Headers of every message: deterministic id and CloudEvents in binary mode. The trace context is the bus's to add."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
 from libs.runtime.emit import Emit
-from libs.schemas import ids
 
 MSG_ID = "Nats-Msg-Id"
 CORRELATION = "correlation-id"
@@ -16,7 +15,6 @@ REPLAY_FOR = "perpetua-replay-for"  # the durable that a replayed message is for
 ENDS = frozenset({"decision.validated", "decision.rejected", "decision.answered", "decision.evaluated"})
 END = "decision.ended"
 _ID = re.compile(r"[!-~]{1,250}")
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def kind_of(subject: str) -> str:
@@ -52,10 +50,7 @@ def headers(emit: Emit, source: str, wall: datetime, cause: Mapping[str, str] | 
         "ce-source": f"perpetua/{source}",
         "ce-time": wall.isoformat(),
         CORRELATION: correlation,
-        "traceparent": ids.traceparent(correlation, msg_id or kind),
     }
-    if trace := _TRACEPARENT.fullmatch(cause.get("traceparent", "")):  # the chain stays in the trace that it began in
-        made["traceparent"] = f"00-{trace[1]}{made['traceparent'][35:]}"
     if msg_id:
         made[MSG_ID] = msg_id
     if caused := _of_cause(cause, MSG_ID):

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -39,12 +39,13 @@ class OpsApp:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, kind, body = self._answer(scope["path"])
+        accepts = dict(scope.get("headers", ())).get(b"accept", b"").decode("latin-1")
+        status, kind, body = self._answer(scope["path"], accepts)
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, path: str) -> tuple[int, str, bytes]:
+    def _answer(self, path: str, accept: str) -> tuple[int, str, bytes]:
         if path == "/live":
             return 200, "application/json", b'{"live": true}'
         if path == "/ready":
@@ -56,5 +57,6 @@ class OpsApp:
         if path == "/health":
             return 200, "application/json", json.dumps({"checks": dict(self._checks()), **self._details()}).encode()
         if path == "/metrics":
-            return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
+            encode, kind = choose_encoder(accept)  # exemplars exist in OpenMetrics alone
+            return 200, kind, encode(self._registry)
         return 404, "application/json", b'{"error": "only /live, /ready, /health and /metrics are here"}'

@@ -7,6 +7,8 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from libs.runtime import tracing
+
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 
 _SECRETS = re.compile(
@@ -39,6 +41,8 @@ class JsonFormatter(logging.Formatter):
         }
         if (correlation_id := correlation.get()) is not None:
             entry["correlation_id"] = correlation_id
+        if (context := tracing.current()) is not None:
+            entry["trace_id"] = context[3:35]
         entry.update({k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)

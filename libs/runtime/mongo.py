@@ -6,6 +6,9 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NotPrimaryError, WaitQueueTimeoutError
 
+from libs.runtime import tracing
+from libs.runtime.mongo_spans import CommandSpans
+
 Document = dict[str, Any]
 SELECTION_TIMEOUT_MS = 3_000
 
@@ -28,6 +31,7 @@ def client(url: str) -> AsyncMongoClient[Document]:
         serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
         connectTimeoutMS=SELECTION_TIMEOUT_MS,
         appname="perpetua",
+        event_listeners=[CommandSpans()] if tracing.traces() else [],  # the driver's events are not free
     )
 
 

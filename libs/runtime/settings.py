@@ -80,6 +80,19 @@ class RuntimeSettings(BaseSettings):
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(default=0, ge=0, le=65535, description="/live, /ready and /metrics; 0 takes a free port")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"),
+        pattern=r"^(https?://\S+)?$",
+        description="where traces go by OTLP over HTTP, as http://127.0.0.1:4318; none are made if empty",
+    )
+    trace_share: float = Field(
+        default=1,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("OTEL_TRACES_SAMPLER_ARG", "trace_share"),
+        description="which share of the traces that begin in a process is kept",
+    )
     instance: str = Field(default_factory=_instance, min_length=1, max_length=100)
     graceful_timeout: float = Field(default=20, gt=0, le=600, description="seconds for work in flight at a stop")
 

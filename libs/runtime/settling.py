@@ -16,13 +16,14 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from libs.runtime import log as runtime_log
+from libs.runtime import tracing
 from libs.runtime.deadletters import dead_letter, ends, letter_error
 from libs.runtime.delivered import Delivered, enter
 from libs.runtime.emit import Emit, Emits
 from libs.runtime.envelope import CORRELATION, REPLAY_FOR
 from libs.runtime.errors import Later, Poison
 from libs.runtime.heartbeat import Heartbeat
-from libs.runtime.metrics import DeliveryMetrics
+from libs.runtime.metrics import DeliveryMetrics, timed
 from libs.runtime.validation import explain
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetterError
@@ -133,9 +134,11 @@ class Settling:
         """Return when the message has its outcome."""
         enter(hand.info)
         runtime_log.correlation.set(hand.info.headers.get(CORRELATION))
+        if hand.info.deliveries > 1:
+            self._metrics.redeliveries.labels(hand.info.durable).inc()
         beat = Heartbeat(hand.in_progress)
         try:
-            with self._metrics.seconds.labels(hand.info.durable).time():
+            with tracing.handling(hand.info), timed(self._metrics.seconds.labels(hand.info.durable)):
                 await self._work(hand)
         finally:
             beat.stop()

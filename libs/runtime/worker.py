@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from libs.runtime import exits, log
+from libs.runtime import exits, log, tracing
 from libs.runtime.bus import NATS_AWAY, NATS_RETRY
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.connection import Connection
@@ -33,6 +33,7 @@ from libs.runtime.telling import Telling
 from libs.runtime.watch import watch_durables, watch_loop
 from libs.schemas.topology import MAX_DELIVER, Durable
 
+TRACES_END_S = 2.0  # for the last spans of a process
 logger = logging.getLogger(__name__)
 
 
@@ -49,6 +50,7 @@ class Worker:
     def __init__(self, name: str, settings: RuntimeSettings, *, away: tuple[type[Exception], ...] = ()) -> None:
         self.name = name
         self.settings = settings
+        tracing.begin(name, settings.instance, settings.otlp_endpoint, settings.trace_share)
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -239,6 +241,7 @@ def run(create_app: Callable[[], Worker]) -> NoReturn:
         uvloop.run(worker.serve())
     except CannotListen as error:
         _end_for_settings(str(error))
+    tracing.end(TRACES_END_S)
     logging.shutdown()
     os._exit(0)  # everything has ended in order: leaving by way of the libraries' own exits takes LiteLLM a second more
 

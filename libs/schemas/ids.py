@@ -82,8 +82,3 @@ def partition(account_id: str) -> int:
     for byte in account_id.encode():
         value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
     return value % PARTITIONS
-
-
-def traceparent(correlation_id: str, message_id: str) -> str:
-    """W3C trace context of a message: one trace per correlation id, one span per message id."""
-    return f"00-{_digest('trace', correlation_id)[:32]}-{_digest('span', message_id)[:16]}-01"

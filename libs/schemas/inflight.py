@@ -8,6 +8,7 @@ from libs.schemas.base import AccountId, Id, Message, Name, Price, Symbol, Utc, 
 from libs.schemas.context import DecisionRequest
 from libs.schemas.memory import PastVerdict
 
+TraceContext = Annotated[str, Field(max_length=55)]  # W3C; what follows from a request stays in its trace
 MAX_JOINED = 500
 MAX_REMEMBERED = 64
 MAX_VERDICTS = 60
@@ -18,6 +19,7 @@ class Joined(Wire):
 
     request_id: Id
     cycle: Id
+    trace: TraceContext | None = None
 
 
 class Taken(Wire):
@@ -41,6 +43,7 @@ class Holder(Taken):
     key: Name | None = None
     after: Id | None = None
     joined: Annotated[tuple[Joined, ...], Field(max_length=MAX_JOINED)] = ()
+    trace: TraceContext | None = None
 
 
 class Waiting(Wire):
@@ -49,6 +52,7 @@ class Waiting(Wire):
     request: DecisionRequest
     account_version: int = Field(default=0, ge=0)
     joined: Annotated[tuple[Joined, ...], Field(max_length=MAX_JOINED)] = ()
+    trace: TraceContext | None = None
 
 
 class InFlight(Message):

@@ -17,7 +17,7 @@ from services.decider.adapters.keys import ProviderKeys
 from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
-from services.decider.adapters.spans import traced
+from services.decider.adapters.spans import TracedModels
 from services.decider.application import models_file
 from services.decider.application.keys import KeyChecks
 from services.decider.application.trials import Trials
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         accounts=accounts,
         catalogue=catalogue,
         default_model=settings.llm_model or ",".join(catalogue.chain),
-        models=traced(models),
+        models=TracedModels(models),
         answers=answers,
         gate=gate,
         shadow_gate=shadow_gate,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from libs.runtime import tracing
 from libs.runtime.delivery import delivered
 from libs.runtime.errors import Poison
 from libs.schemas.account import ControlRequested
@@ -40,6 +41,6 @@ def handler(desks: Desks) -> Callable[[Execute], Awaitable[None]]:
             await desks.control(body)
         else:
             info = delivered()
-            await desks.execute(body, redelivered=info.deliveries > 1, trace=info.headers.get("traceparent"))
+            await desks.execute(body, redelivered=info.deliveries > 1, trace=tracing.current())
 
     return on_execute

@@ -27,7 +27,7 @@ MONITOR_PORT = 8222  # of nats-server
 EXPORTER_PORT = 7777  # of what tells Prometheus of it
 URLS: Mapping[str, str] = {"nats": "NATS_URL", "mongodb": "MONGODB_URL", "redis": "REDIS_URL"}
 # Read by OpenTelemetry itself.
-TELEMETRY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG")
+TELEMETRY = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TIMEOUT")
 SECRET_FOLDER = "/run/secrets"  # noqa: S105
 
 # Of the versions that the suite runs against; the rest are the newest whose tags were known when this was written.

@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from libs.runtime import tracing
 from libs.runtime.clock import Clock
 from services.context.domain.reuse import Kept
 
@@ -54,7 +55,8 @@ class RedisReuse:
         try:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.execute_command(*command)
-            (answer,) = await pipeline.execute()
+            with tracing.client(f"redis {command[0]}", {"db.system.name": "redis"}):
+                (answer,) = await pipeline.execute()
         except (RedisError, OSError) as error:
             if self._away_until is None:
                 log.warning("Redis is away (%s): every request gets a decision of its own", error)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from libs.runtime import tracing
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Conflict, Unavailable
 from libs.runtime.failpoints import hit
@@ -77,9 +78,10 @@ async def _fire(deps: Deps, body: DecisionRequest) -> None:
     """Publish a trigger, unless a request was stored meanwhile that nobody here knew of: then it is looked at anew."""
     name = body.account_id
     try:
-        stored = await deps.publisher.publish(
-            Emit(subjects.decision_requested(name), body, body.request_id), last=deps.requests.sequence(name)
-        )
+        with tracing.span(f"trigger {body.trigger.kind}", attributes={"perpetua.correlation_id": body.request_id}):
+            stored = await deps.publisher.publish(
+                Emit(subjects.decision_requested(name), body, body.request_id), last=deps.requests.sequence(name)
+            )
     except Conflict:
         await deps.requests.refresh(name)
         return

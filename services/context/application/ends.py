@@ -2,7 +2,7 @@
 
 import logging
 
-from libs.runtime.emit import Emits
+from libs.runtime.emit import Emits, in_trace
 from libs.runtime.errors import Conflict
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
@@ -64,7 +64,7 @@ async def give_up(deps: Deps, key: str, slot: InFlight) -> None:
     log.warning("%s of %s is given up: %s", holder.decision_id, slot.account_id, detail)
     deps.meter.overdue()
     for emit in refuse(deps, holder.request, ContextRefusal(RejectReason.EXPIRED, detail, holder.account_version)):
-        stored = await deps.publisher.publish(emit)
+        stored = await deps.publisher.publish(in_trace(emit, holder.trace))
         if stored.duplicate:  # its end was read, or never will be: nobody else frees the place
             freed = await let_go(deps, key, slot.account_id, holder.decision_id, decided=False)
             await deps.publisher.publish_many(await _next(deps, freed))
@@ -89,7 +89,8 @@ def _with_verdicts(slot: InFlight, end: End | None) -> InFlight:
 async def _next(deps: Deps, slot: InFlight | None, deliveries: int | None = None) -> Emits:
     if slot is None or slot.holder is None:
         return ()
-    return await answer(deps, slot.holder.request, slot.holder.account_version, deliveries)
+    emits = await answer(deps, slot.holder.request, slot.holder.account_version, deliveries)
+    return [in_trace(emit, slot.holder.trace) for emit in emits]
 
 
 async def _answer_joined(deps: Deps, holder: Holder) -> None:

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Literal
 
-from libs.runtime.emit import Emit
+from libs.runtime import tracing
+from libs.runtime.emit import Emit, in_trace
 from libs.schemas import ids, subjects
 from libs.schemas.account import Account
 from libs.schemas.context import DecisionRequest
@@ -36,6 +37,7 @@ def facts(deps: Deps, body: DecisionRequest, after: str | None = None) -> PlaceF
         prices=prices(deps, symbols),
         key=_key(deps, body, account, strategy, version) if account and strategy and reusable(body) else None,
         after=after,
+        trace=tracing.current(),
     )
 
 
@@ -57,7 +59,7 @@ def answered(deps: Deps, account_id: str, request: Joined, by: str, why: Literal
         correlation_id=request.request_id,
         answered_at=deps.clock.now(),
     )
-    return Emit(subjects.decision_answered(body.account_id), body)
+    return in_trace(Emit(subjects.decision_answered(body.account_id), body), request.trace)
 
 
 def _key(deps: Deps, body: DecisionRequest, account: Account, strategy: TradingStrategy, version: int) -> str:

@@ -28,7 +28,7 @@ class RequestCourse(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PlaceFacts:
     """What is known when a place is taken: market time, when it counts as dead (wall time), the newest version of the
-    account's state, prices by symbol, and the key of what its decision may answer later."""
+    account's state, prices by symbol, the key of what its decision may answer later, and the trace of what is asked."""
 
     now: datetime
     deadline: datetime
@@ -36,6 +36,7 @@ class PlaceFacts:
     prices: dict[str, float]
     key: str | None = None
     after: str | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,13 @@ def ask(slot: InFlight, request: DecisionRequest, facts: PlaceFacts) -> RequestO
         return RequestOutcome(RequestCourse.KNOWN, slot)
     if slot.holder is None:
         return RequestOutcome(
-            RequestCourse.TAKE, slot.model_copy(update={"holder": _holder(Waiting(request=request), facts)})
+            RequestCourse.TAKE,
+            slot.model_copy(update={"holder": _holder(Waiting(request=request, trace=facts.trace), facts)}),
         )
     if answers(slot.holder, request) and len(slot.holder.joined) < MAX_JOINED:
-        holder = slot.holder.model_copy(update={"joined": (*slot.holder.joined, _joined(request))})
+        holder = slot.holder.model_copy(update={"joined": (*slot.holder.joined, _joined(request, facts.trace))})
         return RequestOutcome(RequestCourse.JOIN, slot.model_copy(update={"holder": holder}))
-    return _line_up(slot, request)
+    return _line_up(slot, request, facts.trace)
 
 
 def answers(holder: Holder, request: DecisionRequest) -> bool:
@@ -135,25 +137,26 @@ def _holder(waiting: Waiting, facts: PlaceFacts) -> Holder:
         key=facts.key,
         after=facts.after,
         joined=waiting.joined,
+        trace=waiting.trace,
     )
 
 
-def _line_up(slot: InFlight, request: DecisionRequest) -> RequestOutcome:
+def _line_up(slot: InFlight, request: DecisionRequest, trace: str | None) -> RequestOutcome:
     """Identical requests wait as one. There is always room for a trigger: all of them wish the same."""
     for n, waiting in enumerate(slot.line):
         if wish(waiting.request) == wish(request) and len(waiting.joined) < MAX_JOINED:
             version = max(waiting.account_version, request.account_version or 0)
             merged = waiting.model_copy(
-                update={"joined": (*waiting.joined, _joined(request)), "account_version": version}
+                update={"joined": (*waiting.joined, _joined(request, trace)), "account_version": version}
             )
             line = (*slot.line[:n], merged, *slot.line[n + 1 :])
             return RequestOutcome(RequestCourse.JOIN, slot.model_copy(update={"line": line}))
     particular = sum(not plain(waiting.request) for waiting in slot.line)
     if (plain(request) and len(slot.line) > particular) or (not plain(request) and particular >= MAX_LINE):
         return RequestOutcome(RequestCourse.BUSY, slot)
-    line = (*slot.line, Waiting(request=request, account_version=request.account_version or 0))
+    line = (*slot.line, Waiting(request=request, account_version=request.account_version or 0, trace=trace))
     return RequestOutcome(RequestCourse.WAIT, slot.model_copy(update={"line": line}))
 
 
-def _joined(request: DecisionRequest) -> Joined:
-    return Joined(request_id=request.request_id, cycle=request.cycle)
+def _joined(request: DecisionRequest, trace: str | None) -> Joined:
+    return Joined(request_id=request.request_id, cycle=request.cycle, trace=trace)

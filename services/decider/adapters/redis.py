@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from libs.runtime import tracing
 from libs.runtime.ending import end
 from services.decider.domain.replies import Reply
 from services.decider.ports import StoreAway
@@ -56,7 +57,8 @@ class RedisLink:
         for command in commands:
             pipeline.execute_command(*command)
         try:
-            answers: list[Any] = await pipeline.execute()
+            with tracing.client(f"redis {commands[0][0]}", {"db.system.name": "redis"}):
+                answers: list[Any] = await pipeline.execute()
         except (RedisError, OSError) as error:
             self._lost(error)
             raise StoreAway(str(error)) from error

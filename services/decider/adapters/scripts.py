@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from libs.runtime import tracing
 from services.decider.ports import StoreAway
 
 PREFIX = "{perpetua:gate}"
@@ -61,7 +62,8 @@ class Scripts:
             if asyncio.get_running_loop().time() < self._until:  # who waited in line need not find it out again
                 raise StoreAway("it was away a moment ago")
             try:
-                answer = await self._scripts[name](keys=[self.prefix], args=[json.dumps(ask)])
+                with tracing.client(f"redis {name}", {"db.system.name": "redis"}):
+                    answer = await self._scripts[name](keys=[self.prefix], args=[json.dumps(ask)])
             except (RedisError, OSError) as error:
                 raise self._lost(error) from error
         self._back()

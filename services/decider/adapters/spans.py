@@ -1,13 +1,12 @@
-"""A span for each call of a model, by OpenTelemetry's GenAI conventions. Without its package there are none.
+"""A span for each call of a model, by OpenTelemetry's GenAI conventions.
 
 https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
 """
 
-import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from libs.runtime import tracing
 from services.decider.domain.catalogue import CatalogueEntry
 from services.decider.domain.replies import Outcome, Reply
 from services.decider.ports import Models
@@ -16,26 +15,17 @@ _SENT = {"max_tokens": "gen_ai.request.max_tokens", "temperature": "gen_ai.reque
          "seed": "gen_ai.request.seed"}  # fmt: skip
 
 
-def traced(models: Models) -> Models:
-    """The same models with spans, where opentelemetry-api is installed."""
-    if importlib.util.find_spec("opentelemetry") is None:
-        return models
-    trace: Any = importlib.import_module("opentelemetry.trace")
-    return TracedModels(models, trace.get_tracer("perpetua.decider"))
-
-
 class TracedModels:
-    """`tracer` as OpenTelemetry's. Prompts and answers are in the decision's record, never in a span."""
+    """Prompts and answers are in the decision's record, never in a span."""
 
-    def __init__(self, models: Models, tracer: Any) -> None:
+    def __init__(self, models: Models) -> None:
         self._models = models
-        self._tracer = tracer
 
     async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
-        with self._tracer.start_as_current_span(f"chat {entry.id}", attributes=_asked(entry)) as span:
+        with tracing.client(f"chat {entry.id}", _asked(entry)) as span:
             reply = await self._models.call(entry, messages, timeout_s)
             for name, value in _answered(reply).items():
-                span.set_attribute(name, value)
+                span.set(name, value)
             return reply
 
 

@@ -1,6 +1,7 @@
 """From an account's outbox to the bus: KV `state` and the events, then they leave the outbox; plans to the history."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Sequence
 
@@ -43,7 +44,9 @@ class Relay:
 
     def _begin(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name=f"relay-{self._account_id}")
+            # not in the context of what pushed: events carry the trace that each follows from
+            name = f"relay-{self._account_id}"
+            self._task = asyncio.create_task(self._run(), name=name, context=contextvars.Context())
 
     async def idle(self) -> None:
         """Return when everything was sent."""

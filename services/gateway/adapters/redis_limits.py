@@ -8,6 +8,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from libs.runtime import tracing
 from services.gateway.domain.limits import WINDOW_S, Allowance, Windows, window
 
 TIMEOUT_S = 0.25
@@ -46,7 +47,8 @@ class RedisLimits:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.incr(place)
             pipeline.expire(place, 2 * WINDOW_S)
-            count = int((await pipeline.execute())[0])
+            with tracing.client("redis INCR", {"db.system.name": "redis"}):
+                count = int((await pipeline.execute())[0])
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("Redis is away, limits are local: %r", error)
             self._again = now + AGAIN_S

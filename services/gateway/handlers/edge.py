@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.records.keys import ApiKey
+from libs.runtime import tracing
 from services.gateway.application.access import in_touch, ticket_holder, too_many
 from services.gateway.application.sign_in import SIGN_IN_PREFIX
 from services.gateway.application.streams import stream_caller
@@ -57,6 +58,16 @@ class Edge:
             scope["state"]["refusal"] = self._refusal(headers)
             await self._sockets(scope, receive, send)
             return
+        if _lasts(scope):  # a stream is open for hours: no step of anything
+            await self._serve(scope, headers, receive, send)
+            return
+        about = {"http.request.method": scope["method"], "perpetua.request_id": scope["state"]["request_id"]}
+        parent = headers.get(tracing.TRACEPARENT)
+        with tracing.span(scope["method"], "server", about, parent=parent) as opened:
+            await self._serve(scope, headers, receive, send)
+            opened.set("http.route", getattr(scope.get("route"), "path", "none"))
+
+    async def _serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         answer = self._answering(scope, send)
         refusal = self._refusal(headers) or await self._caller(scope, headers)
         if refusal is not None:
@@ -111,6 +122,10 @@ def problem_response(refusal: Refusal, scope: Scope) -> Response:
     """The refusal as a problem document about this request."""
     problem = refusal.problem(scope["path"], scope["state"]["request_id"])
     return Response(problem.model_dump_json(), problem.status, refusal.headers, MEDIA_TYPE)
+
+
+def _lasts(scope: Scope) -> bool:
+    return str(scope["path"]).endswith("/stream")
 
 
 def _ticket(scope: Scope) -> str | None:

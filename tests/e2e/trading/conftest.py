@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -12,15 +12,24 @@ from libs.schemas.names import key_of
 from libs.schemas.subjects import KV_CONFIG, account_key
 from tests.e2e.running import Running, running
 from tests.e2e.trading.asked import GENERATE, MINE, Body, Traded
+from tests.fakes.otlp import Collector, collecting
 
 STREAMS = ("REQUESTS", "CONTEXTS", "DECISIONS", "ORDERS")
 
 
+@pytest.fixture(scope="package")
+def collector() -> Iterator[Collector]:
+    """Whom all workers of the run tell their traces."""
+    with collecting() as made:
+        yield made
+
+
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def run(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[Running]:
     """With an account that decides only when it is asked: a day must pass between triggers of its own, and it is made
     paused and asked once, so that none is due when it is active."""
-    async with running(tmp_path_factory.mktemp("trading") / "state") as made:
+    more = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "500"}
+    async with running(tmp_path_factory.mktemp("trading") / "state", more=more) as made:
         await made.pipeline.progress(2)
         bus = made.pipeline.bus
         entry = await bus.kv_get(KV_CONFIG.name, account_key(key_of("aggressive")))

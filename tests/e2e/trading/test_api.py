@@ -12,6 +12,7 @@ from libs.runtime.mongo import client
 from libs.schemas import ids
 from tests.e2e.running import Running
 from tests.e2e.trading.asked import DECISIONS, GENERATE, MINE, Traded, record_of
+from tests.fakes.otlp import Collector
 
 pytestmark = [
     pytest.mark.integration,
@@ -69,7 +70,7 @@ async def test_every_message_of_the_chain_names_itself_its_cause_and_its_trace(t
     request_id = traded.result["request_id"]
     assert set(PUBLISHERS) <= set(traded.log)
     known: set[str] = set()
-    trace = ids.traceparent(request_id, "").split("-")[1]
+    trace = (traded.first("decision.requested").headers or {})["traceparent"].split("-")[1]
     for kind in PUBLISHERS:
         for record in traded.log[kind]:
             headers = record.headers or {}
@@ -99,6 +100,25 @@ async def test_the_trace_of_a_client_is_followed_to_the_verdict(run: Running, ap
                 spans[".".join(record.subject.split(".")[:2])] = headers["traceparent"]
     assert set(spans) == {"decision.requested", "context.built", "decision.proposed", "decision.evaluated"}
     assert len({*spans.values(), TRACEPARENT}) == 5
+
+
+async def test_one_trace_goes_from_the_request_over_all_workers_to_the_fill(
+    collector: Collector, traded: Traded
+) -> None:
+    trace = (traded.first("order.filled").headers or {})["traceparent"].split("-")[1]
+    services = frozenset({"gateway", "context", "decider", "validator", "executor", "ledger"})
+    spans = await asyncio.to_thread(collector.until, trace, services)
+    assert {span.service for span in spans} == services
+    names = {span.name for span in spans}
+    assert {"POST", *(f"{kind} publish" for kind in PUBLISHERS)} <= names
+    for durable in ("context-requests", "decider-contexts", "validator-proposals", "ledger-orders"):
+        assert {f"{durable} receive", f"{durable} process"} <= names
+    assert {span.name.split()[0] for span in spans} >= {"kv", "mongodb", "redis", "chat", "batch"}
+    known = {span.span for span in spans}
+    (root,) = [span for span in spans if not span.parent]
+    assert (root.service, root.attributes["http.route"]) == ("gateway", GENERATE)
+    assert {span.parent for span in spans} - {""} <= known
+    assert not [span for span in collector.spans if "market.tick" in span.name]
 
 
 async def test_message_ids_derive_from_the_request_alone(traded: Traded) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal, localcontext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from libs.runtime import tracing
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Unavailable
 from libs.schemas.symbols import unified
@@ -121,7 +122,11 @@ class Client:
             if self._stale_clock and method != "fetch_time":
                 self._stale_clock = False
                 await self.sync()
-            with localcontext():  # ccxt sets rounding and traps of the decimal context that it finds, for good
+            asked = {"peer.service": self.venue.name, "rpc.method": method}
+            with (
+                tracing.client(f"venue {method}", asked),
+                localcontext(),
+            ):  # ccxt sets rounding and traps of the decimal context that it finds, for good
                 return await getattr(self.exchange, method)(*args)
         except Stopped as stopped:
             raise Failed(Failure((), f"418 {stopped}", 418), Meaning.BANNED) from None
