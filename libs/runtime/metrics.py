@@ -1,13 +1,14 @@
 """Metrics that every process has. Labels come from closed sets only."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.runtime import tracing
 
+OUTCOMES = ("done", "waited", "later", "failed", "dead", "handed_back")
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -29,6 +30,13 @@ class DeliveryMetrics:
         )
         self.ready = Gauge("perpetua_runtime_ready", "1 when the process is ready", registry=registry)
         self.reconnects = Counter("perpetua_runtime_nats_reconnects", "Reconnects to NATS", registry=registry)
+
+    def expect(self, durables: Iterable[str]) -> None:
+        """What is rare begins at 0: a rate over a series that begins with its first event misses that event."""
+        for durable in durables:
+            self.redeliveries.labels(durable)
+            for outcome in OUTCOMES:
+                self.messages.labels(durable, outcome)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from libs.runtime.connection import Connection
 from libs.runtime.delivery import Decode, Delivery, Handler
 from libs.runtime.ending import end
 from libs.runtime.health import Doing, OpsApp
+from libs.runtime.lag import Lag
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
@@ -66,7 +67,8 @@ class Worker:
         self._services: list[Service] = [self.clock, self._telling]
         self._started: list[Service] = []
         self._partitions: set[Durable] = set()
-        self._background: dict[str, Callable[[], Awaitable[None]]] = {}
+        lag = Lag(self.registry, self.bus, self._pulled)
+        self._background: dict[str, Callable[[], Awaitable[None]]] = {"lag": lag.run}
         self._tasks: list[asyncio.Task[None]] = []
         self._http: list[tuple[Any, str, int]] = []
         self._http_server = HttpServer
@@ -126,6 +128,10 @@ class Worker:
         pulling = {sub.durable for sub in self.broker.subscribers if isinstance(sub, Pull)}
         return tuple(sorted(pulling | self._partitions, key=lambda durable: durable.name))
 
+    def _pulled(self) -> tuple[Durable, ...]:
+        """Those that it pulls from now."""
+        return tuple(sub.durable for sub in self.broker.subscribers if isinstance(sub, Pull) and sub.running)
+
     def _max_deliver(self, name: str) -> int:
         return next((durable.max_deliver for durable in self.durables if durable.name == name), MAX_DELIVER)
 
@@ -133,6 +139,7 @@ class Worker:
         """Connect (waiting for the server), check the topology, start services, then pull."""
         await self.broker.connect()
         await self._assert_topology()
+        self.metrics.expect(durable.name for durable in self.durables)
         for service in self._services:
             self._started.append(service)
             await service.start()

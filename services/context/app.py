@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     reuse = RedisReuse(settings.redis_url, clock)
     dead = DeadTicks(bus, clock, metrics, settings.dead_letter_queue)
     log = NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, states, settings.admission)
-    MarketCollector(market, lambda: log.last_sequence, worker.registry)
+    MarketCollector(market, lambda: log.last_sequence, clock.now, worker.registry)
     own = OwnCandles(market, bus, clock, metrics, settings.candle_wait)
     deps = Deps(
         clock=clock,

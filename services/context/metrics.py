@@ -2,13 +2,14 @@
 
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from libs.perps.admission import DoubtKind
-from libs.runtime.metrics import BUCKETS
+from libs.runtime.metrics import BUCKETS, observe
 from services.context.domain.market import MarketState
 
 
@@ -42,7 +43,7 @@ class Metrics:
         self._requests.labels(outcome).inc()
 
     def built(self, seconds: float) -> None:
-        self._build_seconds.observe(seconds)
+        observe(self._build_seconds, seconds)
 
     def triggered(self, kind: str) -> None:
         self._triggers.labels(kind).inc()
@@ -54,8 +55,14 @@ class Metrics:
 class MarketCollector(Collector):
     """Reads what the market counted, and how far it has read."""
 
-    def __init__(self, market: MarketState, position: Callable[[], int], registry: CollectorRegistry) -> None:
-        self._market = market
+    def __init__(
+        self,
+        market: MarketState,
+        position: Callable[[], int],
+        now: Callable[[], datetime],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._market, self._now = market, now
         self._position = position
         registry.register(self)
 
@@ -81,6 +88,12 @@ class MarketCollector(Collector):
         )
         left_out.add_metric([], len(self._market.following.left_out))
         yield left_out
+        stale = GaugeMetricFamily(
+            "perpetua_context_stale_symbols", "Symbols that are followed and whose newest tick is too old"
+        )
+        now = self._now()
+        stale.add_metric([], sum(self._market.stale(track.tick.symbol, now) for track in self._market.tracks()))
+        yield stale
         position = GaugeMetricFamily("perpetua_context_market_sequence", "Sequence of MARKET that was read last")
         position.add_metric([], self._position())
         yield position

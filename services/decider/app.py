@@ -23,13 +23,14 @@ from services.decider.application.keys import KeyChecks
 from services.decider.application.trials import Trials
 from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
+from services.decider.domain.budget import limits_of
 from services.decider.domain.catalogue import Catalogue, CatalogueEntry, UnknownModel
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.policy import CallLimits
 from services.decider.domain.spending import Spending
 from services.decider.domain.told import SECTION, TRIAL, section
 from services.decider.handlers import routes
-from services.decider.metrics import DeciderMetrics, GateMetrics
+from services.decider.metrics import DeciderMetrics, GateCollector, GateMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings
 
@@ -96,6 +97,7 @@ def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[
 
     rebuild = Rebuild(scripts, NatsProposals(worker.bus), worker.clock, spending, holder=settings.instance)
     gate = RedisGate(scripts, rules, worker.clock, rebuild, alerts.add, metrics.denied)
+    GateCollector(worker.registry, limits_of(rules.budgets), lambda: gate.spent, lambda: gate.breakers)
     yielding = replace(rules, yields=True)
     shadow_gate = RedisGate(scripts, yielding, worker.clock, rebuild, alerts.add, metrics.denied)
     for service in (scripts, rebuild):

@@ -4,11 +4,14 @@ Calls and tokens go by OpenTelemetry's GenAI conventions (`gen_ai.client.operati
 `gen_ai.client.token.usage`), written as Prometheus writes them, with the buckets that they advise.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from libs.runtime.metrics import observe
 from libs.schemas.decision import DecisionProposed, ModelCall
 from services.decider.domain.authentication import WRONG, Check, KeyVerdict
 from services.decider.domain.catalogue import Catalogue
@@ -21,6 +24,8 @@ TOKEN_BUCKETS = tuple(4.0**n for n in range(14))  # 1 … 67 million
 _MODEL = ["gen_ai_provider_name", "gen_ai_request_model"]
 _OPERATION = ["gen_ai_operation_name", *_MODEL]
 CHAT = "chat"
+BREAKERS = {"closed": 0, "half_open": 1, "open": 2}
+PART_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
 class GateMetrics:
@@ -42,6 +47,38 @@ class GateMetrics:
         self._warned.inc()
 
 
+class GateCollector(Collector):
+    """How breakers and the budgets of all accounts together stand, read when somebody asks."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        limits: Mapping[str, int],
+        spent: Callable[[], Mapping[str, int]],
+        breakers: Callable[[], Mapping[str, Breaker]],
+    ) -> None:
+        self._limits, self._spent, self._breakers = limits, spent, breakers
+        registry.register(self)
+
+    def describe(self) -> Iterator[Metric]:
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        left = GaugeMetricFamily(
+            "perpetua_decider_budget_left_ratio", "What is left of a budget of all accounts", labels=["budget"]
+        )
+        spent = self._spent()
+        for name, limit in self._limits.items():
+            left.add_metric([name], max(0.0, 1 - spent.get(name, 0) / limit) if limit else 0.0)
+        yield left
+        state = GaugeMetricFamily(
+            "perpetua_decider_breaker_state", "0 closed, 1 half open, 2 open: the model is not called", labels=["model"]
+        )
+        for model, breaker in self._breakers().items():
+            state.add_metric([model], BREAKERS[breaker])
+        yield state
+
+
 class DeciderMetrics:
     """`health` is kept beside the metrics: both are what calls and checks have shown."""
 
@@ -61,6 +98,13 @@ class DeciderMetrics:
             "perpetua_decider_engine_seconds",
             "own time per decision, models excluded",
             buckets=OWN_BUCKETS,
+            registry=registry,
+        )
+        self._parts = Histogram(
+            "perpetua_decider_part_seconds",
+            "a decision's time by part: its context, its models, the engine itself",
+            ["part"],
+            buckets=PART_BUCKETS,
             registry=registry,
         )
         self._calls = Counter(
@@ -101,7 +145,11 @@ class DeciderMetrics:
 
     def observe(self, proposal: DecisionProposed) -> None:
         self._decisions.labels(proposal.status, proposal.abstain_reason or "").inc()
-        self._own.observe((proposal.timing.engine or 0.0) / 1000)
+        timing = proposal.timing
+        observe(self._own, (timing.engine or 0.0) / 1000)
+        for part, ms in (("context", timing.context), ("model", timing.model), ("engine", timing.engine)):
+            if ms is not None:
+                observe(self._parts.labels(part), ms / 1000)
         self._passed.inc(len(proposal.not_asked))
         for call in proposal.calls:
             self._call(call)
@@ -118,7 +166,7 @@ class DeciderMetrics:
         names = call.provider, self._label(call.model_requested)
         failed = "" if call.outcome in ("ok", "repaired") else call.outcome
         self._calls.labels(*names, call.outcome).inc()
-        self._duration.labels(CHAT, *names, failed).observe(call.latency_ms / 1000)
+        observe(self._duration.labels(CHAT, *names, failed), call.latency_ms / 1000)
         if call.usage:
             self._tokens.labels(CHAT, *names, "input").observe(call.usage.prompt)
             self._tokens.labels(CHAT, *names, "output").observe(call.usage.completion)

@@ -31,7 +31,7 @@ from services.executor.application.partitions import Partitions
 from services.executor.application.timers import Timers
 from services.executor.domain.trading import TradingBounds
 from services.executor.handlers import decode, handler
-from services.executor.metrics import ExecutorMetrics
+from services.executor.metrics import AccountCollector, ExecutorMetrics
 from services.executor.ports import Deps, LiveVenue, NotLive
 from services.executor.settings import Settings
 
@@ -81,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         admission=Admission(settings.admission),
     )
     ExecutorMetrics(worker.registry, partitions, desks, intake)
+    AccountCollector(worker.registry, desks, board.mark, worker.clock)
     pulse = Pulse("MongoDB", database.ping, MONGO_AWAY)
     worker.readiness("mongodb", lambda: pulse.beats)
     for service in (database, pulse, config, controls, intake, partitions):

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.risk.values import Judgement, RuleReceipt
+from libs.runtime.metrics import observe
 from libs.runtime.ticks import BadTick
 
 Outcome = Literal["accepted", "clamped", "partial", "denied", "hold"]
@@ -57,7 +58,7 @@ class ValidatorMetrics:
         self.endings.labels(event, outcome).inc()
 
     def judged(self, judgement: Judgement, seconds: float) -> None:
-        self.judge_seconds.observe(seconds)
+        observe(self.judge_seconds, seconds)
         self.decisions.labels(outcome_of(judgement)).inc()
         for verdict in judgement.verdicts:
             self.verdicts.labels(verdict.verdict, verdict.action).inc()

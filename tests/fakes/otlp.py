@@ -42,10 +42,10 @@ class Collector:
         with self.changed:
             return [span for span in self.spans if span.trace == trace]
 
-    def until(self, trace: str, services: frozenset[str]) -> list[Told]:
-        """Return when all of these services have told of the trace: they send what they have every few seconds."""
+    def until(self, trace: str, names: frozenset[str]) -> list[Told]:
+        """Return when spans of these names were told of the trace: processes send what they have from time to time."""
         with self.changed:
-            self.changed.wait_for(lambda: services <= {s.service for s in self.spans if s.trace == trace}, PATIENCE_S)
+            self.changed.wait_for(lambda: names <= {s.name for s in self.spans if s.trace == trace}, PATIENCE_S)
         return self.of(trace)
 
 

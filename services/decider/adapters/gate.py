@@ -49,6 +49,7 @@ class RedisGate:
         self._name = f"{rebuild.holder}:{'s' if rules.yields else ''}{self._now_us()}"
         self._asked = 0
         self.breakers: Mapping[str, Breaker] = {}
+        self.spent: Mapping[str, int] = {}
         self._held: dict[str, OpenReservation] = {}
         self._unsettled: dict[str, tuple[OpenReservation | None, Question]] = {}
 
@@ -109,6 +110,7 @@ class RedisGate:
             try:
                 await self._look()
                 self.breakers = await self.states(entries)
+                self.spent = await self.used(None)
             except StoreAway:
                 log.debug("Redis is away")
             await asyncio.sleep(WATCH_S)

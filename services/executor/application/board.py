@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from libs.risk.marks import mark_of
 from libs.runtime.clock import Clock
@@ -142,6 +143,11 @@ class Board:
         if quote is None or quote.sequence != sequence:
             quote = self._quotes[symbol] = quote_of(tick, sequence, self._clock.now())
         return quote
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """The newest mark, where a tick was heard."""
+        quote = self.quote(symbol)
+        return None if quote is None else quote.mark
 
     def midnight(self, symbol: str) -> Quote | None:
         """The last tick of before the UTC day of the newest one, as far as it was heard."""

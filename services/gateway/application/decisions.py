@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from libs.records.keys import ApiKey
+from libs.runtime.metrics import observe
 from libs.schemas.account import Account
 from libs.schemas.analytics import DecisionResult
 from services.gateway.application.access import past_account, seen_account, too_many
@@ -77,7 +78,7 @@ async def _asked(
         )
     began = deps.clock.monotonic()
     result = await ask_and_wait(deps, wish, ids, by, wait_s, cause)
-    metrics.generate.labels(result.status if result else "none").observe(deps.clock.monotonic() - began)
+    observe(metrics.generate.labels(result.status if result else "none"), deps.clock.monotonic() - began)
     if result is None:
         raise _no_answer(wait_s, location)
     return result
