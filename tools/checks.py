@@ -12,9 +12,11 @@ from tools import (
     collection_names,
     documents,
     endings,
+    metrics,
     names,
     rights,
     risk,
+    runbooks,
     schemas,
     settings,
     texts,
@@ -36,10 +38,12 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     names.check_names,
     collection_names.check_collections,
     endings.check_endings,
+    metrics.check_metrics,
+    runbooks.check_runbooks,
     deployment.check_deployment,
     operations.check_operations,
 )
-WRITERS = (rights.write, risk.write, settings.write, schemas.write, deployment.write)
+WRITERS = (rights.write, risk.write, settings.write, schemas.write, metrics.write, deployment.write)
 
 
 def main() -> int:

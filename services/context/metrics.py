@@ -33,6 +33,8 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        for outcome in ("stored", "dropped"):  # rare: they begin at 0
+            self.dead_letters.labels(outcome)
         self.refused = Counter("perpetua_context_refused_ticks", "Bad ticks by code", ["code"], registry=registry)
         self.bad_candles = Counter("perpetua_context_bad_candles", "Candles of the log refused", registry=registry)
         self.candles_published = Counter(

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from libs.runtime.metrics import observe
 from libs.schemas.decision import DecisionProposed, ModelCall
+from libs.schemas.reasons import AbstainReason
 from services.decider.domain.authentication import WRONG, Check, KeyVerdict
 from services.decider.domain.catalogue import Catalogue
 from services.decider.domain.gate import Denial
@@ -94,6 +95,8 @@ class DeciderMetrics:
         self._decisions = Counter(
             "perpetua_decider_decisions_total", "decisions by how they ended", ["status", "reason"], registry=registry
         )
+        for reason in AbstainReason:  # rare ones begin at 0
+            self._decisions.labels("abstained", reason.value)
         self._own = Histogram(
             "perpetua_decider_engine_seconds",
             "own time per decision, models excluded",

@@ -1,6 +1,7 @@
 """Every file of a deployment that is made of the table of workers."""
 
 from tools.deploy.compose import compose_file
+from tools.deploy.dashboards import dashboards
 from tools.deploy.kustomize import k8s_files
 from tools.deploy.prometheus import prometheus_file
 from tools.deploy.systemd import units
@@ -13,6 +14,7 @@ def made_files() -> dict[str, str]:
         "compose.yaml": compose_file(),
         "deploy/prometheus/prometheus.yml": prometheus_file(),
         **{f"deploy/systemd/{name}": text for name, text in units().items()},
+        **{f"deploy/grafana/{name}": text for name, text in dashboards().items()},
         **{f"deploy/k8s/{name}": text for name, text in k8s_files().items()},
     }
 
@@ -29,7 +31,9 @@ def check_deployment() -> list[str]:
 def _left_over(names: set[str]) -> list[str]:
     """What a worker that is gone has left behind."""
     there = (
-        path for room in ("systemd", "k8s/base", "k8s/components") for path in (ROOT / "deploy" / room).rglob("*.*")
+        path
+        for room in ("systemd", "grafana/dashboards", "k8s/base", "k8s/components")
+        for path in (ROOT / "deploy" / room).rglob("*.*")
     )
     return sorted(name for path in there if (name := path.relative_to(ROOT).as_posix()) not in names)
 
