@@ -15,12 +15,14 @@ FROM base AS build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends python3-pip
 ARG SERVICE
+# Another group of pins beside the service's own: `telemetry`, for traces.
+ARG EXTRA=""
 WORKDIR /build
 COPY requirements requirements
 # nkeys is published as source alone; it is built by Debian's own setuptools, so that nothing comes in without a hash.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m pip install --target /app/packages --no-cache-dir --no-deps --require-hashes --no-build-isolation \
-      --only-binary :all: --no-binary nkeys -r "requirements/${SERVICE}.txt" \
+      --only-binary :all: --no-binary nkeys -r "requirements/${SERVICE}.txt" ${EXTRA:+-r "requirements/${EXTRA}.txt"} \
  && rm -rf /app/packages/bin
 COPY libs libs
 COPY services services

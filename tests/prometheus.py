@@ -17,10 +17,9 @@ from urllib.request import urlopen
 import yaml
 
 from cli.embedded.libraries import TOOLS, Apt
-from tests.pace import quiet
+from tests.pace import PATIENCE_S
 from tests.wanted import want
 
-ANSWER_S = 10.0
 LOOK_S = 0.2
 
 
@@ -46,7 +45,7 @@ class Prometheus:
     url: str
 
     def ask(self, path: str, **query: str) -> Any:
-        with urlopen(f"{self.url}/api/v1/{path}?{urlencode(query)}", timeout=ANSWER_S * quiet()) as answer:
+        with urlopen(f"{self.url}/api/v1/{path}?{urlencode(query)}", timeout=PATIENCE_S) as answer:
             return json.load(answer)["data"]
 
     def series(self, expression: str) -> list[Mapping[str, Any]]:
@@ -91,7 +90,7 @@ def prometheus(folder: Path, targets: Mapping[str, Sequence[int]], rules: str = 
 def _ready(made: Prometheus, child: "subprocess.Popen[bytes]", told: Path) -> Prometheus:
     while child.poll() is None:
         try:
-            with urlopen(f"{made.url}/-/ready", timeout=ANSWER_S * quiet()):
+            with urlopen(f"{made.url}/-/ready", timeout=PATIENCE_S):
                 return made
         except (URLError, OSError):
             time.sleep(LOOK_S)

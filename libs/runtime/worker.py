@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import uvloop
@@ -24,6 +25,7 @@ from libs.runtime.delivery import Decode, Delivery, Handler
 from libs.runtime.ending import end
 from libs.runtime.health import Doing, OpsApp
 from libs.runtime.lag import Lag
+from libs.runtime.levels import Levels
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.partitions import PartitionConsumer
 from libs.runtime.provision import check_nats
@@ -69,6 +71,8 @@ class Worker:
         self._partitions: set[Durable] = set()
         lag = Lag(self.registry, self.bus, self._pulled)
         self._background: dict[str, Callable[[], Awaitable[None]]] = {"lag": lag.run}
+        if settings.log_levels:
+            self._background["levels"] = Levels(Path(settings.log_levels)).run
         self._tasks: list[asyncio.Task[None]] = []
         self._http: list[tuple[Any, str, int]] = []
         self._http_server = HttpServer
