@@ -20,6 +20,8 @@ class Metrics:
         self._requests = Counter(
             "perpetua_context_requests", "Requests by what became of them", ["outcome"], registry=registry
         )
+        for outcome in ("built", "cached", "join", "wait"):  # they begin at 0
+            self._requests.labels(outcome)
         self._build_seconds = Histogram(
             "perpetua_context_build_seconds", "Time to build one context", registry=registry, buckets=BUCKETS
         )

@@ -28,7 +28,11 @@ def collector() -> Iterator[Collector]:
 async def run(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[Running]:
     """With an account that decides only when it is asked: a day must pass between triggers of its own, and it is made
     paused and asked once, so that none is due when it is active."""
-    more = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "500"}
+    more = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "PERPETUA_BUDGET_USD_PER_DAY": "100",  # so that there is one to be left
+    }
     async with running(tmp_path_factory.mktemp("trading") / "state", more=more) as made:
         await made.pipeline.progress(2)
         bus = made.pipeline.bus

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.prometheus import promtool
+from tests.prometheus import promtool, shortened
 from tools.runbooks import PARTS, RULES, alerts, check_runbooks, wrong
 
 # Alert: the series that make it fire, and others like them that do not; values are of each minute for half an hour.
@@ -134,3 +134,8 @@ PAGES = {
 def test_a_runbook_that_lacks_something_is_named(case: str) -> None:
     text, line = PAGES[case]
     assert any(found.startswith(line) for found in wrong("A", text.format(*PARTS[3:]) if "{}" in text else text))
+
+
+def test_waits_and_windows_are_shortened_and_nothing_else() -> None:
+    rules = yaml.safe_load(shortened("a: rate(x[5m]) > 60\nfor: 1m\nb: 'y[10m]'\nc: {for: 0s}\n"))
+    assert rules == {"a": "rate(x[10s]) > 60", "for": "4s", "b": "y[20s]", "c": {"for": "0s"}}
