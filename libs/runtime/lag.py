@@ -62,11 +62,11 @@ class Lag:
 
     async def run(self) -> None:
         while True:
+            await asyncio.sleep(EVERY_S)  # a start asks for enough already
             try:
                 await self.look()
             except NATS_RETRY as error:
                 log.debug("the lag cannot be looked up: %r", error)
-            await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
         newest: dict[str, int] = {}
