@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from libs.runtime.sockets import LastingServer
-from tests.integration.test_gateway import served, started
+from tests.integration.serving import served, started
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ from libs.schemas.names import key_of
 from tests import builders
 from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_context import STRATEGY
-from tests.integration.test_gateway import Running, running
+from tests.integration.serving import Running, running
 
 __all__ = ["running"]
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.account import ControlRequested
 from libs.schemas.market import MarketTick
-from tests.integration.test_gateway import GENERATE, HISTORY, Running, started, whole
+from tests.integration.serving import GENERATE, HISTORY, Running, started, whole
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
