@@ -15,14 +15,17 @@ from pydantic import ValidationError
 from libs.configuration.mirror import StateMirror
 from libs.invariants.log import Frontier, Log
 from libs.invariants.rows import BookRow, PlanRow
+from libs.invariants.seals import SEALED, Announced, SealedMessage, SealedStreams, StoredSeal, message_digest
 from libs.records.archive import ARCHIVED
 from libs.records.books import books_and_plans, ended_intents
 from libs.records.reading import RecordsDb
+from libs.records.seals import stored_seals
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
 from libs.runtime.mirror import KvMirror
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
+from libs.schemas.account import AuditEvent
 from libs.schemas.events import decode_event
 from libs.schemas.inflight import InFlight
 from services.ledger.domain.project import project
@@ -72,10 +75,17 @@ class Evidence:
     log: Log = field(default_factory=Log)
     documents: dict[Key, Origin] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    seals: list[StoredSeal] = field(default_factory=list)
+    history: SealedStreams = field(default_factory=SealedStreams)
+    heads: list[Announced] = field(default_factory=list)
     moving: int = 0
     holes: dict[str, int] = field(default_factory=dict)
 
     def take(self, stream: str, record: Record) -> None:
+        if stream in {sealed.name for sealed in SEALED}:
+            account_id, digest = record.subject.rpartition(".")[2], message_digest(record.subject, record.data)
+            message = SealedMessage(stream, record.sequence, account_id, digest)
+            self.history.messages[message.place] = message
         try:
             body = decode_event(record.subject, record.data)
         except (KeyError, ValidationError):
@@ -83,6 +93,8 @@ class Evidence:
             self.log.unread |= _request_of(record)
             return
         self.log.take(record.subject, record.sequence, body)
+        if isinstance(body, AuditEvent) and (body.who, body.what) == ("ledger", "sealed"):
+            self.heads.append(Announced(body.subject, int(body.event_id.rpartition(":")[2]), body.after or ""))
         if record.subject.startswith("context.shadowed."):
             return
         if self.frontier.beyond(KEPT_BY[stream], record.sequence):
@@ -118,6 +130,7 @@ async def evidence(bus: Bus, db: RecordsDb, wall: datetime) -> Evidence:
     shown, speed, now = await _shown(bus)
     seen = {name: replace(book, shown=shown.get((name, book.version))) for name, book in books.items()}
     found = Evidence(Frontier(floors, waiting, promoted), seen, plans, await ended_intents(db), speed, now)
+    found.seals = await stored_seals(db)
     for stream in READ:
         await _look(bus, stream.name, found)
         await read_all(bus, stream.name, stream.subjects, partial(found.take, stream.name), start=Start.all())
@@ -127,6 +140,7 @@ async def evidence(bus: Bus, db: RecordsDb, wall: datetime) -> Evidence:
 async def _look(bus: Bus, stream: str, found: Evidence) -> None:
     """Whether the stream has lost its beginning, which its limits do, or something in its middle, which nobody may."""
     state = (await bus.js.stream_info(stream)).state
+    found.history.first[stream] = state.first_seq
     if state.first_seq > 1:
         found.log.trimmed.add(stream)
     if state.messages and (lost := state.last_seq - state.first_seq + 1 - state.messages):

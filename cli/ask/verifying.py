@@ -18,6 +18,7 @@ from libs.invariants.log import Log, digest_of
 from libs.invariants.orders import entries_are_one_order, intents_end
 from libs.invariants.protection import positions_are_protected
 from libs.invariants.requests import requests_end_once, shadows_end_once
+from libs.invariants.seals import history_is_sealed
 from libs.invariants.values import InvariantCheck, Status, Tally
 from libs.records.archive import ARCHIVED, month_of
 from libs.records.collections import BODIES, CONTEXTS, DECISIONS, OUTCOMES
@@ -35,7 +36,6 @@ LOOKED_EVERY = timedelta(seconds=1)  # wall time, twice what an idle executor ta
 LATER = frozenset({OUTCOMES})  # a state folder may be older than these collections
 BATCH = 500
 SHOWN = 5
-LONGEST = 60
 UNREADABLE: tuple[type[Exception], ...] = (KeyError, ValidationError)
 
 
@@ -83,6 +83,7 @@ async def verified(bus: Bus, db: RecordsDb, wall: datetime) -> Verified:
             fills_are_booked(log),
             positions_are_protected(log, found.books, allowed, found.now),
             await _decisions_follow(db, log),
+            history_is_sealed(found.seals, found.history, found.heads),
         ),
         len(found.unread),
     )

@@ -26,6 +26,7 @@ from cli.commands.prompt import prompt_app
 from cli.commands.publish import publish_app
 from cli.commands.replay import replay_app
 from cli.commands.running import demo, down, up
+from cli.commands.seals import seals_app
 from cli.commands.servers import servers_app
 from cli.commands.strategy import strategy_app
 from cli.commands.verify import verify
@@ -79,6 +80,7 @@ app.command("mcp", rich_help_panel=LOOK)(serve_assistant)
 app.add_typer(replay_app, name="replay", rich_help_panel=RUN)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
+app.add_typer(seals_app, name="seals", rich_help_panel=LOOK)
 app.add_typer(publish_app, name="publish", rich_help_panel=LOOK)
 app.add_typer(notify_app, name="notify", rich_help_panel=LOOK)
 app.command("control", rich_help_panel=TRADE)(control)

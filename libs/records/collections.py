@@ -26,6 +26,7 @@ AUDIT = "audit"
 ALERTS = "alerts"
 DEAD_LETTERS = "dead_letters"
 BODIES = "bodies"
+SEALS = "seals"  # of what was decided and ordered; never archived
 API_KEYS = "api_keys"  # of earlier versions: `perpetua up` brings them to KV `keys`, and nobody else sees them
 
 RANK = "rank"
@@ -106,5 +107,6 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     ALERTS: (_index("-created_at", "-_id"),),
     DEAD_LETTERS: (_index("-at"),),
     BODIES: (),
+    SEALS: (_index("account_id", "-number"), _index("told")),
     API_KEYS: (_index("hash", unique=True),),
 }

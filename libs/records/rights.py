@@ -8,7 +8,7 @@ WRITES: Mapping[str, tuple[str, ...]] = {
     "executor": (c.ACCOUNTS, c.ORDER_PLANS, c.ORDER_INTENTS, c.LEASES),
     "ledger": (
         *(c.REQUESTS, c.CONTEXTS, c.DECISIONS, c.ORDERS, c.FILLS, c.POSITIONS, c.TRADES, c.EQUITY, c.AUDIT, c.ALERTS),
-        *(c.DEAD_LETTERS, c.BODIES, c.OUTCOMES),
+        *(c.DEAD_LETTERS, c.BODIES, c.OUTCOMES, c.SEALS),
     ),
     "gateway": (c.ALERTS,),  # an alert is acknowledged there
 }

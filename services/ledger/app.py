@@ -1,9 +1,11 @@
 """The ledger: every event but ticks, in MongoDB, to be queried."""
 
 from datetime import timedelta
+from functools import partial
 
 from libs.records.archive import Archive
 from libs.runtime.batches import Batches
+from libs.runtime.bus import NATS_RETRY
 from libs.runtime.mongo import MONGO_AWAY, Database
 from libs.runtime.pulse import Pulse
 from libs.runtime.worker import Worker, run
@@ -12,7 +14,9 @@ from services.ledger.adapters.mongo import MongoStore
 from services.ledger.adapters.mongo_outcomes import OutcomeDocuments
 from services.ledger.adapters.nats import NatsEventLog
 from services.ledger.adapters.retention import Retention
+from services.ledger.adapters.seals import FollowedHistory, MongoSeals
 from services.ledger.application.outcomes import OutcomeDesk
+from services.ledger.application.sealing import Sealer
 from services.ledger.handlers import routes
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.ports import Deps
@@ -48,6 +52,10 @@ def create_app(settings: Settings | None = None) -> Worker:
         archive = Archive(database.db, settings.ledger_archive_dir)
         retention = Retention(archive, worker.clock, timedelta(days=settings.ledger_keep_days))
         worker.background("retention", retention.run)
+    history = FollowedHistory(worker.bus)
+    worker.add(history)
+    sealer = Sealer(MongoSeals(database.db), history, worker.bus.publish, worker.clock, (*MONGO_AWAY, *NATS_RETRY))
+    worker.background("seals", partial(sealer.run, settings.ledger_seal_every))
     worker.include(routes(deps, metrics))
     return worker
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from libs.analytics.excursions import PathBar
 from libs.analytics.forward import Closes
 from libs.analytics.trades import Trade
+from libs.invariants.seals import Seal, SealedMessage, SealHead
 from libs.runtime.clock import Clock
 from services.ledger.domain.advisories import StoredMessage
 from services.ledger.domain.outcomes import OutcomeDue, PathSeen, PriceAfter, UnseenTrade
@@ -74,3 +75,27 @@ class Deps:
     clock: Clock
     batch: int = 256
     max_drawdown_pct: float = 20.0
+
+
+class SealStore(Protocol):
+    """Seals are added and never changed, but for whether they were told. Raise what the worker's `away` names."""
+
+    async def swept(self) -> Mapping[str, int]:
+        """By stream the sequence up to which every account is sealed."""
+
+    async def sweep(self, through: Mapping[str, int]) -> None: ...
+    async def heads(self, accounts: Sequence[str]) -> Mapping[str, SealHead]: ...
+    async def append(self, seal: Seal) -> bool:
+        """False where the account has a seal of this number already."""
+
+    async def untold(self) -> Sequence[Seal]: ...
+    async def told(self, seal: Seal) -> None: ...
+
+
+class SealTail(Protocol):
+    """The sealed streams from where they were swept on, as digests."""
+
+    async def begin(self, swept: Mapping[str, int]) -> None: ...
+    def through(self) -> Mapping[str, int]: ...
+    def messages(self) -> Sequence[SealedMessage]: ...
+    def forget(self, through: Mapping[str, int]) -> None: ...

@@ -18,6 +18,9 @@ class Settings(MongoSettings, RuntimeSettings):
     ledger_archive_dir: Path = Field(
         default=Path("archive"), description="folder of what PERPETUA_LEDGER_KEEP_DAYS ends"
     )
+    ledger_seal_every: float = Field(
+        default=300, gt=0, le=86_400, description="seconds between two seals of the history of an account"
+    )
     ledger_max_drawdown_pct: float = Field(
         default=20, gt=0, le=100, description="an account that fell further from its peak raises an alert"
     )

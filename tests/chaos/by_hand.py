@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.records.collections import ACCOUNTS, DECISIONS, FILLS, ORDER_INTENTS, ORDER_PLANS
+from libs.records.collections import ACCOUNTS, DECISIONS, FILLS, ORDER_INTENTS, ORDER_PLANS, SEALS
 from libs.runtime.mongo import Document
 from tests.chaos.invariants import Log
 
@@ -45,6 +45,8 @@ async def documents(db: Db, log: Log) -> list[tuple[str, AbstractAsyncContextMan
         ("every entry is at most one order", without(db, ORDER_PLANS, entry["decision_id"])),
         ("every intent has ended", without(db, ORDER_INTENTS, entry["intent"]["client_order_id"])),
         ("each wallet is what happened", saying(db, ACCOUNTS, entry["account_id"], wallet=wallet)),
+        ("the history is what was sealed", saying(db, SEALS, f"{entry['account_id']}:1", at="at another time")),
+        ("the history is what was sealed", without(db, SEALS, f"{entry['account_id']}:1")),
         ("decisions follow", saying(db, DECISIONS, decided, **{"decision.portfolio_rationale": "as we wished"})),
     ]
 
@@ -58,4 +60,5 @@ def messages(log: Log) -> list[tuple[str, str, dict[str, Any]]]:
         ("no position was without a stop", "ORDERS", stops[0]),
         ("each wallet is what happened", "ORDERS", opened[-1]),
         ("what fills made and cost", "ORDERS", opened[-1]),
+        ("the history is what was sealed", "ORDERS", opened[-1]),
     ]

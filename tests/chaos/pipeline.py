@@ -148,7 +148,7 @@ async def pipeline(
         env = {
             key: value for key, value in os.environ.items() if not key.startswith(("PERPETUA_", "LLM_", "OPENROUTER_"))
         }
-        env |= more or {}
+        env |= {"PERPETUA_LEDGER_SEAL_EVERY": "2"} | dict(more or {})  # so that each run has a sealed history
         phases = Phases(said.append)
         async with (
             session(plan, servers, infos, env=env, phases=phases, listener=RunListener("test", said.append)) as run,

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nats
-from nats.errors import TimeoutError as NothingLeft
 from pymongo import MongoClient
 
 from libs.records.collections import ACCOUNTS
+from tests.pace import PATIENCE_S
 
 Body = dict[str, Any]
 LAST_DIGIT = Decimal("0.00000001")
@@ -40,10 +40,11 @@ async def _stream(url: str, name: str) -> list[tuple[str, Body]]:
     found: list[tuple[str, Body]] = []
     try:
         reading = await connection.jetstream().subscribe(">", stream=name, ordered_consumer=True)
-        while True:
-            message = await reading.next_msg(timeout=1)
+        left = (await connection.jetstream().stream_info(name)).state.messages
+        while left:
+            message = await reading.next_msg(timeout=PATIENCE_S)
+            left = message.metadata.num_pending
             found.append((message.subject.rpartition(".")[0], json.loads(message.data)))
-    except NothingLeft:
         return found
     finally:
         await connection.close()
