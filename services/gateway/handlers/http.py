@@ -40,6 +40,12 @@ BASE = "/api/v1"
 
 
 def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
+    hub = StreamHub(deps, metrics)
+    return Edge(api_of(deps, metrics, hub), deps, metrics, BASE, StreamSockets(deps, hub, streams.path_of(BASE)))
+
+
+def api_of(deps: Deps, metrics: GatewayMetrics, hub: StreamHub) -> FastAPI:
+    """Every route and their description. Who calls, and whether they may, is the edge's."""
     app = FastAPI(
         title="Perpetua",
         version="1",
@@ -49,7 +55,6 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
     )
-    hub = StreamHub(deps, metrics)
     routers = routers_of(deps, metrics, hub)
     errors.install(app, lambda path: methods_of(routers, path))
     for router in routers:
@@ -58,7 +63,7 @@ def http_app(deps: Deps, metrics: GatewayMetrics) -> ASGIApp:
     app.include_router(desk.routes(deps, {"docs": "/docs", "openapi": f"{BASE}/openapi.json", "api": BASE}))
     app.include_router(pages.routes(f"{BASE}/openapi.json"))
     app.openapi = completed(app.openapi, routers)  # type: ignore[method-assign]
-    return Edge(app, deps, metrics, BASE, StreamSockets(deps, hub, streams.path_of(BASE)))
+    return app
 
 
 def routers_of(deps: Deps, metrics: GatewayMetrics, hub: StreamHub | None = None) -> tuple[APIRouter, ...]:
