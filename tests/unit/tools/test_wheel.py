@@ -61,7 +61,7 @@ def test_its_extras_are_those_that_have_pins_and_nothing_is_needed_that_is_not_p
     metadata = email.message_from_bytes(wheel.read(name))
     extras = set(metadata.get_all("Provides-Extra", []))
     pins = {path.stem: set(PINNED.findall(path.read_text())) for path in (ROOT / "requirements").glob("*.txt")}
-    assert extras == set(pins) - {"bootstrap", "dev"}
+    assert extras == set(pins) - {"bootstrap", "dev", "page"}
     for needed in metadata.get_all("Requires-Dist", []):
         package = re.split(r"[^A-Za-z0-9-]", needed)[0].lower()
         named = re.search(r"extra == '(\w+)'", needed)
