@@ -30,6 +30,7 @@ RUNNING: dict[str, Way] = {
         " max_position_size=5000 min_seconds_between_decisions=86400 --why documented"
     ),
     "account list": Way("account list", ACCOUNT),
+    "page": Way("page", "http://"),
     "account set": Way(f"account set {ACCOUNT} leverage=2 --why less"),
     "account pause": Way(f"account pause {ACCOUNT} --why look"),
     "config history": Way(f"config history account.{ACCOUNT}", "less"),
