@@ -13,7 +13,7 @@ T = TypeVar("T")
 LONG = os.environ.get("PERPETUA_LONG") == "1"
 ONLY = int(os.environ.get("PERPETUA_EXAMPLES", "0"))  # so many of each property, whatever its form says
 
-SHORT_EXAMPLES, LONG_EXAMPLES = 40, 500
+SHORT_EXAMPLES, LONG_EXAMPLES = 25, 500
 SPEED = [HealthCheck.too_slow]  # no test depends on the machine's
 
 

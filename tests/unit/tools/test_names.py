@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.names import check_names, repeated
+from tools.names import repeated
 
 
 def test_a_name_of_two_classes_is_refused_where_it_stands_again() -> None:
@@ -18,7 +18,3 @@ def test_a_class_within_another_one_or_a_function_counts_too() -> None:
 @pytest.mark.parametrize("name", ["Deps", "Settings", "_Page"])
 def test_what_each_service_has_of_its_own_may_be_called_alike(name: str) -> None:
     assert repeated({"a.py": f"class {name}: ...\n", "b.py": f"class {name}: ...\n"}) == []
-
-
-def test_the_names_of_this_code_base_stand_once() -> None:
-    assert check_names() == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.deploy.overlays import Manifest, built
+from tests.integration.deploy.overlays import Manifest, built
 from tests.wanted import want
 from tools.paths import ROOT
 

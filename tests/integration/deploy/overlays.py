@@ -20,4 +20,4 @@ def built(overlay: str) -> tuple[Manifest, ...]:
     """To be read, not changed."""
     folder = ROOT / "deploy" / "k8s" / "overlays" / overlay
     done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=True)
-    return tuple(yaml.safe_load_all(done.stdout))
+    return tuple(yaml.load_all(done.stdout, yaml.CSafeLoader))

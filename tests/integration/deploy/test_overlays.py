@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 
 from cli.run.workers import TABLE
-from tests.unit.deploy.overlays import OVERLAYS, built
+from tests.integration.deploy.overlays import OVERLAYS, built
 from tools.deploy.judge import judge
 from tools.deploy.scaling import by_lag
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.deploy.overlays import Manifest, built
+from tests.integration.deploy.overlays import Manifest, built
 from tools.deploy.judge import judge
 
 Manifests = list[Manifest]

@@ -6,8 +6,8 @@ from typing import Any
 
 import compose_spec
 import pytest
-import yaml
 
+from libs.configuration.yaml_text import yaml_value
 from tools.deploy.compose_judge import judge_compose, resolved
 from tools.paths import ROOT
 
@@ -17,7 +17,7 @@ Content = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def content() -> Content:
-    read: Content = yaml.safe_load(resolved(FILE.read_text()))
+    read: Content = yaml_value(resolved(FILE.read_text()))
     return read
 
 
