@@ -28,8 +28,10 @@ def todo(file: Path) -> str:
 def load(file: Path) -> dict[str, Any]:
     import yaml
 
+    from libs.configuration.yaml_text import yaml_value
+
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml_value(file.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise CliError(f"{file} cannot be read: {error}", todo(file)) from error
     if not isinstance(content, dict):
@@ -117,9 +119,11 @@ def known_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
     """The symbols of the paper venue, in the order of its file."""
     import yaml
 
+    from libs.configuration.yaml_text import yaml_value
+
     file = folder / "venues" / "paper.yaml"
     try:
-        venue = yaml.safe_load(file.read_text())
+        venue = yaml_value(file.read_text())
         return tuple(entry["symbol"] for entry in venue["symbols"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CliError(f"{shown(file)} cannot be read: {error}", todo(file)) from error

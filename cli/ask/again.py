@@ -22,6 +22,7 @@ from cli.connection import connected
 from cli.errors import CliError
 from libs.configuration.mirror import ConfigMirror
 from libs.configuration.templates import JinjaTemplates
+from libs.configuration.yaml_text import yaml_value
 from libs.runtime.clock import WallClock
 from libs.schemas.account import Account
 from libs.schemas.context import TradingContext
@@ -121,7 +122,7 @@ def template_of(file: Path) -> str:
     """The text of a template, or the `prompt_template` of a strategy's YAML."""
     try:
         text = file.read_text()
-        body: Any = yaml.safe_load(text) if file.suffix in (".yaml", ".yml") else {"prompt_template": text}
+        body: Any = yaml_value(text) if file.suffix in (".yaml", ".yml") else {"prompt_template": text}
         return str(body["prompt_template"])
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CliError(

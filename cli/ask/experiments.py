@@ -17,6 +17,7 @@ from libs.analytics.experiments import ArmFigures, Difference, Report, report
 from libs.analytics.power import in_words
 from libs.configuration.configuration import By, Configuration
 from libs.configuration.experiments import Experiments
+from libs.configuration.yaml_text import yaml_value
 from libs.records.closes import closes
 from libs.records.decided import BASELINE, arms_of
 from libs.runtime.validation import explain
@@ -44,7 +45,7 @@ async def experiments(url: str) -> AsyncIterator[tuple[Experiments, Configuratio
 def read(file: Path) -> Experiment:
     """From YAML. A `prompt_file` of an arm is read from beside the file. Raises CliError for what is not valid."""
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        raw = yaml_value(file.read_text(encoding="utf-8"))
         refuse(Experiment, unknown_fields(_ExperimentFile, raw))
         for arm in raw["arms"]:
             if name := arm.pop("prompt_file", None):

@@ -55,8 +55,10 @@ def _listed(account: str, folder: Path) -> dict[str, Any]:
     """Broken or missing configuration is no reason not to close: the options say the same."""
     import yaml
 
+    from libs.configuration.yaml_text import yaml_value
+
     try:
-        rows = yaml.safe_load((folder / "accounts.yaml").read_text())["accounts"]
+        rows = yaml_value((folder / "accounts.yaml").read_text())["accounts"]
         return next((row for row in rows if row.get("account_id") == account), {})
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return {}

@@ -127,8 +127,10 @@ def traded_symbols(folder: Path = CONFIG) -> tuple[str, ...]:
     """Those of the paper venue that an account of the files trades, all where they name none: what a run plays."""
     import yaml
 
+    from libs.configuration.yaml_text import yaml_value
+
     try:
-        rows = yaml.safe_load((folder / "accounts.yaml").read_text())["accounts"]
+        rows = yaml_value((folder / "accounts.yaml").read_text())["accounts"]
         named = {symbol for row in rows for symbol in row["symbols"]}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         file = folder / "accounts.yaml"

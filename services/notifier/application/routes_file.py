@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from libs.configuration.yaml_text import yaml_value
 from libs.runtime.settings import FILE_ENDING, NOTIFY_PREFIX
 from libs.schemas.names import Key
 from services.notifier.domain.routes import NoticeRoute, RoutesError, parse, secrets_in
@@ -23,7 +24,7 @@ def load(folder: Path) -> Mapping[Key, NoticeRoute]:
     except (OSError, UnicodeDecodeError) as error:
         raise RoutesError(f"{path} cannot be read: {type(error).__name__}") from error
     try:
-        return parse(yaml.safe_load(text))
+        return parse(yaml_value(text))
     except yaml.YAMLError as error:
         raise RoutesError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     except RoutesError as error:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from libs.configuration.templates import JinjaTemplates, RenderedPage
+from libs.configuration.yaml_text import yaml_value
 from libs.risk.judge import judge
 from libs.risk.values import AccountView, Judgement, Limits, PositionView
 from libs.schemas.account import PositionSide
@@ -45,7 +45,7 @@ INTENT = {
 
 @cache
 def shipped(name: str) -> TradingStrategy:
-    return TradingStrategy.model_validate(yaml.safe_load(Path(CONFIG / "strategies" / f"{name}.yaml").read_text()))
+    return TradingStrategy.model_validate(yaml_value(Path(CONFIG / "strategies" / f"{name}.yaml").read_text()))
 
 
 def made(name: str, **changes: Any) -> TradingContext:
@@ -182,5 +182,5 @@ def _listed(symbol: str) -> VenueSymbol:
 
 @cache
 def _rows() -> dict[str, Any]:
-    venue = yaml.safe_load((CONFIG / "venues" / "paper.yaml").read_text())
+    venue = yaml_value((CONFIG / "venues" / "paper.yaml").read_text())
     return {row["symbol"]: row for row in venue["symbols"]}

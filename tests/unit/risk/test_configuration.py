@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from libs.configuration.yaml_text import yaml_value
 from libs.perps.tiers import build_tiers
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
@@ -30,13 +30,13 @@ SIZING: dict[str, tuple[str, float | None]] = {
 
 
 def shipped(name: str) -> TradingStrategy:
-    content = yaml.safe_load((CONFIG / "strategies" / f"{name}.yaml").read_text())
+    content = yaml_value((CONFIG / "strategies" / f"{name}.yaml").read_text())
     assert set(content) <= set(TradingStrategy.model_fields)
     return TradingStrategy.model_validate(content)
 
 
 def paper() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((CONFIG / "venues" / "paper.yaml").read_text())
+    content: dict[str, Any] = yaml_value((CONFIG / "venues" / "paper.yaml").read_text())
     return content
 
 

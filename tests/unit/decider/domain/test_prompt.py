@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.configuration.templates import JinjaTemplates
+from libs.configuration.yaml_text import yaml_value
 from libs.risk.promises import sentences
 from libs.schemas.account import TradeHistory
 from libs.schemas.context import TradingContext
@@ -181,7 +181,7 @@ def test_the_repair_turn_quotes_each_error() -> None:
 @pytest.mark.parametrize("path", sorted((CONFIG / "strategies").glob("*.yaml")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("holds", [(), (position("BTCUSDT"),)], ids=["flat", "holding"])
 def test_every_shipped_strategy_renders_strictly(path: Any, holds: Any) -> None:
-    shipped = TradingStrategy.model_validate(yaml.safe_load(path.read_text()))
+    shipped = TradingStrategy.model_validate(yaml_value(path.read_text()))
     made = context(account_state=account(active_strategy=shipped, open_positions=holds))
     made_prompt = prompt_of(made)
     for mark in ("{{", "{%", "None", "Decimal("):
