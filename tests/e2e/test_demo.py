@@ -17,7 +17,7 @@ import pytest
 
 from cli.run.workers import ALWAYS
 from cli.runfile import RunFile, load
-from tests.pace import PATIENCE_S, quiet, share
+from tests.pace import PATIENCE_S, Watch, share
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 STOP_LIMIT_S = 10.0
@@ -155,11 +155,10 @@ def test_a_signal_during_the_start_leaves_no_process(tmp_path: Path, delay: floa
     with started("demo", "--no-ui", "--state-dir", str(state), *SYNTHETIC) as process:
         until(lambda: state.exists() or process.poll() is not None)
         time.sleep(delay)  # the point in the start is what is varied here
-        begin = time.monotonic()
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=120)
-        took = time.monotonic() - begin
-    assert quiet(took) < STOP_LIMIT_S
+        with Watch() as watch:
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=240)
+    assert watch.quiet_s < STOP_LIMIT_S
     assert "Traceback" not in errors
     assert below(state) == []
 
@@ -173,12 +172,11 @@ def until_ctrl_c(state: Path) -> tuple[dict[str, Any], str]:
         assert run is not None
         last = newest_decision(run)
         until(lambda: newest_decision(run) != last)
-        begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=120)
-        took = time.monotonic() - begin
+        with Watch() as watch:
+            process.send_signal(signal.SIGINT)
+            said, errors = process.communicate(timeout=240)
     assert (process.returncode, errors) == (0, "")
-    assert quiet(took) < STOP_LIMIT_S
+    assert watch.quiet_s < STOP_LIMIT_S
     assert "ticks" in said
     assert below(state) == []
     summary: dict[str, Any] = json.loads(out.read_text())

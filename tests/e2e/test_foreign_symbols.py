@@ -7,13 +7,12 @@ import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from tests.chaos.pipeline import until
 from tests.e2e.running import Running, running
-from tests.pace import quiet
+from tests.pace import Watch
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 FOREIGN = tuple(f"OTHER{n}USDT" for n in range(600))
@@ -57,8 +56,9 @@ class Rounds:
 
 async def asked(run: Running, *words: str) -> tuple[str, float]:
     """What the command prints, and the seconds that it would have taken on a quiet machine."""
-    began = monotonic()
-    return await run.perpetua(*words), quiet(monotonic() - began)
+    with Watch() as watch:
+        said = await run.perpetua(*words)
+    return said, watch.quiet_s
 
 
 @contextlib.asynccontextmanager

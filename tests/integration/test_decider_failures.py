@@ -198,13 +198,13 @@ async def test_a_retry_after_beyond_the_deadline_is_not_waited_for(server: Model
 
 
 async def test_a_slow_model_ends_at_the_deadline(server: ModelServer) -> None:
-    server.then(Answer(decision(), delay_s=30))
+    server.then(Answer(decision(), delay_s=60))
     async with asking(server, limits=CallLimits(deadline_s=0.5)) as real:
         begun = real.clock.monotonic()
         proposal = await decide(real, context())
         took = real.clock.monotonic() - begun
     assert (proposal.abstain_reason, outcomes(proposal)) == ("timeout", ["timeout"])
-    assert 0.4 < took < 20
+    assert 0.4 < took < 50
 
 
 async def test_without_a_key_nothing_is_called_and_nothing_else_decides(server: ModelServer) -> None:

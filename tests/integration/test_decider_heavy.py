@@ -13,6 +13,7 @@ from tests.fakes.decider_hostile import heavy
 from tests.fakes.model_server import Answer, model_server
 from tests.integration.decider_process import free_port, fresh, process, proposals, publish
 from tests.integration.deciding import decision
+from tests.pace import PATIENCE_S, Watch
 
 pytestmark = pytest.mark.integration
 PROBE_S = 5  # what an orchestrator waits for a probe; the faults took 17 to 80
@@ -32,7 +33,9 @@ async def probed(ops: httpx.AsyncClient, deciding: asyncio.Task[None]) -> int:
     """Probes of liveness until all is decided; raises for one that is not answered in time."""
     probes = 0
     while not deciding.done():
-        assert (await ops.get("/live")).json() == {"live": True}
+        with Watch() as watch:
+            assert (await ops.get("/live")).json() == {"live": True}
+        assert watch.quiet_s < PROBE_S
         probes += 1
         await asyncio.sleep(0.01)
     await deciding
@@ -59,7 +62,7 @@ async def test_a_worker_lives_through_every_heavy_answer_and_decides_for_the_oth
         server.by_model = {**scripts, "sound": Answer(decision(confidence=61))}
         async with (
             process(nats_url, redis_url, server, PERPETUA_OPS_PORT=str(port)),
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PROBE_S) as ops,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as ops,
         ):
             await started(ops)
             asked = [fresh(name, OWN + name) for name in scripts] + [fresh(f"s{n}", f"{OWN}sound") for n in range(8)]

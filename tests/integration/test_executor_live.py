@@ -20,7 +20,7 @@ from tests.fakes import executor_values as values
 from tests.fakes.exchange.server import ExchangeFake, Fault, Kind, exchange
 from tests.integration import executing
 from tests.integration.executing import ENTRY, World, has_events, now_validated, opened, until
-from tests.pace import quiet
+from tests.pace import Watch
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(not CCXT, reason=NO_CCXT)]
 SYMBOL = values.SYMBOL
@@ -138,10 +138,9 @@ async def test_a_position_whose_stop_is_refused_is_closed_within_the_grace_with_
         await until(lambda: opened(world))
         await live.decide()
         await until(lambda: has_events(world, "position.opened"))
-        began = asyncio.get_running_loop().time()
-        await until(lambda: has_events(world, "position.closed"))
-        lived = asyncio.get_running_loop().time() - began
-        assert quiet(lived) < 6, f"the position lived {lived:.1f} s without a stop"
+        with Watch() as watch:
+            await until(lambda: has_events(world, "position.closed"))
+        assert watch.quiet_s < 6, f"the position lived {watch.quiet_s:.1f} s without a stop"
         assert live.amount() == 0
         alerts = await raised(world)
         assert [a.severity for a in alerts if a.kind == "protection"] == ["critical"]

@@ -13,6 +13,7 @@ from libs.configuration.templates import MAX_CHARS, JinjaTemplates, TemplateFail
 from libs.strategies.variables import template_variables
 from libs.strategies.view import View
 from tests.fakes.decider_contexts import account, context, position
+from tests.pace import usual
 
 HELD = account(open_positions=(position("BTCUSDT"), position("ETHUSDT", "short", exit_plan="x" * 4_000)))
 VARIABLES: dict[str, Any] = template_variables(context(account_state=HELD))
@@ -106,7 +107,8 @@ def test_no_template_takes_more_than_a_moment(template: str) -> None:
     begun = time.process_time()
     with pytest.raises(TemplateFailed) as raised:
         JinjaTemplates().render(template, VARIABLES)
-    assert time.process_time() - begun < 1
+    took = time.process_time() - begun
+    assert took < 1 or usual(took) < 1
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 500
 

@@ -283,7 +283,7 @@ ACTS = st.one_of(
 MOVES = st.lists(st.one_of(ACTS, st.integers(48_000, 52_500).map(float), st.just("entry")), max_size=12)
 
 
-@examples(60, 2_000)
+@examples(30, 2_000)
 @given(MOVES, st.sampled_from(["buy", "sell"]))
 async def test_no_act_opens_or_enlarges_anything_or_widens_a_stop(
     moves: list[dict[str, object] | float | str], side: str

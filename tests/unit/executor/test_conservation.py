@@ -168,7 +168,7 @@ class Account:
         return turn
 
 
-@examples(60, 3_000)
+@examples(30, 3_000)
 @given(STEPS, MODES)
 def test_nothing_is_made_or_lost(steps: list[Step], mode: str) -> None:
     account = Account(mode)
@@ -186,7 +186,7 @@ def test_nothing_is_made_or_lost(steps: list[Step], mode: str) -> None:
             assert abs(held.wallet - cash.money) <= D("1e-8") * len(held.closed_trades)
 
 
-@examples(60, 3_000)
+@examples(30, 3_000)
 @given(STEPS, MODES)
 def test_trades_add_up_to_the_wallet(steps: list[Step], mode: str) -> None:
     account = Account(mode)
@@ -204,7 +204,7 @@ def test_trades_add_up_to_the_wallet(steps: list[Step], mode: str) -> None:
     assert sum((t.insolvency for t in held.closed_trades), D(0)) <= held.insolvency
 
 
-@examples(60, 3_000)
+@examples(30, 3_000)
 @given(STEPS, MODES)
 def test_no_fill_is_better_than_the_prices_that_traded(steps: list[Step], mode: str) -> None:
     account = Account(mode)
@@ -220,7 +220,7 @@ def test_no_fill_is_better_than_the_prices_that_traded(steps: list[Step], mode: 
                 assert s * (change.fill.price - traded) > 0, "it was traded through"
 
 
-@examples(60, 3_000)
+@examples(30, 3_000)
 @given(STEPS)
 @example([("sell", "BTCUSDT", 1), ("night", "BTCUSDT", 0), ("buy", "BTCUSDT", 32), ("gap", "BTCUSDT", 5563)])
 @example([("sell", "BTCUSDT", 65), ("night", "BTCUSDT", 0), ("close", "BTCUSDT", 61), ("gap", "BTCUSDT", 2587)])

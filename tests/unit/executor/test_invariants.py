@@ -90,7 +90,7 @@ class Run:
         return turn
 
 
-@examples(40, 2_000)
+@examples(25, 2_000)
 @given(STEPS, MODES)
 def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]], mode: str) -> None:
     run = Run(book(margin_mode=mode), quote(50_000))
@@ -112,7 +112,7 @@ def test_every_cent_of_the_wallet_is_accounted_for(steps: list[tuple[str, float]
     assert sum((t.pnl for t in run.book.closed_trades), D(0)) == run.book.performance.total_pnl
 
 
-@examples(40, 2_000)
+@examples(25, 2_000)
 @given(STEPS, MODES)
 def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(
     steps: list[tuple[str, float]], mode: str
@@ -133,7 +133,7 @@ def test_a_position_always_has_a_stop_of_its_full_size_and_nothing_reduces_more(
             assert held.bare_since is None
 
 
-@examples(40, 2_000)
+@examples(25, 2_000)
 @given(STEPS, PRICES)
 def test_a_tick_inside_the_band_changes_nothing(steps: list[tuple[str, float]], price: float) -> None:
     run = Run(book(), quote(50_000))

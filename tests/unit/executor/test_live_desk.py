@@ -219,7 +219,7 @@ STEPS = st.lists(
 )
 
 
-@examples(40, 1_000)
+@examples(25, 1_000)
 @given(STEPS)
 async def test_whatever_happens_books_and_venue_agree_in_the_end_and_nothing_is_bare(steps: list[str]) -> None:
     async with world() as w:

@@ -76,7 +76,7 @@ def test_every_real_candle_survives_being_played_and_folded(symbol: str) -> None
     read = read_candles(REAL / f"{symbol}-1m.csv.gz", symbol)
     every = read.between(read.first, read.end)
     assert len(every) == 20_160
-    for bar in every[:: sized(4, 1)]:
+    for bar in every[:: sized(12, 1)]:
         assert fold(bar_ticks(bar, "replay", None)) == (bar.open, bar.high, bar.low, bar.close, bar.volume)
 
 

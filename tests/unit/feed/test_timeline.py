@@ -127,7 +127,7 @@ def stopped_after(count: int, ticks_of_last: int) -> tuple[Progress, list[str]]:
     return resumed(MARKET, reached, ticks, candles, funding), keys(whole)
 
 
-@examples(25, 250)
+@examples(10, 250)
 @given(st.integers(min_value=0, max_value=HOURS * 240), st.integers(min_value=0, max_value=2))
 def test_a_run_that_goes_on_publishes_the_rest_and_nothing_twice(count: int, ticks_of_last: int) -> None:
     done, before = stopped_after(count, ticks_of_last)

@@ -1,6 +1,8 @@
 """The OpenAPI description is true, and is shown without any other host."""
 
+import asyncio
 import re
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -16,14 +18,15 @@ URL = re.compile(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", re.IGNORECASE)
 STREAMS = {("GET", "/stream"): Scope.READ, ("POST", "/stream/tickets"): Scope.READ}
 
 
-async def described() -> dict[str, Any]:
-    answer = await Gateway().call("GET", "/api/v1/openapi.json", key=None)
-    found: dict[str, Any] = answer.json()
-    return found
+@cache
+def described() -> dict[str, Any]:
+    answer = asyncio.run(Gateway().call("GET", "/api/v1/openapi.json", key=None))
+    schema: dict[str, Any] = answer.json()
+    return schema
 
 
-async def test_every_operation_names_its_scope() -> None:
-    schema = await described()
+def test_every_operation_names_its_scope() -> None:
+    schema = described()
     named = {
         (method.upper(), path.removeprefix("/api/v1")): Scope(operation["security"][0]["HTTPBearer"][0])
         for path, operations in schema["paths"].items()
@@ -33,8 +36,8 @@ async def test_every_operation_names_its_scope() -> None:
     assert named == listed | STREAMS
 
 
-async def test_every_body_has_an_example_that_its_schema_takes() -> None:
-    schema, seen = await described(), 0
+def test_every_body_has_an_example_that_its_schema_takes() -> None:
+    schema, seen = described(), 0
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
@@ -48,8 +51,8 @@ async def test_every_body_has_an_example_that_its_schema_takes() -> None:
     assert seen > 70
 
 
-async def test_every_parameter_says_what_it_is() -> None:
-    for path, operations in (await described())["paths"].items():
+def test_every_parameter_says_what_it_is() -> None:
+    for path, operations in described()["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
                 kind = parameter["schema"]

@@ -46,7 +46,7 @@ def decision_after(*events: Message) -> dict[str, Any]:
 WHOLE = [body for _, body in CHAIN.messages()] + [CHAIN.rejected()]
 
 
-@examples(75, 1_000)
+@examples(40, 1_000)
 @given(order=st.permutations(WHOLE), repeated=st.lists(st.sampled_from(WHOLE), max_size=8))
 def test_any_order_and_any_repetition_of_events_gives_the_same_documents(
     order: list[Message], repeated: list[Message]

@@ -23,7 +23,7 @@ async def desk() -> AsyncIterator[Receiver]:
 
 
 async def send(desk: Receiver, *, secret: bytes | None = None, timeout_s: float = PATIENCE_S, url: str = "") -> None:
-    async with httpx.AsyncClient(timeout=timeout_s) as client:
+    async with httpx.AsyncClient(timeout=timeout_s, verify=False) as client:  # reading all roots takes its time
         await WebhookSender(url or desk.url, secret, client, WallClock(), timeout_s).send((notice(),))
 
 

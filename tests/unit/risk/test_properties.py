@@ -23,7 +23,7 @@ ZERO = D(0)
 ADDS = ("buy", "sell")
 EXITS = ("close_position", "adjust_orders")
 
-many = examples(25, 2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+many = examples(15, 2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def adds(verdict: Verdict) -> bool:

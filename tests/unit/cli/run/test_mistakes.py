@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +16,7 @@ from cli.commands.root import app
 from cli.errors import CliError
 from cli.run.preflight import of_models, of_settings, wrong_address
 from cli.run.seed import read_accounts
-from tests.pace import quiet
+from tests.pace import Watch
 
 LIMIT_S = 5.0
 MINUTE_MS, FIRST_MS = 60_000, 1_746_403_200_000  # 2025-05-05
@@ -45,9 +44,9 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(*words: str) -> tuple[str, str]:
     """Message and hint that a command ends with, as `cli.main` prints them, and nothing else is printed before."""
-    began = time.monotonic()
-    result = CliRunner().invoke(app, list(words), standalone_mode=False)
-    assert quiet(time.monotonic() - began) < LIMIT_S
+    with Watch() as watch:
+        result = CliRunner().invoke(app, list(words), standalone_mode=False)
+    assert watch.quiet_s < LIMIT_S
     error = result.exception
     if isinstance(error, CliError):
         assert result.stdout in ("", "nothing was running\n")

@@ -193,5 +193,5 @@ class Place(RuleBasedStateMachine):
         assert missing == []
 
 
-Place.TestCase.settings = examples(60, 1_000, stateful_step_count=40)
+Place.TestCase.settings = examples(30, 1_000, stateful_step_count=40)
 TestPlace = Place.TestCase

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.decider.domain.parse import Malformed, Parsed, parse
 from services.decider.domain.replies import TEXT_LIMIT
+from tests.pace import usual
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
@@ -245,7 +246,8 @@ def test_no_text_takes_long_to_read(text: str) -> None:
     """Every step is linear. The bound is wide for slow machines: what is quadratic takes minutes."""
     begin = time.process_time()
     assert isinstance(parse(text, SYMBOLS), Malformed)
-    assert time.process_time() - begin < 1
+    took = time.process_time() - begin
+    assert took < 1 or usual(took) < 1
 
 
 @given(st.text(max_size=300) | st.text(alphabet='{}[]":,decisons<think>/`\\', max_size=300))

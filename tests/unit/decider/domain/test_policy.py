@@ -306,4 +306,4 @@ class Decisions(RuleBasedStateMachine):
 
 
 TestDecisions = Decisions.TestCase
-TestDecisions.settings = examples(50, 1_000, stateful_step_count=25)
+TestDecisions.settings = examples(25, 1_000, stateful_step_count=25)
