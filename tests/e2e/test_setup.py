@@ -17,7 +17,7 @@ from tests.wanted import want
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".perpetua*", ".tools", ".*_cache", ".hypothesis", "__pycache__")
 GROUP = sized("validator", "demo")
-MOMENTS = sized(3, 20)
+MOMENTS = sized(2, 20)
 PATIENCE_S = 1200
 # What is compiled is not what is tested; uv's own settings of this machine are.
 ENV = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | {"UV_COMPILE_BYTECODE": "0"}

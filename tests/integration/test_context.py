@@ -46,6 +46,7 @@ class Market:
     js: JetStreamContext
     symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
     candles: bool = True
+    speed: float = SPEED
     clock: MarketClock = field(init=False)
     ticks: int = 0
 
@@ -56,7 +57,7 @@ class Market:
         """Market time stands half a minute into the candle that follows the history, from now on."""
         now = datetime.now(UTC)
         origin = T0 + timedelta(minutes=HISTORY, seconds=-30)
-        self.clock = MarketClock(origin=origin, wall_zero=now, speed=SPEED, refreshed_at=now)
+        self.clock = MarketClock(origin=origin, wall_zero=now, speed=self.speed, refreshed_at=now)
 
     def now(self) -> datetime:
         return market_time(self.clock, datetime.now(UTC))
@@ -112,7 +113,7 @@ class Market:
                 if self.ticks % 20 == 0:
                     await self.beat()
                 await self.tick(self.now())
-            await asyncio.sleep(2 / SPEED)
+            await asyncio.sleep(2 / self.speed)
 
     async def stored(self, stream: str, pattern: str = ">") -> list[tuple[str, bytes, dict[str, str]]]:
         """All messages of a stream whose subjects match."""
@@ -129,12 +130,12 @@ class Market:
 
 
 @contextlib.asynccontextmanager
-async def market_at(url: str, *, candles: bool = True) -> AsyncIterator[Market]:
+async def market_at(url: str, *, candles: bool = True, speed: float = SPEED) -> AsyncIterator[Market]:
     nc = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
     try:
         js = nc.jetstream(timeout=2)
         await provision_nats(js)
-        yield Market(nc, js, candles=candles)
+        yield Market(nc, js, candles=candles, speed=speed)
     finally:
         await nc.close()
 

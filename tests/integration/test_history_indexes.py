@@ -20,7 +20,7 @@ from tests.servers import Urls
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
-ROWS = 1_000_000 if LONG else 200_000
+ROWS = 1_000_000 if LONG else 50_000
 LIMIT = 50
 NAME = "history_indexes"
 T0 = datetime(2026, 5, 1, tzinfo=UTC)

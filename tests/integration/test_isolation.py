@@ -23,6 +23,7 @@ from tests.pace import Watch
 
 ACCOUNTS = 200
 STATE_WAIT_S = 5  # 30 waits would take 8 hands 15 s at least
+UNHURRIED = 3  # no tick is too old where the machine stands still for some seconds
 pytestmark = pytest.mark.integration
 
 
@@ -85,7 +86,7 @@ class Ends:
 
 @pytest.mark.timeout(300)
 async def test_fifty_broken_accounts_among_two_hundred_delay_none_of_the_others(nats_url: str) -> None:
-    async with market_at(nats_url) as market, contextlib.AsyncExitStack() as stack:
+    async with market_at(nats_url, speed=UNHURRIED) as market, contextlib.AsyncExitStack() as stack:
         await market.prepare()
         wanted = await open_accounts(market)
         ends = Ends()

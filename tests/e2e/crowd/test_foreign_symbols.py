@@ -1,20 +1,22 @@
 """Six hundred symbols of others on the bus, told again and again: the configured ones are followed and shown."""
 
 import asyncio
-import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from tests.chaos.pipeline import until
-from tests.e2e.running import Running, running
+from tests.e2e.running import Running
 from tests.pace import Watch
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.asyncio(loop_scope="package"),
+]
 FOREIGN = tuple(f"OTHER{n}USDT" for n in range(600))
 OWN = {"BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"}
 BREATH_S = 0.5  # between two rounds: a tick a second or two of each is what exchanges send
@@ -61,35 +63,27 @@ async def asked(run: Running, *words: str) -> tuple[str, float]:
     return said, watch.quiet_s
 
 
-@contextlib.asynccontextmanager
-async def busy(state: Path) -> AsyncIterator[Running]:
-    async with running(state) as run:
+async def test_six_hundred_foreign_symbols_do_not_crowd_out_the_configured_ones(run: Running) -> None:
+    before = run.pids()
+    with Rounds(run) as rounds:
+        await rounds.more(3)
+        async with run.following("CONTEXTS", "context.built.*") as contexts:
+            await until(lambda: len(contexts) >= 5, "contexts while others publish")
+            await run.pipeline.progress(5)
+        doctor, doctor_s = await asked(run, "doctor")
+        market, market_s = await asked(run, "market", "--json")
+        await rounds.more(3)
         await run.pipeline.progress(2)
-        yield run
-
-
-async def test_six_hundred_foreign_symbols_do_not_crowd_out_the_configured_ones(tmp_path: Path) -> None:
-    async with busy(tmp_path / "state") as run:
-        before = run.pids()
-        with Rounds(run) as rounds:
-            await rounds.more(3)
-            async with run.following("CONTEXTS", "context.built.*") as contexts:
-                await until(lambda: len(contexts) >= 5, "contexts while others publish")
-                await run.pipeline.progress(5)
-            doctor, doctor_s = await asked(run, "doctor")
-            market, market_s = await asked(run, "market", "--json")
-            await rounds.more(3)
-            await run.pipeline.progress(2)
-        bodies = [json.loads(record.data) for record in contexts]
-        assert any(set(body["market_data"]["assets"]) >= OWN for body in bodies)
-        for body in bodies:  # on a machine that is too slow for all ticks one may be stale; none is unknown
-            lacking = OWN - set(body["market_data"]["assets"])
-            assert lacking <= {error["scope"] for error in body["errors"] if error["code"] == "stale"}, body["errors"]
-        check_market(json.loads(market))
-        assert "leaves out " in doctor and "raise PERPETUA_MAX_SYMBOLS" in doctor
-        assert doctor_s < WITHIN_S, f"doctor took {doctor_s:.1f} s of a quiet machine"
-        assert market_s < WITHIN_S, f"market took {market_s:.1f} s of a quiet machine"
-        assert run.pids() == before and run.pipeline.run.supervisor.restarts == 0
+    bodies = [json.loads(record.data) for record in contexts]
+    assert any(set(body["market_data"]["assets"]) >= OWN for body in bodies)
+    for body in bodies:  # on a machine that is too slow for all ticks one may be stale; none is unknown
+        lacking = OWN - set(body["market_data"]["assets"])
+        assert lacking <= {error["scope"] for error in body["errors"] if error["code"] == "stale"}, body["errors"]
+    check_market(json.loads(market))
+    assert "leaves out " in doctor and "raise PERPETUA_MAX_SYMBOLS" in doctor
+    assert doctor_s < WITHIN_S, f"doctor took {doctor_s:.1f} s of a quiet machine"
+    assert market_s < WITHIN_S, f"market took {market_s:.1f} s of a quiet machine"
+    assert run.pids() == before and run.pipeline.run.supervisor.restarts == 0
 
 
 def check_market(view: dict[str, object]) -> None:
