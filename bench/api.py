@@ -24,7 +24,7 @@ from libs.schemas.names import key_of
 from libs.schemas.verdict import DecisionAnswered
 from tests import builders
 from tests.fakes.ledger_chain import Chain
-from tests.integration.test_gateway import Running, served, started, whole
+from tests.integration.serving import Running, served, started, whole
 from tests.servers import private_servers
 
 NAMES = ("api_generate", "api_history", "api_state", "api_cached_p99")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.executions import BUY, PRICE, Life
+from tests.chaos.executions import PRICE, Life
+from tests.chaos.scripts import BUY
 from tests.chaos.test_executor_kills import REACH_S, STEPS, TAKE_OVER, running
 from tests.forms import sized
 from tests.integration.executing import World

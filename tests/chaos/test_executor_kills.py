@@ -23,8 +23,9 @@ from libs.runtime.ending import together
 from libs.runtime.reader import OrderedReader, Start
 from libs.schemas import subjects
 from libs.schemas.names import key_of
-from tests.chaos.executions import MAY_BE, PRICE, SCRIPTS, STRATEGIES, SYMBOL, SYMBOLS, Events, Life, Outcome, Script
+from tests.chaos.executions import PRICE, STRATEGIES, SYMBOL, SYMBOLS, Events, Life, Outcome
 from tests.chaos.forks import Executor, forking
+from tests.chaos.scripts import MAY_BE, SCRIPTS, Script
 from tests.fakes import executor_values as values
 from tests.forms import sized
 from tests.integration.executing import World

@@ -9,7 +9,7 @@ from cli.errors import CliError
 from libs.schemas import subjects
 from libs.schemas.names import key_of
 from tests.builders import account, position, state
-from tests.integration.test_context import HISTORY, market_at, running, until, workers
+from tests.integration.market import HISTORY, market_at, running, until, workers
 
 pytestmark = pytest.mark.integration
 

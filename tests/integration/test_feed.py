@@ -7,11 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import nats
@@ -20,21 +17,19 @@ from nats.js import JetStreamContext
 
 from cli.embedded.servers import Servers
 from libs.runtime.provision import provision_nats
-from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
-from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
+from libs.schemas.market import Candle, MarketClock, MarketTick
 from services.feed.app import create_app
 from services.feed.domain.synthetic import LISTINGS
 from services.feed.settings import Settings
 from tests import builders
 from tests.fakes.feed_markets import everything, names, short_market, write_csv
+from tests.integration.feeding import EVENTS, MARKET, TICKS, assert_whole, stored, until_ended, until_ticks, value
 from tests.pace import PATIENCE_S, Watch, usual
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.integration
-MARKET = short_market()
-TICKS, EVENTS = everything(MARKET)
 FAST = 20_000.0
 
 
@@ -66,71 +61,6 @@ async def feed(made: Settings) -> AsyncIterator[Worker]:
         yield worker
     finally:
         await worker.stop()
-
-
-@dataclass
-class Log:
-    """What is stored."""
-
-    ticks: list[MarketTick]
-    events: list[Candle | FundingUpdate]
-
-    @property
-    def ids(self) -> list[str]:
-        return [tick.tick_id or "" for tick in self.ticks]
-
-
-async def stored(worker: Worker) -> Log:
-    log = Log([], [])
-
-    def take(record: Record) -> None:
-        if record.subject.startswith("market.tick"):
-            log.ticks.append(MarketTick.model_validate_json(record.data))
-        elif record.subject.startswith("market.funding"):
-            log.events.append(FundingUpdate.model_validate_json(record.data))
-        else:
-            log.events.append(Candle.model_validate_json(record.data))
-
-    for stream in (subjects.MARKET, subjects.CANDLES):
-        await read_all(worker.bus, stream.name, list(stream.subjects), take, start=Start.all())
-    return log
-
-
-async def clock_of(js: JetStreamContext) -> MarketClock | None:
-    try:
-        message = await js.get_last_msg("KV_clock", f"$KV.clock.{subjects.CLOCK_KEY}", direct=True)
-    except nats.js.errors.NotFoundError:
-        return None
-    return MarketClock.model_validate_json(message.data or b"")
-
-
-async def until_ticks(js: JetStreamContext, count: int) -> None:
-    async with asyncio.timeout(60):
-        while (await js.stream_info("MARKET")).state.messages < count:  # noqa: ASYNC110 - the server tells nobody
-            await asyncio.sleep(0.02)
-
-
-async def until_ended(js: JetStreamContext, ends: datetime) -> MarketClock:
-    async with asyncio.timeout(60):
-        while True:
-            clock = await clock_of(js)
-            if clock is not None and clock.paused and clock.origin == ends:
-                return clock
-            await asyncio.sleep(0.05)
-
-
-def value(worker: Worker, name: str) -> float:
-    return worker.registry.get_sample_value(name) or 0.0
-
-
-def assert_whole(log: Log) -> None:
-    """Every event of the market, each once, ticks of a symbol in order."""
-    assert [name for name, n in Counter(log.ids).items() if n > 1] == []
-    assert set(log.ids) == TICKS
-    assert names(log.events) == EVENTS
-    for symbol in MARKET.symbols:
-        times = [tick.ts for tick in log.ticks if tick.symbol == symbol and tick.ts is not None]
-        assert all(before < after for before, after in pairwise(times))
 
 
 async def test_a_replay_stores_every_event_once_and_stops_the_clock_at_its_end(

@@ -2,128 +2,23 @@
 
 import asyncio
 import hashlib
-import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-import httpx
-import nats
 import pytest
-from nats.aio.msg import Msg
-from nats.js import JetStreamContext
-from pymongo.asynchronous.database import AsyncDatabase
 
 from cli.embedded.servers import Servers
-from libs.records.collections import API_KEYS
-from libs.records.key_store import KeyStore, carry_over
-from libs.records.keys import Scope, new_key, token_of
-from libs.records.provision import provision
-from libs.runtime.mongo import client
-from libs.runtime.provision import provision_nats
 from libs.runtime.telling import Telling
-from libs.runtime.worker import Worker
 from libs.schemas import subjects
-from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
 from libs.schemas.names import key_of
-from services.gateway.adapters.nats_claims import NatsClaims
-from services.gateway.app import create_app
-from services.gateway.settings import Settings
-from services.ledger.app import create_app as create_ledger
-from services.ledger.handlers import STORED
-from services.ledger.settings import Settings as LedgerSettings
-from tests import builders
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
-from tests.integration.api_keys import admin_token
-from tests.pace import PATIENCE_S, Watch
+from tests.integration.serving import GENERATE, HISTORY, Running, running, started, whole
+from tests.pace import PATIENCE_S
 
+__all__ = ["running"]  # a fixture
 pytestmark = pytest.mark.integration
-
-GENERATE = "/api/v1/decisions/generate"
-HISTORY = "/api/v1/decisions/history"
-Script = Callable[[Chain], list[tuple[str, Message]]]
-
-
-@dataclass
-class Running:
-    """A gateway and a ledger that run, and what a test needs to talk to them."""
-
-    api: httpx.AsyncClient
-    js: JetStreamContext
-    db: AsyncDatabase[dict[str, Any]]
-    admin: str
-    gateway: Worker
-
-    async def answer_with(self, script: Script) -> None:
-        """From now on, each request is followed on the bus by what the script says."""
-
-        async def respond(msg: Msg) -> None:
-            request = DecisionRequest.model_validate_json(msg.data)
-            chain = Chain(account=request.account_id, request_id=request.request_id, start=request.requested_at)
-            for subject, body in script(chain):
-                headers = {"Nats-Msg-Id": f"{subject}:{body.message_id()}"}
-                await self.js.publish(subject, body.model_dump_json().encode(), headers=headers)
-
-        await self.js._nc.subscribe("decision.requested.*", cb=respond)
-        await self.js._nc.flush()
-
-    async def stored(self) -> None:
-        """Returns when the ledger has stored all that is in the log."""
-        async with asyncio.timeout(60):
-            while await self._behind():  # noqa: ASYNC110 - the ledger's progress is only seen by looking
-                await asyncio.sleep(0.02)
-
-    async def _behind(self) -> bool:
-        infos = [await self.js.consumer_info(durable.stream, durable.name) for durable in STORED]
-        return any(info.num_pending or info.num_ack_pending for info in infos)
-
-
-@pytest.fixture
-async def running(nats_url: str, mongo_url: str, mongo_db_name: str) -> AsyncIterator[Running]:
-    async with started(nats_url, mongo_url, mongo_db_name) as found:
-        yield found
-
-
-@asynccontextmanager
-async def started(nats_url: str, mongo_url: str, mongo_db_name: str, **settings: Any) -> AsyncIterator[Running]:
-    mongo = client(mongo_url)
-    db = mongo[mongo_db_name]
-    await provision(db)
-    connection = await nats.connect(nats_url)
-    js = connection.jetstream(timeout=PATIENCE_S)
-    await provision_nats(js)
-    for name in ("alpha", "beta"):
-        account = builders.account(name, strategy_id="steady", leverage=Decimal(2))
-        await js.publish(f"$KV.config.{subjects.account_key(key_of(name))}", account.model_dump_json().encode())
-    token = await admin_token(nats_url)
-    places = {"nats_url": nats_url, "mongodb_url": mongo_url, "mongodb_db": mongo_db_name}
-    ledger = create_ledger(LedgerSettings.model_validate(places))
-    gateway = create_app(Settings.model_validate(places | settings))
-    await ledger.start()
-    await gateway.start()
-    transport = httpx.ASGITransport(app=served(gateway))
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=120) as api:
-        yield Running(api, js, db, token, gateway)
-    await gateway.stop()
-    await ledger.stop()
-    await connection.close()
-    await mongo.close()
-
-
-def served(worker: Worker) -> Any:
-    """The application as the worker serves it."""
-    ((app, _, _),) = worker._http
-    return app
-
-
-def whole(chain: Chain) -> list[tuple[str, Message]]:
-    return chain.messages()[1:]
 
 
 async def test_a_request_is_answered_by_its_decision(running: Running) -> None:
@@ -178,94 +73,6 @@ async def test_a_repeated_idempotency_key_gives_the_same_decision_and_asks_once(
     assert (await running.js.stream_info("REQUESTS")).state.messages == 1
     other = await running.api.post(GENERATE, json={"account_id": "beta"}, headers=headers)
     assert other.status_code == 422
-
-
-async def test_keys_open_what_they_say_and_end_at_once(running: Running) -> None:
-    token, now = token_of(secrets.token_bytes(32)), datetime.now(UTC)
-    key = new_key(token, "beta only", [Scope.READ], now, accounts=["beta"], expires_at=now + timedelta(hours=1))
-    store = KeyStore(running.gateway.bus)
-    await store.add(key)
-    mine = {"Authorization": f"Bearer {token}"}
-
-    async def status(path: str, headers: dict[str, str]) -> int:
-        return (await running.api.get(path, headers=headers)).status_code
-
-    assert await status(HISTORY, {"Authorization": "Bearer perp_wrong"}) == 401
-    await soon(lambda: status(HISTORY, mine), 200)
-    assert await status("/api/v1/accounts/beta", mine) == 200
-    assert await status("/api/v1/accounts/alpha", mine) == 404
-    assert await status("/api/v1/accounts/gamma", mine) == 404
-    assert (await running.api.post(GENERATE, json={"account_id": "beta"}, headers=mine)).status_code == 403
-    assert await store.revoke(key.key_id, now)
-    with Watch() as watch:
-        await soon(lambda: status(HISTORY, mine), 401)
-    assert watch.quiet_s < 5
-    assert not await store.revoke(key.key_id, now)
-    (stored,) = [one for one in await store.all() if one.key_id == key.key_id]
-    assert (stored.revoked_at, stored.last_used_at is not None) == (now, True)
-    assert token not in str(await store.all())
-
-
-async def soon(look: Callable[[], Awaitable[int]], wanted: int) -> None:
-    async with asyncio.timeout(60):
-        while await look() != wanted:  # noqa: ASYNC110 - what a gateway has heard of is only seen by asking it
-            await asyncio.sleep(0.02)
-
-
-async def test_keys_are_made_listed_and_ended_over_http(running: Running) -> None:
-    wanted = {"name": "beta's", "scopes": ["read"], "accounts": ["beta"]}
-    headers = {"Idempotency-Key": "one-key"}
-    made = (await running.api.post("/api/v1/keys", json=wanted, headers=headers)).json()
-    again = (await running.api.post("/api/v1/keys", json=wanted, headers=headers)).json()
-    assert (again["key_id"], again["token"]) == (made["key_id"], None)
-    mine = {"Authorization": f"Bearer {made['token']}"}
-    assert (await running.api.get("/api/v1/accounts/beta", headers=mine)).status_code == 200
-    assert (await running.api.get("/api/v1/keys", headers=mine)).status_code == 403
-    listed = (await running.api.get("/api/v1/keys")).text
-    assert made["key_id"] in listed
-    assert made["token"] not in listed
-    assert (await running.api.delete(f"/api/v1/keys/{made['key_id']}")).status_code == 204
-    assert (await running.api.get("/api/v1/accounts/beta", headers=mine)).status_code == 401
-
-
-async def test_keys_of_earlier_versions_are_carried_over_once(running: Running) -> None:
-    now = datetime.now(UTC).replace(microsecond=0)
-    tokens = [token_of(secrets.token_bytes(32)) for _ in range(2)]
-    for token, revoked in zip(tokens, (None, now), strict=True):
-        key = new_key(token, "of old", [Scope.READ], now, accounts=["beta"])
-        document = {
-            "_id": key.key_id,
-            "hash": key.hash,
-            "name": key.name,
-            "scopes": ["read"],
-            "accounts": ["beta"],
-            "created_at": now,
-            "expires_at": None,
-            "revoked_at": revoked,
-            "last_used_at": None,
-        }
-        await running.db[API_KEYS].insert_one(document)
-    store = KeyStore(running.gateway.bus)
-    assert await carry_over(running.db, store) == 2
-    assert await carry_over(running.db, store) == 0
-    assert await running.db[API_KEYS].count_documents({}) == 0
-    for token, status in zip(tokens, (200, 401), strict=True):
-        mine = {"Authorization": f"Bearer {token}"}
-
-        async def opened(mine: dict[str, str] = mine) -> int:
-            return (await running.api.get("/api/v1/accounts/beta", headers=mine)).status_code
-
-        await soon(opened, status)
-
-
-async def test_what_was_made_once_is_not_made_again(running: Running) -> None:
-    claims, now = NatsClaims(running.gateway.bus), datetime.now(UTC)
-    first = await claims.claim("key-1", "k", "print", now)
-    assert (first.mine, first.answer) == (True, None)
-    await claims.done("key-1", "k", first, "made")
-    again = await claims.claim("key-1", "k", "other", datetime.now(UTC))
-    assert (again.mine, again.answer, again.fingerprint, again.first_seen) == (False, "made", "print", now)
-    assert (await claims.claim("key-2", "k", "print", now)).mine
 
 
 async def test_history_pages_and_filters(running: Running) -> None:

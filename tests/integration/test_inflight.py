@@ -22,7 +22,7 @@ from services.context.adapters.reuse import RedisReuse
 from services.context.domain.reuse import Kept
 from tests.fakes.clock import ReadClock
 from tests.fakes.context_values import at, request
-from tests.integration.test_context import Market, market_at, running, until, workers
+from tests.integration.market import Market, market_at, running, until, workers
 
 pytestmark = pytest.mark.integration
 SUBJECT = subjects.decision_requested(key_of("acc1"))

@@ -18,7 +18,7 @@ from services.context.app import create_app
 from services.context.settings import Settings
 from tests import builders
 from tests.builders import account, state
-from tests.integration.test_context import Market, market_at, running
+from tests.integration.market import Market, market_at, running
 from tests.pace import Watch
 
 ACCOUNTS = 200

@@ -12,7 +12,7 @@ from services.decider.app import create_app
 from services.decider.settings import Settings
 from tests.builders import strategy
 from tests.fakes.model_server import Answer, ModelServer, Status, model_server
-from tests.integration.test_gateway import Running, started
+from tests.integration.serving import Running, started
 from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration

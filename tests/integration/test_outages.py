@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from tests.integration.serving import GENERATE, HISTORY, Running, started, whole
 
 from cli.embedded.servers import Servers
 from libs.runtime.ending import end
@@ -17,7 +18,6 @@ from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.account import ControlRequested
 from libs.schemas.market import MarketTick
-from tests.integration.test_gateway import GENERATE, HISTORY, Running, started, whole
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -19,7 +19,7 @@ from libs.schemas.models import TRIAL_KEY, ModelsTrial
 from libs.schemas.names import key_of
 from tests.builders import strategy, venue
 from tests.forms import LONG, sized
-from tests.integration.test_gateway import Running, served, started, whole
+from tests.integration.serving import Running, served, started, whole
 from tests.unit.gateway.test_models import after_trial, decider
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(sized(1_800, 7_200))]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from aiohttp import WSMsgType, web
 
 from tests.fakes.exchange.book import SYMBOLS, Book, Position, Refusal
+from tests.fakes.exchange.listing import algo_order, leverage_brackets, listed_symbol
 
 Kind = Literal["aster", "binanceusdm"]
 PRIVATE = (
@@ -122,14 +123,14 @@ class ExchangeFake:
             "order": lambda: self._order(method, query, algo=False),
             "algoOrder": lambda: self._order(method, query, algo=True),
             "openOrders": lambda: self.book.open(query.get("symbol"), algo=False),
-            "openAlgoOrders": lambda: [_algo(o) for o in self.book.open(query.get("symbol"), algo=True)],
+            "openAlgoOrders": lambda: [algo_order(o) for o in self.book.open(query.get("symbol"), algo=True)],
             "positionRisk": lambda: self._risk(query.get("symbol")),
             "account": self._account,
             "balance": lambda: self._account()["assets"],
             "leverage": lambda: self._leverage(query),
             "marginType": lambda: self._margin(query),
             "symbolConfig": lambda: [self._config(s) for s in SYMBOLS if query.get("symbol") in (None, s)],
-            "leverageBracket": lambda: [_brackets(s) for s in SYMBOLS if query.get("symbol") in (None, s)],
+            "leverageBracket": lambda: [leverage_brackets(s) for s in SYMBOLS if query.get("symbol") in (None, s)],
             "commissionRate": lambda: {
                 "symbol": query["symbol"],
                 "makerCommissionRate": "0.0002",
@@ -158,12 +159,12 @@ class ExchangeFake:
             made = self.book.cancel(client_id, number, algo=algo)
         else:
             made = dict(self.book.find(client_id, number, algo=algo, missing=-2013))
-        return _algo(made) if algo else made
+        return algo_order(made) if algo else made
 
     def _info(self, *, spot: bool) -> Any:
         if spot:
             return {"symbols": [], "assets": []}
-        return {"timezone": "UTC", "serverTime": self.now_ms(), "symbols": [_listed(s) for s in SYMBOLS]}
+        return {"timezone": "UTC", "serverTime": self.now_ms(), "symbols": [listed_symbol(s) for s in SYMBOLS]}
 
     def _risk(self, symbol: str | None) -> Any:
         return [self._position(s) for s in SYMBOLS if symbol in (None, s)]
@@ -265,56 +266,6 @@ class ExchangeFake:
     async def hang_up(self) -> None:
         for socket in (*self.sockets, *self.public):
             await socket.close()
-
-
-def _algo(order: dict[str, Any]) -> dict[str, Any]:
-    """An order of the algo service, as documented: other names for the same things."""
-    status = {"FILLED": "FINISHED"}.get(order["status"], order["status"])
-    return {
-        **{"algoId": order["orderId"], "clientAlgoId": order["clientOrderId"], "algoType": "CONDITIONAL"},
-        **{"orderType": order["type"], "symbol": order["symbol"], "side": order["side"], "positionSide": "BOTH"},
-        **{"timeInForce": order["timeInForce"], "quantity": order["origQty"], "algoStatus": status},
-        **{"triggerPrice": order["stopPrice"], "price": order["price"], "workingType": order["workingType"]},
-        **{"reduceOnly": order["reduceOnly"], "closePosition": False, "priceProtect": False},
-        **{"createTime": order["time"], "updateTime": order["updateTime"]},
-    }
-
-
-def _listed(symbol: str) -> dict[str, Any]:
-    tick, step = SYMBOLS[symbol]
-    base = symbol.removesuffix("USDT")
-    return {
-        **{"symbol": symbol, "pair": symbol, "contractType": "PERPETUAL", "deliveryDate": 4_133_404_800_000},
-        **{"onboardDate": 1_569_398_400_000, "status": "TRADING", "baseAsset": base, "quoteAsset": "USDT"},
-        **{"marginAsset": "USDT", "pricePrecision": 2, "quantityPrecision": 3, "underlyingType": "COIN"},
-        "filters": [
-            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
-            {"filterType": "LOT_SIZE", "stepSize": step, "maxQty": "1000", "minQty": step},
-            {"filterType": "MARKET_LOT_SIZE", "stepSize": step, "maxQty": "120", "minQty": step},
-            {"filterType": "MIN_NOTIONAL", "notional": "5", "minNotional": "5"},
-            {"filterType": "PERCENT_PRICE", "multiplierUp": "1.05", "multiplierDown": "0.95", "multiplierDecimal": "4"},
-        ],
-        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-    }
-
-
-def _brackets(symbol: str) -> dict[str, Any]:
-    rows = [
-        {
-            "bracket": 1,
-            "initialLeverage": 125,
-            "notionalCap": 50_000,
-            "notionalFloor": 0,
-            "maintMarginRatio": 0.004,
-            "cum": 0,
-        },
-        {
-            **{"bracket": 2, "initialLeverage": 100, "notionalCap": 600_000, "notionalFloor": 50_000},
-            **{"maintMarginRatio": 0.005, "cum": 50},
-        },
-    ]
-    return {"symbol": symbol, "brackets": rows}
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from libs.schemas.venue import VenueSymbol
 from tests.builders import venue
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_ports import Gateway, account
-from tests.fakes.typos import Typo, typos
+from tests.fakes.typos import Typo
 from tests.fakes.validator_values import BY_TEST, strategy
 
 BASE = "/api/v1"
@@ -282,30 +282,6 @@ def mistake(typo: Typo, place: str = "") -> dict[str, str]:
     return {"field": f"{place}{typo.path}", "message": said, "code": "unknown_field"}
 
 
-async def test_every_typing_mistake_is_a_problem_with_its_path_and_what_was_meant(gateway: Gateway) -> None:
-    before = len(gateway.store.writes)
-    for typo in [typo for typo in typos(Account, TradingStrategy) if typo.nested or typo.name == "model"]:
-        noun = "account" if typo.kind is Account else "strategy"
-        made, changed = DOORS[noun]
-        for (method, path), fields in ((made, typo.body), (changed, typo.fields)):
-            answer = await gateway.call(method, BASE + path, json={noun: fields, "reason": "x"})
-            assert (answer.status_code, answer.json()["detail"]) == (422, typo.said), answer.text
-            assert answer.json()["errors"] == [mistake(typo, f"body.{noun}.")], answer.text
-    assert len(gateway.store.writes) == before
-
-
-async def test_a_typing_mistake_is_told_by_what_only_tries_a_strategy(gateway: Gateway) -> None:
-    (typo,) = [typo for typo in typos(TradingStrategy) if typo.name == "max_leverage"]
-    tried = await gateway.call("POST", f"{STRATEGIES}/validate", json=typo.body)
-    assert tried.json() == {"valid": False, "errors": [mistake(typo)]}
-    shown = await gateway.call("POST", f"{STRATEGIES}/own/preview", json={"strategy": typo.body})
-    assert (shown.status_code, shown.json()["detail"]) == (422, typo.said)
-
-
-DOORS = {
-    "account": (("POST", "/accounts"), ("PATCH", "/accounts/beta")),
-    "strategy": (("POST", "/strategies/custom"), ("PUT", "/strategies/trend")),
-}
 WRAPPED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "an account": ("POST", "/accounts", {"acount": {}, "reason": "x"}, "acount: {}; did you mean account?"),
     "a strategy": (
@@ -322,10 +298,3 @@ WRAPPED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     ),
     "a preview": ("POST", "/strategies/own/preview", {"acount_id": "beta"}, "acount_id: {}; did you mean account_id?"),
 }
-
-
-async def test_what_wraps_a_change_has_no_other_fields_either(gateway: Gateway) -> None:
-    for case, (method, path, body, said) in WRAPPED.items():
-        answer = await gateway.call(method, BASE + path, json=body)
-        expected = "body." + said.format("there is no such field")
-        assert (answer.status_code, answer.json()["detail"]) == (422, expected), case

@@ -1,9 +1,7 @@
 """What a stream hands to its client, over a log in memory."""
 
 import json
-from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.records.keys import ApiKey, token_hash
-from services.gateway.application import streams as application
 from services.gateway.application.stream_sessions import StreamFrame, StreamSession
 from services.gateway.application.streams import StreamHub
 from services.gateway.domain.problems import Away, RequestRefused
@@ -186,46 +183,6 @@ async def test_a_stream_has_what_was_asked_for(query: dict[str, str], wanted: li
     assert refs == wanted
 
 
-def revoked(gateway: Gateway, key: ApiKey) -> None:
-    gateway.keys.by_hash[key.hash] = replace(key, revoked_at=gateway.clock.wall())
-
-
-def expired(gateway: Gateway, key: ApiKey) -> None:
-    gateway.keys.by_hash[key.hash] = replace(key, expires_at=gateway.clock.wall())
-
-
-def unknown(gateway: Gateway, key: ApiKey) -> None:
-    del gateway.keys.by_hash[key.hash]
-
-
-def out_of_touch(gateway: Gateway, key: ApiKey) -> None:
-    gateway.keys.follows = False
-
-
-def made_anew(gateway: Gateway, key: ApiKey) -> None:
-    gateway.streams.ring = None
-
-
-@pytest.mark.parametrize(
-    ("happens", "reason"),
-    [
-        (revoked, "key-revoked"),
-        (expired, "key-expired"),
-        (unknown, "key-unknown"),
-        (out_of_touch, "keys-out-of-touch"),
-        (made_anew, "log-restarted"),
-    ],
-)
-async def test_a_stream_ends_for_a_reason(happens: Callable[[Gateway, ApiKey], None], reason: str) -> None:
-    gateway = Gateway()
-    async with Stream(gateway, "reader") as stream:
-        await stream.next()
-        happens(gateway, stream.key)
-        assert (await stream.next())["data"]["reason"] == reason
-    ends = gateway.registry.get_sample_value("perpetua_gateway_stream_ends_total", {"reason": reason})
-    assert (ends, gateway.registry.get_sample_value("perpetua_gateway_streams")) == (1, 0)
-
-
 async def test_a_heartbeat_comes_each_fifteen_seconds_and_says_how_the_log_is() -> None:
     gateway = Gateway()
     async with Stream(gateway) as stream:
@@ -238,16 +195,6 @@ async def test_a_heartbeat_comes_each_fifteen_seconds_and_says_how_the_log_is() 
     assert opened["data"]["heartbeat_s"] == 15
     assert (heartbeat["type"], heartbeat["data"]) == ("stream.heartbeat", {"log": "followed", "silence_s": 0.0})
     assert silent["data"] == {"log": "silent", "silence_s": 7.0}
-
-
-async def test_a_client_that_takes_nothing_is_cut() -> None:
-    gateway = Gateway()
-    async with Stream(gateway) as stream:
-        stream.session.sending_since = gateway.clock.monotonic()
-        gateway.clock.advance(application.STALLED_S + 1)
-        await stream.next()
-        assert (await stream.next())["data"]["reason"] == "too-slow"
-        assert stream.cuts > 0
 
 
 async def test_while_the_log_cannot_be_read_nobody_who_lacks_something_is_kept_waiting() -> None:

@@ -18,7 +18,7 @@ from cli.run.plan import make_plan
 from cli.run.preflight import of_own
 from cli.run.seed import read_accounts, read_all
 from services.decider.application.models_file import load
-from tests.unit.cli.run.test_mistakes import model_server
+from tests.unit.cli.run.test_key_mistakes import model_server
 
 KEY = "sk-abcdefghijklmnopqrst"
 
