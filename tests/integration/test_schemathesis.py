@@ -24,8 +24,8 @@ from tests.unit.gateway.test_models import after_trial, decider
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(sized(1_800, 7_200))]
 
-EXAMPLES = sized(2, 38)
-LEAST = sized(180, 2_000)
+EXAMPLES = sized(1, 38)
+LEAST = sized(90, 2_000)
 # What a schema takes may still be no sound strategy (422), be about another version (412), or not end within the time
 # that the request itself names (503, with Location): nothing else is looked over.
 CONFIG = """
