@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.integration.serving import served, started
 
 from libs.runtime.sockets import LastingServer
+from tests.integration.serving import served, started
 
 pytestmark = pytest.mark.integration
 

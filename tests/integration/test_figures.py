@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 import pytest
-from tests.integration.serving import Running, running
 
 from libs.schemas import subjects
 from libs.schemas.names import key_of
 from tests import builders
 from tests.fakes.ledger_chain import Chain
 from tests.fakes.ledger_context import STRATEGY
+from tests.integration.serving import Running, running
 
 __all__ = ["running"]
 pytestmark = pytest.mark.integration

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from tests.integration.serving import GENERATE, HISTORY, Running, started, whole
 
 from cli.embedded.servers import Servers
 from libs.runtime.ending import end
@@ -18,6 +17,7 @@ from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.account import ControlRequested
 from libs.schemas.market import MarketTick
+from tests.integration.serving import GENERATE, HISTORY, Running, started, whole
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

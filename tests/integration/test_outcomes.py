@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from nats.js import JetStreamContext
-from tests.integration.serving import Running, running, started
 
 from libs.analytics.accuracy import JudgedEntries
 from libs.analytics.experiments import report
@@ -34,6 +33,7 @@ from tests import builders
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_outcomes import FakeOutcomes, outcome_desk
 from tests.fakes.ledger_store import FakeStore
+from tests.integration.serving import Running, running, started
 from tests.integration.test_ledger import plain
 from tests.pace import PATIENCE_S
 from tests.unit.ledger.test_outcomes import book, candles

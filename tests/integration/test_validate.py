@@ -12,7 +12,6 @@ import httpx
 import nats
 import pytest
 from nats.js import JetStreamContext
-from tests.integration.serving import served
 
 from libs.records.provision import provision
 from libs.risk.evaluation import Scene, evaluate
@@ -36,6 +35,7 @@ from tests import builders
 from tests.builders import venue
 from tests.fakes.validator_values import account, ask, decision, long_position, proposal, state, strategy
 from tests.integration.api_keys import admin_token
+from tests.integration.serving import served
 from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
