@@ -12,8 +12,9 @@ import pytest
 
 from libs.schemas import subjects
 from services.executor.domain.book import AccountBook
-from tests.chaos.executions import BUY, PRICE, Events, Life
+from tests.chaos.executions import PRICE, Events, Life
 from tests.chaos.forks import Executor
+from tests.chaos.scripts import BUY
 from tests.chaos.test_act_kills import ACTS
 from tests.chaos.test_executor_kills import REACH_S, STEPS, TAKE_OVER, running
 from tests.contract.benches import CCXT, NO_CCXT, SECRET
