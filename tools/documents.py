@@ -19,7 +19,7 @@ WANTED = (
 )
 GUIDES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md")
 # Folders that are made at run time, and files of ccxt.
-ELSEWHERE = frozenset({".perpetua/", ".tools/", "mutants/", "async_support/aster.py", "pro/aster.py"})
+ELSEWHERE = frozenset({".perpetua/", ".tools/", "dist/sbom/", "mutants/", "async_support/aster.py", "pro/aster.py"})
 CODED = re.compile(r"`([\w.-]+(?:/[\w.-]+)*/(?:[\w-]+\.(?:py|md|toml|yaml|json|j2|ini))?)(?::\w+)?`")
 LINKED = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 ENTRY = re.compile(r"^\*\*(?P<word>[^*]+)\*\*: \S.*\.$")
