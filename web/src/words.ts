@@ -178,6 +178,7 @@ export const words = {
     dayLoss: 'Loss of the day',
     leverage: 'Highest leverage',
     none: 'There is no account that this key sees.',
+    unopened: 'It has not been opened yet: its figures come with its first decision.',
     frame: 'Timeframe',
     exit: 'Exit',
     legs: { entry: 'entry', exit: 'exit', stop: 'stop', target: 'target', flatten: 'flatten' } as Record<string, string>,

@@ -18,6 +18,7 @@ class Desk {
   key = $state.raw<KeyShown | null>(null)
   accounts = $state.raw<Account[]>([])
   states = $state.raw<Record<string, AccountState>>({})
+  tried = $state.raw<Record<string, boolean>>({})
   prices = $state.raw<Record<string, Told>>({})
   newest = $state.raw<HistoryEntry[] | null>(null)
   alerts = $state.raw<Alert[]>([])
@@ -75,7 +76,9 @@ class Desk {
       const state = await get<AccountState>(`/accounts/${account}/state`)
       this.states = { ...this.states, [account]: state }
     } catch {
-      return // an account that has not traded has no state; what is shown stays
+      return // an account that was never opened has no state; what is shown stays
+    } finally {
+      if (!this.tried[account]) this.tried = { ...this.tried, [account]: true }
     }
   }
 

@@ -1,28 +1,37 @@
 import { Refused } from '../api/client'
 import { words } from '../words'
 
-/** Something that was asked for: not there yet, there, or refused. A newer wish makes an older answer void. */
+/** Something that was asked for: not there yet, there, or refused. Wishes while an answer is awaited become one more. */
 export class Loaded<T> {
   value = $state.raw<T | undefined>(undefined)
   error = $state<string | null>(null)
-  busy = $state(false)
-  private wish = 0
+  private asking = false
+  private again = false
 
   constructor(private readonly ask: () => Promise<T>) {}
 
   async load(): Promise<void> {
-    const mine = ++this.wish
-    this.busy = true
+    if (this.asking) {
+      this.again = true
+      return
+    }
+    this.asking = true
     try {
-      const value = await this.ask()
-      if (mine === this.wish) {
-        this.value = value
-        this.error = null
-      }
-    } catch (error) {
-      if (mine === this.wish) this.error = said(error)
+      do {
+        this.again = false
+        await this.once()
+      } while (this.again)
     } finally {
-      if (mine === this.wish) this.busy = false
+      this.asking = false
+    }
+  }
+
+  private async once(): Promise<void> {
+    try {
+      this.value = await this.ask()
+      this.error = null
+    } catch (error) {
+      this.error = said(error)
     }
   }
 }
