@@ -1,0 +1,91 @@
+"""A browser before the page of a running product: Debian's Chromium, driven by Playwright."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, TimeoutError, async_playwright
+
+from cli.project import ROOT
+from tests.wanted import want
+
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+BUILT = ROOT / "build" / "page"
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+PATIENCE_MS = 60_000  # finds what never comes; a slow machine is not it
+SERIOUS = """async () => (await axe.run()).violations
+  .filter((one) => ['serious', 'critical'].includes(one.impact))
+  .map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`)"""
+
+
+def wanted() -> Path:
+    """Chromium. The test is skipped by name where it, Node, or its packages are missing."""
+    found = shutil.which("chromium")
+    want("chromium", found is not None and find_spec("playwright") is not None, "Debian's package chromium")
+    subprocess.run(["sh", "tools/page.sh"], cwd=ROOT, check=True, capture_output=True)
+    why = BUILT.with_name("page.why")
+    want("chromium", BUILT.is_dir() and not why.exists(), why.read_text() if why.exists() else "the page is not built")
+    return Path(found or "")
+
+
+@dataclass
+class Watched:
+    """A page, what went wrong in it, and whom it asked."""
+
+    page: Page
+    hosts: set[str] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, page: Page) -> "Watched":
+        watched = cls(page)
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2]))
+        page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        page.on("console", lambda said: watched.errors.append(said.text) if "Content Security" in said.text else None)
+        return watched
+
+    async def open(self, name: str) -> None:
+        """One of the pages, and what it loads."""
+        await self.page.evaluate("address => { location.hash = address }", f"/{name}")
+        try:
+            await self.page.wait_for_function(
+                "() => document.querySelector('main h1') && !document.querySelector('[aria-busy=true]')"
+            )
+        except TimeoutError as error:
+            raise AssertionError(f"{name} is not there: {await self.page.inner_text('main')}") from error
+
+    async def sign_in(self, url: str, key: str) -> None:
+        await self.page.goto(url)
+        await self.page.fill("input[type=password]", key)
+        await self.page.click("button.main")
+
+    async def fits(self) -> None:
+        """Nothing is wider than the window, once what was drawn has followed its size."""
+        await self.page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+
+    async def serious(self) -> list[str]:
+        """What axe calls serious or critical on what is shown."""
+        return list(await self.page.evaluate(SERIOUS))
+
+
+@contextlib.asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    path = await asyncio.to_thread(wanted)
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
+            executable_path=str(path), args=FLAGS, env={**os.environ, "TZ": "America/New_York"}
+        )
+        try:
+            yield chromium
+        finally:
+            await chromium.close()
