@@ -46,7 +46,7 @@ export const words = {
     today: 'Today',
     start: 'Since start',
     hold: 'Buy and hold',
-    holdTip: 'All symbols of the account in equal parts from its first figure on, without costs',
+    holdTip: 'All symbols of the account in equal parts from the first point of the curve on, without costs',
     exposure: 'Exposure',
     positions: 'Positions',
     orders: 'Working orders',
