@@ -2,19 +2,12 @@
 
 import json
 import sys
-from typing import cast
 
-from prometheus_client import CollectorRegistry
-
-from services.gateway.application.streams import StreamHub
-from services.gateway.handlers.http import api_of
-from services.gateway.metrics import GatewayMetrics
-from services.gateway.ports import Deps
+from services.gateway.app import description
 
 
 def main() -> None:
-    deps, metrics = cast(Deps, None), GatewayMetrics(CollectorRegistry())
-    json.dump(api_of(deps, metrics, StreamHub(deps, metrics)).openapi(), sys.stdout)
+    json.dump(description(), sys.stdout)
 
 
 if __name__ == "__main__":

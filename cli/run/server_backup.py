@@ -23,9 +23,10 @@ from cli.errors import CliError
 from cli.run.backup_file import Contents, Part, digest, pack, unpack
 from cli.run.collection_dumps import collections, dump, fill
 from cli.run.provision import ProvisionSettings, make_database_users, mongodb_silent
-from cli.run.stream_snapshots import StreamSnapshots
 from libs.runtime.bus import NATS_SILENT
+from libs.runtime.errors import Unavailable
 from libs.runtime.mongo import Database, Document
+from libs.runtime.stream_snapshots import StreamSnapshots
 from libs.schemas.rights import KEEPER
 
 Say = Callable[[str], None]
@@ -140,6 +141,8 @@ async def _stores(settings: ProvisionSettings) -> AsyncIterator[_Stores]:
             yield _Stores(StreamSnapshots(nc), database.db)
     except PyMongoError as error:
         raise mongodb_silent(settings, error) from error
+    except Unavailable as error:
+        raise CliError(str(error), "see the log of NATS") from error
     except NATS_SILENT as error:
         raise CliError(
             f"NATS does not answer: {error or type(error).__name__}", "see its log, then try again"

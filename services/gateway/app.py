@@ -1,6 +1,9 @@
 """The gateway: the HTTP API over the bus and the history."""
 
 import secrets
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry
 
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import Configuration, KvConfigStore
@@ -28,8 +31,9 @@ from services.gateway.adapters.nats_stream_log import NatsStreamLog
 from services.gateway.adapters.nats_tickets import NatsTickets
 from services.gateway.adapters.nats_workers import MirroredWorkers, OwnOperations
 from services.gateway.adapters.redis_limits import RedisLimits
+from services.gateway.application.streams import StreamHub
 from services.gateway.domain.limits import Brake, Rates
-from services.gateway.handlers.http import http_app
+from services.gateway.handlers.http import api_of, http_app
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import ConfigurationAccess, Deps
 from services.gateway.settings import Settings
@@ -97,6 +101,12 @@ def desk_of(configuration: Configuration, strategies: Strategies) -> Configurati
         Experiments(configuration, strategies),
         ModelSwitch(configuration),
     )
+
+
+def description() -> dict[str, Any]:
+    """Of the HTTP API as this working copy serves it, without a server: routes are described, none is called."""
+    deps, metrics = cast(Deps, None), GatewayMetrics(CollectorRegistry())
+    return api_of(deps, metrics, StreamHub(deps, metrics)).openapi()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cli.errors import CliError
+from libs.runtime.errors import Unavailable
 
 CHUNK = 128 * 1024
 STILL_S = 60.0  # without a part or an answer it is given up
@@ -32,7 +32,7 @@ class StreamSnapshots:
         return told
 
     async def save(self, stream: str, output: BinaryIO) -> Told:
-        """Write a stream; returns its `config` and `state`. Raises CliError."""
+        """Write a stream; returns its `config` and `state`. Raises Unavailable."""
         inbox = self._nc.new_inbox()
         parts: asyncio.Queue[Msg] = asyncio.Queue()
         heard = await self._nc.subscribe(inbox, cb=parts.put)
@@ -52,14 +52,14 @@ class StreamSnapshots:
             if not part.data:
                 said = (part.headers or {}).get("Status", OK)
                 if said != OK:
-                    raise CliError(f"the stream {stream} cannot be read: {said}", "see the log of NATS")
+                    raise Unavailable(f"the stream {stream} cannot be read: {said}")
                 return
             await asyncio.to_thread(output.write, part.data)
             if part.reply:
                 await self._nc.publish(part.reply, b"")
 
     async def load(self, stream: str, told: Mapping[str, Any], file: Path, *, replicas: int = 1) -> None:
-        """Make the stream, which may not be there yet, of what `save` wrote and told. Raises CliError."""
+        """Make the stream, which may not be there yet, of what `save` wrote and told. Raises Unavailable."""
         config = {**told["config"], "num_replicas": replicas}
         if replicas > 1:
             config.pop("persist_mode", None)  # of a single server alone
@@ -80,5 +80,5 @@ class StreamSnapshots:
     def _checked(what: str, data: bytes) -> Told:
         told: Told = json.loads(data or b"{}")
         if error := told.get("error"):
-            raise CliError(f"NATS refuses {what}: {error.get('description')}", "see the log of NATS")
+            raise Unavailable(f"NATS refuses {what}: {error.get('description')}")
         return told
