@@ -94,6 +94,7 @@ ELSEWHERE: dict[str, str] = {
     "provision": "tests/integration/deployment/test_provision.py",
     "replay": "tests/e2e/test_parity.py",
     "servers": "tests/integration/deployment/test_backup.py",
+    "seals": "tests/integration/test_sealing.py",
     "notify test": "tests/e2e/test_notifier.py",
     "logs -f": "tests/e2e/trading/test_documented.py",
 }

@@ -18,6 +18,7 @@ from libs.runtime.delivered import Delivered
 from libs.runtime.log import JsonFormatter
 from libs.runtime.otel import OtelTracer
 from tests.fakes.otlp import Collector, collecting
+from tests.pace import usual
 
 TRACE = "a" * 32
 PARENT = f"00-{TRACE}-{'b' * 16}-01"
@@ -99,7 +100,7 @@ def test_without_a_listener_a_message_costs_less_than_20_microseconds() -> None:
                     with tracing.publishing("decision.proposed", PARENT):
                         tracing.current()
         best = min(best, (time.thread_time() - began) / 100)
-    assert best < 20e-6
+    assert usual(best) < 20e-6
 
 
 def test_a_message_in_hand_is_a_span_below_its_publish_beside_the_wait_for_it() -> None:
