@@ -125,8 +125,12 @@ async def test_an_act_at_an_exchange_is_carried_out_once_whatever_step_the_execu
                 await life.act(1_000, kind="close")
                 await life.until(lambda book: not book.positions and not book.orders, "closed")
                 placed = [event["intent"] for event in events.of("by-hand") if event["is"] == "order.placed"]
-                by_act = [intent["origin"] for intent in placed if intent["origin"].startswith("a-by-hand-")]
-                assert sorted(by_act) == sorted({*by_act}), "two orders of one act"
+                closing = [intent["origin"] for intent in placed if intent["leg"] == "exit"]
+                assert sorted(closing) == sorted({*closing}), "two orders of one act"
+                each = [
+                    intent["client_order_id"] for intent in placed
+                ]  # a stop that shrinks with its position is another
+                assert len(each) == len({*each})
                 assert life.amount == 0
                 assert not fake.book.open(None, algo=True)
                 book = await life.book()
