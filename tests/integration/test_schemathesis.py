@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(siz
 EXAMPLES = sized(1, 38)
 LEAST = sized(90, 2_000)
 # What a schema takes may still be no sound strategy (422), be about another version (412), or not end within the time
-# that the request itself names (503, with Location): nothing else is looked over. A stream has no end: it is read as long
-# as its time-out lasts.
+# that the request itself names (503, with Location): nothing else is looked over. A stream has no end: it is read
+# as long as its time-out lasts.
 CONFIG = """
 headers = { Authorization = "Bearer ${KEY}" }
 request-timeout = 120.0
