@@ -68,6 +68,11 @@ async def _all_terminal(world: World) -> bool:
     return sorted(states) == ["canceled", "filled", "filled"]
 
 
+async def _kept(world: World) -> bool:
+    """The account's document gives plans and ended intents away a moment after the message is acknowledged."""
+    return bool(await world.db[ORDER_PLANS].count_documents({}) and await world.db[ORDER_INTENTS].count_documents({}))
+
+
 async def test_a_decision_delivered_twice_is_one_plan_and_one_order(world: World) -> None:
     async with world.executor():
         await until(lambda: opened(world))
@@ -80,6 +85,7 @@ async def test_a_decision_delivered_twice_is_one_plan_and_one_order(world: World
         )
         await until(lambda: delivered(world, 3))
         assert (await world.events()).count("position.opened") == 1
+        await until(lambda: _kept(world))
         assert await world.db[ORDER_PLANS].count_documents({}) == 1
         assert await world.db[ORDER_INTENTS].count_documents({"leg": "entry"}) == 1
 
