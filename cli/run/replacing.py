@@ -1,9 +1,8 @@
 """A state folder as a whole: kept to oneself while nothing runs in it, and replaced by another that was built aside."""
 
-import contextlib
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cli.embedded.state import Lock
@@ -74,21 +73,19 @@ def _beside(folder: Path, what: str) -> Path:
 
 
 def _put_back(folder: Path, before: Path) -> None:
-    """What was killed between the two renames."""
+    """What was killed, or failed, between the two renames."""
     if before.exists() and not folder.exists():
         before.rename(folder)
     shutil.rmtree(before, ignore_errors=True)
 
 
 def _swap(folder: Path, aside: Path, before: Path) -> None:
-    if folder.exists():
-        folder.rename(before)
-    try:
+    with ExitStack() as undo:
+        if folder.exists():
+            folder.rename(before)
+            undo.callback(_put_back, folder, before)
         aside.rename(folder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            before.rename(folder)
-        raise
+        undo.pop_all()
 
 
 def start_over(state: StateFolder) -> list[str]:

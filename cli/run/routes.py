@@ -11,7 +11,7 @@ from libs.schemas.names import Key
 from services.notifier.application.routes_file import load, secrets_from, strange
 from services.notifier.domain.routes import NoticeRoute, RoutesError
 
-TODO = "docs/notifications.md says how a route is written"
+WAY_OUT = "docs/notifications.md says how a route is written"
 
 
 def folder_of(env: Mapping[str, str]) -> Path:
@@ -36,7 +36,7 @@ def of_routes(env: Mapping[str, str]) -> Iterator[Finding]:
     try:
         routes, secrets = load(folder_of(env)), secrets_of(env)
     except RoutesError as error:
-        yield Finding("fail", "notices", str(error), TODO)
+        yield Finding("fail", "notices", str(error), WAY_OUT)
         return
     yield from _unread(env, routes)
     if not routes:
@@ -45,7 +45,7 @@ def of_routes(env: Mapping[str, str]) -> Iterator[Finding]:
     from services.notifier.app import wrong_routes
 
     wrong = list(wrong_routes(routes, secrets))
-    yield from (Finding("fail", "notices", line, TODO) for line in wrong)
+    yield from (Finding("fail", "notices", line, WAY_OUT) for line in wrong)
     if not wrong:
         said = ", ".join(f"{name} ({route.service})" for name, route in routes.items())
         yield Finding("ok", "notices", f"told by {said}; `perpetua notify test` tries them")

@@ -1,5 +1,6 @@
 """Policies that know the future are caught, and those that do not are not."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,7 +23,7 @@ PLAYED = market(160, 130, wild=0.004)
 
 
 @dataclass
-class Peeking:
+class Peeking(ABC):
     """Closes when a figure of its own rises: one that it takes from the columns of the whole market."""
 
     columns: MarketColumns = field(default_factory=dict)
@@ -34,8 +35,8 @@ class Peeking:
         """The minute that is under way."""
         return int(context.timestamp.timestamp() - float(self.columns[SYMBOLS[0]]["time"][0])) // 60
 
-    def risen(self, context: TradingContext) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def risen(self, context: TradingContext) -> bool: ...
 
     def decide(self, context: TradingContext) -> TradingDecision | None:
         action = "close_position" if self.risen(context) else "hold"
