@@ -24,7 +24,8 @@ from services.executor.domain.plan import orders
 from services.executor.domain.state import account_state
 from services.executor.domain.timers import ailing
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import Stored, StoredAccount, TakenPartition
+from services.executor.ports import StoredAccount, TakenPartition
+from services.executor.ports.venues import Stored
 
 ROUNDING = 1e-9  # floats find where to look; decimals say what is there
 Heard = Callable[[AccountState, tuple[Outgoing, ...]], None]

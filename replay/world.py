@@ -11,7 +11,8 @@ from libs.schemas.strategy import TradingStrategy
 from replay.stepping import ReplayClock
 from replay.tape import NEVER, CandleTable, Grid, Tape
 from services.context.domain.assets import Studies
-from services.context.domain.market import CAPACITY, OTHER_CAPACITY, Bounds, MarketState
+from services.context.domain.folded import FoldedMarket
+from services.context.domain.market import CAPACITY, OTHER_CAPACITY, Bounds
 from services.executor.application.board import Board
 from services.feed.domain.recorded import RecordedMarket
 
@@ -47,7 +48,7 @@ class ReplayWorld:
         self.grid = Grid.of(market)
         self.clock = ReplayClock(market.starts)
         self.tapes = {symbol: Tape(market, symbol) for symbol in market.symbols}
-        self.state = MarketState(bounds)
+        self.state = FoldedMarket(bounds)
         self.state.use(tf for strategy in strategies for tf in strategy.timeframe_preference)
         self.state.reserve(market.symbols)
         self.studies = Studies(self.state)

@@ -12,7 +12,8 @@ from cli.connection import connected
 from cli.errors import CliError
 from cli.files import load, parse
 from libs.configuration.accounts import Accounts
-from libs.configuration.configuration import By, ConfigRefusal, Configuration, KvConfigStore, Refused, Written
+from libs.configuration.configuration import By, ConfigRefusal, Configuration, Refused, Written
+from libs.configuration.kv_store import KvConfigStore
 from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Preview, Strategies
 from libs.configuration.templates import JinjaTemplates, TemplateFailed

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from cli.errors import CliError
 from cli.files import read
 from cli.project import CONFIG
-from libs.configuration.configuration import By, ConfigStore, Configuration, KvConfigStore, Refused, reserved
+from libs.configuration.configuration import By, ConfigStore, Configuration, Refused, reserved
+from libs.configuration.kv_store import KvConfigStore
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.runtime.bus import Bus

@@ -32,7 +32,8 @@ from services.executor.application.timers import Timers
 from services.executor.domain.trading import TradingBounds
 from services.executor.handlers import decode, handler
 from services.executor.metrics import AccountCollector, ExecutorMetrics
-from services.executor.ports import Deps, LiveVenue, NotLive
+from services.executor.ports import Deps
+from services.executor.ports.venues import LiveVenue, NotLive
 from services.executor.settings import Settings
 
 

@@ -6,8 +6,9 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 
 from libs.configuration.accounts import Accounts
-from libs.configuration.configuration import Configuration, KvConfigStore
+from libs.configuration.configuration import Configuration
 from libs.configuration.experiments import Experiments
+from libs.configuration.kv_store import KvConfigStore
 from libs.configuration.mirror import ConfigMirror, MirroredAccounts, StateMirror
 from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Strategies

@@ -14,7 +14,7 @@ from services.executor.adapters.ccxt.client import Client, open_exchange, redire
 from services.executor.adapters.ccxt.venue import CcxtVenue
 from services.executor.adapters.credentials import Credential
 from services.executor.domain.differences import VENUES, Differences
-from services.executor.ports import Submittable
+from services.executor.ports.venues import Submittable
 from tests.contract.paper import PaperBench, paper_bench
 from tests.fakes.clock import FakeClock
 from tests.fakes.exchange.server import ExchangeFake, Kind, exchange

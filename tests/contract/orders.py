@@ -5,7 +5,7 @@ from decimal import Decimal
 from libs.schemas import ids
 from libs.schemas.account import Leg, OrderType, Side, TimeInForce
 from services.executor.domain.book import WorkingOrder
-from services.executor.ports import Stored, Submittable
+from services.executor.ports.venues import Stored, Submittable
 from tests import builders
 from tests.fakes import executor_values as values
 

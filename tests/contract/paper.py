@@ -17,7 +17,8 @@ from services.executor.application.lease_terms import LeaseTerms
 from services.executor.application.open_book import OpenBook
 from services.executor.domain.book import AccountBook
 from services.executor.domain.quote import Market
-from services.executor.ports import Deps, Submittable, Venue
+from services.executor.ports import Deps
+from services.executor.ports.venues import Submittable, Venue
 from tests.contract.orders import ACCOUNT, SYMBOL
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import FakeConfig, Ports

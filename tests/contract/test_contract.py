@@ -9,7 +9,7 @@ import pytest
 from libs.runtime.ending import end
 from libs.schemas.reasons import OrderReason
 from services.executor.domain.replies import Canceled, Exists, FillReport, OrderReport, Placed, Rejected, VenueEvent
-from services.executor.ports import Venue
+from services.executor.ports.venues import Venue
 from tests.contract.benches import EVERY, AnyBench, any_bench
 from tests.contract.orders import SYMBOL, client_id, order
 

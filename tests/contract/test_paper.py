@@ -9,7 +9,7 @@ import pytest
 from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
 from services.executor.domain.replies import Balances, Exists, FillReport, OrderReport, Placed
-from services.executor.ports import Venue
+from services.executor.ports.venues import Venue
 from tests.contract.orders import SYMBOL, client_id, order
 from tests.contract.paper import PaperBench, paper_bench
 

@@ -15,7 +15,8 @@ from services.executor.adapters.paper import PaperVenue
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import Deps, MarketEvent, Stored, StoredAccount, TakenPartition
+from services.executor.ports import Deps, MarketEvent, StoredAccount, TakenPartition
+from services.executor.ports.venues import Stored
 from tests.fakes import executor_values as values
 from tests.fakes.clock import FakeClock
 

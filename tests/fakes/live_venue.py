@@ -30,7 +30,7 @@ from services.executor.domain.replies import (
     VenueEvent,
 )
 from services.executor.domain.unified import STATES, TYPES
-from services.executor.ports import LiveVenue, Submittable, order_of
+from services.executor.ports.venues import LiveVenue, Submittable, order_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.exchange.book import Book, Position, Refusal
 

@@ -17,7 +17,7 @@ from cli.connection import connected
 from cli.errors import CliError
 from cli.project import CONFIG
 from cli.run.seed import read_all, seed
-from libs.configuration.configuration import KvConfigStore
+from libs.configuration.kv_store import KvConfigStore
 from libs.runtime.bus import Bus
 from libs.runtime.provision import provision_nats
 from libs.schemas.account import Account, TradingStanding

@@ -10,15 +10,8 @@ import pytest
 
 from cli.connection import connected
 from libs.configuration.accounts import Accounts
-from libs.configuration.configuration import (
-    By,
-    ConfigEntry,
-    ConfigRefusal,
-    ConfigStore,
-    Configuration,
-    KvConfigStore,
-    Refused,
-)
+from libs.configuration.configuration import By, ConfigEntry, ConfigRefusal, ConfigStore, Configuration, Refused
+from libs.configuration.kv_store import KvConfigStore
 from libs.configuration.mirror import ConfigMirror
 from libs.configuration.models import ModelSwitch
 from libs.configuration.strategies import Strategies

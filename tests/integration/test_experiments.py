@@ -13,7 +13,7 @@ from cli.commands.root import app
 from cli.connection import connected
 from cli.errors import CliError
 from cli.run.seed import read_all, seed
-from libs.configuration.configuration import KvConfigStore
+from libs.configuration.kv_store import KvConfigStore
 from libs.configuration.mirror import ConfigMirror
 from libs.runtime.bus import Bus
 from libs.runtime.provision import provision_nats

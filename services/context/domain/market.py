@@ -5,9 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketNote, MarketTick
 from services.context.domain import correlations
@@ -18,12 +15,11 @@ from services.context.domain.following import Following
 from services.context.domain.minutes import MINUTE
 from services.context.domain.notes import Notes
 from services.context.domain.past import Past, reaches
-from services.context.domain.series import Bar, Floats, Put, Series, Source
+from services.context.domain.series import Bar, Put, Series, Source
 
 CAPACITY: dict[Timeframe, int] = {"1m": 1_500}
 OTHER_CAPACITY = 300
 ALWAYS: frozenset[Timeframe] = frozenset({"1m", correlations.TIMEFRAME})
-NOTHING_BUILT = 2**62  # no minute begins so late
 # Two candles of one time say different things: of the same ticks, or because ticks never came here.
 _DIFFERENCES = {Put.CORRECTED: "mismatch", Put.KEPT: "mismatch", Put.FILLED: "missed", Put.UNSEEN: "missed"}
 _CHANGED = (Put.ADDED, Put.REPLACED, Put.CORRECTED, Put.FILLED)
@@ -147,27 +143,6 @@ class MarketState:
             return
         figures = candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume
         self._put(candle.symbol, candle.timeframe, Bar(open_time, *figures, candle.trades), source)
-
-    def fold(self, symbol: str, timeframe: Timeframe, times: NDArray[np.int64], columns: Floats) -> None:
-        """Take closed candles of a timeframe that is kept, newer than all that is here; a replay has those of all
-        timeframes. As `Series.extend`."""
-        series = self._series.get((symbol, timeframe))
-        if series is None:
-            made = Series(TIMEFRAME_SECONDS[timeframe], CAPACITY.get(timeframe, OTHER_CAPACITY))
-            series = self._series[symbol, timeframe] = made
-        series.extend(times, columns, Source.FEED)
-
-    def tell(self, tick: MarketTick) -> None:
-        """The newest tick of a symbol in a market whose candles are all folded: nothing is built from it."""
-        track = Track(tick, self.bounds.max_out_of_order, NOTHING_BUILT, healthy=self._healthy)
-        track.add(tick)
-        self._tracks[tick.symbol] = track
-
-    def pass_by(self, now: datetime) -> None:
-        """No minute that ended `close_grace` ago is waited for."""
-        self._closed_until = ended(now, self.bounds.close_grace)
-        for track in self._tracks.values():
-            track.closing = track.clocked = max(track.closing, self._closed_until)
 
     def go_live(self) -> None:
         """What was stored at the start is folded in: from here on differences from the feed's candles are told."""

@@ -29,7 +29,8 @@ from services.executor.domain.replies import (
     Reply,
     VenueEvent,
 )
-from services.executor.ports import LockedAccount, Submittable, order_of
+from services.executor.ports import LockedAccount
+from services.executor.ports.venues import Submittable, order_of
 
 KEEP_ENDED = 256
 

@@ -13,7 +13,7 @@ from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
-from services.executor.ports import Stored
+from services.executor.ports.venues import Stored
 
 PLANNED_AT = "planned_at"
 

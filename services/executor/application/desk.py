@@ -23,7 +23,8 @@ from services.executor.domain.bands import ALWAYS
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Turn
 from services.executor.domain.timers import ailing
-from services.executor.ports import Deps, MarketEvent, Stored
+from services.executor.ports import Deps, MarketEvent
+from services.executor.ports.venues import Stored
 
 RETRY_S = 0.5
 MAX_BUFFER = 100_000

@@ -22,7 +22,8 @@ from services.executor.domain.final import final_verdicts, own_facts
 from services.executor.domain.plan import cancels, cancels_because, denials, orders, plan, reserving
 from services.executor.domain.quote import Market
 from services.executor.domain.state import account_state
-from services.executor.ports import BookDeps, LockedAccount, Orders, Stored
+from services.executor.ports import BookDeps, LockedAccount, Orders
+from services.executor.ports.venues import Stored
 
 TICKS_WAIT_S = 2.0
 TICKS_POLL_S = 0.02

@@ -9,7 +9,7 @@ from libs.schemas import ids
 from libs.schemas.orders import OrderIntent
 from services.executor.domain.book import WorkingOrder
 from services.executor.domain.replies import Canceled, Placed, PositionReport
-from services.executor.ports import NotLive, ProtectiveOrder, Venue
+from services.executor.ports.venues import NotLive, ProtectiveOrder, Venue
 
 __all__ = ["Flattened", "NotLive", "closing_order", "flatten"]
 

@@ -19,7 +19,8 @@ from services.executor.application.open_book import OpenBook
 from services.executor.application.relay import Relay
 from services.executor.domain.book import AccountBook
 from services.executor.domain.live import Situation, explain, gates
-from services.executor.ports import Deps, LiveVenue, LiveVenues, NotLive, StoredAccount
+from services.executor.ports import Deps, StoredAccount
+from services.executor.ports.venues import LiveVenue, LiveVenues, NotLive
 
 log = logging.getLogger(__name__)
 

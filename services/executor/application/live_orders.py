@@ -25,7 +25,8 @@ from services.executor.domain.replies import (
     Unknown,
 )
 from services.executor.domain.steps import Cancel, SendOrder, Step, planning, settled, wanted
-from services.executor.ports import LiveVenue, LockedAccount, ProtectiveOrder, Stored, Submittable, order_of
+from services.executor.ports import LockedAccount
+from services.executor.ports.venues import LiveVenue, ProtectiveOrder, Stored, Submittable, order_of
 
 RETRY_S = 0.25
 UNSTORED = ("stop", "target", "flatten")

@@ -24,7 +24,8 @@ from services.executor.domain.replies import FillReport, Gap, OrderReport
 from services.executor.domain.steps import planning
 from services.executor.domain.tidy import tidied
 from services.executor.domain.timers import tended
-from services.executor.ports import Deps, LiveVenue, MarketEvent
+from services.executor.ports import Deps, MarketEvent
+from services.executor.ports.venues import LiveVenue
 
 RECONCILE_S = 30.0
 RETRY_S = 1.0

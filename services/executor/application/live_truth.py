@@ -6,7 +6,8 @@ from services.executor.application.live_orders import LiveOrders
 from services.executor.domain.book import AccountBook
 from services.executor.domain.reconcile import Truth
 from services.executor.domain.replies import OrderReport
-from services.executor.ports import Deps, LiveVenue
+from services.executor.ports import Deps
+from services.executor.ports.venues import LiveVenue
 
 OVERLAP = timedelta(seconds=60)
 

@@ -14,7 +14,8 @@ from services.executor.domain.book import AccountBook, next_expiry
 from services.executor.domain.changes import PositionChange, Turn, seal
 from services.executor.domain.quote import Market
 from services.executor.domain.trading import TradingBounds
-from services.executor.ports import AccountTelling, BookDeps, Fenced, Stored, StoredAccount, Write
+from services.executor.ports import AccountTelling, BookDeps, Fenced, StoredAccount, Write
+from services.executor.ports.venues import Stored
 
 UNASKED = frozenset({OrderReason.STOP, OrderReason.TARGET, OrderReason.LIQUIDATION})
 

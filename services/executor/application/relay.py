@@ -13,7 +13,8 @@ from services.executor.application.away import AWAY
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Outgoing
 from services.executor.domain.state import account_state
-from services.executor.ports import Deps, Stored
+from services.executor.ports import Deps
+from services.executor.ports.venues import Stored
 
 RETRY_S = 0.5
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 import nats.js.errors
 
-from libs.configuration.configuration import KvConfigStore
+from libs.configuration.kv_store import KvConfigStore
 from libs.runtime.bus import NATS_AWAY, Bus
 from libs.runtime.errors import Unavailable
 from services.ledger.domain.advisories import StoredMessage

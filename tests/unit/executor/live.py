@@ -16,7 +16,7 @@ from services.executor.application.desks import Desks
 from services.executor.application.lease_terms import LeaseTerms
 from services.executor.domain.book import AccountBook
 from services.executor.domain.plan import plan
-from services.executor.ports import Stored
+from services.executor.ports.venues import Stored
 from tests import builders
 from tests.fakes import executor_values as values
 from tests.fakes.executor_ports import FakePlans, Ports

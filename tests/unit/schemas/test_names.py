@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.configuration.configuration import KvConfigStore
+from libs.configuration.kv_store import KvConfigStore
 from libs.runtime.bus import Bus
 from libs.schemas.names import ANY, is_key, key_of, names_one
 from libs.schemas.subjects import api_key_key, candle, claim_key, funding, note, tick

@@ -10,7 +10,7 @@ from services.executor.adapters.ccxt.client import Client, open_exchange, redire
 from services.executor.adapters.ccxt.venue import CcxtVenue
 from services.executor.adapters.credentials import NoCredential, load
 from services.executor.domain.differences import LIVE, VENUES
-from services.executor.ports import LiveVenue, NotLive
+from services.executor.ports.venues import LiveVenue, NotLive
 
 VENUE_URL = "PERPETUA_VENUE_URL"
 

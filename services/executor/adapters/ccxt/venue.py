@@ -36,7 +36,7 @@ from services.executor.domain.replies import (
     VenueEvent,
     priority,
 )
-from services.executor.ports import Submittable, order_of
+from services.executor.ports.venues import Submittable, order_of
 
 TIME_IN_FORCE = {"gtc": "GTC", "ioc": "IOC", "post_only": "GTX"}
 MAX_SKEW_S = 0.5  # what the measured difference of the clocks may be wrong by

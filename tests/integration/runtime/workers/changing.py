@@ -5,7 +5,8 @@ import os
 
 from cli.connection import connected
 from libs.configuration.accounts import Accounts
-from libs.configuration.configuration import By, Configuration, KvConfigStore
+from libs.configuration.configuration import By, Configuration
+from libs.configuration.kv_store import KvConfigStore
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 

@@ -1,64 +1,31 @@
 """What the executor needs from outside, and the values that cross the line."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
-from libs.schemas.account import Account, AccountState, ControlRequested, Leg, MarginMode
+from libs.schemas.account import Account, AccountState, ControlRequested, Leg
 from libs.schemas.market import FundingUpdate, MarketTick
 from libs.schemas.orders import OrderEvent, OrderPlan
 from libs.schemas.reasons import OrderReason
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.venue import MarginTier, VenueSymbol
+from libs.schemas.venue import VenueSymbol
 from services.executor.domain.book import AccountBook, WorkingOrder
 from services.executor.domain.changes import Outgoing, Turn
 from services.executor.domain.quote import Market
-from services.executor.domain.replies import (
-    Balances,
-    CancelReply,
-    Fees,
-    FillReport,
-    FundingReport,
-    OrderReport,
-    PositionReport,
-    Reply,
-    VenueEvent,
-)
+from services.executor.domain.replies import CancelReply, Reply
 from services.executor.domain.trading import TradingBounds
+from services.executor.ports.venues import LiveVenues, Stored, Submittable
 
-T = TypeVar("T", covariant=True)
 NO_BOUNDS = TradingBounds()
 MarketEvent = MarketTick | FundingUpdate
 
 
 class Fenced(Exception):
     """Another process holds the partition now; nothing may be written for its accounts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[T]):
-    """A value that a majority of MongoDB has journaled. Only a plan store makes one."""
-
-    value: T
-
-
-@dataclass(frozen=True, slots=True)
-class ProtectiveOrder:
-    """An order that takes risk away and waits for no store: a stop, a target, a flatten."""
-
-    order: WorkingOrder
-
-
-Submittable = Stored[WorkingOrder] | ProtectiveOrder
-
-
-def order_of(order: Submittable) -> WorkingOrder:
-    """The order in its proof of being sendable."""
-    return order.order if isinstance(order, ProtectiveOrder) else order.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,72 +62,6 @@ class LockedAccount(Protocol):
 
     def carried_out(self, plan: Stored[OrderPlan]) -> None:
         """Nothing of this plan is left to do: it goes to the history in its own time."""
-
-
-class Venue(Protocol):
-    """One account at the place that takes its orders. An order that was not stored before does not type-check.
-
-    Symbols are ours (BTCUSDT), quantities are in base units, prices and money in quote currency. What a venue answers
-    to an order or a cancel is a value; the questions raise Unavailable where the venue cannot be asked. Some of them
-    only a live venue asks itself: paper answers them too, so that one contract suite holds over both.
-    """
-
-    async def submit(self, order: Submittable, checked_at: datetime | None = None) -> Reply:
-        """Send one order, once. `checked_at` is the wall time of the lease check: it is the time that a live venue's
-        request is signed with, so that a process that slept in between is refused by the venue."""
-
-    async def submit_all(self, orders: Sequence[Submittable], checked_at: datetime | None = None) -> Sequence[Reply]:
-        """Send several in their order. On paper they are one document write."""
-
-    async def cancel(
-        self, symbol: str, client_order_id: str, reason: OrderReason = OrderReason.DECISION
-    ) -> CancelReply: ...
-    async def fetch_order(self, symbol: str, client_order_id: str) -> OrderReport | None: ...
-    async def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]: ...
-    async def positions(self) -> Sequence[PositionReport]: ...
-    async def balances(self) -> Balances: ...
-    async def set_leverage(self, symbol: str, leverage: Decimal) -> Decimal:
-        """Set it and read it back; returns what the venue has now."""
-
-    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
-        """Set it and read it back; returns what the venue has now."""
-
-    async def filters(self, symbol: str) -> VenueSymbol | None: ...
-    async def tiers(self, symbol: str) -> tuple[MarginTier, ...]: ...
-    async def fees(self, symbol: str) -> Fees: ...
-    async def funding(self, symbol: str) -> FundingReport | None: ...
-    async def server_time(self) -> datetime: ...
-    def stream(self) -> AsyncIterator[VenueEvent]:
-        """Fills and account changes from now on, in order; a Gap where some may be missing."""
-
-
-class LiveVenue(Venue, Protocol):
-    """A venue of its own kind of truth: it has to be asked for what it did, and it is open until it is closed."""
-
-    @property
-    def validity_s(self) -> float:
-        """How long after its signature a request may still be taken."""
-
-    async def fills(self, symbol: str, since: datetime) -> Sequence[FillReport]:
-        """Executions from `since` (wall time) on, oldest first, whoever's order it was."""
-
-    async def can_withdraw(self) -> bool | None: ...
-    async def close(self) -> None: ...
-
-
-class LiveVenues(Protocol):
-    """The way to live venues. `open` raises NotLive where something is missing, Unavailable where nobody answers."""
-
-    @property
-    def allowed(self) -> bool: ...
-    @property
-    def adopts(self) -> frozenset[str]: ...
-    def has_credential(self, account: Account) -> bool: ...
-    async def open(self, account: Account) -> LiveVenue: ...
-
-
-class NotLive(Exception):
-    """The venue cannot be opened; the text says why, and what to do."""
 
 
 class Orders(Protocol):
