@@ -1,6 +1,5 @@
 """`perpetua backup`: everything that a state folder holds, in one file, while nothing runs there."""
 
-import hashlib
 import io
 import json
 import tarfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from cli.embedded.servers import KINDS
 from cli.errors import CliError
 from cli.project import StateFolder, shown
+from cli.run.backup_file import digest
 from cli.run.replacing import LOCK, at_rest, is_state, refusals
 
 LAYOUT = 1
@@ -46,7 +46,7 @@ def write_backup(state: StateFolder, file: Path, env: Mapping[str, str], now: da
     with at_rest(state), refusals():
         paths = {str(path.relative_to(state.folder)): path for path in _kept(state.folder)}
         market = state.market.read_text().strip() if state.market.exists() else ""
-        files = {name: (path.stat().st_size, _digest(path)) for name, path in paths.items()}
+        files = {name: (path.stat().st_size, digest(path)) for name, path in paths.items()}
         manifest = Manifest(LAYOUT, version("perpetua"), f"{now:%Y-%m-%dT%H:%M:%SZ}", market, files)
         scratch = file.with_name(f".{file.name}.tmp")
         try:
@@ -83,11 +83,6 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 def _is_log(folder: Path, path: Path) -> bool:
     return path.parent == folder and path.suffix == ".log"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _write(scratch: Path, manifest: Manifest, paths: Mapping[str, Path]) -> None:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,9 +25,9 @@ from services.feed.settings import Settings
 from tests import builders
 from tests.fakes.feed_markets import everything, names, short_market, write_csv
 from tests.integration.feeding import EVENTS, MARKET, TICKS, assert_whole, stored, until_ended, until_ticks, value
+from tests.integration.own_process import own_process
 from tests.pace import PATIENCE_S, Watch, usual
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.integration
 FAST = 20_000.0
 
@@ -161,12 +160,8 @@ def process(url: str, data: Path, name: str, speed: float, **more: str) -> Itera
         "PERPETUA_START_DAY": "1",
         "PERPETUA_INSTANCE": name,
     }
-    child = subprocess.Popen([sys.executable, "-m", "services.feed.app"], cwd=ROOT, env=env | more)
-    try:
+    with own_process("feed", {**env, **more}) as child:
         yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 @pytest.mark.slow

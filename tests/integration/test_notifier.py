@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,9 +33,9 @@ from tests import builders
 from tests.fakes.notifier_ports import alert
 from tests.fakes.receiver import SECRET, Receiver, receiver
 from tests.forms import sized
+from tests.integration.own_process import own_process
 from tests.pace import PATIENCE_S
 
-ROOT = Path(__file__).parents[2]
 DESK, PHONE = key_of("desk"), key_of("phone")
 MAIN = key_of("main")
 ENV = {"PERPETUA_NOTIFY_DESK_KEY": SECRET}
@@ -216,17 +214,11 @@ async def test_without_a_notifier_a_test_says_so(setting: Setting) -> None:
 
 @contextlib.contextmanager
 def process(setting: Setting, failpoint: str) -> Iterator[subprocess.Popen[bytes]]:
-    env = os.environ | ENV | {"NATS_URL": setting.url, "PERPETUA_CONFIG_DIR": str(setting.folder)}
+    env = ENV | {"NATS_URL": setting.url, "PERPETUA_CONFIG_DIR": str(setting.folder)}
     env |= {"PERPETUA_NOTIFIER_CONCURRENCY": str(IN_HAND), "PERPETUA_FAILPOINT": failpoint}
     env |= {"PERPETUA_LOG_LEVEL": "DEBUG"}
-    argv = [sys.executable, "-m", "services.notifier.app"]
-    with setting.log.open("ab") as output:
-        child = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=output, stderr=output)
-    try:
+    with own_process("notifier", env, setting.log) as child:
         yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 @pytest.mark.slow

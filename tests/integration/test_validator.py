@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import nats
@@ -32,9 +29,9 @@ from services.validator.settings import Settings
 from tests import builders
 from tests.builders import venue
 from tests.fakes.validator_values import SHADOW, abstention, account, ask, long_position, proposal, state, strategy
+from tests.integration.own_process import own_process
 from tests.pace import PATIENCE_S
 
-ROOT = Path(__file__).parents[2]
 TERMINALS: dict[str, type[DecisionValidated] | type[DecisionRejected] | type[DecisionEvaluated]] = {
     "validated": DecisionValidated,
     "rejected": DecisionRejected,
@@ -200,13 +197,9 @@ async def test_two_copies_share_the_work_and_end_each_proposal_once(bench: Bench
 
 @contextlib.contextmanager
 def process(url: str, failpoint: str) -> Iterator[subprocess.Popen[bytes]]:
-    env = os.environ | {"NATS_URL": url, "PERPETUA_INSTANCE": "victim", "PERPETUA_FAILPOINT": failpoint}
-    child = subprocess.Popen([sys.executable, "-m", "services.validator.app"], cwd=ROOT, env=env)
-    try:
+    env = {"NATS_URL": url, "PERPETUA_INSTANCE": "victim", "PERPETUA_FAILPOINT": failpoint}
+    with own_process("validator", env) as child:
         yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 @pytest.mark.slow
