@@ -84,15 +84,20 @@ async def test_a_dead_letter_is_an_alert_whose_first_command_shows_the_cause_and
     await until(lambda: "DeadLetters" not in watch.firing(), "the alert does not end")
 
 
-async def test_no_span_and_no_metric_holds_a_secret(run: Running, collector: Collector) -> None:
-    """Neither the API key nor a password of the servers."""
+async def test_no_span_no_metric_and_no_log_holds_a_secret(run: Running, collector: Collector) -> None:
+    """Neither the API key nor the password of a publisher."""
     secrets = [(run.state / "api_key").read_text().strip()]
     secrets += re.findall(r"://[^:/@\s]*:([^@\s]+)@", (run.state / "publisher_url").read_text())
     assert len(secrets) == 2
     told = "\n".join(f"{span.name} {span.attributes}" for span in collector.spans)
     logs = "\n".join(path.read_text(errors="replace") for path in (run.state / "logs").glob("*.log"))
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+        addresses = [f"http://127.0.0.1:{worker.port}/metrics" for worker in run.pipeline.run.supervisor.workers]
+        metrics = "\n".join([(await client.get(address)).text for address in addresses])
     assert told
     assert logs
+    assert "perpetua_" in metrics
     for secret in secrets:
         assert secret not in told
         assert secret not in logs
+        assert secret not in metrics
