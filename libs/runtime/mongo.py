@@ -1,7 +1,11 @@
 """MongoDB as services use it: one client with safe defaults, and errors that mean it is away."""
 
-from typing import Any
+import asyncio
+import sys
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
+import pymongo.lock
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NotPrimaryError, WaitQueueTimeoutError
@@ -10,6 +14,7 @@ from libs.runtime import tracing
 from libs.runtime.mongo_spans import CommandSpans
 
 Document = dict[str, Any]
+T = TypeVar("T")
 SELECTION_TIMEOUT_MS = 3_000
 
 # What PyMongo raises while the server is away or changes its primary.
@@ -19,6 +24,21 @@ MONGO_AWAY: tuple[type[Exception], ...] = (
     NotPrimaryError,
     WaitQueueTimeoutError,
 )
+
+
+async def _wait_here(waited: Awaitable[T], timeout: float | None) -> T:
+    """As `asyncio.wait_for` is from Python 3.12 on: in the task of its caller.
+
+    Before, it makes a task of PyMongo's wait for a server. A cancellation that meets the end of such a wait (each lasts
+    half a second) leaves without that task, which then takes the lock of all server selection and never gives it back:
+    no operation of the client ends any more, whatever its time-out.
+    """
+    async with asyncio.timeout(timeout):
+        return await waited
+
+
+if sys.version_info < (3, 12):
+    pymongo.lock.wait_for = _wait_here  # type: ignore[attr-defined]
 
 
 def client(url: str) -> AsyncMongoClient[Document]:

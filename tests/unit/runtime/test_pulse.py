@@ -9,12 +9,15 @@ from libs.runtime.pulse import Pulse
 class Store:
     def __init__(self) -> None:
         self.away = self.hangs = False
+        self.again = asyncio.Event()
+        self.asked = 0
 
     async def ping(self) -> None:
+        self.asked += 1
         if self.away:
             raise ConnectionError
         if self.hangs:
-            await asyncio.Event().wait()
+            await self.again.wait()
 
 
 async def becomes(watched: Pulse, beats: bool) -> None:
@@ -35,5 +38,10 @@ async def test_the_pulse_follows_the_store() -> None:
     await becomes(watched, True)
     store.hangs = True
     await becomes(watched, False)
+    asked, store.hangs = store.asked, False
+    await asyncio.sleep(0)
+    assert store.asked == asked, "the one that hangs is waited for"
+    store.again.set()
+    await becomes(watched, True)
     await watched.stop()
     assert pulse.PATIENCE_S < 5
