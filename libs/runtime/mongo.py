@@ -38,7 +38,7 @@ async def _wait_here(waited: Awaitable[T], timeout: float | None) -> T:
 
 
 if sys.version_info < (3, 12):
-    pymongo.lock.wait_for = _wait_here  # type: ignore[attr-defined]
+    pymongo.lock.wait_for = _wait_here  # type: ignore[attr-defined,assignment]
 
 
 def client(url: str) -> AsyncMongoClient[Document]:
