@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from typing import TypeGuard
 
 import orjson
 from pydantic import ValidationError
@@ -26,6 +27,7 @@ from libs.runtime.mirror import KvMirror
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.account import AuditEvent
+from libs.schemas.base import Message
 from libs.schemas.events import decode_event
 from libs.schemas.inflight import InFlight
 from services.ledger.domain.project import project
@@ -64,7 +66,8 @@ class Origin:
 @dataclass(slots=True)
 class Evidence:
     """`documents` are those that the log says are in the read models, `unread` messages that nobody can read, `holes`
-    how many messages a stream lacks between its first and its last."""
+    how many messages a stream lacks between its first and its last. What AUDIT tells up to `told_until` was stored
+    before the seals were read."""
 
     frontier: Frontier
     books: dict[str, BookRow]
@@ -78,6 +81,7 @@ class Evidence:
     seals: list[StoredSeal] = field(default_factory=list)
     history: SealedStreams = field(default_factory=SealedStreams)
     heads: list[Announced] = field(default_factory=list)
+    told_until: int = 0
     moving: int = 0
     holes: dict[str, int] = field(default_factory=dict)
 
@@ -93,7 +97,7 @@ class Evidence:
             self.log.unread |= _request_of(record)
             return
         self.log.take(record.subject, record.sequence, body)
-        if isinstance(body, AuditEvent) and (body.who, body.what) == ("ledger", "sealed"):
+        if _is_head(body) and record.sequence <= self.told_until:
             self.heads.append(Announced(body.subject, int(body.event_id.rpartition(":")[2]), body.after or ""))
         if record.subject.startswith("context.shadowed."):
             return
@@ -108,6 +112,10 @@ class Evidence:
             at = {**one.set_on_insert, **one.set, **one.earliest}.get(ARCHIVED.get(one.collection, ""))
             origin = Origin(stream, sequence, at if isinstance(at, datetime) else None)
             self.documents.setdefault((one.collection, one.key), origin)
+
+
+def _is_head(body: Message) -> TypeGuard[AuditEvent]:
+    return isinstance(body, AuditEvent) and (body.who, body.what) == ("ledger", "sealed")
 
 
 def _request_of(record: Record) -> set[str]:
@@ -130,6 +138,7 @@ async def evidence(bus: Bus, db: RecordsDb, wall: datetime) -> Evidence:
     shown, speed, now = await _shown(bus)
     seen = {name: replace(book, shown=shown.get((name, book.version))) for name, book in books.items()}
     found = Evidence(Frontier(floors, waiting, promoted), seen, plans, await ended_intents(db), speed, now)
+    found.told_until = (await bus.js.stream_info(subjects.AUDIT.name)).state.last_seq
     found.seals = await stored_seals(db)
     for stream in READ:
         await _look(bus, stream.name, found)
