@@ -1,13 +1,14 @@
 """Prometheus of the distribution's package: on PATH, or unpacked into `.tools/` without root."""
 
+import contextlib
 import json
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,19 @@ def program(name: str) -> str:
     """`prometheus` or `promtool`. Fetched once; the test is skipped by name where it cannot be had."""
     there = shutil.which(name) or FETCHED / "prometheus/usr/bin" / name
     if not Path(there).is_file():
-        FETCHED.mkdir(exist_ok=True)
-        Apt(FETCHED, {}).unpack(["prometheus"], FETCHED / "prometheus")
+        _fetch(FETCHED / "prometheus")
     want("prometheus", Path(there).is_file(), "neither on PATH nor to be had by apt-get download")
     return str(there)
+
+
+def _fetch(folder: Path) -> None:
+    """`folder` appears whole or not at all, also where two processes fetch at once."""
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="prometheus.") as scratch:
+        unpacked = Path(scratch) / "unpacked"
+        if Apt(Path(scratch), {}).unpack(["prometheus"], unpacked):
+            with contextlib.suppress(OSError):  # the other one was first
+                unpacked.rename(folder)
 
 
 def promtool(*arguments: str) -> str:
@@ -60,7 +70,7 @@ class Prometheus:
         return {alert["labels"]["alertname"] for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"}
 
 
-@contextmanager
+@contextlib.contextmanager
 def prometheus(folder: Path, targets: Mapping[str, Sequence[int]], rules: str = "groups: []\n") -> Iterator[Prometheus]:
     """Scrapes these ports by job each second, and judges `rules`."""
     port = _free_port()

@@ -2,7 +2,7 @@
 environment."""
 
 from cli.embedded.bus_users import accounts, password_variable
-from cli.embedded.nats import MAX_PAYLOAD
+from cli.embedded.nats import MAX_FILE_STORE, MAX_PAYLOAD
 from libs.schemas.rights import USERS
 
 
@@ -20,6 +20,7 @@ max_payload: {MAX_PAYLOAD}
 jetstream {{
   store_dir: $NATS_STORE_DIR
   sync_interval: always
+  max_file_store: {MAX_FILE_STORE}
 }}
 
 {accounts()}"""

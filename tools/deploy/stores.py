@@ -29,6 +29,7 @@ from tools.deploy.text import comment
 ROUTE_PORT = 6222
 COPIES = 3
 DATA = "/data"
+DISK = "80Gi"  # of nats-server; more than it may write
 
 
 def cluster_file() -> str:
@@ -90,7 +91,7 @@ def nats(copies: int) -> list[Manifest]:
     return [
         account(name, STORE),
         _service(name, {"nats": STORE_PORTS[name]}),
-        _set(name, [server, _exporter()], volumes, copies=copies, disk="80Gi", period=60),
+        _set(name, [server, _exporter()], volumes, copies=copies, disk=DISK, period=60),
         budget,
     ]
 

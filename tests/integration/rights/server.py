@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cli.embedded.nats import KIND
 from cli.embedded.ports import pick
 from libs.runtime.provision import provision_nats
 from libs.schemas.rights import ADMIN, BY_NAME
+from tests.pace import PATIENCE_S
 from tools.paths import ROOT
 
 CONFIG = ROOT / "deploy" / "nats" / "nats.conf"
@@ -75,12 +77,16 @@ class RightsServer:
             return await connection.jetstream().streams_info()
 
     async def provision(self) -> None:
-        async with asyncio.timeout(30):
-            while True:
-                with contextlib.suppress(OSError, nats.errors.Error):
-                    async with self.client(ADMIN) as (connection, _):
-                        await provision_nats(connection.jetstream())
-                    return
+        """Raises what the server said last where it does not come to it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                async with self.client(ADMIN) as (connection, _):
+                    await provision_nats(connection.jetstream())
+                return
+            except (OSError, nats.errors.Error):
+                if time.monotonic() > deadline:
+                    raise
                 await asyncio.sleep(0.05)
 
 
