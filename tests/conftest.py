@@ -74,6 +74,16 @@ def own_servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """A command that runs in this process takes over what its state folder keeps: the next test has none of it."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
 def no_outside_connections() -> Iterator[None]:
     """Fails the test that tried to reach another machine, even when the code under test caught the refusal."""
     guard.refused.clear()

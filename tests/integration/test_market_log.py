@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -162,6 +163,7 @@ async def test_a_server_that_was_killed_leaves_no_gap(own_servers: Servers, tmp_
             second = await stack.enter_async_context(replica(url, "context-b"))
             for one in (first, second):
                 await reached(one, timedelta(hours=6))
+                await corrected(one)
                 check_whole(one)
             for symbol in PLAYED.symbols:
                 for timeframe in ("1m", *USED):
@@ -175,6 +177,23 @@ async def reached(one: Replica, after: timedelta) -> None:
     end = int((PLAYED.starts + after).timestamp())
     while not all(one.market.closed(symbol, "1m", end) for symbol in PLAYED.symbols):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
+
+
+async def corrected(one: Replica) -> None:
+    """Return when the feed's candles have replaced what the clock closed too early, or after a while."""
+    deadline = time.monotonic() + PATIENCE_S
+    wanted = {
+        (symbol, timeframe): expected(symbol, timeframe) for symbol in PLAYED.symbols for timeframe in ("1m", *USED)
+    }
+    while any(not says(one.series(*key), candles) for key, candles in wanted.items()):
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.02)
+
+
+def says(series: Series, wanted: list[Candle]) -> bool:
+    volumes = pytest.approx([c.volume for c in wanted], rel=1e-12)
+    return series.close.tolist() == [c.close for c in wanted] and bool(series.volume.tolist() == volumes)
 
 
 def check_whole(one: Replica) -> None:
