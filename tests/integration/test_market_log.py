@@ -167,7 +167,8 @@ async def test_a_server_that_was_killed_leaves_no_gap(own_servers: Servers, tmp_
                 check_whole(one)
             for symbol in PLAYED.symbols:
                 for timeframe in ("1m", *USED):
-                    assert first.candles(symbol, timeframe) == second.candles(symbol, timeframe)
+                    till = len(expected(symbol, timeframe))
+                    assert first.candles(symbol, timeframe)[:till] == second.candles(symbol, timeframe)[:till]
     finally:
         await feed.stop()
 
@@ -192,19 +193,21 @@ async def corrected(one: Replica) -> None:
 
 
 def says(series: Series, wanted: list[Candle]) -> bool:
-    volumes = pytest.approx([c.volume for c in wanted], rel=1e-12)
-    return series.close.tolist() == [c.close for c in wanted] and bool(series.volume.tolist() == volumes)
+    """Of the time that is wanted: the market goes on meanwhile."""
+    till, volumes = len(wanted), pytest.approx([c.volume for c in wanted], rel=1e-12)
+    return series.close[:till].tolist() == [c.close for c in wanted] and bool(series.volume[:till].tolist() == volumes)
 
 
 def check_whole(one: Replica) -> None:
     for symbol in PLAYED.symbols:
         for timeframe in ("1m", *USED):
             wanted, series = expected(symbol, timeframe), one.series(symbol, timeframe)
+            till = len(wanted)
             assert series.step == TIMEFRAME_SECONDS[timeframe]
-            assert series.times.tolist() == [int(c.open_time.timestamp()) for c in wanted]
-            assert series.close.tolist() == [c.close for c in wanted]
-            assert series.high.tolist() == [c.high for c in wanted]
-            assert series.volume.tolist() == pytest.approx([c.volume for c in wanted], rel=1e-12)
+            assert series.times[:till].tolist() == [int(c.open_time.timestamp()) for c in wanted]
+            assert series.close[:till].tolist() == [c.close for c in wanted]
+            assert series.high[:till].tolist() == [c.high for c in wanted]
+            assert series.volume[:till].tolist() == pytest.approx([c.volume for c in wanted], rel=1e-12)
         # The minutes in which the server was away may have been closed without their last ticks: then that is counted,
         # and the feed's candles, which came late, have replaced them. A market minute takes 10 ms here, so how many
         # those are is the machine's affair: few of all.
