@@ -16,7 +16,7 @@ import yaml
 
 from cli.ask.address import mongodb_url, nats_url
 from cli.ask.models import Configured, of_run
-from cli.ask.prompts import loaded
+from cli.ask.prompts import way_to_models
 from cli.ask.records import decided, records
 from cli.connection import connected
 from cli.errors import CliError
@@ -137,7 +137,7 @@ async def _asked(mirror: ConfigMirror, found: Configured, context: TradingContex
     if isinstance(entries, UnknownModel):
         raise CliError(str(entries), "`perpetua models list` shows which there are")
     settings = found.settings
-    async with loaded(found) as models:
+    async with way_to_models(found) as models:
         deps = Deps(
             clock=_Then(context.timestamp),
             accounts=mirror,

@@ -216,7 +216,6 @@ async def _try(found: Configured, chain: Sequence[CatalogueEntry]) -> "list[Tria
     from services.decider.application.trial import trial
 
     models = models_of(found.settings)
-    await models.start()
     try:
         return await trial(models, keys_of(found.settings), chain, datetime.now(UTC))
     finally:

@@ -23,7 +23,7 @@ from services.decider.domain.prompt import Prompt, sha256
 from services.decider.domain.seats import Seat
 
 if TYPE_CHECKING:
-    from services.decider.adapters.litellm import LiteLLM
+    from services.decider.adapters.models import ModelsOnDemand
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ async def show(state_dir: Path, account_id: str, model: str | None = None) -> Sh
             seat = seats.live(context)
             context, found = seat.shown(context), await of_run(state_dir, mirror.models)
             entry, by = _entry(found, mirror, (context, seat), model)
-            async with loaded(found, only_count_for=entry) as models:
+            async with way_to_models(found) as models:
+                await models.prepare(entry)
                 written = _written(Writer(JinjaTemplates(), models, mirror), context, entry)
                 return ShownPrompt(context, entry, written, by, whose(found))
         finally:
@@ -54,19 +55,14 @@ async def show(state_dir: Path, account_id: str, model: str | None = None) -> Sh
 
 
 @asynccontextmanager
-async def loaded(found: Configured, *, only_count_for: CatalogueEntry | None = None) -> "AsyncIterator[LiteLLM]":
-    """The way to models, with LiteLLM in it (seconds of CPU) unless only a rule's tokens are counted."""
+async def way_to_models(found: Configured) -> "AsyncIterator[ModelsOnDemand]":
     from services.decider.app import models_of
 
     models = models_of(found.settings)
-    needed = only_count_for is None or not only_count_for.is_rule
-    if needed:
-        await models.start()
     try:
         yield models
     finally:
-        if needed:
-            await models.stop()
+        await models.stop()
 
 
 def _entry(

@@ -3,23 +3,25 @@
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from libs.configuration.mirror import ConfigMirror
 from libs.configuration.templates import JinjaTemplates
 from libs.runtime.clock import WallClock
 from libs.runtime.worker import Worker, run
 from libs.schemas.account import Budgets
+from libs.schemas.kinds import ConfigValue
 from services.decider.adapters.alerts import Alerts
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.adapters.gate import RedisGate
 from services.decider.adapters.keys import ProviderKeys
+from services.decider.adapters.models import ModelsOnDemand
 from services.decider.adapters.rebuild import NatsProposals, Rebuild
 from services.decider.adapters.redis import RedisAnswers, RedisIncidents
 from services.decider.adapters.scripts import Scripts
 from services.decider.adapters.spans import TracedModels
 from services.decider.application import models_file
 from services.decider.application.keys import KeyChecks
+from services.decider.application.needed import NeededModels
 from services.decider.application.trials import Trials
 from services.decider.domain import routing
 from services.decider.domain.breaker import BreakerRules
@@ -34,9 +36,6 @@ from services.decider.metrics import DeciderMetrics, GateCollector, GateMetrics
 from services.decider.ports import Deps
 from services.decider.settings import Settings
 
-if TYPE_CHECKING:
-    from services.decider.adapters.litellm import LiteLLM
-
 log = logging.getLogger(__name__)
 
 
@@ -46,8 +45,10 @@ def create_app(settings: Settings | None = None) -> Worker:
     catalogue = models_file.load(settings.config_dir)
     models, answers, keys = models_of(settings), RedisAnswers(settings.redis_url), keys_of(settings)
     trials = Trials(catalogue, models, keys, worker.clock.wall, worker.tell)
-    accounts = ConfigMirror(worker.bus, on_change=trials.heard)
-    for service in (models, answers, accounts):
+    default_model = settings.llm_model or ",".join(catalogue.chain)
+    needed = NeededModels(catalogue, default_model, models)
+    accounts = mirror_of(worker, trials, needed)
+    for service in (answers, accounts, needed):
         worker.add(service)
     gate, shadow_gate = gates_of(worker, settings, catalogue)
     metrics = DeciderMetrics(worker.registry, catalogue, worker.clock.wall, lambda: gate.breakers)
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         clock=worker.clock,
         accounts=accounts,
         catalogue=catalogue,
-        default_model=settings.llm_model or ",".join(catalogue.chain),
+        default_model=default_model,
         models=TracedModels(models),
         answers=answers,
         gate=gate,
@@ -76,11 +77,20 @@ def create_app(settings: Settings | None = None) -> Worker:
     checks = KeyChecks(deps, keys, worker.bus.publish, metrics.checked)
     worker.background("keys", lambda: checks.run(settings.decider_auth_check_s))
     worker.background("trials", trials.run)
+    worker.background("needed models", needed.run)
     worker.detail("models", metrics.health.detail)
     worker.detail(TRIAL, trials.detail)
     default = section(catalogue, settings.llm_model, routing.names(deps.default_model))
     worker.detail(SECTION, lambda: default)
     return worker
+
+
+def mirror_of(worker: Worker, trials: Trials, needed: NeededModels) -> ConfigMirror:
+    def heard(key: str, value: ConfigValue | None) -> None:
+        trials.heard(key, value)
+        needed.heard(key, value)
+
+    return ConfigMirror(worker.bus, on_change=heard)
 
 
 def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[RedisGate, RedisGate]:
@@ -143,10 +153,8 @@ def keys_of(settings: Settings) -> ProviderKeys:
     return ProviderKeys(endpoints_of(settings))
 
 
-def models_of(settings: Settings) -> "LiteLLM":
-    from services.decider.adapters.litellm import LiteLLM  # two seconds of processor time, which a check of keys spares
-
-    return LiteLLM(endpoints_of(settings), WallClock().wall)
+def models_of(settings: Settings) -> ModelsOnDemand:
+    return ModelsOnDemand(endpoints_of(settings), WallClock().wall)
 
 
 def _tell_models(deps: Deps, settings: Settings) -> None:

@@ -97,6 +97,10 @@ class Templates(Protocol):
 
 
 class Tokens(Protocol):
+    async def prepare(self, entry: CatalogueEntry) -> None:
+        """What comes before the first count of this model."""
+        ...
+
     def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
         """Tokens of the messages for this model, without asking anybody."""
         ...

@@ -89,6 +89,9 @@ class MemoryAnswers:
 class BytesPerToken:
     """Counts a token for every two bytes."""
 
+    async def prepare(self, entry: CatalogueEntry) -> None:
+        pass
+
     def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
         return sum(len(message["content"].encode()) for message in messages) // 2
 

@@ -1,4 +1,4 @@
-"""The one way to a model: `litellm.acompletion`, with LiteLLM's own retries off and every failure as a value."""
+"""The one way to a language model: `litellm.acompletion`, with its own retries off and every failure as a value."""
 
 import asyncio
 import importlib
@@ -13,7 +13,6 @@ from openai import OpenAIError
 
 from libs.schemas.decision import TokenUsage
 from services.decider.adapters import errors
-from services.decider.adapters.builtin import CHARS_PER_TOKEN, completion
 from services.decider.adapters.clients import Clients
 from services.decider.adapters.endpoints import Endpoint
 from services.decider.domain.answering import reply_of
@@ -30,7 +29,7 @@ _PASSED = ["response_format", "reasoning_effort", "seed", "temperature", "max_to
 
 
 class LiteLLM:
-    """Models through LiteLLM, rules without it. `start` imports it (seconds of CPU), once and beside the event loop."""
+    """`start` imports LiteLLM (seconds of CPU), beside the event loop."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint], wall: Callable[[], datetime]) -> None:
         self._endpoints = endpoints
@@ -51,14 +50,10 @@ class LiteLLM:
             self._litellm.in_memory_llm_clients_cache.flush_cache()  # else the closed ones would be used again
 
     def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
-        """By one tokenizer for all models, without network. A rule's tokens are an estimate: none exist there."""
-        if entry.is_rule:
-            return sum(len(message["content"]) for message in messages) // CHARS_PER_TOKEN
+        """By one tokenizer for all models, without network."""
         return int(self._litellm.token_counter(model=entry.id, messages=[dict(message) for message in messages]))
 
     async def call(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]], timeout_s: float) -> Reply:
-        if entry.is_rule:
-            return self._of_rule(entry, messages)
         endpoint = self._endpoints.get(entry.provider)
         if endpoint and (missing := _missing(entry, endpoint)):
             return Reply(model=entry.id, outcome=Outcome.AUTH, error=missing)
@@ -79,12 +74,6 @@ class LiteLLM:
             reply = self._failed(entry, endpoint, error)
         else:
             reply = _answered(entry, response)
-        took = round((time.perf_counter() - begun) * 1000, 3)
-        return reply.model_copy(update={"latency_ms": took, "called_at": called_at})
-
-    def _of_rule(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> Reply:
-        begun, called_at = time.perf_counter(), self._wall()
-        reply = reply_of(entry.id, completion(entry.id, messages))
         took = round((time.perf_counter() - begun) * 1000, 3)
         return reply.model_copy(update={"latency_ms": took, "called_at": called_at})
 

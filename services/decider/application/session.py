@@ -78,7 +78,7 @@ class Session:
         while isinstance(step, Call):
             entry = models[step.model]
             again = turn is not None and turn.entry.id == entry.id
-            written = turn.after(step) if turn is not None and again else self._first(entry)
+            written = turn.after(step) if turn is not None and again else await self._first(entry)
             if isinstance(written, Denied):
                 state, step = self._passed_over(written, state, step)
                 continue
@@ -86,7 +86,8 @@ class Session:
             state, step = await self._take(turn, state, step)
         return step.parsed if isinstance(step, Done) else step
 
-    def _first(self, entry: CatalogueEntry) -> ModelTurn | Denied:
+    async def _first(self, entry: CatalogueEntry) -> ModelTurn | Denied:
+        await self.deps.tokens.prepare(entry)
         prompt = Writer(self.deps.templates, self.deps.tokens, self.deps.accounts).write(self.context, entry)
         if isinstance(prompt, Denied):
             return prompt

@@ -9,9 +9,8 @@ from fastapi.routing import APIRoute
 
 from libs.records.keys import Scope
 from services.gateway.domain.examples import example
-from services.gateway.domain.problems import MEDIA_TYPE
+from services.gateway.domain.problems import Problem
 
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
 JSON = "application/json"
 
 
@@ -30,28 +29,26 @@ def completed(openapi: Callable[[], dict[str, Any]], routers: Iterable[APIRouter
 
 def _complete(schema: dict[str, Any], scopes: Mapping[tuple[str, str], Scope]) -> dict[str, Any]:
     components = schema["components"]["schemas"]
+    _with_problems(components)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             _secured(operation, scopes[method.upper(), path])
             for answer in operation["responses"].values():
-                _answered(answer, components)
+                _exemplified(answer.get("content", {}), components)
             if "requestBody" in operation:
                 _exemplified(operation["requestBody"]["content"], components)
     return schema
+
+
+def _with_problems(components: dict[str, Any]) -> None:
+    problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    components |= {**problem.pop("$defs"), "Problem": problem}
 
 
 def _secured(operation: dict[str, Any], scope: Scope) -> None:
     """OpenAPI 3.1: what a bearer key needs stands beside its scheme."""
     operation["security"] = [{"HTTPBearer": [scope.value]}]
     operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope.value}`.".strip()
-
-
-def _answered(answer: dict[str, Any], components: Mapping[str, Any]) -> None:
-    content = answer.get("content", {})
-    if content.get(JSON, {}).get("schema") == PROBLEM:
-        content[MEDIA_TYPE] = content.pop(JSON)
-    else:
-        _exemplified(content, components)
 
 
 def _exemplified(content: dict[str, Any], components: Mapping[str, Any]) -> None:

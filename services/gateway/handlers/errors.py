@@ -9,12 +9,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from libs.runtime.errors import Unavailable
-from services.gateway.domain.problems import Away, FieldProblem, Problem, Refusal, RequestRefused, away, wrong_fields
+from services.gateway.domain.problems import MEDIA_TYPE, Away, FieldProblem, Refusal, RequestRefused, away, wrong_fields
 from services.gateway.handlers.edge import TOO_LARGE, problem_response
 
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _CODES = (400, 401, 403, 404, 405, 408, 409, 412, 413, 421, 422, 429, 500, 503)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem, "description": HTTPStatus(code).phrase} for code in _CODES
+    # By name, not as a model: of a model FastAPI would build a reader for each of these answers of each route, half of
+    # the gateway's start. The description (description.py) holds what the name stands for.
+    code: {"content": {MEDIA_TYPE: {"schema": _SCHEMA}}, "description": HTTPStatus(code).phrase}
+    for code in _CODES
 }
 _FAULT = Refusal(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "a fault of ours; report it with the request id of this answer"
