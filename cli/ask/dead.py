@@ -1,43 +1,19 @@
 """`perpetua dead`: what was put aside, and why."""
 
-from dataclasses import dataclass
-
-from pydantic import ValidationError
-
 from cli.connection import connected
 from cli.errors import CliError
-from libs.runtime.reader import Record, Start, read_all
-from libs.schemas.dead import DeadLetter
+from libs.runtime.letters import letters_from
+from libs.runtime.replays import NumberedLetter
 from libs.schemas.subjects import DEAD
-
-
-@dataclass(frozen=True, slots=True)
-class NumberedLetter:
-    """A dead letter by the number under which `dead show` finds it (its sequence in DEAD)."""
-
-    number: int
-    letter: DeadLetter | None
-    subject: str
-    raw: bytes
 
 
 async def dead_letters(url: str, limit: int | None = None) -> list[NumberedLetter]:
     """The newest `limit` dead letters, oldest first."""
-    found: list[NumberedLetter] = []
-
-    def take(record: Record) -> None:
-        try:
-            letter = DeadLetter.model_validate_json(record.data)
-        except ValidationError:
-            letter = None
-        found.append(NumberedLetter(record.sequence, letter, record.subject, record.data))
-
     async with connected(url) as bus:
         first = 1
         if limit is not None:
             first = max(1, (await bus.js.stream_info(DEAD.name)).state.last_seq - limit + 1)
-        await read_all(bus, DEAD.name, DEAD.subjects, take, start=Start.at(first))
-    return found
+        return await letters_from(bus, first)
 
 
 def pick_letter(found: list[NumberedLetter], wanted: str) -> NumberedLetter:

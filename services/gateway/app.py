@@ -26,6 +26,7 @@ from services.gateway.adapters.mongo_records import MongoRecords
 from services.gateway.adapters.nats import NatsGatewayLog
 from services.gateway.adapters.nats_claims import NatsClaims
 from services.gateway.adapters.nats_keys import MirroredKeys
+from services.gateway.adapters.nats_letters import NatsLetters
 from services.gateway.adapters.nats_market import NatsMarket
 from services.gateway.adapters.nats_market_feed import NatsMarketFeed
 from services.gateway.adapters.nats_stream_log import NatsStreamLog
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Worker:
         outcomes=MongoOutcomes(database.db),
         desk=desk_of(configuration, strategies),
         told=workers,
+        letters=NatsLetters(worker.bus),
         operations=OwnOperations(worker.bus, database, worker.checks, lambda: limits.shared),
         streams=streams,
         market_feed=NatsMarketFeed(worker.bus, worker.clock, settings.admission),

@@ -21,6 +21,7 @@ from libs.records.keys import ApiKey
 from libs.risk.marks import Mark
 from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
+from libs.runtime.replays import LetterReplay, NumberedLetter
 from libs.schemas.account import Account, AccountState
 from libs.schemas.analytics import Alert
 from libs.schemas.base import Message, Timeframe
@@ -149,6 +150,20 @@ class AccountReader(Protocol):
 
     def models(self) -> ModelsConfig | None:
         """The models that were switched to, if any."""
+
+
+class DeadLetters(Protocol):
+    """Messages that were put aside, by their numbers."""
+
+    async def before(self, number: int | None, limit: int) -> tuple[list[NumberedLetter], int | None]:
+        """Some below a number (None: the newest), newest first, and the number below which older ones are."""
+
+    async def at(self, number: int) -> NumberedLetter | None: ...
+    async def replayed(self) -> dict[str, int]:
+        """How often each was published again, by its id."""
+
+    async def replay(self, planned: LetterReplay, who: str, now: datetime) -> bool:
+        """Publish it again; whether that had just been done."""
 
 
 class WorkersTold(Protocol):
@@ -298,6 +313,7 @@ class Deps:
     outcomes: Outcomes
     desk: ConfigurationAccess
     told: WorkersTold
+    letters: DeadLetters
     operations: Operations
     streams: StreamLog
     market_feed: MarketFeed

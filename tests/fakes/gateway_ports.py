@@ -55,6 +55,7 @@ from services.gateway.ports import Claim, Deps
 from tests import builders
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_app import fake_http_app
+from tests.fakes.gateway_letters import FakeLetters
 from tests.fakes.gateway_streams import FakeMarketFeed, FakeStreamLog, FakeTickets
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
@@ -261,6 +262,7 @@ class FakeAccounts:
         self.known = {name: account(name) for name in ("alpha", "beta")}
         self.states: dict[str, AccountState] = {}
         self.switched: ModelsConfig | None = None
+        self.rules: dict[tuple[str, str], VenueSymbol] = {}
 
     def account(self, account_id: str) -> Account | None:
         return self.known.get(account_id)
@@ -278,7 +280,7 @@ class FakeAccounts:
         return [STRATEGY]
 
     def venue_symbol(self, venue: str, symbol: str) -> VenueSymbol | None:
-        return None
+        return self.rules.get((venue, symbol))
 
     def models(self) -> ModelsConfig | None:
         return self.switched
@@ -424,6 +426,7 @@ class Gateway:
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     store: FakeConfigStore = field(default_factory=FakeConfigStore)
     operations: FakeOperations = field(default_factory=FakeOperations)
+    letters: FakeLetters = field(default_factory=FakeLetters)
     symbols: tuple[str, ...] = ()
     streams: FakeStreamLog = field(default_factory=FakeStreamLog)
     market_feed: FakeMarketFeed = field(default_factory=FakeMarketFeed)
@@ -450,6 +453,7 @@ class Gateway:
             desk=desk_of(configuration, strategies),
             told=self.operations,
             operations=self.operations,
+            letters=self.letters,
             streams=self.streams,
             market_feed=self.market_feed,
             tickets=self.tickets,

@@ -9,6 +9,7 @@ from cli.ask.dead_replay import replay
 from cli.connection import connected
 from libs.runtime.bus import Bus
 from libs.runtime.deadletters import dead_letter, letter_error
+from libs.runtime.letters import letter_at, letters_before
 from libs.runtime.provision import provision_nats
 from libs.schemas.account import AuditEvent
 from libs.schemas.reasons import DeadLetterCode
@@ -63,3 +64,16 @@ async def test_all_letters_of_a_stream_are_replayed_once(bus: Bus, nats_url: str
     left = await replay(nats_url, [], every=True, stream=None)
     assert [done.replayed_as for done in left] == ["order.filled:e-3:replay:1", None]
     assert "the market has moved on" in left[1].line()
+
+
+async def test_pages_go_back_from_the_newest_to_the_first(bus: Bus) -> None:
+    assert await letters_before(bus, None, 2) == ([], None)
+    for sequence in range(1, 6):
+        await put_aside(bus, sequence)
+    pages: list[list[int]] = []
+    below: int | None = None
+    while not pages or below:
+        letters, below = await letters_before(bus, below, 2)
+        pages.append([one.number for one in letters])
+    assert pages == [[5, 4], [3, 2], [1]]
+    assert await letter_at(bus, 6) is None

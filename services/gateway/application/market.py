@@ -9,6 +9,7 @@ from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.base import Timeframe
 from libs.schemas.market import MarketTick
+from libs.schemas.venue import VenueSymbol
 from services.gateway.application.claiming import named_once
 from services.gateway.domain.market import (
     CandleList,
@@ -60,6 +61,14 @@ async def newest(deps: Deps, symbol: str) -> MarketNow:
         raise not_found(f"tick of {symbol}")
     age = None if tick.ts is None else max((now - tick.ts).total_seconds(), 0.0)
     return MarketNow(symbol=symbol, tick=tick, age_seconds=age, market_time=now)
+
+
+def rules(deps: Deps, venue: str, symbol: str) -> VenueSymbol:
+    """Those of the venue for this symbol, or for any where it has none of its own."""
+    known = deps.accounts.venue_symbol(venue, symbol)
+    if known is None:
+        raise not_found(f"market {symbol} at {venue}")
+    return known
 
 
 async def candles(deps: Deps, symbol: str, timeframe: Timeframe, limit: int) -> CandleList:

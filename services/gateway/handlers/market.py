@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from libs.records.keys import ApiKey, Scope
 from libs.schemas.base import Timeframe
+from libs.schemas.names import KEY_PATTERN
+from libs.schemas.venue import VenueSymbol
 from services.gateway.application import market as application
 from services.gateway.application.market import TicksCall
 from services.gateway.domain.market import CandleList, MarketNow, TicksBody, TicksTaken
@@ -35,6 +37,15 @@ def routes(deps: Deps, base: str) -> APIRouter:
     async def newest(symbol: SymbolPath, key: Annotated[ApiKey, may_read]) -> MarketNow:
         """The newest tick in the log."""
         return await application.newest(deps, symbol)
+
+    @router.get("/{symbol}/rules")
+    async def rules(
+        symbol: SymbolPath,
+        key: Annotated[ApiKey, may_read],
+        venue: Annotated[str, Query(pattern=KEY_PATTERN, description="where it is traded")] = "paper",
+    ) -> VenueSymbol:
+        """What a venue allows and charges for a symbol: its tick and step, its least order, fees, margin tiers."""
+        return application.rules(deps, venue, symbol)
 
     @router.get("/{symbol}/candles")
     async def candles(

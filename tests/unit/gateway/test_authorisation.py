@@ -28,6 +28,7 @@ GOOD = {
     "symbol": "BTCUSDT",
     "order_id": "a" * 32,
     "name": "first",
+    "number": "1",
     "model_id:path": "builtin/trend",
 }
 SCOPES: dict[tuple[str, str], Scope] = {
@@ -52,6 +53,7 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/experiments/{name}/stop"): Scope.TRADE,
     ("POST", "/market/ticks"): Scope.PUBLISH,
     ("GET", "/market/{symbol}"): Scope.READ,
+    ("GET", "/market/{symbol}/rules"): Scope.READ,
     ("GET", "/market/{symbol}/candles"): Scope.READ,
     ("GET", "/export/decisions"): Scope.READ,
     ("GET", "/export/trades"): Scope.READ,
@@ -99,6 +101,9 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/keys"): Scope.ADMIN,
     ("GET", "/keys"): Scope.ADMIN,
     ("DELETE", "/keys/{key_id}"): Scope.ADMIN,
+    ("GET", "/dead-letters"): Scope.ADMIN,
+    ("GET", "/dead-letters/{number}"): Scope.ADMIN,
+    ("POST", "/dead-letters/{number}/replay"): Scope.ADMIN,
     ("GET", "/sign-in"): Scope.READ,
     ("POST", "/sign-in"): Scope.READ,
     ("DELETE", "/sign-in"): Scope.READ,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from libs.schemas.market import Candle, MarketTick
+from tests import builders
 from tests.fakes.gateway_ports import Gateway
 from tests.fakes.ledger_chain import T0
 
@@ -93,3 +94,11 @@ async def test_candles_are_of_one_symbol_and_timeframe() -> None:
     found = (await gateway.call("GET", f"{BASE}/BTCUSDT/candles?timeframe=5m&limit=2")).json()
     assert [item["open_time"] for item in found["items"]] == ["2026-11-20T12:05:00Z", "2026-11-20T12:10:00Z"]
     assert (await gateway.call("GET", f"{BASE}/BTCUSDT/candles?timeframe=2m")).status_code == 422
+
+
+async def test_the_rules_of_a_market_say_its_tick_and_its_step() -> None:
+    gateway = Gateway()
+    gateway.accounts.rules["paper", "BTCUSDT"] = builders.venue(tick_size="0.1", lot_size="0.001")
+    answer = (await gateway.call("GET", f"{BASE}/BTCUSDT/rules")).json()
+    assert (answer["tick_size"], answer["lot_size"]) == ("0.1", "0.001")
+    assert (await gateway.call("GET", f"{BASE}/BTCUSDT/rules", params={"venue": "elsewhere"})).status_code == 404
