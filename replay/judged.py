@@ -16,8 +16,9 @@ CALIBRATED = "4h"
 
 @dataclass(frozen=True, slots=True)
 class WishedEntry:
-    """An entry of one asset: `sign` 1 for a buy and −1 for a sell, `price` when it was judged, confidence in percent."""
+    """An entry of one asset: `sign` 1 for a buy, −1 for a sell; `price` when it was judged; confidence in percent."""
 
+    decision_id: str
     at: datetime
     symbol: str
     sign: int
@@ -42,6 +43,12 @@ def judged(entries: Sequence[WishedEntry], market: RecordedMarket) -> dict[str, 
         },
         "calibration": {"horizon": CALIBRATED, **asdict(calibration(pairs))},
     }
+
+
+def outcome(entry: WishedEntry, market: RecordedMarket) -> dict[str, Any]:
+    """A row of what became of the price after an entry: percent by horizon, signed by the action."""
+    returns = {name: forward(entry, market, horizon) for name, horizon in HORIZONS.items()}
+    return {"decision_id": entry.decision_id, "asset": entry.symbol, "at": entry.at.isoformat(), **returns}
 
 
 def forward(entry: WishedEntry, market: RecordedMarket, horizon: timedelta) -> float | None:

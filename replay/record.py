@@ -21,7 +21,7 @@ from services.executor.domain.book import equity
 from services.executor.domain.changes import Outgoing
 
 DECISIONS, EVENTS, TRADES, EQUITY = "decisions.jsonl", "events.jsonl", "trades.jsonl", "equity.jsonl"
-CALLS, MESSAGES = "calls.jsonl", "messages.jsonl"
+MARKS, CALLS, MESSAGES = "marks.jsonl", "calls.jsonl", "messages.jsonl"
 SIGNS = {"buy": 1, "sell": -1}
 
 
@@ -31,6 +31,7 @@ class Recorder:
     def __init__(self, folder: RunFolder, *, full: bool = False) -> None:
         self._decisions, self._events = folder.lines(DECISIONS), folder.lines(EVENTS)
         self._trades, self._equity = folder.lines(TRADES), folder.lines(EQUITY)
+        self._marks = folder.lines(MARKS)
         self._calls = folder.lines(CALLS)
         self._messages = folder.lines(MESSAGES) if full else None
         self._closed: dict[str, tuple[str, datetime, datetime]] = {}
@@ -69,6 +70,7 @@ class Recorder:
         """The equity of each account at the newest marks, and these."""
         for symbol in world.symbols:
             self.prices[symbol].append(float(_mark(world, symbol) or 0))
+        self._marks.write(orjson.dumps({symbol: prices[-1] for symbol, prices in self.prices.items()}))
         for deciding in accounts:
             book = deciding.books.book
             marks = {symbol: _mark(world, symbol) for symbol in book.positions}
@@ -135,7 +137,7 @@ def _entries(end: End) -> list[WishedEntry]:
     prices = _prices(end)
     at = end.rejected_at if isinstance(end, DecisionRejected) else end.validated_at
     return [
-        WishedEntry(at, row.asset, SIGNS[row.action], prices[row.asset], row.confidence)
+        WishedEntry(end.decision_id, at, row.asset, SIGNS[row.action], prices[row.asset], row.confidence)
         for row in (end.decision.decisions if end.decision else ())
         if row.action in SIGNS and row.asset in prices
     ]

@@ -12,8 +12,8 @@ import orjson
 from libs.schemas.account import Account
 from replay.deciding import DecidingAccount
 from replay.engine import Replay, ReplayInput
+from replay.judged import judged, outcome
 from replay.record import Recorder
-from replay.judged import judged
 from replay.results import RunFolder
 from replay.shown import candles
 from replay.statistics import against, equal_weight, statistics
@@ -22,7 +22,7 @@ from services.executor.domain.book import equity
 from services.feed.domain.bars import TICKS_PER_BAR
 
 HOUR = 60 * TICKS_PER_BAR
-CANDLES = "candles.jsonl"
+CANDLES, OUTCOMES = "candles.jsonl", "outcomes.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,21 @@ class ReplayRun:
                     recorder.worth(world, replay.accounts)
                     hour = moment - (moment - first) % HOUR + HOUR if moment < last else NEVER
                     yield ReplayProgress(world.clock.now(), (moment - first) // TICKS_PER_BAR * symbols, whole)
-            for row in candles(self.wanted.market):
-                self.folder.lines(CANDLES).write(orjson.dumps(row))
+            self._write_market(recorder)
             self.summary = _summary(replay, recorder, whole)
             self.folder.finish(self.summary)
             done = True
         finally:
             if not done:
                 self.folder.leave()
+
+    def _write_market(self, recorder: Recorder) -> None:
+        market, shown, became = self.wanted.market, self.folder.lines(CANDLES), self.folder.lines(OUTCOMES)
+        for row in candles(market):
+            shown.write(orjson.dumps(row))
+        for entries in recorder.entries.values():
+            for entry in entries:
+                became.write(orjson.dumps(outcome(entry, market)))
 
 
 def _summary(replay: Replay, recorder: Recorder, candles: int) -> dict[str, Any]:

@@ -43,6 +43,14 @@ def replay_run(
     replay(ReplayWishes(data, since, until, symbols, strategy, policy, accounts), out, full=full)
 
 
+@replay_app.command("report")
+def replay_report(folder: Annotated[Path, typer.Argument(help="Folder of a complete run.")]) -> None:
+    """Write report.html of a run anew."""
+    from cli.run.replaying import report_again
+
+    report_again(folder)
+
+
 @replay_app.command("check-lookahead")
 def replay_check_lookahead(
     data: Folder = None,

@@ -20,8 +20,8 @@ def deflated_sharpe(returns: Sequence[float], trials: int = 1, spread: float | N
     """The probability that the true Sharpe ratio is above what the best of `trials` without skill would show.
 
     `spread` is the standard deviation of the trials' Sharpe ratios, by period as `returns` are; where it is not known,
-    that of an estimate from so many returns. One trial gives the probability that the ratio is above 0. None where there
-    are too few returns, or they have no spread.
+    that of an estimate from so many returns. One trial gives the probability that the ratio is above 0. None where
+    there are too few returns, or they have no spread.
     """
     n = len(returns)
     if n < MIN_RETURNS or (moments := _moments(returns)) is None:
@@ -35,8 +35,8 @@ def deflated_sharpe(returns: Sequence[float], trials: int = 1, spread: float | N
 def backtest_overfitting(trials: Sequence[Sequence[float]], blocks: int = BLOCKS) -> float | None:
     """How often the best trial of one half of the time is in the lower half of all in the other half.
 
-    `trials` are returns of the same periods, one row a trial; their time is cut into an even number of blocks. None with
-    fewer than two trials or fewer than two periods in a block.
+    `trials` are returns of the same periods, one row a trial; their time is cut into an even number of blocks. None
+    with fewer than two trials or fewer than two periods in a block.
     """
     size = len(trials[0]) // blocks if trials else 0
     if len(trials) < 2 or size < 2:
