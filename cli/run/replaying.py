@@ -177,6 +177,5 @@ def _say(run: ReplayRun, out: Path) -> None:
             typer.echo(f"  beside {words}: {_verdict(row[name])}")
     baselines, counts = run.summary["baselines"], run.summary["counts"]
     typer.echo(f"holding all in equal parts: {baselines['equal_weight']:+.2f} %, before fees and funding")
-    typer.echo(
-        f"{counts.get('decisions', 0)} decisions, {counts.get('trades', 0)} trades; results and report.html in {shown(out)}"
-    )
+    typer.echo(f"{counts.get('decisions', 0)} decisions, {counts.get('trades', 0)} trades")
+    typer.echo(f"results in {shown(out)}, to be read: report.html")
