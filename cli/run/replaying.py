@@ -19,7 +19,6 @@ from replay.data import DataError, Stretch, read_market
 from replay.engine import ReplayInput
 from replay.lookahead import check_lookahead
 from replay.policy import PolicyError, policy_of
-from replay.report.folder import NoRun
 from replay.report.page import write_report
 from replay.results import OtherRun, RunFolder
 from replay.run import ReplayProgress, ReplayRun, asked, copies
@@ -62,14 +61,6 @@ def replay(wishes: ReplayWishes, out: Path, *, full: bool) -> None:
         raise CliError(str(error), "correct the policy") from error
     write_report(out)
     _say(run, out)
-
-
-def report_again(folder: Path) -> None:
-    """Raises CliError."""
-    try:
-        typer.echo(f"wrote {shown(write_report(folder))}")
-    except NoRun as error:
-        raise CliError(f"{error}", "run it to its end: perpetua replay run --out") from error
 
 
 def look_ahead(wishes: ReplayWishes, cuts: int) -> None:

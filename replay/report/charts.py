@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from replay.report.scale import HEIGHT, WIDTH, Scale, Span, grid
+from replay.report.scale import HEIGHT, WIDTH, ChartScale, ShownSpan, grid
 from replay.report.text import told
 
 MOST_POINTS = 900
@@ -12,7 +12,7 @@ COLOURS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A named column of values; `rank` chooses its colour. A baseline is dashed."""
 
     name: str
@@ -21,9 +21,9 @@ class Line:
     baseline: bool = False
 
 
-def line_chart(times: Sequence[datetime], lines: Sequence[Line], unit: str = " %") -> str:
+def line_chart(times: Sequence[datetime], lines: Sequence[ChartLine], unit: str = " %") -> str:
     """Several columns of values at the same times."""
-    span, scale = Span(times[0], times[-1]), Scale.of([value for line in lines for value in line.values])
+    span, scale = ShownSpan(times[0], times[-1]), ChartScale.of([value for line in lines for value in line.values])
     across, figures = grid(scale, unit)
     paths = "".join(_line(line, times, span, scale) for line in lines)
     return _legend(lines) + boxed(across + paths, figures + span.labels())
@@ -31,7 +31,7 @@ def line_chart(times: Sequence[datetime], lines: Sequence[Line], unit: str = " %
 
 def fall_chart(times: Sequence[datetime], falls: Sequence[float]) -> str:
     """How far below its peak something is, in percent."""
-    span, scale = Span(times[0], times[-1]), Scale(-max(*falls, 0.01) * 1.05, 0.0)
+    span, scale = ShownSpan(times[0], times[-1]), ChartScale(-max(*falls, 0.01) * 1.05, 0.0)
     across, figures = grid(scale, " %")
     places = kept([-fall for fall in falls])
     points = "L".join(f"{span.x(times[n])} {scale.y(-falls[n])}" for n in places)
@@ -58,13 +58,13 @@ def kept(values: Sequence[float]) -> list[int]:
     return sorted(places)
 
 
-def _line(line: Line, times: Sequence[datetime], span: Span, scale: Scale) -> str:
+def _line(line: ChartLine, times: Sequence[datetime], span: ShownSpan, scale: ChartScale) -> str:
     points = "L".join(f"{span.x(times[n])} {scale.y(line.values[n])}" for n in kept(line.values))
     dashes = ' stroke-dasharray="6 5"' if line.baseline else ""
     return f'<path d="M{points}" style="stroke:var(--c{line.rank % COLOURS})"{dashes}/>'
 
 
-def _legend(lines: Sequence[Line]) -> str:
+def _legend(lines: Sequence[ChartLine]) -> str:
     names = "".join(
         f'<span><i class="{"dash" if line.baseline else ""}" style="color:var(--c{line.rank % COLOURS})"></i>'
         f"{told(line.name)} {line.values[-1]:+.2f} %</span>"

@@ -1,5 +1,6 @@
 """The decisions of an account: what was wanted and why, what the rules said, what came of it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -20,26 +21,27 @@ class DecisionList:
 
     def of(self, account_id: str) -> str:
         every = self._run.decisions.get(account_id, ())
-        trades = {trade["decision_id"]: trade for trade in self._run.trades.get(account_id, ())}
+        trades: defaultdict[str, list[Row]] = defaultdict(list)
+        for trade in self._run.trades.get(account_id, ()):
+            trades[trade["decision_id"]].append(trade)
         rows = chosen(every, set(trades))
         said = f"<p class='muted'>{len(every):,} decisions wanted more than a hold"
         said += f"; {len(rows):,} are shown, all are in decisions.jsonl.</p>" if len(rows) < len(every) else ".</p>"
-        return said + "".join(self._entry(row, trades) for row in rows)
+        return said + "".join(self._entry(row, trades.get(row["decision_id"], ())) for row in rows)
 
-    def _entry(self, row: Row, trades: dict[str, Row]) -> str:
+    def _entry(self, row: Row, trades: Sequence[Row]) -> str:
         at = datetime.fromisoformat(row["at"])
         wished = ", ".join(f"{verdict['action'].replace('_', ' ')} {verdict['asset']}" for verdict in row["verdicts"])
-        trade = trades.get(row["decision_id"])
-        made = f" {coloured(trade['pnl'])}" if trade else ""
+        made = f" {coloured(sum(float(trade['pnl']) for trade in trades))}" if trades else ""
         head = f"{at:%d %b %H:%M} {told(wished)}<span class='tag'>{told(row['end'])}</span>{made}"
         parts = [f"<p>{told(row['rationale'])}</p>", *(self._verdict(row, verdict) for verdict in row["verdicts"])]
-        if trade:
-            parts.append(_became(trade))
+        parts += [_became(trade) for trade in trades]
         return f"<details><summary>{head}</summary>{''.join(parts)}{self._prompt(row['decision_id'])}</details>"
 
     def _verdict(self, row: Row, verdict: Row) -> str:
         price = row["prices"].get(verdict["asset"])
-        figures = [f"{name} {figure(verdict[name], digits)}" for name, digits in SIZES.items() if name in verdict]
+        sizes = [(words, verdict[name], digits) for name, words, digits in SIZES if name in verdict]
+        figures = [f"{words} {figure(value, digits)}" for words, value, digits in sizes]
         if verdict.get("confidence") is not None:
             figures.insert(0, f"confidence {verdict['confidence']:.0f} %")
         reasons = f" ({', '.join(verdict['reasons'])})" if verdict["reasons"] else ""
@@ -66,7 +68,13 @@ class DecisionList:
         return f"<pre>{told(text)}</pre>"
 
 
-SIZES = {"asked_usd": 2, "notional": 2, "leverage": 1, "stop": 4, "target": 4}
+SIZES = (
+    ("asked_usd", "margin asked for", 2),
+    ("notional", "notional", 2),
+    ("leverage", "leverage", 1),
+    ("stop", "stop", 4),
+    ("target", "target", 4),
+)
 
 
 def chosen(rows: Sequence[Row], traded: set[str]) -> Sequence[Row]:

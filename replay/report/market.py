@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from replay.report.charts import boxed
 from replay.report.folder import Row
-from replay.report.scale import Scale, Span, grid
+from replay.report.scale import ChartScale, ShownSpan, grid
 from replay.report.text import told
 
 BODY = 0.34  # of a candle's time, to either side of its middle
@@ -26,9 +26,9 @@ def market_chart(row: Row, fills: Sequence[Row]) -> str:
     step, known = timedelta(minutes=row["minutes"]), _known(row)
     if not known:
         return ""
-    span = Span(known[0][0], known[-1][0] + step)
+    span = ShownSpan(known[0][0], known[-1][0] + step)
     prices = [price for candle in known for price in candle[2:4]]
-    scale = Scale.of(prices + [fill["price"] for fill in fills])
+    scale = ChartScale.of(prices + [fill["price"] for fill in fills])
     across, figures = grid(scale)
     drawn = "".join(
         _candles(
@@ -50,7 +50,7 @@ def _known(row: Row) -> list[Candle]:
     return [(first + n * step, *figures) for n, figures in enumerate(columns) if figures[0] is not None]
 
 
-def _candles(candles: Sequence[Candle], kind: str, step: timedelta, span: Span, scale: Scale) -> str:
+def _candles(candles: Sequence[Candle], kind: str, step: timedelta, span: ShownSpan, scale: ChartScale) -> str:
     wicks, bodies = [], []
     for at, opened, high, low, close in candles:
         wicks.append(f"M{span.x(at + step / 2)} {scale.y(high)}V{scale.y(low)}")
@@ -59,11 +59,11 @@ def _candles(candles: Sequence[Candle], kind: str, step: timedelta, span: Span, 
     return f'<path class="{kind}" d="{"".join(wicks)}"/><path class="{kind} body" d="{"".join(bodies)}"/>'
 
 
-def _marks(fills: Sequence[Row], span: Span, scale: Scale) -> str:
+def _marks(fills: Sequence[Row], span: ShownSpan, scale: ChartScale) -> str:
     return "".join(_mark(fill, span, scale) for fill in fills)
 
 
-def _mark(fill: Row, span: Span, scale: Scale) -> str:
+def _mark(fill: Row, span: ShownSpan, scale: ChartScale) -> str:
     at = datetime.fromisoformat(fill["at"])
     kind = LEGS.get(fill["leg"], "b" if fill["side"] == "buy" else "s")
     title = f"{at:%d %b %H:%M} {fill['leg']} {fill['side']} at {fill['price']:g}"

@@ -6,11 +6,11 @@ from itertools import accumulate
 from pathlib import Path
 
 from replay.report import tables
-from replay.report.charts import Line, fall_chart, line_chart
+from replay.report.charts import ChartLine, fall_chart, line_chart
 from replay.report.decisions import NO_PROMPT, DecisionList
 from replay.report.folder import Row, RunRead, read_run
 from replay.report.market import fills_legend, market_chart
-from replay.report.text import coloured, figure, section, told
+from replay.report.text import coloured, figure, paragraph, section, told
 from replay.report.words import account_in_words, market_in_words
 from replay.statistics import equal_weight
 
@@ -60,10 +60,10 @@ def _overview(run: RunRead) -> str:
     shown = run.accounts[:DETAILED]
     told_rows = "".join(
         (f"<h3>{told(row['account_id'])}</h3>" if len(shown) > 1 else "")
-        + "".join(f"<p>{told(sentence)}</p>" for sentence in account_in_words(row))
+        + "".join(paragraph(sentence) for sentence in account_in_words(row))
         for row in shown
     )
-    market = f"<p class='muted'>{told(market_in_words(run.summary['baselines']))}</p>"
+    market = paragraph(market_in_words(run.summary["baselines"]), "muted")
     return section("What this run allows to say", told_rows, market) + section(
         "Accounts", tables.overview(run.accounts)
     )
@@ -72,11 +72,11 @@ def _overview(run: RunRead) -> str:
 def _curves(run: RunRead) -> str:
     times = next(iter(run.equity.values())).times
     lines = [
-        Line(row["account_id"], _percent(run.equity[row["account_id"]].values), n)
+        ChartLine(row["account_id"], _percent(run.equity[row["account_id"]].values), n)
         for n, row in enumerate(run.accounts[:DETAILED])
     ]
-    lines.append(Line("holding all in equal parts", _percent(equal_weight(run.prices)), DETAILED, baseline=True))
-    lines.append(Line("holding nothing", [0.0] * len(times), DETAILED, baseline=True))
+    lines.append(ChartLine("holding all in equal parts", _percent(equal_weight(run.prices)), DETAILED, baseline=True))
+    lines.append(ChartLine("holding nothing", [0.0] * len(times), DETAILED, baseline=True))
     return section("Equity against baselines", line_chart(times, lines))
 
 

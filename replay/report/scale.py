@@ -11,14 +11,14 @@ LABELS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ChartScale:
     """From `low`, at the bottom, to `high`."""
 
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Scale":
+    def of(cls, values: Sequence[float]) -> "ChartScale":
         low, high = min(values), max(values)
         room = (high - low or abs(high) or 1.0) * 0.04
         return cls(low - room, high + room)
@@ -39,7 +39,7 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ShownSpan:
     """The time that a chart shows."""
 
     start: datetime
@@ -62,7 +62,7 @@ class Span:
         )
 
 
-def grid(scale: Scale, unit: str = "") -> tuple[str, str]:
+def grid(scale: ChartScale, unit: str = "") -> tuple[str, str]:
     """Lines across the chart (SVG), and their figures at its side (HTML)."""
     steps = scale.steps()
     digits = max(0, -floor(log10(steps[1] - steps[0]))) if len(steps) > 1 else 2

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from replay.report.folder import HourlyEquity, Row
-from replay.report.text import NOTHING, between, coloured, figure, table, told
+from replay.report.text import NOTHING, between, coloured, figure, percent, table, told
 
 RATIOS = (
     ("sharpe", "Sharpe ratio (daily, × √365)", ""),
@@ -34,7 +34,7 @@ def ratios(stats: Row) -> str:
         rows.append([words, shown, between(bounds[name], 2, unit) if name in bounds else ""])
     deflated = stats["deflated_sharpe"]
     rows.append(
-        [f"deflated Sharpe ratio, {stats['trials']} tried", NOTHING if deflated is None else f"{deflated:.0%}", ""]
+        [f"deflated Sharpe ratio, {stats['trials']} tried", NOTHING if deflated is None else percent(deflated), ""]
     )
     return table(("", "", "95 % interval"), rows)
 
@@ -72,8 +72,8 @@ def calibrated(told_of: Row) -> str:
         (
             f"{row['low']:.0f}–{row['high']:.0f} %",
             str(row["decisions"]),
-            f"{row['confidence']:.0%}",
-            f"{row['hit_rate']:.0%}",
+            percent(row["confidence"]),
+            percent(row["hit_rate"]),
         )
         for row in told_of["table"]
     )
@@ -112,7 +112,7 @@ def periods(equity: HourlyEquity, of: Any) -> Iterator[tuple[Any, float]]:
 def _share(row: Row) -> str:
     if row["share"] is None:
         return NOTHING
-    return f"{row['share']:.0%} of {row['decisions']:,} ({row['low']:.0%}–{row['high']:.0%})"
+    return f"{percent(row['share'])} of {row['decisions']:,} ({row['low'] * 100:.0f}–{percent(row['high'])})"
 
 
 def overview(rows: Sequence[Row]) -> str:

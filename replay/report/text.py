@@ -19,6 +19,17 @@ def figure(value: Any, digits: int = 2, unit: str = "", *, sign: bool = False) -
     return f"{number:+,.{digits}f}{unit}" if sign else f"{number:,.{digits}f}{unit}"
 
 
+def percent(share: float) -> str:
+    """Of a fraction."""
+    return f"{share * 100:.0f} %"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Text from anywhere; a figure and its sign stay on one line."""
+    shown = told(text).replace(" %", "&nbsp;%")
+    return f'<p class="{kind}">{shown}</p>' if kind else f"<p>{shown}</p>"
+
+
 def coloured(value: Any, digits: int = 2, unit: str = "") -> str:
     """With its sign, in the colour of a win or a loss."""
     if value is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from replay.report.text import figure
+from replay.report.text import figure, percent
 
 BASELINES = (("against_flat", "holding nothing"), ("against_equal_weight", "holding all in equal parts"))
 FEW_TRADES = 30
@@ -28,7 +28,7 @@ def difference_in_words(told: Mapping[str, Any], other: str) -> str:
         f"{told['mean_bps']:+.2f} basis points an hour, with 95 % confidence between {told['low_bps']:+.2f}"
         f" and {told['high_bps']:+.2f}"
     )
-    luck = f"Were there no difference, {told['luck']:.0%} of such stretches would show one at least this large."
+    luck = f"Were there no difference, {percent(told['luck'])} of such stretches would show one at least this large."
     if told["verdict"] != "no difference shown":
         return f"It was {told['verdict']} than {other}: {seen}. {luck}"
     more = told["hours_more"]
@@ -64,7 +64,7 @@ def _skill(row: Mapping[str, Any]) -> Iterator[str]:
         tried = "this one run" if trials == 1 else f"the best of {trials} runs that were tried"
         shown = "That is enough to speak of skill." if deflated >= SURE else "Less than 95 % is no proof of skill."
         yield (
-            f"The probability that the true Sharpe ratio of {tried} is above what luck gives is {deflated:.0%}"
+            f"The probability that the true Sharpe ratio of {tried} is above what luck gives is {percent(deflated)}"
             f" (deflated Sharpe ratio). {shown}"
         )
 
@@ -76,8 +76,8 @@ def _entries(row: Mapping[str, Any]) -> Iterator[str]:
         return
     side = _side(four)
     yield (
-        f"Of {four['decisions']:,} wanted entries {four['share']:.0%} were right after four hours (95 % between"
-        f" {four['low']:.0%} and {four['high']:.0%}, wider where entries overlap): {side}."
+        f"Of {four['decisions']:,} wanted entries {percent(four['share'])} were right after four hours (95 % between"
+        f" {percent(four['low'])} and {percent(four['high'])}, wider where entries overlap): {side}."
     )
     brier = told["calibration"]["brier"]
     if brier is not None:
