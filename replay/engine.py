@@ -70,6 +70,7 @@ class Replay:
         used = {account.strategy_id for account in wanted.accounts}
         strategies = [strategy for strategy in wanted.strategies if strategy.strategy_id in used]
         wanted.policy.begin(wanted.market)
+        self.market = wanted.market
         self.world = ReplayWorld(wanted.market, strategies, wanted.rules.bounds)
         config = ReplayConfiguration(wanted.accounts, wanted.strategies, wanted.venue)
         self._states, self._requests = MemoryStates(), MemoryRequests(self.world)

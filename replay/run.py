@@ -7,17 +7,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from libs.schemas.account import Account
 from replay.deciding import DecidingAccount
 from replay.engine import Replay, ReplayInput
+from replay.judged import judged, outcome
 from replay.record import Recorder
 from replay.results import RunFolder
+from replay.shown import candles
 from replay.statistics import against, equal_weight, statistics
 from replay.tape import NEVER
 from services.executor.domain.book import equity
 from services.feed.domain.bars import TICKS_PER_BAR
 
 HOUR = 60 * TICKS_PER_BAR
+CANDLES, OUTCOMES = "candles.jsonl", "outcomes.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,21 @@ class ReplayRun:
                     recorder.worth(world, replay.accounts)
                     hour = moment - (moment - first) % HOUR + HOUR if moment < last else NEVER
                     yield ReplayProgress(world.clock.now(), (moment - first) // TICKS_PER_BAR * symbols, whole)
+            self._write_market(recorder)
             self.summary = _summary(replay, recorder, whole)
             self.folder.finish(self.summary)
             done = True
         finally:
             if not done:
                 self.folder.leave()
+
+    def _write_market(self, recorder: Recorder) -> None:
+        market, shown, became = self.wanted.market, self.folder.lines(CANDLES), self.folder.lines(OUTCOMES)
+        for row in candles(market):
+            shown.write(orjson.dumps(row))
+        for entries in recorder.entries.values():
+            for entry in entries:
+                became.write(orjson.dumps(outcome(entry, market)))
 
 
 def _summary(replay: Replay, recorder: Recorder, candles: int) -> dict[str, Any]:
@@ -71,16 +85,24 @@ def _summary(replay: Replay, recorder: Recorder, candles: int) -> dict[str, Any]
             "buy_and_hold": {s: (c[-1] / c[0] - 1) * 100 for s, c in sorted(recorder.prices.items()) if c[0]},
         },
         "accounts": [
-            _account(deciding, replay)
-            | {
-                "statistics": statistics(
-                    recorder.points[deciding.account.account_id], recorder.closed[deciding.account.account_id]
-                ),
-                "against_flat": against(recorder.points[deciding.account.account_id], [1.0] * len(held)),
-                "against_equal_weight": against(recorder.points[deciding.account.account_id], held),
-            }
+            _account(deciding, replay) | _said(deciding.account.account_id, recorder, replay)
             for deciding in replay.accounts
         ],
+    }
+
+
+def _said(account_id: str, recorder: Recorder, replay: Replay) -> dict[str, Any]:
+    """What the run allows to say of one account."""
+    points, costs = recorder.points[account_id], recorder.costs[account_id]
+    held = equal_weight(recorder.prices)
+    return {
+        "statistics": statistics(points, recorder.closed[account_id]),
+        "against_flat": against(points, [1.0] * len(held)),
+        "against_equal_weight": against(points, held),
+        "judged": judged(recorder.entries[account_id], replay.market),
+        "model_calls": len(costs),
+        "model_cost_usd": sum(cost for cost in costs if cost is not None),
+        "model_cost_unknown": sum(cost is None for cost in costs),
     }
 
 

@@ -43,6 +43,27 @@ def replay_run(
     replay(ReplayWishes(data, since, until, symbols, strategy, policy, accounts), out, full=full)
 
 
+@replay_app.command("report")
+def replay_report(folder: Annotated[Path, typer.Argument(help="Folder of a complete run.")]) -> None:
+    """Write report.html of a run anew."""
+    from cli.run.reporting import report_again
+
+    report_again(folder)
+
+
+@replay_app.command("compare")
+def replay_compare(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders of complete runs; the first is what others are beside.")
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="A page of it, e.g. compare.html.")] = None,
+) -> None:
+    """Put runs side by side, and say whether a difference shows."""
+    from cli.run.reporting import side_by_side
+
+    side_by_side(folders, out)
+
+
 @replay_app.command("check-lookahead")
 def replay_check_lookahead(
     data: Folder = None,

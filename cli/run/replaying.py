@@ -19,6 +19,7 @@ from replay.data import DataError, Stretch, read_market
 from replay.engine import ReplayInput
 from replay.lookahead import check_lookahead
 from replay.policy import PolicyError, policy_of
+from replay.report.page import write_report
 from replay.results import OtherRun, RunFolder
 from replay.run import ReplayProgress, ReplayRun, asked, copies
 from services.feed.domain.recorded import RecordedMarket
@@ -58,6 +59,7 @@ def replay(wishes: ReplayWishes, out: Path, *, full: bool) -> None:
         raise CliError(f"{error}", "the code or the policy has changed since: name another folder") from error
     except PolicyError as error:
         raise CliError(str(error), "correct the policy") from error
+    write_report(out)
     _say(run, out)
 
 
@@ -166,4 +168,5 @@ def _say(run: ReplayRun, out: Path) -> None:
             typer.echo(f"  beside {words}: {_verdict(row[name])}")
     baselines, counts = run.summary["baselines"], run.summary["counts"]
     typer.echo(f"holding all in equal parts: {baselines['equal_weight']:+.2f} %, before fees and funding")
-    typer.echo(f"{counts.get('decisions', 0)} decisions, {counts.get('trades', 0)} trades; results in {shown(out)}")
+    typer.echo(f"{counts.get('decisions', 0)} decisions, {counts.get('trades', 0)} trades")
+    typer.echo(f"results in {shown(out)}, to be read: report.html")

@@ -7,11 +7,12 @@ drawn, so that what is near in time stays together. The same data give the same 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import ceil
+from math import ceil, sqrt
 
 DRAWS = 1_000
 MIN_VALUES = 10
 MIN_BLOCKS = 5
+ROUNDING = 1e-12  # a spread of this size beside the values is none
 _MASK = 2**64 - 1
 
 
@@ -48,17 +49,58 @@ def block_of(values: int, overlap: float) -> int:
     return max(1, ceil(root), ceil(overlap))
 
 
+def luck(values: Sequence[float], overlap: float = 1.0) -> float | None:
+    """How often a mean this far from 0, to either side, comes about where the true mean is 0: a share of the draws.
+
+    None where there are too few values for an interval.
+    """
+    n = len(values)
+    block = block_of(n, overlap) if n else 1
+    if n < MIN_VALUES or n < MIN_BLOCKS * block:
+        return None
+    mean = sum(values) / n
+    beyond = sum(abs(drawn - mean) >= abs(mean) for drawn in _means(values, block))
+    return (beyond + 1) / (DRAWS + 1)
+
+
+def ratio_interval(values: Sequence[float], scale: float, overlap: float = 1.0) -> Interval | None:
+    """Of mean over standard deviation, × `scale`; None where values have no spread, or there are none."""
+    n = len(values)
+    if n < 2 or (whole := _ratio(sum(values), sum(value * value for value in values), n)) is None:
+        return None
+    block = block_of(n, overlap)
+    if n < MIN_VALUES or n < MIN_BLOCKS * block:
+        return Interval(whole * scale, None, None, n)
+    squares = [value * value for value in values]
+    ratios = sorted(_ratio(first, second, n) or 0.0 for first, second in _totals((values, squares), block))
+    cut = DRAWS // 40
+    return Interval(whole * scale, ratios[cut] * scale, ratios[DRAWS - 1 - cut] * scale, n)
+
+
+def _ratio(total: float, squares: float, n: int) -> float | None:
+    spread = (squares - total * total / n) / (n - 1)
+    return total / n / sqrt(spread) if spread > ROUNDING * squares / n else None
+
+
 def _means(values: Sequence[float], block: int) -> Iterator[float]:
     n = len(values)
-    sums = [0.0, *accumulate((*values, *values[:block]))]
+    return (total / n for (total,) in _totals((values,), block))
+
+
+def _totals(columns: Sequence[Sequence[float]], block: int) -> Iterator[tuple[float, ...]]:
+    """The sum of each column over the same drawn blocks."""
+    n = len(columns[0])
+    sums = [[0.0, *accumulate((*values, *values[:block]))] for values in columns]
     blocks, rest = divmod(n, block)
     draw = _numbers(n)
     for _ in range(DRAWS):
-        total = sum(sums[(at := next(draw) % n) + block] - sums[at] for _ in range(blocks))
-        if rest:
-            at = next(draw) % n
-            total += sums[at + rest] - sums[at]
-        yield total / n
+        starts = [next(draw) % n for _ in range(blocks)]
+        last = next(draw) % n if rest else 0
+        yield tuple(_sum(column, starts, block) + column[last + rest] - column[last] for column in sums)
+
+
+def _sum(column: Sequence[float], starts: Sequence[int], block: int) -> float:
+    return sum(column[start + block] - column[start] for start in starts)
 
 
 def _numbers(seed: int) -> Iterator[int]:
