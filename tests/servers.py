@@ -15,14 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.embedded.servers import Servers
+from tests import containers
+from tests.containers import Origin
 
-VARIABLES = {
-    "nats": "PERPETUA_TEST_NATS_URL",
-    "mongodb": "PERPETUA_TEST_MONGODB_URL",
-    "redis": "PERPETUA_TEST_REDIS_URL",
-}
-CONTAINERS = "PERPETUA_TEST_CONTAINERS"
-IMAGES = {"nats": "nats:2.12", "mongodb": "mongo:8.0", "redis": "redis:8"}
 _TIMEOUT_S = 30.0
 
 
@@ -55,51 +50,22 @@ def private_servers() -> Iterator[Servers]:
 
 @contextlib.contextmanager
 def session_urls(env: Mapping[str, str] = os.environ) -> Iterator[Urls]:
-    """Addresses from `PERPETUA_TEST_..._URL` where set, the others started here and stopped afterwards.
+    """Addresses from `PERPETUA_TEST_..._URL` where set, the others from containers (`tests/containers.py`), or from
+    child processes that are stopped afterwards.
 
     The product's own variables (NATS_URL, ...) are never read: tests delete streams and databases.
     """
-    given = {name: env[variable] for name, variable in VARIABLES.items() if env.get(variable)}
-    with contextlib.ExitStack() as stack:
-        lacking = [name for name in VARIABLES if name not in given]
-        if lacking and env.get(CONTAINERS) == "1":
-            given |= _containers(stack, lacking)
-        elif lacking:
-            started = stack.enter_context(private_servers()).start()
-            given |= {name: started[name].url for name in lacking}
-        yield Urls(**given)
-
-
-def _containers(stack: contextlib.ExitStack, names: list[str]) -> dict[str, str]:
-    """Start containers for `names`. Fails the session where testcontainers or a container engine is missing."""
     try:
-        import docker
-        from testcontainers.core.container import DockerContainer
-        from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-    except ImportError as error:
-        pytest.exit(f"{CONTAINERS}=1 needs testcontainers ({error}): .venv/bin/uv pip install testcontainers", 2)
-    recipes = {
-        "nats": (4222, "-js", "Server is ready"),
-        "mongodb": (27017, "mongod --replSet perpetua --bind_ip_all", "Waiting for connections"),
-        "redis": (6379, "redis-server --save '' --appendonly no", "Ready to accept connections"),
-    }
-    urls = {}
-    for name in names:
-        port, command, ready = recipes[name]
-        container = DockerContainer(IMAGES[name]).with_exposed_ports(port).with_command(command)
-        try:
-            stack.enter_context(container.waiting_for(LogMessageWaitStrategy(ready)))
-        except docker.errors.DockerException as error:
-            pytest.exit(f"{CONTAINERS}=1, but no container engine answers ({error}): start one, or unset it", 2)
-        at = f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
-        if name == "mongodb":
-            container.exec(
-                ["mongosh", "--quiet", "--eval", "rs.initiate(); while (!db.hello().isWritablePrimary) sleep(20)"]
-            )
-            urls[name] = f"mongodb://{at}/?directConnection=true"
-        else:
-            urls[name] = f"{name}://{at}"
-    return urls
+        origin = containers.origins(env, containers.held_images(env))
+    except containers.NoEngineError as error:
+        pytest.exit(str(error), 2)
+    urls = {name: env[variable] for name, variable in containers.VARIABLES.items() if origin[name] == Origin.GIVEN}
+    with contextlib.ExitStack() as stack:
+        urls |= containers.start(stack, [name for name in origin if origin[name] == Origin.CONTAINER])
+        if children := [name for name in origin if origin[name] == Origin.CHILD]:
+            started = stack.enter_context(private_servers()).start()
+            urls |= {name: started[name].url for name in children}
+        yield Urls(**urls)
 
 
 def empty_jetstream(url: str) -> None:

@@ -1,4 +1,7 @@
-"""Images built without a container engine: buildah in a chroot, over a Debian that debootstrap made."""
+"""Images built without a container engine: buildah in a chroot, over a Debian that debootstrap made.
+
+`python -m tests.integration.images` makes that base, into `.tools/images`; `make test` does not: it takes minutes.
+"""
 
 import os
 import re
@@ -7,21 +10,46 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from tests.forms import LONG
 from tests.wanted import want
 from tools.deploy import facts
 from tools.paths import ROOT
 
-CACHE = ROOT / ".tools" / "images"  # a base is kept: it takes a minute
+CACHE = ROOT / ".tools" / "images"
+PROGRAMS = ("buildah", "debootstrap", "unshare")
 BASE = re.compile(r"^ARG BASE=(\S+)$", re.MULTILINE)
 CERTIFICATES = Path("/etc/ssl/certs")
 STEPS_S = 1800
 
 
 def want_builder() -> None:
-    there = os.geteuid() == 0 and all(shutil.which(program) for program in ("buildah", "debootstrap"))
-    want("images", there, "needs root, and the Debian packages buildah and debootstrap")
+    """In the short form also a base that is there, and a storage in which a step costs what it adds."""
+    why = lacking() or ("" if LONG or Builder(Path()).is_quick() else "python -m tests.integration.images was not run")
+    want("images", not why, why)
+
+
+def lacking() -> str:
+    """What of this machine is missing for a build."""
+    if os.geteuid() != 0 or not all(shutil.which(program) for program in PROGRAMS):
+        return "needs root, and the Debian packages buildah and debootstrap"
+    mount = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]  # seen by this process alone
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        return "nothing can be mounted here"
+    return ""
+
+
+@cache
+def driver() -> str:
+    """Of the storage: `vfs` copies everything at each step, but needs nothing of the machine."""
+    asked = ["buildah", *_storage("overlay"), "images"]
+    return "overlay" if subprocess.run(asked, capture_output=True, check=False).returncode == 0 else "vfs"
+
+
+def _storage(kind: str) -> list[str]:
+    return ["--root", str(CACHE / "root"), "--runroot", str(CACHE / "run"), "--storage-driver", kind]
 
 
 @dataclass(frozen=True)
@@ -38,26 +66,31 @@ class Builder:
         return done.stdout.strip()
 
     def argv(self) -> list[str]:
-        storage = ["--root", str(CACHE / "root"), "--runroot", str(CACHE / "run"), "--storage-driver", "vfs"]
-        return ["buildah", *storage]
+        return ["buildah", *_storage(driver())]
+
+    def is_quick(self) -> bool:
+        return driver() == "overlay" and self.has_base()
+
+    def has_base(self) -> bool:
+        return bool(self.run("images", "--quiet", _base(), check=False))
 
     def base(self) -> None:
         """Import the base that the Dockerfile names, unless it is there."""
-        found = BASE.search((ROOT / "Dockerfile").read_text())
-        assert found is not None
-        if self.run("images", "--quiet", found[1], check=False):
+        if self.has_base():
             return
+        CACHE.mkdir(parents=True, exist_ok=True)
         tree = CACHE / "debian-12"
         shutil.rmtree(tree, ignore_errors=True)
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree), _mirror()]
         subprocess.run(command, check=True, capture_output=True, timeout=STEPS_S)
         container = self.run("from", "scratch")
         self.run("add", "--quiet", container, str(tree), "/")
-        self.run("commit", "--quiet", "--rm", container, found[1])
+        self.run("commit", "--quiet", "--rm", container, _base())
         shutil.rmtree(tree)
 
     def build(self, service: str) -> str:
-        """The name of the image. Trap: without --format docker a health check is left out."""
+        """The name of the image. Steps are not kept: to store each takes longer than to repeat them.
+        Trap: without --format docker a health check is left out."""
         image = f"localhost/{facts.image_of(service)}"
         options = [
             "--isolation=chroot",
@@ -67,6 +100,8 @@ class Builder:
             "--ulimit=nofile=1024:1024",
         ]
         mounts = [f"--volume={CERTIFICATES}:{CERTIFICATES}:ro", f"--secret=id=pip,src={self.conf}"]
+        if (npm := Path.home() / ".npmrc").is_file():
+            mounts.append(f"--secret=id=npm,src={npm}")
         self.run("bud", *options, *mounts, f"--build-arg=SERVICE={service}", f"--tag={image}", ".")
         return image
 
@@ -95,6 +130,12 @@ def pip_conf(folder: Path, mark: str) -> Path:
     return conf
 
 
+def _base() -> str:
+    named = BASE.search((ROOT / "Dockerfile").read_text())
+    assert named is not None
+    return named[1]
+
+
 def _mirror() -> str:
     """Where this machine has its own packages from."""
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
@@ -102,3 +143,11 @@ def _mirror() -> str:
     found = re.search(r"^(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s+)?)(\S+/debian/?)\b", text, re.MULTILINE)
     assert found is not None, "no mirror of Debian in /etc/apt"
     return found[1]
+
+
+if __name__ == "__main__":
+    if why := lacking():
+        sys.exit(f"images: {why}")
+    builder = Builder(Path())
+    builder.base()
+    sys.exit(None if builder.is_quick() else f"images: each step would be copied in the storage {driver()}")

@@ -170,7 +170,10 @@ def _worker(row: WorkerKind) -> Service:
         "depends_on": _after(row),
         "healthcheck": healthy(["python3", "-I", "-S", "-c", HEALTH], 60),
     }
-    return _core(service | ({"ports": published} if published else {}))
+    routes = f"${{NOTIFIER_ROUTES:-./{facts.ROUTES}}}:{facts.ROUTES_SEEN}:ro"
+    return _core(
+        service | ({"ports": published} if published else {}) | ({"volumes": [routes]} if facts.has_routes(row) else {})
+    )
 
 
 def _environment(row: WorkerKind, secrets: Mapping[str, str]) -> dict[str, str | None]:

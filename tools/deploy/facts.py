@@ -17,6 +17,7 @@ MADE = (
     "Made by `python -m tools.checks --write` of the table of workers (cli/run/workers.py); `make check` compares it."
 )
 UID = 10001
+ROUTES, ROUTES_SEEN = "config/notifications.yaml", "/app/config/notifications.yaml"  # here, and in the image
 COMMAND = "cli"  # the image of the `perpetua` command, which provisions
 IMAGES = (*(row.name for row in TABLE), COMMAND)
 PORTS: Mapping[str, int] = {"PERPETUA_OPS_PORT": 8081, "PERPETUA_GATEWAY_PORT": 8080}
@@ -94,7 +95,12 @@ def secrets_of(row: WorkerKind) -> dict[str, str]:
 
 def ports_outside(row: WorkerKind) -> tuple[int, ...]:
     """Of the internet: mail is sent by the notifier alone."""
-    return (HTTPS, *(MAIL if "receiver" in row.outside else ())) if row.outside else ()
+    return (HTTPS, *(MAIL if has_routes(row) else ())) if row.outside else ()
+
+
+def has_routes(row: WorkerKind) -> bool:
+    """Whether it tells somebody: whom, is a file of the installation's own."""
+    return "receiver" in row.outside
 
 
 def admin_secrets() -> dict[str, str]:

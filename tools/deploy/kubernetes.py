@@ -1,5 +1,7 @@
 """The workers and provisioning in Kubernetes: deploy/k8s/base."""
 
+from pathlib import PurePosixPath
+
 from cli.run.secret_files import API_KEY, PASSWORDS
 from cli.run.workers import TABLE, WorkerKind
 from tools.deploy import facts
@@ -25,6 +27,16 @@ from tools.deploy.manifest import (
 )
 
 PROVISION = "provision"
+ROUTES_CONFIG = "perpetua-notifier-routes"
+ROUTES_FILE = PurePosixPath(facts.ROUTES).name
+ROUTES_VOLUME: Manifest = {"name": "routes", "configMap": {"name": ROUTES_CONFIG}}
+# The file alone: the others of its folder stay as they are in the image.
+ROUTES_MOUNT: Manifest = {
+    "name": "routes",
+    "mountPath": facts.ROUTES_SEEN,
+    "subPath": ROUTES_FILE,
+    "readOnly": True,
+}
 
 
 def namespace() -> Manifest:
@@ -77,7 +89,7 @@ def _deployment(row: WorkerKind) -> Manifest:
                 terminationGracePeriodSeconds=facts.room_of(row.name).period,
                 topologySpreadConstraints=spread(row.name),
                 containers=[_container(row)],
-                volumes=[secret_volume(row.name), tmp_volume()],
+                volumes=[secret_volume(row.name), tmp_volume(), *([ROUTES_VOLUME] if facts.has_routes(row) else [])],
             ),
         },
     )
@@ -101,7 +113,7 @@ def _container(row: WorkerKind) -> Manifest:
         "livenessProbe": probe("/live", "ops", every=10, failures=3),
         "resources": room(size.cpu, size.memory, size.most_cpu, size.most_memory),
         "securityContext": container_security(),
-        "volumeMounts": mounts(),
+        "volumeMounts": [*mounts(), *([ROUTES_MOUNT] if facts.has_routes(row) else [])],
     }
 
 

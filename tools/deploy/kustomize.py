@@ -8,6 +8,7 @@ from cli.run.workers import TABLE
 from tools.deploy import facts, kubernetes, policies, scaling, stores
 from tools.deploy.manifest import NAMESPACE, PART, Manifest, manifest
 from tools.deploy.text import comment, to_yaml
+from tools.paths import ROOT
 
 # Where the stores of an installation lie that are not in the cluster: to be replaced by an overlay.
 OUTSIDE: Mapping[str, str] = {"mongodb": "10.0.0.0/8", "redis": "10.0.0.0/8"}
@@ -18,6 +19,7 @@ def k8s_files() -> dict[str, str]:
     """Text by path below deploy/k8s."""
     return {
         **_folder("base", "Kustomization", _base(), **_base_config()),
+        f"base/{kubernetes.ROUTES_FILE}": (ROOT / facts.ROUTES).read_text(),
         **_folder("components/stores", "Component", _stores(), **_nats_config("nats.conf")),
         "components/stores/nats.conf": nats_file(),
         **_folder("components/nats-cluster", "Component", _cluster(), **_nats_config("nats.conf", "cluster.conf")),
@@ -48,7 +50,8 @@ def _base_config() -> dict[str, Any]:
         "configMapGenerator": [
             {"name": name, "literals": [f"{variable}={value}" for variable, value in values.items()]}
             for name, values in literals.items()
-        ],
+        ]
+        + [{"name": kubernetes.ROUTES_CONFIG, "files": [kubernetes.ROUTES_FILE]}],
     }
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from cli.run.workers import TABLE
+from services.gateway.settings import PAGE
 from tools.deploy.facts import IMAGES, OPS_PORT, UID, VERSION
 from tools.paths import ROOT
 
@@ -52,9 +53,15 @@ def test_the_dockerfile_says_what_the_facts_say() -> None:
     assert "STOPSIGNAL SIGTERM" in lines
 
 
-def test_what_reaches_a_build_is_listed() -> None:
+def test_what_reaches_a_build_is_what_the_dockerfile_copies() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    copied = re.findall(r"^COPY (?!--from)(\S+) \S+$", FILE.read_text(), re.MULTILINE)
     assert lines[0] == "*"
-    assert {line for line in lines if line.startswith("!")} == {
-        f"!{folder}" for folder in ("libs", "services", "cli", "config", "requirements")
-    }
+    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == {*copied}
+    assert all((ROOT / folder).is_dir() for folder in copied)
+
+
+def test_the_page_comes_into_the_image_of_the_gateway_alone() -> None:
+    """Where the gateway looks for it."""
+    assert 'if [ "${SERVICE}" = gateway ]; then' in FILE.read_text()
+    assert f"--outDir /app/{PAGE.relative_to(ROOT)} " in FILE.read_text()

@@ -1,14 +1,18 @@
 """deploy/k8s: every overlay is built by kustomize, held against Kubernetes' own schemas, and judged by our rules."""
 
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
 from cli.run.workers import TABLE
+from services.notifier.application.routes_file import load
 from tests.integration.deploy.overlays import OVERLAYS, built
+from tools.deploy import facts
 from tools.deploy.judge import judge
 from tools.deploy.scaling import by_lag
+from tools.paths import ROOT
 
 VERSION = "1.37.0"
 FOREIGN = ("keda.sh/", "monitoring.coreos.com/", "external-secrets.io/")  # kinds that Kubernetes itself does not have
@@ -98,3 +102,19 @@ def test_every_secret_that_is_mounted_in_live_comes_from_the_store_of_secrets() 
     mounted = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
     made = {one["spec"]["target"]["name"] for one in built("live") if one["kind"] == "ExternalSecret"}
     assert mounted == made
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_notifier_alone_is_told_whom_to_tell_and_can_read_it(overlay: str, tmp_path: Path) -> None:
+    told = {
+        name: volume["configMap"]["name"]
+        for name, one in _named(overlay, "Deployment").items()
+        for volume in one["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in volume
+    }
+    assert list(told) == ["notifier"]
+    (container,) = _named(overlay, "Deployment")["notifier"]["spec"]["template"]["spec"]["containers"]
+    (mount,) = [one for one in container["volumeMounts"] if "subPath" in one]
+    assert mount["mountPath"] == facts.ROUTES_SEEN
+    (tmp_path / mount["subPath"]).write_text(_named(overlay, "ConfigMap")[told["notifier"]]["data"][mount["subPath"]])
+    assert load(tmp_path) == load(ROOT / "config")
