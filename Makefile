@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 ARGS   ?=
 setup  := PYTHON="$(PYTHON)" sh tools/setup.sh
-EXTRAS := live feed context decider validator executor ledger gateway notifier cli mcp telemetry embedded demo
+EXTRAS := live feed context decider validator executor ledger gateway notifier cli mcp replay telemetry embedded demo
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never

@@ -106,6 +106,13 @@ def _said(account_id: str, recorder: Recorder, replay: Replay) -> dict[str, Any]
     }
 
 
+def seeded(accounts: Sequence[Account], seed: int) -> list[Account]:
+    """All that is left to chance in a run is when in its interval each account is asked, and its name decides that."""
+    if not seed:
+        return list(accounts)
+    return [a.model_copy(update={"account_id": f"{a.account_id[:20]}-seed{seed}"}) for a in accounts]
+
+
 def renamed(account: Account, number: int) -> Account:
     """One of several equal accounts: its name decides when in its interval it is asked."""
     return account.model_copy(update={"account_id": f"{account.account_id[:26]}-{number}"})

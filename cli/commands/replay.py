@@ -34,13 +34,15 @@ def replay_run(
     strategy: OneStrategy = None,
     policy: Policy = "builtin/trend",
     accounts: Annotated[int, typer.Option(min=1, max=10_000, help="Copies of each account.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=99_999, help="Moves when in its interval each account is asked.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Keep contexts, proposals and ends whole.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Also tables as Parquet.")] = False,
 ) -> None:
     """Replay a market; Ctrl-C keeps what is done, and the same command goes on."""
     _whole()
     from cli.run.replaying import ReplayWishes, replay
 
-    replay(ReplayWishes(data, since, until, symbols, strategy, policy, accounts), out, full=full)
+    replay(ReplayWishes(data, since, until, symbols, strategy, policy, accounts, seed), out, full=full, parquet=parquet)
 
 
 @replay_app.command("report")

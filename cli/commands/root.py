@@ -10,6 +10,7 @@ from cli.commands.archive import archive_app
 from cli.commands.config import config_app
 from cli.commands.context import context_app
 from cli.commands.control import control
+from cli.commands.data import data_app
 from cli.commands.dead import dead_app
 from cli.commands.deployment import make_secrets, provision
 from cli.commands.experiment import experiment_app, show_usage
@@ -78,6 +79,7 @@ add_history(app, LOOK)
 app.command(rich_help_panel=LOOK)(verify)
 app.command("mcp", rich_help_panel=LOOK)(serve_assistant)
 app.add_typer(replay_app, name="replay", rich_help_panel=RUN)
+app.add_typer(data_app, name="data", rich_help_panel=RUN)
 app.add_typer(dead_app, name="dead", rich_help_panel=LOOK)
 app.add_typer(archive_app, name="archive", rich_help_panel=LOOK)
 app.add_typer(seals_app, name="seals", rich_help_panel=LOOK)

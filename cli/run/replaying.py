@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from libs.schemas.strategy import TradingStrategy
 from replay.data import DataError, Stretch, read_market
 from replay.engine import ReplayInput
 from replay.lookahead import check_lookahead
+from replay.parquet import write_parquet
 from replay.policy import PolicyError, policy_of
 from replay.report.page import write_report
 from replay.results import OtherRun, RunFolder
-from replay.run import ReplayProgress, ReplayRun, asked, copies
+from replay.run import ReplayProgress, ReplayRun, asked, copies, seeded
 from services.feed.domain.recorded import RecordedMarket
 
 TELL_S = 2.0
@@ -38,10 +40,13 @@ class ReplayWishes:
     strategy: str | None
     policy: str
     accounts: int
+    seed: int = 0
 
 
-def replay(wishes: ReplayWishes, out: Path, *, full: bool) -> None:
+def replay(wishes: ReplayWishes, out: Path, *, full: bool, parquet: bool = False) -> None:
     """Raises CliError."""
+    if parquet and find_spec("pyarrow") is None:
+        raise CliError("Parquet needs pyarrow", "install the extra `replay`, or leave --parquet out")
     folder = wishes.data or SHARED_DATA
     wanted = _input(wishes, _market(wishes, folder))
     try:
@@ -60,6 +65,8 @@ def replay(wishes: ReplayWishes, out: Path, *, full: bool) -> None:
     except PolicyError as error:
         raise CliError(str(error), "correct the policy") from error
     write_report(out)
+    if parquet:
+        write_parquet(out)
     _say(run, out)
 
 
@@ -100,7 +107,7 @@ def _input(wishes: ReplayWishes, market: RecordedMarket) -> ReplayInput:
         raise CliError(str(error), "see docs/replay.md") from error
     strategies = read_strategies()
     accounts = _accounts(wishes.strategy, market.symbols, strategies)
-    return ReplayInput(market, copies(accounts, wishes.accounts), strategies, read_venue(), policy)
+    return ReplayInput(market, copies(seeded(accounts, wishes.seed), wishes.accounts), strategies, read_venue(), policy)
 
 
 def _accounts(strategy: str | None, symbols: Sequence[str], known: Sequence[TradingStrategy]) -> list[Account]:

@@ -32,7 +32,7 @@ def open_replay(folder: Path, symbols: Sequence[str], start_day: int, history_da
 
     Files are `<symbol>-1m.csv[.gz]` and `<symbol>-funding.csv[.gz]`; a symbol without the latter pays no funding.
     """
-    there = _symbols_in(folder)
+    there = symbols_in(folder)
     chosen = tuple(symbols) or there
     for symbol in chosen:
         if symbol not in there:
@@ -46,6 +46,18 @@ def open_replay(folder: Path, symbols: Sequence[str], start_day: int, history_da
         return recorded(columns, rates, start_day, history_days)
     except TooShort as error:
         raise DataError(f"{folder}: {error}") from error
+
+
+def symbols_in(folder: Path) -> tuple[str, ...]:
+    """Of which there are candles. Raises DataError."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; set PERPETUA_DATA_DIR to the one with the candles")
+    found = sorted({path.name.removesuffix(".gz").removesuffix(CANDLES) for path in folder.glob(f"*{CANDLES}*")})
+    if not found:
+        raise DataError(
+            f"{folder}: no <symbol>{CANDLES}.gz in it; set PERPETUA_DATA_DIR to the folder with the candles"
+        )
+    return tuple(found)
 
 
 def read_symbol(folder: Path, symbol: str) -> tuple[Bars, FundingHistory]:
@@ -115,17 +127,6 @@ def _with_intervals(payments: list[tuple[datetime, float, float | None]]) -> Ite
         interval = gaps[max(n - 1, 0)] if gaps else DEFAULT_INTERVAL
         following = row[0] + (gaps[n] if n < len(gaps) else interval)
         yield FundingRate(*row, interval, following if following != row[0] + interval else None)
-
-
-def _symbols_in(folder: Path) -> tuple[str, ...]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; set PERPETUA_DATA_DIR to the one with the candles")
-    found = sorted({path.name.removesuffix(".gz").removesuffix(CANDLES) for path in folder.glob(f"*{CANDLES}*")})
-    if not found:
-        raise DataError(
-            f"{folder}: no <symbol>{CANDLES}.gz in it; set PERPETUA_DATA_DIR to the folder with the candles"
-        )
-    return tuple(found)
 
 
 def _file(folder: Path, name: str) -> Path:

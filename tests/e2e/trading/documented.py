@@ -93,6 +93,7 @@ ELSEWHERE: dict[str, str] = {
     "flatten": "tests/contract/test_flatten.py",
     "provision": "tests/integration/deployment/test_provision.py",
     "replay": "tests/e2e/test_parity.py",
+    "data": "tests/unit/replay/test_folders.py",
     "servers": "tests/integration/deployment/test_backup.py",
     "seals": "tests/integration/test_sealing.py",
     "notify test": "tests/e2e/test_notifier.py",
