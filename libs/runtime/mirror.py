@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from libs.runtime.bus import Bus
-from libs.runtime.reader import OrderedReader, Record, Start
+from libs.runtime.reader import HEARTBEAT_S, OrderedReader, Record, Start
 from libs.runtime.validation import explain
 
 M = TypeVar("M")
@@ -29,6 +29,7 @@ class KvMirror(Generic[M]):
         *,
         prefix: str = "",
         on_change: Callable[[str, M | None], None] | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._parse = parse
         self._on_change = on_change
@@ -37,7 +38,12 @@ class KvMirror(Generic[M]):
         self._revisions: dict[str, int] = {}
         self.invalid = 0
         self._reader = OrderedReader(
-            bus, f"KV_{bucket}", [f"$KV.{bucket}.{prefix}>"], self._record, start=Start.last_per_subject()
+            bus,
+            f"KV_{bucket}",
+            [f"$KV.{bucket}.{prefix}>"],
+            self._record,
+            start=Start.last_per_subject(),
+            heartbeat_s=heartbeat_s,
         )
 
     async def start(self) -> None:
