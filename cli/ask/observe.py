@@ -26,7 +26,8 @@ from libs.schemas.market import MarketTick
 from libs.schemas.subjects import CONTEXTS, DEAD, DECISIONS, DURABLES, MARKET, ORDERS, tick
 
 POLL_S = 1.0
-QUIET_LOOKS, SELDOM = 10, 5  # looks at which no market moved, and every which one asks the server then
+QUIET_LOOKS = 10  # without a move of the market: from then on the server is asked seldom
+SELDOM, RARELY = 5, 30  # every which look then asks whether the market moves, and for all the rest
 SETTLE_S = 1.0
 _COUNTED = {
     DECISIONS.name: ("decision.validated.*", "decision.rejected.*", "decision.answered.*", "decision.evaluated.*"),
@@ -165,10 +166,13 @@ class Observer:
         before = self._board.counts.ticks
         if self._baselines:
             await self._count_sequences()
+        moved = self._board.counts.ticks != before
+        self._still = 0 if moved else self._still + 1
+        if self._still > QUIET_LOOKS and self._still % RARELY:
+            return
         for symbol in self._symbols:
             await self._look_at_price(symbol)
         self.lags = await lags(self._bus)
-        self._still = self._still + 1 if self._board.counts.ticks == before else 0
 
     def money(self) -> dict[str, RunMoney]:
         """What each account made since the run began."""

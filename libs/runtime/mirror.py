@@ -7,9 +7,10 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from libs.runtime.bus import Bus
-from libs.runtime.reader import HEARTBEAT_S, OrderedReader, Record, Start
+from libs.runtime.reader import OrderedReader, Record, Start
 from libs.runtime.validation import explain
 
+HEARTBEAT_S = 15.0  # there are many mirrors, and what they hold changes seldom
 M = TypeVar("M")
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from services.context.domain import causes
 from services.context.domain.causes import Cause, NewestPrice
 from services.context.domain.doubts import alert_of
 from services.context.domain.inflight import known, overdue
-from services.context.domain.lulls import Lull, AccountStanding, quiet_beside
+from services.context.domain.lulls import AccountStanding, Lull, quiet_beside
 from services.context.domain.triggers import (
     MAX_AGE_S,
     Closed,
