@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -38,7 +39,7 @@ from services.context.ports import Deps
 _CYCLE_S = 0.25
 _SHORTEST_S = 0.05
 _AT_ONCE = 32  # triggers of as many accounts are published side by side: no account waits for another's answer
-_LOOKED_AT = 100  # accounts in one step of the event loop: some four milliseconds where all of them need a look
+LOOKED_AT = 50  # accounts in one step of the event loop: some two milliseconds where all of them need a look
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,9 @@ async def cycle(deps: Deps) -> None:
             await give_up(deps, key, slot)
     await _alert(deps, now)
     fired: list[DecisionRequest] = []
-    for part in _batched(list(deps.config.accounts.values()), _LOOKED_AT):
-        fired += due_now(deps, now, part)
+    look = market_look(deps, now)
+    for part in _batched(list(deps.config.accounts.values()), LOOKED_AT):
+        fired += due_among(deps, look, part)
         await asyncio.sleep(0)  # the loop is others' too: a look at many accounts is taken in steps
     deps.lulls.forget_others(deps.config.accounts)
     for some in _batched(fired, _AT_ONCE):
@@ -109,19 +111,38 @@ async def _fire(deps: Deps, body: DecisionRequest) -> None:
         deps.meter.triggered(body.trigger.kind)
 
 
-def due_now(deps: Deps, now: datetime, accounts: Iterable[Account] | None = None) -> Iterator[DecisionRequest]:
-    """Requests of all triggers that fire now, one of an account at most: the next cycle looks at what that leaves."""
-    quotes, closed = _quotes(deps, now), _closed(deps, now)
+@dataclass(frozen=True, slots=True)
+class MarketLook:
+    """The market as a look at all accounts sees it; `fresh` are the quotes that are not too old."""
+
+    now: datetime
+    quotes: Mapping[str, NewestPrice]
+    fresh: Mapping[str, NewestPrice]
+    closed: Closed
+
+
+def market_look(deps: Deps, now: datetime) -> MarketLook:
+    quotes = _quotes(deps, now)
     fresh = {symbol: quote for symbol, quote in quotes.items() if not deps.market.stale(symbol, now)}
-    for account in deps.config.accounts.values() if accounts is None else accounts:
+    return MarketLook(now, quotes, fresh, _closed(deps, now))
+
+
+def due_now(deps: Deps, now: datetime) -> Iterator[DecisionRequest]:
+    """Requests of all triggers that fire now, one of an account at most: the next cycle looks at what that leaves."""
+    return due_among(deps, market_look(deps, now), deps.config.accounts.values())
+
+
+def due_among(deps: Deps, look: MarketLook, accounts: Iterable[Account]) -> Iterator[DecisionRequest]:
+    now = look.now
+    for account in accounts:
         strategy = deps.config.strategy(account.strategy_id)
-        if strategy is None or account.status != "active" or quotes.keys().isdisjoint(account.symbols):
+        if strategy is None or account.status != "active" or look.quotes.keys().isdisjoint(account.symbols):
             continue  # without any tick yet there is no market whose intervals could close
         standing = _standing(deps, account, strategy)
-        if deps.lulls.holds(account.account_id, standing, fresh, now):
+        if deps.lulls.holds(account.account_id, standing, look.fresh, now):
             continue
-        beside, cause = _beside(deps, standing, fresh, now)
-        if beside is None and (fired := due(account, strategy, standing.asked, closed, now, deps.limits.spread)):
+        beside, cause = _beside(deps, standing, look.fresh, now)
+        if beside is None and (fired := due(account, strategy, standing.asked, look.closed, now, deps.limits.spread)):
             beside = request(fired)
         if beside is not None:
             yield beside
