@@ -1,17 +1,17 @@
-"""`python -m bench [--only NAME] [--json FILE]`: every number of the product page, beside what it is compared with.
+"""`python -m bench [--only NAME] [--runs N] [--json FILE]`: the product page's numbers, each beside its reference.
 
-A module in this folder has `NAMES`, the rows it can print, and `run() -> list[Row]`.
+A module in this folder has `run() -> list[Row]` (bench/rows.py); the rows that it can print are in `MODULES`.
 """
 
 import argparse
 import importlib
 import json
-import platform
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+from bench import growth, machine
+from bench.rows import Figures, Row, judged, line_of, middle, worse
 from cli.run.workers import ALWAYS
 
 PROCESSES = ("nats", "mongodb", "redis", *ALWAYS)
@@ -50,51 +50,57 @@ MODULES: dict[str, tuple[str, ...]] = {
         "idle_messages",
         "idle_nats",
     ),
+    "growth": tuple(f"{row}_{n}" for row in ("due_accounts", "due_step") for n in growth.ACCOUNTS)
+    + tuple(f"close_symbols_{n}" for n in growth.SYMBOLS)
+    + ("slow_steps",),
+    "ledger": ("ledger_catch_up",),
+    "soak": tuple(f"rss_after_{name}" for name in ALWAYS),
 }
-
-
-def machine() -> str:
-    """One line that says what this was measured on."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    cores = len([line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("processor")])
-    return f"{model}, {cores} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-
-
-def line_of(row: dict[str, Any]) -> str:
-    """A row for people."""
-    verdict = {True: "met", False: "MISSED", None: ""}[row["met"]]
-    goal = "" if row["goal"] is None else f"goal {row['goal']:g}"
-    return f"{row['name']:<18}{row['value']:>12,.2f} {row['unit']:<10}{goal:<16}{verdict:<8}{row['reference']}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure what the product page promises.")
     names = [name for rows in MODULES.values() for name in rows]
     parser.add_argument("--only", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="take every row so often: medians are shown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as a list")
+    parser.add_argument("--keep", action="store_true", help="these are the figures that are committed from now on")
     options = parser.parse_args()
-    print(f"machine: {machine()}", flush=True)
-    rows: list[dict[str, Any]] = []
+    figures = Figures.read()
+    print(f"machine: {machine.name()}, ×{figures.factor(machine.reference_ms()):.2f} of {figures.machine}", flush=True)
+    rows: list[Row] = []
     for module, makes in MODULES.items():
-        if options.only and options.only not in makes:
-            continue
-        began = time.monotonic()
-        made = importlib.import_module(f"bench.{module}").run()
-        made = [row for row in made if not options.only or row["name"] == options.only]
-        for row in made:
-            print(line_of(row), flush=True)
-        print(f"  ({module}: {time.monotonic() - began:.0f} s)", flush=True)
-        rows += made
+        if options.only is None or options.only in makes:
+            rows += _measured(module, options.only, options.runs, figures)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if options.keep:
+        values = {row["name"]: float(row["value"]) for row in rows}
+        Figures(machine.name(), machine.reference_ms(), dict(figures.values) | values).write()
     return 0
+
+
+def _measured(module: str, only: str | None, runs: int, figures: Figures) -> list[Row]:
+    """The rows of a module, printed."""
+    began = time.monotonic()
+    rows = middle([_steady(module, figures) for _ in range(runs)])
+    rows = [row for row in rows if not only or row["name"] == only]
+    for row in rows:
+        print(line_of(row), worse(row, figures), flush=True)
+    print(f"  ({module}: {time.monotonic() - began:.0f} s)", flush=True)
+    return rows
+
+
+def _steady(module: str, figures: Figures) -> list[Row]:
+    """One run; taken again, once, where the machine's speed moved while it went on."""
+    run = importlib.import_module(f"bench.{module}").run
+    for left in (1, 0):
+        before, made, after = machine.reference_ms(), run(), machine.reference_ms()
+        if abs(after / before - 1) <= machine.UNSTEADY:
+            break
+        print(f"  ({module}: the machine's speed moved from {before:.0f} to {after:.0f} ms", end="", flush=True)
+        print("; taken again)" if left else "; shown as it is)", flush=True)
+    return [judged(row, figures.factor((before + after) / 2)) for row in made]
 
 
 if __name__ == "__main__":

@@ -104,9 +104,13 @@ async def _worker(urls: dict[str, str]) -> subprocess.Popen[bytes]:
     env = {**os.environ, "NATS_URL": urls["nats"], "REDIS_URL": urls["redis"]}
     env |= {"PERPETUA_OPS_PORT": str(port), "PERPETUA_LOG_LEVEL": "ERROR"}
     process = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-m", "services.context.app"], env=env)
+    await another_process_is_ready(port)
+    return process
+
+
+async def another_process_is_ready(port: int) -> None:
     while (answer := await get(port, "/ready")) is None or answer[0] != 200:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
-    return process
 
 
 async def _ask_all(bus: Bus, number: int) -> float:

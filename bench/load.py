@@ -81,17 +81,18 @@ class Result:
         return sum(self.ways.values())
 
 
-async def _round(running: Stack, clock: MarketClockMirror, names: list[str]) -> Result:
+async def a_round(running: Stack, clock: MarketClockMirror, names: list[str], mark: str = "load") -> Result:
+    """All of these accounts ask at once; `mark` tells their requests from those of other rounds."""
     burst = Burst(running.bus)
     await burst.start()
     now = clock.now()
     asked: set[str] = set()
     emits = []
     for name in names:
-        cycle = request_cycle(f"load-{name}")
+        cycle = request_cycle(f"{mark}-{name}")
         asked.add(decision_id(context_id(name, cycle), "live"))
         request = builders.request(
-            f"load-{name}",
+            f"{mark}-{name}",
             account_id=name,
             cycle=cycle,
             trigger=Trigger(kind="manual", detail="bench"),
@@ -124,7 +125,7 @@ async def _loaded() -> Result:
             result = None
             for n in range(MOST_ROUNDS):
                 names = await flat_accounts(running.bus, f"load{n}", ACCOUNTS)
-                before, result = result, await _round(running, clock, names)
+                before, result = result, await a_round(running, clock, names)
                 if before is not None and result.ways.get("accepted", 0) > ACCOUNTS / 2:
                     break  # warm, and the market offers something
             await clock.stop()

@@ -26,6 +26,8 @@ from libs.schemas.market import MarketTick
 from libs.schemas.subjects import CONTEXTS, DEAD, DECISIONS, DURABLES, MARKET, ORDERS, tick
 
 POLL_S = 1.0
+QUIET_LOOKS = 10  # without a move of the market: from then on the server is asked seldom
+SELDOM, RARELY = 5, 30  # every which look then asks whether the market moves, and for all the rest
 SETTLE_S = 1.0
 _COUNTED = {
     DECISIONS.name: ("decision.validated.*", "decision.rejected.*", "decision.answered.*", "decision.evaluated.*"),
@@ -57,6 +59,7 @@ class Observer:
         self._readers: dict[str, OrderedReader] = {}
         self._baselines: dict[str, int] = {}
         self._others = 0
+        self._still = 0
         self._money = MoneyBook()
         self.lags: dict[str, int] = {}
         self._state = StateMirror(bus)
@@ -144,11 +147,10 @@ class Observer:
             await asyncio.sleep(POLL_S)
 
     async def _look(self) -> None:
-        if self._baselines:
-            await self._count_sequences()
-        for symbol in self._symbols:
-            await self._look_at_price(symbol)
-        self.lags = await lags(self._bus)
+        if self._still < QUIET_LOOKS or not self._still % SELDOM or not self._bus.nc.is_connected:
+            await self._ask()
+        else:
+            self._still += 1
         board = self._board
         clock = self._clock.present
         board.market_time = self._clock.now()
@@ -158,6 +160,19 @@ class Observer:
         for row in board.accounts:
             if (state := states.get(row.account)) is not None:
                 self._money.look(state, row.equity)
+
+    async def _ask(self) -> None:
+        """What the server alone knows: a dozen requests, which a run that only waits makes seldom."""
+        before = self._board.counts.ticks
+        if self._baselines:
+            await self._count_sequences()
+        moved = self._board.counts.ticks != before
+        self._still = 0 if moved else self._still + 1
+        if self._still > QUIET_LOOKS and self._still % RARELY:
+            return
+        for symbol in self._symbols:
+            await self._look_at_price(symbol)
+        self.lags = await lags(self._bus)
 
     def money(self) -> dict[str, RunMoney]:
         """What each account made since the run began."""

@@ -11,6 +11,8 @@ from libs.runtime import tracing
 from libs.runtime.alarm import Alarm
 from libs.runtime.ending import end
 
+TRICKLE = 32  # a batch of less than this part of the greatest one
+
 T = TypeVar("T")
 R = TypeVar("R")
 Work = Callable[[Sequence[T]], Coroutine[Any, Any, Sequence[R]]]
@@ -20,12 +22,14 @@ class Batches(Generic[T, R]):
     """Collects items for at most `delay_s`, and does up to `size` of them at once by `work`, one batch at a time.
 
     Half of `size` is enough to begin at once: under load batches grow by what comes while the last one is worked on.
+    After a batch that was no trickle it waits for `busy_s`, so that what belongs together is done together.
     `work` gives the results in the order of the items; what it raises, all of the batch get.
     """
 
-    def __init__(self, work: Work[T, R], *, size: int, delay_s: float) -> None:
+    def __init__(self, work: Work[T, R], *, size: int, delay_s: float, busy_s: float | None = None) -> None:
         self._work = work
         self._size = size
+        self._trickle_s, self._busy_s = delay_s, delay_s if busy_s is None else busy_s
         self._delay_s = delay_s
         self._waiting: deque[tuple[T, asyncio.Future[R], str | None]] = deque()
         self._enough = Alarm()
@@ -58,6 +62,7 @@ class Batches(Generic[T, R]):
                 self._waiting.popleft()
             if len(self._waiting) * 2 < self._size:
                 self._enough.clear()
+            self._delay_s = self._busy_s if len(batch) * TRICKLE >= self._size else self._trickle_s
             await self._do(batch)
 
     async def _do(self, batch: Sequence[tuple[T, "asyncio.Future[R]", str | None]]) -> None:

@@ -71,10 +71,10 @@ class Lag:
     async def look(self) -> None:
         newest: dict[str, int] = {}
         for durable in self._durables():
-            if durable.stream not in newest:
-                newest[durable.stream] = (await self._bus.js.stream_info(durable.stream)).state.last_seq
             info = await self._bus.js.consumer_info(durable.stream, durable.name)
-            self._tell(durable.name, info, newest[durable.stream], time.monotonic())
+            if durable.stream not in newest and (info.num_pending or info.num_ack_pending):
+                newest[durable.stream] = (await self._bus.js.stream_info(durable.stream)).state.last_seq
+            self._tell(durable.name, info, newest.get(durable.stream, 0), time.monotonic())
 
     def _tell(self, name: str, info: ConsumerInfo, newest: int, now: float) -> None:
         pending, in_hand = info.num_pending or 0, info.num_ack_pending or 0

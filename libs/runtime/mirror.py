@@ -10,6 +10,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.runtime.validation import explain
 
+HEARTBEAT_S = 15.0  # there are many mirrors, and what they hold changes seldom
 M = TypeVar("M")
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class KvMirror(Generic[M]):
         *,
         prefix: str = "",
         on_change: Callable[[str, M | None], None] | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._parse = parse
         self._on_change = on_change
@@ -37,7 +39,12 @@ class KvMirror(Generic[M]):
         self._revisions: dict[str, int] = {}
         self.invalid = 0
         self._reader = OrderedReader(
-            bus, f"KV_{bucket}", [f"$KV.{bucket}.{prefix}>"], self._record, start=Start.last_per_subject()
+            bus,
+            f"KV_{bucket}",
+            [f"$KV.{bucket}.{prefix}>"],
+            self._record,
+            start=Start.last_per_subject(),
+            heartbeat_s=heartbeat_s,
         )
 
     async def start(self) -> None:

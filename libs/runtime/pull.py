@@ -26,7 +26,7 @@ from libs.runtime.credits import Credits
 from libs.runtime.ending import end
 from libs.schemas.topology import Durable
 
-REQUEST_S = 30.0  # how long a request stays at the server
+REQUEST_S = 60.0  # how long a request stays at the server
 BEAT_S = 5.0  # how often an idle request is heard of
 SILENT_S = 2 * BEAT_S + 1  # then the server no longer knows it
 LINGER_S = 0.25  # how long a stop waits for what the server has already chosen to send

@@ -23,8 +23,8 @@ from libs.runtime.position import Start, StreamPosition
 
 __all__ = ["OrderedReader", "Record", "Start", "read_all"]
 
-HEARTBEAT_S = 1.0
-SILENCE_S = 3 * HEARTBEAT_S
+HEARTBEAT_S = 5.0
+BETWEEN_BEATS = 2.2  # so many heartbeats' time without a word means that nothing comes any more
 RETRY_S = 0.2
 PATIENCE_S = 10.0
 GONE: tuple[type[Exception], ...] = (*NATS_RETRY, nats.errors.BadSubscriptionError)
@@ -44,7 +44,10 @@ class Record:
 
 
 class OrderedReader:
-    """Calls `on_record` for every message of `filters` in order, each once. The callback must not block."""
+    """Calls `on_record` for every message of `filters` in order, each once. The callback must not block.
+
+    While nothing is stored the server says every `heartbeat_s` that it is there.
+    """
 
     def __init__(
         self,
@@ -54,10 +57,12 @@ class OrderedReader:
         on_record: Callable[[Record], None],
         *,
         start: Start | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._bus = bus
         self._stream = stream
         self._filters = list(filters)
+        self._heartbeat_s = heartbeat_s
         self._on_record = on_record
         self._position = StreamPosition(stream, start or Start.new())
         self.recreated = 0
@@ -149,7 +154,7 @@ class OrderedReader:
             max_deliver=1,
             filter_subjects=self._filters,
             flow_control=True,
-            idle_heartbeat=HEARTBEAT_S,
+            idle_heartbeat=self._heartbeat_s,
             inactive_threshold=30,
             mem_storage=True,
             num_replicas=1,
@@ -197,9 +202,10 @@ class OrderedReader:
     async def _keep(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
+                await asyncio.wait_for(self._broken.wait(), self._heartbeat_s / 2)
             except TimeoutError:
-                if time.monotonic() - self._heard < SILENCE_S or not self._bus.nc.is_connected:
+                silent_s = time.monotonic() - self._heard
+                if silent_s < BETWEEN_BEATS * self._heartbeat_s or not self._bus.nc.is_connected:
                     continue
             self._broken.clear()
             await self._recreate()

@@ -1,7 +1,7 @@
 """What the context worker needs of the outside, and what its handlers are given."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from libs.schemas.inflight import InFlight
 from libs.schemas.orders import PositionEvent
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.assets import Studies
+from services.context.domain.lulls import Lulls
 from services.context.domain.market import MarketState
 from services.context.domain.patience import Patience
 from services.context.domain.reuse import Kept
@@ -195,3 +196,4 @@ class Deps:
     publisher: ConfirmedPublisher
     meter: ContextMeter
     limits: CycleLimits
+    lulls: Lulls = field(default_factory=Lulls)

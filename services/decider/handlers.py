@@ -2,7 +2,7 @@
 
 from faststream.nats import NatsRouter
 
-from libs.runtime.delivery import consume
+from libs.runtime.delivery import consume, delivered
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
 from libs.schemas.context import TradingContext
@@ -18,7 +18,7 @@ def routes(deps: Deps) -> NatsRouter:
     router = NatsRouter()
 
     async def on_context(context: TradingContext) -> list[Emit]:
-        return await decided(deps, context, seats.live(context))
+        return await decided(deps, context, seats.live(context), first=delivered().deliveries == 1)
 
     async def on_shadows(context: TradingContext) -> list[Emit]:
         return await beside(deps, context)

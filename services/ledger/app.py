@@ -23,6 +23,7 @@ from services.ledger.ports import Deps
 from services.ledger.settings import Settings
 
 DELAY_S = 0.1  # how long an event may wait for others: what is written once costs the decision path least
+BUSY_S = 0.5  # the same under load: all events of a decision in one batch; less than a second, when heartbeats begin
 
 
 def create_app(settings: Settings | None = None) -> Worker:
@@ -34,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Worker:
     worker.add(pulse)
     worker.readiness("mongodb", lambda: pulse.beats)
     store = MongoStore(database.db)
-    together = Batches(store.apply_together, size=settings.ledger_batch, delay_s=DELAY_S)
+    together = Batches(store.apply_together, size=settings.ledger_batch, delay_s=DELAY_S, busy_s=BUSY_S)
     worker.add(together)
     deps = Deps(
         store=store,

@@ -15,7 +15,7 @@ from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionVa
 from services.validator.domain.verdict import JudgedDecision, Terminal, terminal, unfit
 from services.validator.ports import Deps
 
-ASK_AGAIN_S = 0.05
+ASK_AGAIN_S = 0.005  # a mirror is behind by a few milliseconds; each look is a few dictionaries
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from libs.runtime import tracing
 from libs.runtime.emit import Emit
@@ -13,19 +15,32 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.base import Timeframe
 from libs.schemas.context import DecisionRequest
-from libs.schemas.inflight import InFlight
+from libs.schemas.strategy import TradingStrategy
 from services.context.application.building import settle
 from services.context.application.ends import give_up
 from services.context.domain import causes
-from services.context.domain.causes import NewestPrice
+from services.context.domain.causes import Cause, NewestPrice
 from services.context.domain.doubts import alert_of
 from services.context.domain.inflight import known, overdue
-from services.context.domain.triggers import MAX_AGE_S, Asked, Closed, due, fires, interval, ordered, request
+from services.context.domain.lulls import AccountStanding, Lull, quiet_beside
+from services.context.domain.triggers import (
+    MAX_AGE_S,
+    Closed,
+    due,
+    fires,
+    interval,
+    on_its_way,
+    ordered,
+    quiet_until,
+    request,
+)
 from services.context.ports import Deps
 
 _CYCLE_S = 0.25
 _SHORTEST_S = 0.05
 _AT_ONCE = 32  # triggers of as many accounts are published side by side: no account waits for another's answer
+LOOKED_AT = 50  # accounts in one step of the event loop: some two milliseconds where all of them need a look
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +64,12 @@ async def cycle(deps: Deps) -> None:
         if overdue(slot, wall):
             await give_up(deps, key, slot)
     await _alert(deps, now)
-    fired = list(due_now(deps, now))
+    fired: list[DecisionRequest] = []
+    look = market_look(deps, now)
+    for part in _batched(list(deps.config.accounts.values()), LOOKED_AT):
+        fired += due_among(deps, look, part)
+        await asyncio.sleep(0)  # the loop is others' too: a look at many accounts is taken in steps
+    deps.lulls.forget_others(deps.config.accounts)
     for some in _batched(fired, _AT_ONCE):
         for failure in await asyncio.gather(*(_fire(deps, body) for body in some), return_exceptions=True):
             if failure is not None:
@@ -70,8 +90,8 @@ async def _alert(deps: Deps, now: datetime) -> None:
         raise
 
 
-def _batched(bodies: list[DecisionRequest], size: int) -> Iterator[list[DecisionRequest]]:
-    return (bodies[n : n + size] for n in range(0, len(bodies), size))
+def _batched(items: list[T], size: int) -> Iterator[list[T]]:
+    return (items[n : n + size] for n in range(0, len(items), size))
 
 
 async def _fire(deps: Deps, body: DecisionRequest) -> None:
@@ -91,50 +111,84 @@ async def _fire(deps: Deps, body: DecisionRequest) -> None:
         deps.meter.triggered(body.trigger.kind)
 
 
+@dataclass(frozen=True, slots=True)
+class MarketLook:
+    """The market as a look at all accounts sees it; `fresh` are the quotes that are not too old."""
+
+    now: datetime
+    quotes: Mapping[str, NewestPrice]
+    fresh: Mapping[str, NewestPrice]
+    closed: Closed
+
+
+def market_look(deps: Deps, now: datetime) -> MarketLook:
+    quotes = _quotes(deps, now)
+    fresh = {symbol: quote for symbol, quote in quotes.items() if not deps.market.stale(symbol, now)}
+    return MarketLook(now, quotes, fresh, _closed(deps, now))
+
+
 def due_now(deps: Deps, now: datetime) -> Iterator[DecisionRequest]:
     """Requests of all triggers that fire now, one of an account at most: the next cycle looks at what that leaves."""
-    quotes, closed = _quotes(deps, now), _closed(deps, now)
-    fresh = {symbol: quote for symbol, quote in quotes.items() if not deps.market.stale(symbol, now)}
-    for account in deps.config.accounts.values():
+    return due_among(deps, market_look(deps, now), deps.config.accounts.values())
+
+
+def due_among(deps: Deps, look: MarketLook, accounts: Iterable[Account]) -> Iterator[DecisionRequest]:
+    now = look.now
+    for account in accounts:
         strategy = deps.config.strategy(account.strategy_id)
-        if strategy is None or account.status != "active" or not quotes.keys() & account.symbols:
+        if strategy is None or account.status != "active" or look.quotes.keys().isdisjoint(account.symbols):
             continue  # without any tick yet there is no market whose intervals could close
-        timeframe = ordered(strategy.timeframe_preference)[0]
-        found = _other(deps, account, timeframe, fresh, now)
-        if found is None:
-            fired = due(account, strategy, deps.requests.of(account.account_id), closed, now, deps.limits.spread)
-            found = request(fired) if fired else None
-        if found is not None:
-            yield found
+        standing = _standing(deps, account, strategy)
+        if deps.lulls.holds(account.account_id, standing, look.fresh, now):
+            continue
+        beside, cause = _beside(deps, standing, look.fresh, now)
+        if beside is None and (fired := due(account, strategy, standing.asked, look.closed, now, deps.limits.spread)):
+            beside = request(fired)
+        if beside is not None:
+            yield beside
+        else:
+            _note(deps, standing, cause, now)
 
 
-def _other(
-    deps: Deps, account: Account, timeframe: Timeframe, quotes: dict[str, NewestPrice], now: datetime
-) -> DecisionRequest | None:
-    """The trigger beside the interval that fires now, the one that matters most where there are several."""
-    place = deps.places.seen(subjects.inflight_key(account.account_id))
-    slot, asked = place.slot if place else None, deps.requests.of(account.account_id)
-    found = [causes.executed(account, deps.positions.executed(account.account_id), slot)]
-    if not _on_its_way(asked, slot, now):
+def _standing(deps: Deps, account: Account, strategy: TradingStrategy) -> AccountStanding:
+    name = account.account_id
+    place = deps.places.seen(subjects.inflight_key(name))
+    state = deps.states.get(name) if account.funding_near_min else None
+    slot = place.slot if place else None
+    return AccountStanding(account, strategy, deps.requests.of(name), slot, deps.positions.executed(name), state)
+
+
+def _beside(
+    deps: Deps, standing: AccountStanding, quotes: Mapping[str, NewestPrice], now: datetime
+) -> tuple[DecisionRequest | None, Cause | None]:
+    """The trigger beside the interval that fires now, the one that matters most where there are several; and the
+    executed stop or target that was looked at."""
+    account, slot, asked = standing.account, standing.slot, standing.asked
+    timeframe = ordered(standing.strategy.timeframe_preference)[0]
+    looked_at = [executed := causes.executed(account, standing.event, slot)]
+    if not on_its_way(asked, slot, now):
         catch_up = interval(timeframe) + timedelta(seconds=MAX_AGE_S)
-        found.append(causes.moved(account, slot, quotes, catch_up, now))
-        state = deps.states.get(account.account_id)
-        found.append(causes.funding_near(account, state, slot, deps.market.next_funding, now))
+        looked_at.append(causes.moved(account, slot, quotes, catch_up, now))
+        looked_at.append(causes.funding_near(account, standing.state, slot, deps.market.next_funding, now))
     done = known(slot) if slot else frozenset()
-    for cause in found:
+    for cause in looked_at:
         if cause is None or cause.request_id in done:
             continue
         planned = fires(cause, account, timeframe, asked, now)
         if planned is not None:
-            return causes.request(cause, planned, planned + interval(timeframe))
-    return None
+            return causes.request(cause, planned, planned + interval(timeframe)), executed
+    return None, executed
 
 
-def _on_its_way(asked: Asked | None, slot: InFlight | None, now: datetime) -> bool:
-    """Whether a request is published that has no place yet: its context will be made from the newest facts."""
-    if asked is None or asked.latest is None or asked.until is None or now >= asked.until:
-        return False
-    return slot is None or asked.latest not in known(slot)
+def _note(deps: Deps, standing: AccountStanding, executed: Cause | None, now: datetime) -> None:
+    """Remember how long nothing can be due, where that is known."""
+    account, asked = standing.account, standing.asked
+    if standing.state is not None and standing.state.positions:
+        return  # funding comes when the market says so
+    until, bands = quiet_beside(account, executed, asked, standing.slot, now)
+    until = min(until, quiet_until(account, standing.strategy, asked, now, deps.limits.spread))
+    if until > now:
+        deps.lulls.note(account.account_id, Lull(standing, now, until, bands))
 
 
 def _quotes(deps: Deps, now: datetime) -> dict[str, NewestPrice]:

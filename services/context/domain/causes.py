@@ -81,9 +81,8 @@ def moved(
     Trap: a decision older than `catch_up` means that triggers were missed. Then every price has moved; the next
     interval catches up, spread over the accounts, instead of all of them at once.
     """
-    last = newest(slot)
-    limit = account.price_trigger_pct
-    if limit is None or last is None or now - last.taken_at > catch_up or _waits(slot):
+    last, limit = movable(account, slot), account.price_trigger_pct
+    if limit is None or last is None or now - last.taken_at > catch_up:
         return None
     for symbol in account.symbols:
         quote, before = quotes.get(symbol), last.prices.get(symbol)
@@ -93,6 +92,11 @@ def moved(
         if abs(change) >= limit:
             return _move(account, symbol, quote, change, last)
     return None
+
+
+def movable(account: Account, slot: InFlight | None) -> Taken | None:
+    """The decision from whose prices a move is measured; None while none would be a cause."""
+    return None if account.price_trigger_pct is None or _waits(slot) else newest(slot)
 
 
 def _move(account: Account, symbol: str, quote: NewestPrice, change: float, last: Taken) -> Cause:

@@ -9,9 +9,11 @@ from libs.schemas import ids
 from libs.schemas.account import Account
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.context import DecisionRequest
+from libs.schemas.inflight import InFlight
 from libs.schemas.strategy import TradingStrategy
 from services.context.domain.causes import Cause
 from services.context.domain.causes import request as request_of
+from services.context.domain.inflight import known
 
 AFTER_CLOSE_S = 2.0
 MAX_AGE_S = 60.0
@@ -48,19 +50,19 @@ class Due:
         return ids.interval_cycle(self.timeframe, self.close_time)
 
 
-def noted(known: Asked | None, body: DecisionRequest, sequence: int, now: datetime) -> Asked:
+def noted(before: Asked | None, body: DecisionRequest, sequence: int, now: datetime) -> Asked:
     """What was asked of an account, with one request more, at `sequence` of the log. Dry runs are not noted."""
     cycle = body.cycle if body.trigger.kind == "interval" else None
     at = min(body.requested_at, now)  # a client's clock must not silence an account
-    if known is None:
+    if before is None:
         return Asked(cycle, at, body.request_id, body.expires_at, sequence)
-    later = sequence >= known.sequence
+    later = sequence >= before.sequence
     return Asked(
-        (cycle or known.cycle) if later else (known.cycle or cycle),
-        max(at, known.at),
-        body.request_id if later else known.latest,
-        body.expires_at if later else known.until,
-        max(sequence, known.sequence),
+        (cycle or before.cycle) if later else (before.cycle or cycle),
+        max(at, before.at),
+        body.request_id if later else before.latest,
+        body.expires_at if later else before.until,
+        max(sequence, before.sequence),
     )
 
 
@@ -105,19 +107,52 @@ def due(
         return None
     timeframe = ordered(strategy.timeframe_preference)[0]
     close_time = boundary(timeframe, now)
-    cycle = ids.interval_cycle(timeframe, close_time)
-    if asked is not None and asked.cycle == cycle:
+    if _was_asked(asked, timeframe, close_time):
         return None
-    allowed, pause = close_time, timedelta(seconds=account.min_seconds_between_decisions)
-    if pause and asked is not None and _defers(asked.at, close_time, timeframe, now):
-        allowed = max(close_time, asked.at + pause)
-    planned = max(allowed, close_time + timedelta(seconds=AFTER_CLOSE_S + spread(account.account_id, timeframe, share)))
+    allowed, planned = _planned(account, asked, timeframe, close_time, now, share)
     if now < planned or now - allowed > timedelta(seconds=max_age(timeframe)):
         return None
     patient = now < planned + timedelta(seconds=max_age(timeframe) * PATIENCE)
     if patient and not all(closed(s, timeframe, int(close_time.timestamp())) for s in account.symbols):
         return None
     return Due(account.account_id, timeframe, close_time, planned)
+
+
+def quiet_until(
+    account: Account, strategy: TradingStrategy, asked: Asked | None, now: datetime, share: float = 0.0
+) -> datetime:
+    """Before this time `due` gives nothing, whatever candles close; `now` where a candle is all that it waits for."""
+    timeframe = ordered(strategy.timeframe_preference)[0]
+    close_time = boundary(timeframe, now)
+    after_next = close_time + interval(timeframe) + _after_close(account, timeframe, share)
+    ends = [after_next]
+    if asked is not None and asked.at > now:  # the market's clock was set back
+        ends.append(asked.at)
+    if not _was_asked(asked, timeframe, close_time):
+        allowed, planned = _planned(account, asked, timeframe, close_time, now, share)
+        if now < planned:
+            ends.append(planned)
+        elif now - allowed <= timedelta(seconds=max_age(timeframe)):
+            return now
+    return min(ends)
+
+
+def _was_asked(asked: Asked | None, timeframe: Timeframe, close_time: datetime) -> bool:
+    return asked is not None and asked.cycle == ids.interval_cycle(timeframe, close_time)
+
+
+def _planned(
+    account: Account, asked: Asked | None, timeframe: Timeframe, close_time: datetime, now: datetime, share: float
+) -> tuple[datetime, datetime]:
+    """From when on a cycle may fire, and when it is meant to."""
+    allowed, pause = close_time, timedelta(seconds=account.min_seconds_between_decisions)
+    if pause and asked is not None and _defers(asked.at, close_time, timeframe, now):
+        allowed = max(close_time, asked.at + pause)
+    return allowed, max(allowed, close_time + _after_close(account, timeframe, share))
+
+
+def _after_close(account: Account, timeframe: Timeframe, share: float) -> timedelta:
+    return timedelta(seconds=AFTER_CLOSE_S + spread(account.account_id, timeframe, share))
 
 
 def _defers(asked_at: datetime, close_time: datetime, timeframe: Timeframe, now: datetime) -> bool:
@@ -159,6 +194,13 @@ def fires(cause: Cause, account: Account, timeframe: Timeframe, asked: Asked | N
     if now < allowed or now - allowed > timedelta(seconds=max_age(timeframe)):
         return None
     return allowed
+
+
+def on_its_way(asked: Asked | None, slot: InFlight | None, now: datetime) -> bool:
+    """Whether a request is published that has no place yet: its context will be made from the newest facts."""
+    if asked is None or asked.latest is None or asked.until is None or now >= asked.until:
+        return False
+    return slot is None or asked.latest not in known(slot)
 
 
 def timeframes_in_use(

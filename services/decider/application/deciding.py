@@ -29,8 +29,9 @@ async def beside(deps: Deps, context: TradingContext) -> list[Emit]:
     return [emit for emits in found for emit in emits]
 
 
-async def decided(deps: Deps, context: TradingContext, seat: Seat) -> list[Emit]:
-    session = Session.of(deps, context, seat)
+async def decided(deps: Deps, context: TradingContext, seat: Seat, *, first: bool = False) -> list[Emit]:
+    """What a seat comes to. `first`: the context was not delivered before."""
+    session = Session.of(deps, context, seat, first=first)
     proposal = await _proposal(session)
     deps.observe(proposal)
     if proposal.abstain_reason:

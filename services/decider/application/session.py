@@ -32,15 +32,16 @@ class Session:
     seat: Seat
     asking: Asking
     began: float
+    first: bool = False  # delivered for the first time: no earlier delivery has left anything
     exchanges: list[Exchange] = field(default_factory=list)
     calls: list[ModelCall] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, deps: Deps, context: TradingContext, seat: Seat) -> "Session":
+    def of(cls, deps: Deps, context: TradingContext, seat: Seat, *, first: bool = False) -> "Session":
         account = deps.accounts.account(context.account_id)
         asking = Asking(deps, seat.decision_id, account)
-        return cls(deps, seat.shown(context), seat, asking, deps.clock.monotonic())
+        return cls(deps, seat.shown(context), seat, asking, deps.clock.monotonic(), first)
 
     def elapsed(self) -> float:
         """Seconds since the decision began, those of an earlier delivery included."""
@@ -54,7 +55,7 @@ class Session:
         return Course(end, self.calls, self.not_asked, timing)
 
     async def _decide(self) -> Parsed | Abstain:
-        if not await self.asking.load() and self.deps.clock.now() > self.context.expires_at:
+        if not await self._kept() and self.deps.clock.now() > self.context.expires_at:
             return Abstain(AbstainReason.EXPIRED, f"the context expired at {self.context.expires_at:%H:%M:%S} UTC")
         chain = routing.entries(self.deps.catalogue, self._models())
         if isinstance(chain, UnknownModel):
@@ -63,6 +64,16 @@ class Session:
             return await self._converse(tuple(self.seat.entry(entry) for entry in chain))
         except TemplateFailed as error:
             return Abstain(AbstainReason.INVALID, str(error))
+
+    async def _kept(self) -> bool:
+        """Whether there are answers of an earlier delivery. Rules leave none: a first one to them asks no store."""
+        if self.first and self.deps.clock.now() <= self.context.expires_at and self._asks_rules():
+            return False
+        return bool(await self.asking.load())
+
+    def _asks_rules(self) -> bool:
+        chain = routing.entries(self.deps.catalogue, self._models())
+        return not isinstance(chain, UnknownModel) and all(entry.is_rule for entry in chain)
 
     def _models(self) -> tuple[str, ...]:
         switched, account = self.deps.accounts.models, self.asking.account

@@ -26,7 +26,7 @@ from services.executor.ports import BookDeps, LockedAccount, Orders
 from services.executor.ports.venues import Stored
 
 TICKS_WAIT_S = 2.0
-TICKS_POLL_S = 0.02
+TICKS_POLL_S = 0.005
 
 
 class PlanExecution:

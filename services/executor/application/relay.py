@@ -64,7 +64,7 @@ class Relay:
             book, self._book = self._book, None
             batch, plans = tuple(self._waiting.values()), tuple(self._plans.values())
             try:
-                await together(self._show(book), self._tell(batch))
+                await together(self._tell(batch), self._show(book))
                 await self._clear(book.account_id, batch, plans)
             except AWAY as error:
                 log.warning("events of %s wait: %r", self._account_id, error)
@@ -77,7 +77,8 @@ class Relay:
                 self._plans.pop(plan.value.plan_id, None)
 
     async def _show(self, book: AccountBook) -> None:
-        """Beside the events: who needs the state of an event looks at its version."""
+        """Beside the events, and sent behind them: who needs the state of an event looks at its version."""
+        await asyncio.sleep(0)
         config = self._deps.config.account(book.account_id)
         symbol = config.symbols[0] if config else ""
         await self._deps.states.put(account_state(book, self._deps.config.venue_symbol(book.venue, symbol)))

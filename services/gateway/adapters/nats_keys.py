@@ -14,6 +14,7 @@ from libs.runtime.mirror import KvMirror
 from libs.schemas.subjects import KV_KEYS
 
 OUT_OF_TOUCH_S = 60.0
+HEARTBEAT_S = 1.0  # a key that was taken back is to be known at once, and that nothing is heard soon
 log = logging.getLogger(__name__)
 
 
@@ -24,7 +25,12 @@ class MirroredKeys:
         self._hashes: dict[str, str] = {}
         self._writing: set[asyncio.Task[None]] = set()
         self._mirror: KvMirror[ApiKey] = KvMirror(
-            bus, KV_KEYS.name, lambda _, data: key_in(data), prefix="key.", on_change=self._changed
+            bus,
+            KV_KEYS.name,
+            lambda _, data: key_in(data),
+            prefix="key.",
+            on_change=self._changed,
+            heartbeat_s=HEARTBEAT_S,
         )
 
     async def start(self) -> None:

@@ -14,7 +14,7 @@ from services.gateway.ports import Deps, StreamLog
 
 BATCH = 64  # frames at a time
 SCAN = 1_024  # events of others that are passed over at a time
-AWAY_S = 3.0  # a log that was not heard for longer is said to be silent
+AWAY_S = 7.0  # a heartbeat is due every 5 s; a log that was not heard for longer is said to be silent
 
 
 class StreamFrame(NamedTuple):

@@ -44,7 +44,7 @@ class OutcomeDocuments:
         return [UnseenTrade(row["_id"], row["symbol"], row["closed_at"], _held(row)) for row in rows]
 
     async def learn(self, prices: Sequence[PriceAfter], paths: Sequence[PathSeen]) -> None:
-        outcomes = [UpdateOne(_as_read(one.due), _update(one)) for one in prices]
+        outcomes = [_learnt(some) for some in _of_one_document(prices)]
         trades = [UpdateOne({"_id": one.trade.key, "path_known": None}, {"$set": one.fields}) for one in paths]
         with pymongo.timeout(TIMEOUT_S):
             if outcomes:
@@ -59,16 +59,27 @@ def _of(row: Mapping[str, Any], come: Mapping[str, datetime]) -> Iterator[Outcom
             yield OutcomeDue(row["_id"], row[RANK], one["asset"], row["judged_at"], one["horizon"])
 
 
-def _as_read(due: OutcomeDue) -> dict[str, Any]:
-    waiting = {"$elemMatch": {"asset": due.asset, "horizon": due.horizon}}
-    return {"_id": due.key, RANK: due.rank, "due": waiting}
+def _of_one_document(prices: Sequence[PriceAfter]) -> Iterator[list[PriceAfter]]:
+    """What one operation can write: prices of a document after which its assets wait on, or after which they do not."""
+    groups: dict[tuple[str, str, bool], list[PriceAfter]] = {}
+    for one in prices:
+        groups.setdefault((one.due.key, one.due.rank, one.next is None), []).append(one)
+    yield from groups.values()
 
 
-def _update(one: PriceAfter) -> dict[str, Any]:
-    """Trap: `due.$` is the member that the filter matched."""
-    if one.next is None:
-        return {"$set": one.fields, "$pull": {"due": {"asset": one.due.asset}}}
-    return {"$set": {**one.fields, "due.$": one.next}}
+def _learnt(prices: Sequence[PriceAfter]) -> UpdateOne:
+    """Nothing where one of them does not wait any more: somebody else wrote it, and the next look finds the rest."""
+    first = prices[0].due
+    waiting = [{"$elemMatch": {"asset": one.due.asset, "horizon": one.due.horizon}} for one in prices]
+    wanted = {"_id": first.key, RANK: first.rank, "due": {"$all": waiting}}
+    fields = {name: value for one in prices for name, value in one.fields.items()}
+    if prices[0].next is None:
+        return UpdateOne(wanted, {"$set": fields, "$pull": {"due": {"asset": {"$in": [p.due.asset for p in prices]}}}})
+    on = {f"due.$[p{n}]": one.next for n, one in enumerate(prices)}
+    places: list[Mapping[str, Any]] = [
+        {f"p{n}.asset": one.due.asset, f"p{n}.horizon": one.due.horizon} for n, one in enumerate(prices)
+    ]
+    return UpdateOne(wanted, {"$set": {**fields, **on}}, array_filters=places)
 
 
 def _held(row: Mapping[str, Any]) -> TradeHeld | None:

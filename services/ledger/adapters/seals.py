@@ -60,9 +60,11 @@ class MongoSeals:
         with pymongo.timeout(TIMEOUT_S):
             return [seal_of(row) for row in await self._seals.find({"told": False}).sort({"number": 1}).to_list()]
 
-    async def told(self, seal: Seal) -> None:
-        with pymongo.timeout(TIMEOUT_S):
-            await self._seals.update_one({"_id": f"{seal.account_id}:{seal.number}"}, {"$set": {"told": True}})
+    async def told(self, seals: Sequence[Seal]) -> None:
+        if seals:
+            keys = [f"{seal.account_id}:{seal.number}" for seal in seals]
+            with pymongo.timeout(TIMEOUT_S):
+                await self._seals.update_many({"_id": {"$in": keys}}, {"$set": {"told": True}})
 
 
 class FollowedHistory:

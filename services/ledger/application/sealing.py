@@ -52,24 +52,28 @@ class Sealer:
 
     async def once(self) -> int:
         """How many seals were made."""
-        for untold in await self._store.untold():
-            await self._announce(untold)
+        untold = await self._store.untold()
+        for seal in untold:
+            await self._announce(seal)
+        await self._store.told(untold)
         through, waiting = self._tail.through(), self._tail.messages()
         heads = await self._store.heads(sorted({one.account_id for one in waiting}))
-        made, beaten = 0, False
+        made, beaten = list[Seal](), False
         for account_id, messages in _by_account(waiting).items():
             head, at = heads.get(account_id, SealHead()), self._clock.wall().isoformat()
-            while seal := next_seal(account_id, head, messages, through, at):
-                if not await self._store.append(seal):
+            while following := next_seal(account_id, head, messages, through, at):
+                if not await self._store.append(following):
                     beaten = True
                     break
                 hit("ledger.after_seal")
-                await self._announce(seal)
-                head, made = seal.head, made + 1
+                await self._announce(following)
+                made.append(following)
+                head = following.head
+        await self._store.told(made)
         if not beaten:
             await self._store.sweep(through)
             self._tail.forget(through)
-        return made
+        return len(made)
 
     async def _announce(self, seal: Seal) -> None:
         """Its digest goes to AUDIT, where whoever alters the seals would have to alter it too."""
@@ -84,7 +88,6 @@ class Sealer:
             at=self._clock.now(),
         )
         await self._tell(Emit(subjects.account_changed(key_of(seal.account_id)), event))
-        await self._store.told(seal)
 
 
 def _by_account(messages: Sequence[SealedMessage]) -> Mapping[str, list[SealedMessage]]:

@@ -67,6 +67,17 @@ async def test_what_comes_during_a_batch_makes_up_the_next_one() -> None:
     assert work.given == [[1], [2, 3]]
 
 
+async def test_after_a_batch_that_was_no_trickle_more_is_waited_for() -> None:
+    work = Work()
+    batches = Batches(work, size=8, delay_s=0.001, busy_s=LONG_S)
+    assert await batches.add(1) == 2
+    rest = [asyncio.create_task(batches.add(n)) for n in (2, 3, 4)]
+    await asyncio.sleep(0.01)  # ten times what the first of them would wait after a trickle
+    rest.append(asyncio.create_task(batches.add(5)))
+    assert await asyncio.gather(*rest) == [4, 6, 8, 10]
+    assert work.given == [[1], [2, 3, 4, 5]]
+
+
 async def test_what_the_work_raises_all_of_the_batch_get_and_the_next_batch_is_done() -> None:
     work = Work()
     work.fails = True
