@@ -39,15 +39,16 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=npm,t
 COPY libs libs
 COPY services services
 COPY replay replay
+COPY simulation simulation
 COPY cli cli
 COPY config config
 # The command knows all workers' settings; a worker knows itself alone. The bytecode is never compared with its source,
 # which nobody can change.
 RUN cp -r libs config /app/ \
- && if [ "${SERVICE}" = cli ]; then cp -r cli replay services /app/; module=cli.main; \
+ && if [ "${SERVICE}" = cli ]; then cp -r cli replay simulation services /app/; module=cli.main; \
     else mkdir /app/services && cp -r services/__init__.py "services/${SERVICE}" /app/services/; module="services.${SERVICE}.app"; fi \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/libs /app/services \
- && if [ -d /app/cli ]; then python3 -m compileall -q --invalidation-mode unchecked-hash /app/cli /app/replay; fi \
+ && if [ -d /app/cli ]; then python3 -m compileall -q --invalidation-mode unchecked-hash /app/cli /app/replay /app/simulation; fi \
  && printf '#!/bin/sh\nexec /usr/bin/python3 -P -m %s "$@"\n' "${module}" > /app/start \
  && chmod 0755 /app/start \
  && find /app -name '*.so' -exec chmod 0755 {} +

@@ -63,7 +63,7 @@ check: dev-environment
 	}; \
 	step format $(BIN)/ruff format --check; \
 	step lint $(BIN)/ruff check; \
-	step types $(BIN)/mypy libs services replay cli tools tests bench; \
+	step types $(BIN)/mypy libs services replay simulation cli tools tests bench; \
 	step layers $(BIN)/lint-imports --no-cache; \
 	step documents $(BIN)/python -m tools.checks; \
 	[ -z "$$failed" ] || { printf 'failed:%s\n' "$$failed"; exit 1; }
@@ -100,5 +100,5 @@ audit: dev-environment
 
 clean:
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
-	@find libs services replay cli tools tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find libs services replay simulation cli tools tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo "clean (left as they are: .venv .tools .perpetua)"

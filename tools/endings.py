@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("libs", "services", "replay", "cli", "tests", "bench", "tools")
+ROOMS = ("libs", "services", "replay", "simulation", "cli", "tests", "bench", "tools")
 # File, and why its cancellation is none of a task that somebody waits for.
 ALLOWED: Mapping[str, str] = {
     "libs/runtime/ending.py": "the one place",

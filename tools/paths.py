@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ("libs", "services", "replay", "cli", "bench", "tools")
+CODE = ("libs", "services", "replay", "simulation", "cli", "bench", "tools")
 
 
 @cache

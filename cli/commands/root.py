@@ -29,6 +29,7 @@ from cli.commands.replay import replay_app
 from cli.commands.running import demo, down, up
 from cli.commands.seals import seals_app
 from cli.commands.servers import servers_app
+from cli.commands.simulate import simulate
 from cli.commands.strategy import strategy_app
 from cli.commands.verify import verify
 
@@ -77,6 +78,7 @@ app.command("provision", rich_help_panel=RUN)(provision)
 app.add_typer(servers_app, name="servers", rich_help_panel=RUN)
 add_history(app, LOOK)
 app.command(rich_help_panel=LOOK)(verify)
+app.command(rich_help_panel=LOOK)(simulate)
 app.command("mcp", rich_help_panel=LOOK)(serve_assistant)
 app.add_typer(replay_app, name="replay", rich_help_panel=RUN)
 app.add_typer(data_app, name="data", rich_help_panel=RUN)

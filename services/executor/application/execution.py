@@ -94,8 +94,11 @@ class PlanExecution:
         await self._begin(made, Turn(before), cancels(made, before))
 
     def _known(self, body: DecisionValidated, redelivered: bool) -> bool:
-        """Whether there may be a plan of it: it came before, it is old, or a plan was begun and not carried out."""
-        return redelivered or body.expires_at <= self._deps.clock.now() or bool(self._seat.book.reservations)
+        """Whether there may be a plan of it: it came before, it is old, or a plan was begun and not carried out; or it
+        was stored by a write whose answer was lost, and is in the hands of this very delivery again."""
+        book = self._seat.book
+        begun = bool(book.reservations) or body.decision_id in book.executed
+        return redelivered or begun or body.expires_at <= self._deps.clock.now()
 
     async def _abreast(self, body: DecisionValidated) -> None:
         """Wait a little while the validator had newer ticks than this worker has read: they are the prices of now."""

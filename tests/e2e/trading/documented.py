@@ -83,6 +83,7 @@ ALONE: dict[str, Way] = {
     "secrets": Way("secrets {secrets}"),
     "strategy preview": Way("strategy preview --file {own}"),
     "notify routes": Way("notify routes", "no routes"),
+    "simulate": Way("simulate --seeds 1..1", "1 seeds, 0 with a broken promise"),
     "publish check": Way("publish check {ticks} --alone", "accepted"),
 }
 """Without a system; in this order, in one folder."""

@@ -14,7 +14,7 @@ import pytest
 
 from cli.project import ROOT
 
-OURS = frozenset({"libs", "services", "replay", "cli", "config", "requirements"})
+OURS = frozenset({"libs", "services", "replay", "simulation", "cli", "config", "requirements"})
 PINNED = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
 
 
