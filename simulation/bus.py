@@ -13,7 +13,7 @@ from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.settling import Decode, Handler, Settling, parsed
 from libs.schemas.base import Message
 from libs.schemas.topology import MAX_DELIVER, Durable
-from simulation.jetstream import JetStreamServer, LoggedMessage, PublishAnswer, Puller, ServedDurable
+from simulation.jetstream import JetStreamServer, LoggedMessage, PublishAnswer, ServedDurable, WaitingPuller
 from simulation.process import Link, SimulatedClock, SimulatedProcess
 
 T = TypeVar("T")
@@ -239,7 +239,7 @@ class SimulatedConsumer:
         self.handler = handler
         self.decode = decode
         self._around = around
-        self._puller = Puller(self._arrives, 0)
+        self._puller = WaitingPuller(self._arrives, 0)
         self._places = self._held = 0
         off = bus.process.world.off
         ledger = durable.name.startswith("ledger-")

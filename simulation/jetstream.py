@@ -9,7 +9,7 @@ from libs.runtime.errors import Conflict
 from libs.schemas import ids, subjects
 from libs.schemas.topology import Durable, Stream
 from services.ledger.domain.advisories import MaxDeliveries
-from simulation.process import BEGINS, Surroundings
+from simulation.process import BEGINS, SimulatedWorld
 
 BEGAN_NS = int(BEGINS.timestamp()) * 1_000_000_000
 GIVEN_UP = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
@@ -58,7 +58,7 @@ class Unsettled:
 
 
 @dataclass(slots=True)
-class Puller:
+class WaitingPuller:
     """Who takes messages: `room` is for how many more it has asked."""
 
     take: Callable[[LoggedMessage, int], None]
@@ -69,7 +69,7 @@ class ServedDurable:
     """A durable pull consumer: what is not acknowledged in time is delivered again."""
 
     def __init__(
-        self, world: Surroundings, durable: Durable, stream: LoggedStream, give_up: Callable[..., None]
+        self, world: SimulatedWorld, durable: Durable, stream: LoggedStream, give_up: Callable[..., None]
     ) -> None:
         self.durable = durable
         self._world = world
@@ -78,7 +78,7 @@ class ServedDurable:
         self._read = self._settled = 0
         self._again: deque[int] = deque()
         self.unsettled: dict[int, Unsettled] = {}
-        self.pullers: list[Puller] = []
+        self.pullers: list[WaitingPuller] = []
         stream.followers.append(self.serve)
 
     @property
@@ -121,7 +121,7 @@ class ServedDurable:
             self._again.append(self._settled)
             self.serve()
 
-    def _pullable(self) -> list[Puller]:
+    def _pullable(self) -> list[WaitingPuller]:
         return [puller for puller in self.pullers if puller.room]
 
     def _peek(self) -> int | None:
@@ -149,7 +149,7 @@ class ServedDurable:
         self._read = place + 1
         return self._read
 
-    def _deliver(self, sequence: int, puller: Puller) -> None:
+    def _deliver(self, sequence: int, puller: WaitingPuller) -> None:
         before = self.unsettled.get(sequence)
         until = self._world.loop.time() + self.durable.ack_wait_s
         known = self.unsettled[sequence] = Unsettled(before.deliveries + 1 if before else 1, until)
@@ -195,7 +195,7 @@ class LoggedBucket:
 class JetStreamServer:
     """One server. Whatever it has stored it keeps."""
 
-    def __init__(self, world: Surroundings) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self.world = world
         self.streams = {
             stream.name: LoggedStream(stream.name, stream.duplicate_window_s) for stream in subjects.STREAMS

@@ -20,13 +20,13 @@ from services.ledger.domain.project import project
 from simulation.jetstream import LoggedMessage
 from simulation.process import BEGINS
 from simulation.readmodels import ReadModels
-from simulation.workers import Servers
+from simulation.workers import SimulatedServers
 
 READ = (subjects.ORDERS, subjects.AUDIT, subjects.DECISIONS, subjects.CONTEXTS, subjects.REQUESTS, subjects.DEAD)
 LOOKED_EVERY = timedelta(seconds=1)
 
 
-def judged(servers: Servers) -> tuple[InvariantCheck, ...]:
+def judged(servers: SimulatedServers) -> tuple[InvariantCheck, ...]:
     """Each promise, looked at on all that was stored. Nothing may be on its way any more."""
     events = [
         (message, decode_event(message.subject, message.data))

@@ -14,7 +14,7 @@ from services.executor.domain.changes import Outgoing
 from services.executor.domain.plan import orders
 from services.executor.ports import Fenced, StoredAccount, TakenPartition
 from services.executor.ports.venues import Stored
-from simulation.process import Link, SimulatedProcess, Surroundings
+from simulation.process import Link, SimulatedProcess, SimulatedWorld
 
 LEASE_S = 3.0
 
@@ -38,19 +38,19 @@ class LeaseDocument:
 class ExecutorDatabase:
     """What the executor keeps."""
 
-    world: Surroundings
-    accounts: dict[str, AccountDocument] = field(default_factory=dict)
+    world: SimulatedWorld
+    documents: dict[str, AccountDocument] = field(default_factory=dict)
     history: dict[str, OrderPlan] = field(default_factory=dict)
     intents: dict[str, str] = field(default_factory=dict)
-    leases: dict[int, LeaseDocument] = field(default_factory=dict)
+    terms: dict[int, LeaseDocument] = field(default_factory=dict)
     copies: dict[str, float] = field(default_factory=dict)
 
     def books(self) -> dict[str, BookRow]:
         """As `perpetua verify` reads them."""
-        return {name: _book_row(found) for name, found in self.accounts.items()}
+        return {name: _book_row(found) for name, found in self.documents.items()}
 
     def plans(self) -> dict[str, PlanRow]:
-        kept = [(plan, False) for found in self.accounts.values() for plan in found.plans.values()]
+        kept = [(plan, False) for found in self.documents.values() for plan in found.plans.values()]
         kept += [(plan, True) for plan in self.history.values()]
         return {plan.plan_id: _plan_row(plan, carried_out=done) for plan, done in kept}
 
@@ -109,7 +109,7 @@ class SimulatedAccounts:
     async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None:
         def update() -> None:
             for book in books:
-                found = self.database.accounts.get(book.account_id)
+                found = self.database.documents.get(book.account_id)
                 if found and (found.book.version, found.fence) == (book.version, fence):
                     seen = max(found.book.market_sequence, book.market_sequence)
                     found.book = replace(found.book, market_sequence=seen)
@@ -118,7 +118,7 @@ class SimulatedAccounts:
 
     async def clear(self, account_id: str, event_ids: Sequence[str], plan_ids: Sequence[str] = ()) -> None:
         def update() -> None:
-            found = self.database.accounts[account_id]
+            found = self.database.documents[account_id]
             for name in event_ids:
                 found.outbox.pop(name, None)
             for name in plan_ids:
@@ -127,25 +127,25 @@ class SimulatedAccounts:
         await self.link.ask("clear", update, account_id)
 
     def _read(self, account_id: str) -> StoredAccount | None:
-        found = self.database.accounts.get(account_id)
+        found = self.database.documents.get(account_id)
         if found is None:
             return None
         book = book_of(document(found.book, found.fence))
         return StoredAccount(book, found.fence, tuple(found.outbox.values()))
 
     def _take(self, partition: int, fence: int) -> TakenPartition:
-        mine = [name for name in self.database.accounts if ids.partition(name) == partition]
+        mine = [name for name in self.database.documents if ids.partition(name) == partition]
         for name in mine:
-            found = self.database.accounts[name]
+            found = self.database.documents[name]
             found.fence = max(found.fence, fence)
             if found.fence > fence:
                 raise Fenced(f"partition {partition} was taken by another process")
         return TakenPartition(tuple(kept for name in mine if (kept := self._read(name))), {})
 
     def _create(self, book: AccountBook, fence: int) -> bool:
-        if book.account_id in self.database.accounts:
+        if book.account_id in self.database.documents:
             return False
-        self.database.accounts[book.account_id] = AccountDocument(book, fence)
+        self.database.documents[book.account_id] = AccountDocument(book, fence)
         return True
 
     def _write(
@@ -156,7 +156,7 @@ class SimulatedAccounts:
         outbox: Sequence[Outgoing],
         plan: OrderPlan | None,
     ) -> None:
-        found, off = self.database.accounts[before.account_id], self._off
+        found, off = self.database.documents[before.account_id], self._off
         if found.fence > fence and "fence" not in off:
             raise Fenced(f"{before.account_id} is held under {found.fence}, not under {fence}")
         if found.book.version != before.version and "version_check" not in off:
@@ -178,7 +178,7 @@ class SimulatedPlans:
 
     async def find(self, account_id: str, decision_id: str) -> Stored[OrderPlan] | None:
         def look() -> OrderPlan | None:
-            present = self._database.accounts.get(account_id)
+            present = self._database.documents.get(account_id)
             return (present.plans.get(decision_id) if present else None) or self._database.history.get(decision_id)
 
         found = await self._accounts.link.ask("find", look, decision_id)
@@ -201,7 +201,7 @@ class SimulatedPlans:
 
     async def unfinished(self, account_ids: Sequence[str]) -> Sequence[Stored[OrderPlan]]:
         def look() -> list[OrderPlan]:
-            present = (self._database.accounts.get(name) for name in account_ids)
+            present = (self._database.documents.get(name) for name in account_ids)
             return [plan for found in present if found for plan in found.plans.values()]
 
         found = await self._accounts.link.ask("unfinished", look)
@@ -274,7 +274,7 @@ class SimulatedLeases:
         await self._link.ask("leave", lambda: self._database.copies.pop(holder, None))
 
     def _lease(self, partition: int) -> LeaseDocument:
-        return self._database.leases.setdefault(partition, LeaseDocument())
+        return self._database.terms.setdefault(partition, LeaseDocument())
 
     def _takable(self, lease: LeaseDocument, holder: str) -> bool:
         return lease.holder in (None, holder) or lease.until <= self._loop.time()

@@ -20,7 +20,7 @@ REFUSED: tuple[type[Exception], ...] = (Conflict, Fenced)
 
 
 @dataclass(slots=True)
-class Surroundings:
+class SimulatedWorld:
     """What all processes of a run share. `trace` is what happened, line by line."""
 
     loop: SimulatedLoop
@@ -46,7 +46,7 @@ class SimulatedProcess:
 
     name: str
     worker: str
-    world: Surroundings
+    world: SimulatedWorld
     restart: Callable[[float], None]
     ahead: float = 0.0
     cut_until: float = 0.0

@@ -11,6 +11,7 @@ from random import Random
 
 from libs.invariants.values import InvariantCheck
 from libs.runtime.emit import Emit
+from libs.runtime.ending import end
 from libs.runtime.envelope import headers
 from libs.schemas import ids, subjects
 from libs.schemas.context import DecisionRequest, Trigger
@@ -21,9 +22,9 @@ from simulation.judging import judged
 from simulation.loop import Deadlock, SimulatedLoop
 from simulation.market import RandomMarket, fed
 from simulation.mongodb import ExecutorDatabase
-from simulation.process import BEGINS, SimulatedProcess, Surroundings
+from simulation.process import BEGINS, SimulatedProcess, SimulatedWorld
 from simulation.setting import ACCOUNTS, catalogue, configuration
-from simulation.workers import START, STORED, Servers
+from simulation.workers import START, STORED, SimulatedServers
 
 COPIES = 2
 TROUBLE_S = 75.0
@@ -76,9 +77,9 @@ class Simulation:
         random = Random(f"perpetua:{self.seed}")
         plan = self.plan if self.plan is not None else plan_of(self.seed)
         loop = SimulatedLoop(random)
-        world = Surroundings(loop, random, plan, self.off)
+        world = SimulatedWorld(loop, random, plan, self.off)
         market = RandomMarket(random)
-        servers = Servers(
+        servers = SimulatedServers(
             world=world,
             server=JetStreamServer(world),
             config=configuration(),
@@ -99,7 +100,7 @@ class Simulation:
             loop.close()
         return self._result(servers, quiet)
 
-    def _result(self, servers: Servers, quiet: str) -> SeedResult:
+    def _result(self, servers: SimulatedServers, quiet: str) -> SeedResult:
         checks = judged(servers)
         broken = [f"{c.invariant} {b.about}: {b.said}" for c in checks for b in c.breaches]
         broken += [f"{c.invariant} {c.promise}: {c.moving} in hand at the end" for c in checks if c.moving]
@@ -108,7 +109,7 @@ class Simulation:
         met, trace = servers.world.faults.met, tuple(servers.world.trace)
         return SeedResult(self.seed, checks, tuple(broken), _counts(servers), met, trace)
 
-    async def _course(self, servers: Servers) -> str:
+    async def _course(self, servers: SimulatedServers) -> str:
         loop, server = servers.world.loop, servers.server
         for durable in AWAITED:
             server.durable(durable)
@@ -121,10 +122,10 @@ class Simulation:
         servers.world.faults.end()
         await asking
         said = await _quiet(servers)
-        feed.cancel()
+        await end([feed])
         return said
 
-    def _begin(self, servers: Servers, place: str, worker: str, after: float) -> None:
+    def _begin(self, servers: SimulatedServers, place: str, worker: str, after: float) -> None:
         """A life of a worker, and the next one when it ends."""
         self.lives[place] += 1
         name = f"{place}.{self.lives[place]}"
@@ -138,7 +139,7 @@ class Simulation:
         loop.outside(loop.time() + after, start)
 
 
-async def _asked(servers: Servers) -> None:
+async def _asked(servers: SimulatedServers) -> None:
     """Clients ask, now and then twice, as one does that heard no answer."""
     random, loop = servers.world.random, servers.world.loop
     for number in range(REQUESTS):
@@ -162,7 +163,7 @@ async def _asked(servers: Servers) -> None:
             await asyncio.sleep(0.01)
 
 
-async def _quiet(servers: Servers) -> str:
+async def _quiet(servers: SimulatedServers) -> str:
     """Wait until nothing is in anybody's hands; what is said is why it never came to that."""
     loop = servers.world.loop
     until, calm = loop.time() + QUIET_S, 0
@@ -175,13 +176,13 @@ async def _quiet(servers: Servers) -> str:
     return f"not quiet {QUIET_S:g} s after the last fault: {', '.join(_in_hand(servers))}"
 
 
-def _in_hand(servers: Servers) -> list[str]:
+def _in_hand(servers: SimulatedServers) -> list[str]:
     held = [durable.name for durable in AWAITED if not servers.server.durable(durable).idle]
-    held += [f"outbox of {name}" for name, found in servers.database.accounts.items() if found.outbox or found.plans]
+    held += [f"outbox of {name}" for name, found in servers.database.documents.items() if found.outbox or found.plans]
     return held
 
 
-def _counts(servers: Servers) -> dict[str, int]:
+def _counts(servers: SimulatedServers) -> dict[str, int]:
     streams, log = servers.server.streams, Counter[str]()
     for name in ("REQUESTS", "CONTEXTS", "DECISIONS", "ORDERS", "DEAD"):
         log.update(".".join(message.subject.split(".")[:2]) for message in streams[name].messages)

@@ -8,7 +8,7 @@ from simulation.running import SeedResult, Simulation, plan_of
 
 
 @dataclass(frozen=True, slots=True)
-class Shrunk:
+class ShrunkSeed:
     """`left` faults of the plan are needed for what `result` shows; `tried` runs found that out."""
 
     result: SeedResult
@@ -16,7 +16,7 @@ class Shrunk:
     tried: int
 
 
-def shrunk(seed: int, off: frozenset[str], tell: Callable[[str], None] = lambda line: None) -> Shrunk | None:
+def shrunk(seed: int, off: frozenset[str], tell: Callable[[str], None] = lambda line: None) -> ShrunkSeed | None:
     """Leave faults out, one after the other, as long as a promise stays broken. None where the seed keeps them all."""
     faults, tried = plan_of(seed).faults, 1
     broken = Simulation(seed, FaultPlan(faults), off).run()
@@ -28,4 +28,4 @@ def shrunk(seed: int, off: frozenset[str], tell: Callable[[str], None] = lambda 
         if result.broken:
             faults, broken = fewer, result
             tell(f"{len(faults)} faults are enough")
-    return Shrunk(broken, FaultPlan(faults), tried)
+    return ShrunkSeed(broken, FaultPlan(faults), tried)

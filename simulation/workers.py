@@ -63,7 +63,7 @@ from simulation.executing import NoControls, NoLockstep, SimulatedStates
 from simulation.jetstream import JetStreamServer, LoggedMessage
 from simulation.market import RandomMarket, SimulatedMarketLog, SimulatedPast
 from simulation.mongodb import ExecutorDatabase, SimulatedAccounts, SimulatedLeases, SimulatedPlans
-from simulation.process import SimulatedProcess, Surroundings
+from simulation.process import SimulatedProcess, SimulatedWorld
 from simulation.readmodels import ReadModels
 from simulation.records import SimulatedEventLog, SimulatedRecords
 
@@ -79,10 +79,10 @@ STORED = (
 
 
 @dataclass(slots=True)
-class Servers:
+class SimulatedServers:
     """What outlives every process of a run, and what all processes are made of."""
 
-    world: Surroundings
+    world: SimulatedWorld
     server: JetStreamServer
     config: ReplayConfiguration
     catalogue: Catalogue
@@ -96,7 +96,7 @@ class Servers:
     templates: JinjaTemplates = field(default_factory=JinjaTemplates)
 
 
-class ShownMarks:
+class SimulatedMarks:
     """The newest tick of each symbol, as the validator knows it."""
 
     def __init__(self, bus: SimulatedBus) -> None:
@@ -117,7 +117,7 @@ def _request(subject: str, body: bytes) -> Message:
     return DecisionRequest.model_validate_json(body)
 
 
-async def context(servers: Servers, process: SimulatedProcess) -> None:
+async def context(servers: SimulatedServers, process: SimulatedProcess) -> None:
     bus = SimulatedBus(process, servers.server)
     market = MarketState(Bounds())
     states: Copy[AccountState] = Copy(bus, subjects.KV_STATE.name, AccountState.model_validate_json)
@@ -158,7 +158,7 @@ async def context(servers: Servers, process: SimulatedProcess) -> None:
     await SimulatedConsumer(bus, around, subjects.CONTEXT_ENDS, on_end, decode_event).start(LIMITS.concurrency)
 
 
-async def decider(servers: Servers, process: SimulatedProcess) -> None:
+async def decider(servers: SimulatedServers, process: SimulatedProcess) -> None:
     bus = SimulatedBus(process, servers.server)
     deps = decider_ports.Deps(
         clock=bus.clock,
@@ -185,10 +185,10 @@ async def decider(servers: Servers, process: SimulatedProcess) -> None:
     await SimulatedConsumer(bus, around, subjects.DECIDER_CONTEXTS, on_context, decode_event).start(8)
 
 
-async def validator(servers: Servers, process: SimulatedProcess) -> None:
+async def validator(servers: SimulatedServers, process: SimulatedProcess) -> None:
     bus = SimulatedBus(process, servers.server)
     states: Copy[AccountState] = Copy(bus, subjects.KV_STATE.name, AccountState.model_validate_json)
-    marks = ShownMarks(bus)
+    marks = SimulatedMarks(bus)
     deps = validator_ports.Deps(
         configuration=servers.config, states=states, marks=marks, clock=bus.clock, meter=UnreadJudgeMeter()
     )
@@ -202,7 +202,7 @@ async def validator(servers: Servers, process: SimulatedProcess) -> None:
     await SimulatedConsumer(bus, around, subjects.VALIDATOR_PROPOSALS, on_proposal, decode_event).start(8)
 
 
-async def executor(servers: Servers, process: SimulatedProcess) -> None:
+async def executor(servers: SimulatedServers, process: SimulatedProcess) -> None:
     bus = SimulatedBus(process, servers.server)
     accounts = SimulatedAccounts(process, servers.database)
     deps = executor_ports.Deps(
@@ -239,7 +239,7 @@ async def executor(servers: Servers, process: SimulatedProcess) -> None:
     process.begin(Timers(deps, board, desks, NoLockstep()).run(), "timers")
 
 
-async def ledger(servers: Servers, process: SimulatedProcess) -> None:
+async def ledger(servers: SimulatedServers, process: SimulatedProcess) -> None:
     bus = SimulatedBus(process, servers.server)
     records = SimulatedRecords(bus, servers.models)
     deps = ledger_ports.Deps(store=records, together=records, log=SimulatedEventLog(bus), clock=bus.clock)
@@ -256,7 +256,7 @@ async def ledger(servers: Servers, process: SimulatedProcess) -> None:
     await SimulatedConsumer(bus, around, subjects.LEDGER_ADVISORIES, on_max_deliveries, _advisory).start()
 
 
-START: dict[str, Callable[[Servers, SimulatedProcess], Coroutine[Any, Any, None]]] = {
+START: dict[str, Callable[[SimulatedServers, SimulatedProcess], Coroutine[Any, Any, None]]] = {
     "context": context,
     "decider": decider,
     "validator": validator,

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import pytest
@@ -21,7 +22,7 @@ def order_of(seed: int) -> list[str]:
     loop, seen = SimulatedLoop(Random(seed)), list[str]()
     for n in range(3):
         for process in ("a", "b"):
-            begin(loop, process, lambda name=f"{process}{n}": seen.append(name))
+            begin(loop, process, partial(seen.append, f"{process}{n}"))
     loop.run_until_complete(asyncio.sleep(1))
     loop.close()
     return seen
