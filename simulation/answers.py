@@ -114,6 +114,8 @@ class NoIncidents:
 
 
 class RoughTokens:
+    async def prepare(self, entry: CatalogueEntry) -> None: ...
+
     def count(self, entry: CatalogueEntry, messages: Sequence[Mapping[str, str]]) -> int:
         return sum(len(message["content"]) for message in messages) // 3
 
