@@ -51,12 +51,12 @@ class RecordedPolicy:
         return Parsed(proposal.decision.model_copy(update={"decisions": rows}), missing)
 
     def _recorded(self, context: TradingContext) -> DecisionProposed | None:
-        account = context.account_id
+        account: str = context.account_id
         if account not in self._accounts and len(self._accounts) == 1:
             (account,) = self._accounts
-        there = self._by_minute.get((account, _minute(context.timestamp)), ())
+        there = self._by_minute.get((account, _minute(context.timestamp)), [])
         same = [proposal for proposal in there if proposal.facts.as_of == context.timestamp]
-        return (same or there or [None])[-1]
+        return (same or there)[-1] if there else None
 
 
 def recorded_lines(place: Path) -> Iterator[bytes]:

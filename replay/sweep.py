@@ -41,8 +41,8 @@ def sweep_trials(
     """Each with each; `varied` values by the path of a setting."""
     axes = [[f"{path}={value}" for value in values] for path, values in varied.items()]
     return [
-        SweepTrial(strategy, policy, seed, tuple(settings))
-        for strategy, policy, seed, *settings in product(strategies, policies, range(seeds), *axes)
+        SweepTrial(strategy, policy, seed, settings)
+        for strategy, policy, seed, settings in product(strategies, policies, range(seeds), list(product(*axes)))
     ]
 
 
