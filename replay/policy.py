@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from libs.schemas.context import TradingContext
 from libs.schemas.decision import AssetDecision, TradingDecision
+from replay.recorded import RECORDED, RecordedPolicy, recorded_lines
 from services.decider.domain import snapshot, trend
 from services.decider.domain.parse import Parsed
 from services.decider.domain.policy import Abstain
@@ -75,17 +76,27 @@ class FunctionPolicy:
 
 
 def policy_of(name: str) -> ReplayPolicy:
-    """`builtin/trend`, or `module:function`, looked for in the present folder as well. Raises PolicyError."""
+    """`builtin/trend`, `recorded:DIR`, or `module:function`, of the present folder too. Raises PolicyError."""
     if name == TREND:
         return TrendPolicy()
+    if name.startswith(RECORDED):
+        return _recorded(name)
     module, colon, function = name.partition(":")
     if not colon or not module or not function:
-        raise PolicyError(f"{name!r} is no policy: {TREND}, or module:function")
+        raise PolicyError(f"{name!r} is no policy: {TREND}, {RECORDED}DIR, or module:function")
     found = _imported(module)
     chosen = getattr(found, function, None)
     if not callable(chosen):
         raise PolicyError(f"{module} has no function {function}")
     return FunctionPolicy(name, chosen, getattr(found, "prepare", None))
+
+
+def _recorded(name: str) -> ReplayPolicy:
+    place = Path(name.removeprefix(RECORDED))
+    try:
+        return RecordedPolicy(name, recorded_lines(place))
+    except OSError as error:
+        raise PolicyError(f"{place} holds no recorded answers ({error.strerror}): run it with --full") from error
 
 
 def columns_of(market: RecordedMarket, symbol: str) -> Mapping[str, NDArray[np.float64]]:

@@ -74,6 +74,11 @@ class RunFolder:
     def complete(self) -> bool:
         return (self.folder / SUMMARY).exists()
 
+    def summary(self) -> Mapping[str, Any]:
+        """Of a complete run."""
+        told: Mapping[str, Any] = orjson.loads((self.folder / SUMMARY).read_bytes())
+        return told
+
     def lines(self, name: str) -> Lines:
         if name not in self._open:
             self._open[name] = Lines(self.folder / name)

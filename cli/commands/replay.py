@@ -21,7 +21,14 @@ OneStrategy = Annotated[
     str | None,
     typer.Option("--strategy", help="One account with this strategy.", show_default="those of config/"),
 ]
-Policy = Annotated[str, typer.Option("--policy", "--model", help="builtin/trend, or module:function.")]
+Policy = Annotated[str, typer.Option("--policy", "--model", help="builtin/trend, recorded:DIR, or module:function.")]
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Another figure, e.g. strategy.max_positions=2; account., strategy. or venue.", show_default=False
+    ),
+]
 
 
 @replay_app.command("run")
@@ -35,6 +42,7 @@ def replay_run(
     policy: Policy = "builtin/trend",
     accounts: Annotated[int, typer.Option(min=1, max=10_000, help="Copies of each account.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=99_999, help="Moves when in its interval each account is asked.")] = 0,
+    settings: Settings = None,
     full: Annotated[bool, typer.Option("--full", help="Keep contexts, proposals and ends whole.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Also tables as Parquet.")] = False,
 ) -> None:
@@ -42,7 +50,12 @@ def replay_run(
     _whole()
     from cli.run.replaying import ReplayWishes, replay
 
-    replay(ReplayWishes(data, since, until, symbols, strategy, policy, accounts, seed), out, full=full, parquet=parquet)
+    replay(
+        ReplayWishes(data, since, until, symbols, strategy, policy, accounts, seed, settings or ()),
+        out,
+        full=full,
+        parquet=parquet,
+    )
 
 
 @replay_app.command("report")
@@ -64,6 +77,36 @@ def replay_compare(
     from cli.run.reporting import side_by_side
 
     side_by_side(folders, out)
+
+
+@replay_app.command("sweep")
+def replay_sweep(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the runs, one folder each.")],
+    data: Folder = None,
+    since: Since = None,
+    until: Until = None,
+    symbols: Symbols = None,
+    strategies: Annotated[str, typer.Option(help="Comma-separated; none: the accounts of config/.")] = "",
+    policies: Annotated[str, typer.Option(help="Comma-separated.")] = "builtin/trend",
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="So many, from 0 on.")] = 1,
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", help="A figure's values, e.g. strategy.max_positions=1,2,3.")
+    ] = None,
+    splits: Annotated[int, typer.Option(min=0, max=100, help="Of the time, to walk forward by; 0: not.")] = 4,
+    jobs: Annotated[int, typer.Option(min=0, max=256, help="Processes.", show_default="one a core")] = 0,
+) -> None:
+    """Run each with each, and say what the best is worth; the same command goes on."""
+    _whole()
+    import os
+
+    from cli.run.replaying import ReplayWishes
+    from cli.run.sweeping import SweepWishes, sweep
+
+    shared = ReplayWishes(data, since, until, symbols, None, policies, 1)
+    names: list[str | None] = [name for name in strategies.split(",") if name] or [None]
+    varied = {path: values.split(",") for path, _, values in (text.partition("=") for text in vary or ())}
+    wanted = SweepWishes(shared, names, policies.split(","), seeds, varied, splits)
+    sweep(wanted, out, jobs or os.cpu_count() or 1)
 
 
 @replay_app.command("check-lookahead")

@@ -16,6 +16,7 @@ from cli.project import SHARED_DATA, shown
 from cli.run.seed import read_accounts, read_strategies, read_venue
 from libs.schemas.account import Account
 from libs.schemas.strategy import TradingStrategy
+from replay.altering import SettingError, changed, setting_of
 from replay.data import DataError, Stretch, read_market
 from replay.engine import ReplayInput
 from replay.lookahead import check_lookahead
@@ -41,6 +42,7 @@ class ReplayWishes:
     policy: str
     accounts: int
     seed: int = 0
+    settings: Sequence[str] = ()
 
 
 def replay(wishes: ReplayWishes, out: Path, *, full: bool, parquet: bool = False) -> None:
@@ -68,6 +70,23 @@ def replay(wishes: ReplayWishes, out: Path, *, full: bool, parquet: bool = False
     if parquet:
         write_parquet(out)
     _say(run, out)
+
+
+def replay_quietly(wishes: ReplayWishes, out: Path) -> Mapping[str, Any]:
+    """The summary of a run that is made to its end, or was before. Raises CliError."""
+    folder = wishes.data or SHARED_DATA
+    wanted = _input(wishes, _market(wishes, folder))
+    try:
+        results = RunFolder(out, asked(wanted, folder))
+        if results.complete:
+            return results.summary()
+        run = ReplayRun(results, wanted)
+        for _ in run.steps():
+            pass
+    except (OtherRun, PolicyError) as error:
+        raise CliError(f"{error}", "name another folder, or remove this one") from error
+    write_report(out)
+    return run.summary
 
 
 def look_ahead(wishes: ReplayWishes, cuts: int) -> None:
@@ -105,9 +124,14 @@ def _input(wishes: ReplayWishes, market: RecordedMarket) -> ReplayInput:
         policy = policy_of(wishes.policy)
     except PolicyError as error:
         raise CliError(str(error), "see docs/replay.md") from error
-    strategies = read_strategies()
-    accounts = _accounts(wishes.strategy, market.symbols, strategies)
-    return ReplayInput(market, copies(seeded(accounts, wishes.seed), wishes.accounts), strategies, read_venue(), policy)
+    try:
+        settings = [setting_of(text) for text in wishes.settings]
+        strategies = changed(read_strategies(), "strategy", settings)
+        accounts = changed(_accounts(wishes.strategy, market.symbols, strategies), "account", settings)
+        venue = changed(read_venue(), "venue", settings)
+    except SettingError as error:
+        raise CliError(str(error), "see docs/replay.md") from error
+    return ReplayInput(market, copies(seeded(accounts, wishes.seed), wishes.accounts), strategies, venue, policy)
 
 
 def _accounts(strategy: str | None, symbols: Sequence[str], known: Sequence[TradingStrategy]) -> list[Account]:

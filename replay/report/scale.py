@@ -53,12 +53,14 @@ class ShownSpan:
         return f"{self.share(at) * WIDTH:.1f}"
 
     def labels(self) -> str:
-        """Times below the chart."""
+        """Times below the chart; a phone shows every second one."""
         whole = self.end - self.start
         form = "%d %b %H:%M" if whole.days < 5 else "%d %b" if whole.days < 330 else "%b %Y"
         shares = [(n + 0.5) / LABELS for n in range(LABELS)]
+        kinds = ["x" if n % 2 else "x more" for n in range(LABELS)]
         return "".join(
-            f'<span class="x" style="left:{share:.1%}">{self.start + whole * share:{form}}</span>' for share in shares
+            f'<span class="{kind}" style="left:{share:.1%}">{self.start + whole * share:{form}}</span>'
+            for kind, share in zip(kinds, shares, strict=True)
         )
 
 
