@@ -7,6 +7,7 @@ cycles. All of it processor time of one thread, without a bus.
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -106,6 +107,8 @@ async def _slow_steps() -> tuple[int, float]:
     told = _Told()
     logging.getLogger("asyncio").addHandler(told)
     world, loop = _world(ACCOUNTS[-1], SYMBOLS[-1]), asyncio.get_running_loop()
+    await cycle(world.deps)
+    gc.freeze()  # as workers do once they are ready
     loop.slow_callback_duration = STEP_S
     loop.set_debug(True)
     try:

@@ -16,6 +16,7 @@ from nats.js.api import Header, PubAck
 
 from libs.runtime import tracing
 from libs.runtime.emit import Emit
+from libs.runtime.ending import end
 from libs.runtime.envelope import MSG_ID, headers, kind_of
 from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.base import Message
@@ -113,14 +114,22 @@ class Bus:
         return await self._store(subject, body, dict(made), stream_of(subject))
 
     async def publish_many(self, emits: Iterable[Emit], *, window: int = 256) -> None:
-        """Publish confirmed, up to `window` at once; order within a window is the order of sending."""
-        batch: list[Emit] = []
-        for emit in emits:
-            batch.append(emit)
-            if len(batch) == window:
-                await asyncio.gather(*map(self.publish, batch))
-                batch.clear()
-        await asyncio.gather(*map(self.publish, batch))
+        """Publish confirmed, up to `window` at once; order within a window is the order of sending.
+
+        The first is on its way before the rest is written: it is what somebody waits for.
+        """
+        batch: list[asyncio.Task[PubAck]] = []
+        try:
+            for emit in emits:
+                batch.append(asyncio.create_task(self.publish(emit)))
+                if len(batch) == 1:
+                    await asyncio.sleep(0)
+                if len(batch) == window:
+                    await asyncio.gather(*batch)
+                    batch.clear()
+            await asyncio.gather(*batch)
+        finally:
+            await end(batch)
 
     async def publish_fast(self, subject: str, body: bytes, msg_id: str | None = None) -> None:
         """Publish without waiting for the server: ticks, which the next one replaces."""

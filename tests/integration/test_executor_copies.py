@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -15,6 +16,7 @@ from libs.schemas.names import key_of
 from services.executor.adapters.accounts import MongoAccounts
 from services.executor.domain.changes import Turn, seal
 from services.executor.ports import Fenced
+from tests.fakes.executor_values import book
 from tests.forms import sized
 from tests.integration.executing import ACCOUNT, ENTRY, World, delivered, has_events, now_validated, opened, until
 
@@ -137,6 +139,15 @@ async def test_a_stale_holder_cannot_write(world: World) -> None:
     found = await store.load(ACCOUNT)
     assert found is not None
     assert found.book.version == old.book.version + 1
+
+
+async def test_a_checkpoint_moves_no_account_back_and_none_that_another_copy_holds(world: World) -> None:
+    store, names = MongoAccounts(world.db), ("abreast", "ahead", "taken")
+    for name, sequence, fence in zip(names, (10, 50, 10), (7, 7, 8), strict=True):
+        await store.create(replace(book(account_id=name), market_sequence=sequence), fence)
+    await store.checkpoint([replace(book(account_id=name), market_sequence=40) for name in names], 7)
+    seen = {row["_id"]: row["market_sequence"] async for row in world.db[ACCOUNTS].find({"_id": {"$in": names}})}
+    assert seen == {"abreast": 40, "ahead": 50, "taken": 10}
 
 
 async def test_a_document_that_cannot_be_read_is_told_apart_from_its_neighbours(world: World) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pydantic import ValidationError
-from pymongo import UpdateOne
+from pymongo import UpdateMany
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -78,13 +78,14 @@ class MongoAccounts:
         raise Conflict(f"{before.account_id} is at version {version}, not at {before.version}")
 
     async def checkpoint(self, books: Sequence[AccountBook], fence: int) -> None:
-        """Remember how far each account has seen the market. No new version: nothing else changed."""
+        """Remember how far each account has seen the market, in one operation for all that have seen as much. No new
+        version: nothing else changed. A document that is newer than its book has seen as much, or more."""
+        seen: dict[int, list[str]] = {}
+        for book in books:
+            seen.setdefault(book.market_sequence, []).append(book.account_id)
         writes = [
-            UpdateOne(
-                {"_id": book.account_id, "version": book.version, "fence": fence},
-                {"$max": {"market_sequence": book.market_sequence}},
-            )
-            for book in books
+            UpdateMany({"_id": {"$in": names}, "fence": fence}, {"$max": {"market_sequence": sequence}})
+            for sequence, names in seen.items()
         ]
         if writes:
             await self._accounts.bulk_write(writes, ordered=False)
