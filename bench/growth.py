@@ -78,6 +78,7 @@ def _looks(count: int) -> tuple[float, float]:
     world = _world(count, SYMBOLS[0])
     accounts, now = list(world.config.accounts.values()), world.clock.now()
     parts = [accounts[n : n + LOOKED_AT] for n in range(0, count, LOOKED_AT)]
+    gc.freeze()
     look = market_look(world.deps, now)
     first = max(_timed(lambda part=part: list(due_among(world.deps, look, part))) for part in parts)  # type: ignore[misc]
     return first, min(_timed(lambda: list(due_now(world.deps, now))) for _ in range(5))
