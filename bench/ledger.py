@@ -78,8 +78,8 @@ async def _measure(urls: dict[str, str]) -> tuple[int, float]:
         )
         try:
             await another_process_is_ready(port)
-            began, before = time.perf_counter(), await _left(bus)
-            while await _left(bus):  # noqa: ASYNC110 - another process
+            began, before = time.perf_counter(), await events_left(bus)
+            while await events_left(bus):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
             return before, time.perf_counter() - began
         finally:
@@ -87,7 +87,7 @@ async def _measure(urls: dict[str, str]) -> tuple[int, float]:
             await asyncio.to_thread(process.wait, 20)
 
 
-async def _left(bus: Bus) -> int:
+async def events_left(bus: Bus) -> int:
     """Events that are not acknowledged."""
     infos = [await bus.js.consumer_info(durable.stream, durable.name) for durable in DURABLES]
     return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)

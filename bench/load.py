@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from bench.ledger import events_left
 from bench.meter import Usage
 from bench.running import Stack, flat_accounts, stack, until
 from cli.run.workers import ALWAYS
@@ -107,6 +108,8 @@ async def a_round(running: Stack, clock: MarketClockMirror, names: list[str], ma
         while not asked <= burst.ended.keys():  # noqa: ASYNC110 - other processes decide
             await asyncio.sleep(0.1)
     await asyncio.sleep(SETTLE_S)  # orders after the last verdict, and what is written about them
+    while await events_left(running.bus):  # noqa: ASYNC110 - the ledger's share belongs to these decisions
+        await asyncio.sleep(0.5)
     used = (await running.meter.read()).since(before)
     await burst.stop()
     last = max((at for decision, at in burst.placed.items() if decision in asked), default=began) - began
