@@ -110,7 +110,7 @@ class SimulatedAccounts:
         def update() -> None:
             for book in books:
                 found = self.database.documents.get(book.account_id)
-                if found and (found.book.version, found.fence) == (book.version, fence):
+                if found and found.fence == fence:
                     seen = max(found.book.market_sequence, book.market_sequence)
                     found.book = replace(found.book, market_sequence=seen)
 
