@@ -148,6 +148,7 @@ export const words = {
     noCall: 'No model was called.',
     noText: 'not kept',
     notYet: 'not yet',
+    aged: 'Age',
     age: (s: string) => `${s} s old`,
     again: 'Ask again',
     againTell: 'Another model on the present context, as a dry run: nothing is traded.',

@@ -13,6 +13,11 @@ interface Told {
   ts: string
 }
 
+interface Steps {
+  tick: string
+  lot: string
+}
+
 /** What all pages show, kept up to date by the stream. */
 class Desk {
   key = $state.raw<KeyShown | null>(null)
@@ -20,6 +25,7 @@ class Desk {
   states = $state.raw<Record<string, AccountState>>({})
   tried = $state.raw<Record<string, boolean>>({})
   prices = $state.raw<Record<string, Told>>({})
+  steps = $state.raw<Record<string, Steps>>({})
   newest = $state.raw<HistoryEntry[] | null>(null)
   alerts = $state.raw<Alert[]>([])
   summary = $state.raw<SystemSummary | null>(null)
