@@ -1,14 +1,24 @@
 import { figure, stepped } from '../format'
 import { desk } from './desk.svelte'
 
-/** A price by the tick of its market; one that is none of an account's symbols as it came. */
+const COARSEST = 100 // a price has at least so many ticks, else its tick is the fifth digit of it (libs/perps/steps.py)
+const DIGITS = 4
+
+/** A price by the tick of its market; one that is of none of the accounts' symbols as it came. */
 export function priced(price: string | number | null | undefined, symbol: string): string {
   const tick = desk.steps[symbol]?.tick
-  return tick === undefined ? figure(price) : stepped(price, tick)
+  if (tick === undefined || !price) return figure(price)
+  const size = Math.abs(Number(price))
+  return stepped(price, Number(tick) * COARSEST <= size || !size ? tick : fine(size))
 }
 
 /** A quantity by the step of its market. */
 export function sized(quantity: string | number | null | undefined, symbol: string): string {
   const lot = desk.steps[symbol]?.lot
   return lot === undefined ? figure(quantity) : stepped(quantity, lot)
+}
+
+const fine = (price: number): string => {
+  const place = Math.floor(Math.log10(price)) - DIGITS
+  return place >= 0 ? '1' : (10 ** place).toFixed(-place)
 }
