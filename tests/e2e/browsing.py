@@ -92,7 +92,7 @@ class Line:
 
     addresses: list[str] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
-    _open: WebSocketRoute | None = None
+    _ends: tuple[WebSocketRoute, ...] = ()
 
     @classmethod
     async def of(cls, page: Page) -> "Line":
@@ -101,25 +101,28 @@ class Line:
         return line
 
     async def cut(self) -> None:
-        assert self._open is not None
-        await self._open.close(code=1011, reason="the line was cut")
+        ends, self._ends = self._ends, ()
+        assert ends
+        for end in ends:
+            await end.close(code=1011, reason="the line was cut")
 
     def _take(self, socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
-        self._open = socket
+        ends = self._ends = (socket, server)
         self.addresses.append(socket.url)
 
         def pass_on(message: str | bytes) -> None:
-            self.decisions.extend(decided(message))
-            socket.send(message)
+            if ends is self._ends:  # what is on its way when the line is cut arrives nowhere
+                self.decisions.extend(decided(message))
+                socket.send(message)
 
         server.on_message(pass_on)
 
 
 def decided(message: str | bytes) -> list[str]:
-    """What an event says, if it is about a decision. Its id is a place in all streams, which each line passes its own way."""
+    """What an event says, if it is about a decision. Its id is a place in all streams, different on each line."""
     event = json.loads(message)
-    return [json.dumps(event["data"], sort_keys=True)] if event.get("channel") == "decisions" else []
+    return [json.dumps([event["type"], event["data"]], sort_keys=True)] if event.get("channel") == "decisions" else []
 
 
 def number(shown: str) -> Decimal:
