@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-PAGES = ("overview", "accounts", "decisions", "models", "strategies", "system")
+PAGES = ("overview", "accounts", "decisions", "models", "strategies", "replay", "system")
 FIRST = "document.querySelector('tbody tr a')?.getAttribute('href')"
 TOKENS = "document.querySelector('[data-tokens]')?.dataset.tokens"
 CHANGED = "What changed from version 1 to 2"
@@ -197,6 +198,59 @@ async def test_a_strategy_is_checked_and_shown_as_it_is_written(product: tuple[R
     stored = await asked(run, "/strategies/scalping")
     assert (stored["max_positions"], stored["prompt_template"].startswith(MORE)) == (2, True)
     assert ["max positions", "2"] in [[name, after] for name, _, after in await watched.cells(CHANGED)]
+
+
+async def test_what_was_put_aside_is_looked_at_and_replayed(product: tuple[Running, Watched]) -> None:
+    run, watched = product
+    page = watched.page
+    async with run.following("DEAD") as letters, asyncio.timeout(PATIENCE_S):
+        await run.pipeline.bus.js.publish(
+            "decision.requested.scalping", b"not a request of the page", stream="REQUESTS"
+        )
+        while not letters:  # noqa: ASYNC110 - put aside by whoever reads it first
+            await asyncio.sleep(0.05)
+    await watched.open("system")
+    row = page.get_by_role("region", name="Dead letters", exact=True).locator("tbody tr").first
+    await row.get_by_role("button", name="Show").click()
+    await page.wait_for_selector("pre:has-text('not a request of the page')")
+    await row.get_by_role("button", name="Replay").click()
+    await page.wait_for_selector("[role=status]:has-text('in the log again')")
+    audit = await asked(run, "/audit", limit="20")
+    assert "dead.replayed" in {entry["what"] for entry in audit["items"]}
+
+
+async def test_runs_of_replay_are_read_from_a_folder(product: tuple[Running, Watched], tmp_path: Path) -> None:
+    _, watched = product
+    for name, grown in (("first", 1.5), ("second", -2.25)):
+        (tmp_path / name).mkdir()
+        for file, text in replayed(grown).items():
+            (tmp_path / name / file).write_text(text)
+    await watched.open("replay")
+    await watched.page.set_input_files("input[type=file]", tmp_path)
+    await watched.page.wait_for_selector("h2:has-text('Side by side')")
+    runs = [(cells[1], cells[7]) for cells in await watched.cells("Runs")]
+    assert runs == [("first", "▲ +1.50 %"), ("second", "▼ −2.25 %")]
+    assert "no difference shown" in await watched.page.inner_text("main")
+    assert await watched.serious() == []
+
+
+def replayed(grown_pct: float) -> dict[str, str]:
+    """What the page reads of a run's folder."""
+    beside = {"verdict": "no difference shown", "mean_bps": 0.1, "low_bps": -1, "high_bps": 1}
+    statistics = {"sharpe": 0.5, "trades": 3, "win_rate_pct": 33.3}
+    account = {"account_id": "swing", "strategy_id": "swing", "return_pct": grown_pct, "max_drawdown_pct": 3}
+    account |= {"against_flat": beside, "against_equal_weight": beside, "statistics": statistics}
+    run = {
+        "policy": "builtin/trend",
+        "from": "2025-05-15T00:00:00+00:00",
+        "to": "2025-05-16T00:00:00+00:00",
+        "market": {},
+    }
+    points = [
+        {"at": run[name], "account_id": "swing", "equity": equity} for name, equity in (("from", "100"), ("to", "101"))
+    ]
+    lines = "".join(f"{json.dumps(point)}\n" for point in points)
+    return {"summary.json": json.dumps({"accounts": [account]}), "run.json": json.dumps(run), "equity.jsonl": lines}
 
 
 async def test_a_stream_that_was_cut_goes_on_behind_its_last_event(product: tuple[Running, Watched]) -> None:
