@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.builders.replays import replayed
 from tests.e2e.browsing import PATIENCE_MS, Line, Watched, browser, decided, number
 from tests.e2e.running import Running, running
 from tests.pace import PATIENCE_S, Watch
@@ -232,25 +233,6 @@ async def test_runs_of_replay_are_read_from_a_folder(product: tuple[Running, Wat
     assert runs == [("first", "▲ +1.50 %"), ("second", "▼ −2.25 %")]
     assert "no difference shown" in await watched.page.inner_text("main")
     assert await watched.serious() == []
-
-
-def replayed(grown_pct: float) -> dict[str, str]:
-    """What the page reads of a run's folder."""
-    beside = {"verdict": "no difference shown", "mean_bps": 0.1, "low_bps": -1, "high_bps": 1}
-    statistics = {"sharpe": 0.5, "trades": 3, "win_rate_pct": 33.3}
-    account = {"account_id": "swing", "strategy_id": "swing", "return_pct": grown_pct, "max_drawdown_pct": 3}
-    account |= {"against_flat": beside, "against_equal_weight": beside, "statistics": statistics}
-    run = {
-        "policy": "builtin/trend",
-        "from": "2025-05-15T00:00:00+00:00",
-        "to": "2025-05-16T00:00:00+00:00",
-        "market": {},
-    }
-    points = [
-        {"at": run[name], "account_id": "swing", "equity": equity} for name, equity in (("from", "100"), ("to", "101"))
-    ]
-    lines = "".join(f"{json.dumps(point)}\n" for point in points)
-    return {"summary.json": json.dumps({"accounts": [account]}), "run.json": json.dumps(run), "equity.jsonl": lines}
 
 
 async def test_a_stream_that_was_cut_goes_on_behind_its_last_event(product: tuple[Running, Watched]) -> None:
