@@ -1,10 +1,12 @@
-"""What the page may cost (issue 16, 6): 4 ms of scripting an event, no long task, bounded nodes, a flat heap."""
+"""The page before a gateway that only talks: it costs little (issue 16, 6), and reads runs of replay by itself."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.builders.replays import replayed
 from tests.e2e.budgets import Measured, measured
 from tests.forms import sized
 from tests.pace import Watch, quiet, usual
@@ -54,3 +56,17 @@ async def test_the_heap_stays_flat_over_twenty_thousand_events(desk: Measured) -
     before = await desk.heap_mb()
     await desk.hears(HEAP_EVENTS)
     assert await desk.heap_mb() - before <= HEAP_MB
+
+
+async def test_runs_of_replay_are_read_from_a_folder(desk: Measured, tmp_path: Path) -> None:
+    for name, grown in (("first", 1.5), ("second", -2.25)):
+        (tmp_path / name).mkdir()
+        for file, text in replayed(grown).items():
+            (tmp_path / name / file).write_text(text)
+    await desk.watched.open("replay")
+    await desk.page.set_input_files("input[type=file]", tmp_path)
+    await desk.page.wait_for_selector("h2:has-text('Side by side')")
+    runs = [(cells[1], cells[7]) for cells in await desk.watched.cells("Runs")]
+    assert runs == [("first", "▲ +1.50 %"), ("second", "▼ −2.25 %")]
+    assert "no difference shown" in await desk.page.inner_text("main")
+    assert await desk.watched.serious() == []
