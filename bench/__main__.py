@@ -32,7 +32,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     "replay": ("replay_array", "replay_venue", "replay_contexts"),
     "executor": ("executor_intents", "stop_latency", "paper_accounts"),
     "stream": ("stream_events",),
-    "page": ("page_first_load",),
+    "page": (
+        "page_first_load",
+        "page_first_paint",
+        "page_scripting",
+        "page_longest_task",
+        "page_nodes",
+        "page_heap",
+    ),
     "api": ("api_generate", "api_history", "api_state", "api_cached_p99"),
     "pipeline": (
         "engine_p50",

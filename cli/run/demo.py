@@ -16,6 +16,7 @@ from cli.embedded.servers import ServerInfo, Servers
 from cli.errors import CliError
 from cli.files import read_token
 from cli.project import shown
+from cli.run.page import missing_page, page_line
 from cli.run.phases import READY, Phases
 from cli.run.plan import Plan, check_market
 from cli.run.preflight import check as check_before
@@ -134,6 +135,8 @@ async def _run(
         run.refresh()
         summary = run.summary()
     _report(summary, elapsed, wishes)
+    if wishes.command == "demo" and (missing := missing_page()):
+        say(f"there was no page in the browser: {missing}")
 
 
 def _ready_line(plan: Plan, run: RunSession, phases: Phases) -> str:
@@ -152,7 +155,7 @@ async def _page_line(plan: Plan, run: RunSession) -> str:
         run.board.page = await asyncio.to_thread(page_address, run.board.gateway_url, token or "")
     except CliError as error:
         return f"the page in the browser: {run.board.gateway_url} ({error})"
-    return f"the page in the browser: {run.board.page} (signs in once; `perpetua page` makes another)"
+    return page_line(run.board.page, missing_page())
 
 
 async def _until_end(run: RunSession, wishes: RunWishes, teller: _Teller) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, TimeoutError, async_playwright
+from playwright.async_api import Browser, Page, TimeoutError, WebSocketRoute, async_playwright
 
 from cli.project import ROOT
 from tests.wanted import want
@@ -73,9 +75,59 @@ class Watched:
         """Nothing is wider than the window, once what was drawn has followed its size."""
         await self.page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
 
+    async def cells(self, table: str) -> list[list[str]]:
+        """What a table says, row by row."""
+        rows = self.page.get_by_role("region", name=table, exact=True).locator("tbody tr")
+        return [await row.locator("td").all_inner_texts() for row in await rows.all()]
+
     async def serious(self) -> list[str]:
         """What axe calls serious or critical on what is shown."""
+        await self.page.evaluate(AXE.read_text())
         return list(await self.page.evaluate(SERIOUS))
+
+
+@dataclass
+class Line:
+    """The streams of a page, each through this process, which can cut it: the addresses, and what came of decisions."""
+
+    addresses: list[str] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
+    _ends: tuple[WebSocketRoute, ...] = ()
+
+    @classmethod
+    async def of(cls, page: Page) -> "Line":
+        line = cls()
+        await page.route_web_socket("**/api/v1/stream*", line._take)
+        return line
+
+    async def cut(self) -> None:
+        ends, self._ends = self._ends, ()
+        assert ends
+        for end in ends:
+            await end.close(code=1011, reason="the line was cut")
+
+    def _take(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        ends = self._ends = (socket, server)
+        self.addresses.append(socket.url)
+
+        def pass_on(message: str | bytes) -> None:
+            if ends is self._ends:  # what is on its way when the line is cut arrives nowhere
+                self.decisions.extend(decided(message))
+                socket.send(message)
+
+        server.on_message(pass_on)
+
+
+def decided(message: str | bytes) -> list[str]:
+    """What an event says, if it is about a decision. Its id is a place in all streams, different on each line."""
+    event = json.loads(message)
+    return [json.dumps([event["type"], event["data"]], sort_keys=True)] if event.get("channel") == "decisions" else []
+
+
+def number(shown: str) -> Decimal:
+    """A figure of the page, as the API would write it."""
+    return Decimal(shown.replace(",", "").replace("−", "-"))
 
 
 @contextlib.asynccontextmanager

@@ -1,16 +1,22 @@
 """The page in a browser, over a running product: what it shows is what the API says, and what it does is done."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
 
-from tests.e2e.browsing import AXE, Watched, browser
+from libs.runtime.deadletters import dead_letter, letter_error
+from libs.runtime.ending import end
+from libs.schemas.reasons import DeadLetterCode
+from tests import builders
+from tests.e2e.browsing import PATIENCE_MS, Line, Watched, browser, decided, number
 from tests.e2e.running import Running, running
+from tests.pace import PATIENCE_S, Watch
 
 pytestmark = [
     pytest.mark.integration,
@@ -18,7 +24,22 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-PAGES = ("overview", "accounts", "decisions", "models", "strategies", "system")
+PAGES = ("overview", "accounts", "decisions", "models", "strategies", "replay", "system")
+FIRST = "document.querySelector('tbody tr a')?.getAttribute('href')"
+LETTER = dead_letter(
+    subject="decision.requested.scalping",
+    headers={"Nats-Msg-Id": "a-test-of-the-page"},
+    body=b"no request at all",
+    stream="REQUESTS",
+    durable="ledger-requests",
+    sequence=1,
+    error=letter_error(DeadLetterCode.HANDLER_ERROR, "a fault of ours"),
+    deliveries=8,
+    now=builders.T0,
+)
+CHANGED = "What changed from version 1 to 2"
+MORE = "A line of this test.\n"
+STATE_SHOWN_S = 1.0  # issue 16: a state is shown within a second
 SIZES = ((390, 844), (1280, 900), (2560, 1440))
 
 
@@ -80,6 +101,7 @@ async def test_a_wrong_key_is_told_and_a_key_that_reads_has_no_buttons(product: 
     async with another(watched) as reader:
         await reader.sign_in(url_of(run), "perp_wrong")
         assert "not known" in await reader.page.inner_text("[role=alert]")
+        assert await reader.serious() == []
         await reader.sign_in(url_of(run), made.json()["token"])
         await reader.page.wait_for_selector("nav a")
         for name in ("overview", "accounts", "strategies"):
@@ -87,48 +109,50 @@ async def test_a_wrong_key_is_told_and_a_key_that_reads_has_no_buttons(product: 
             shown = await reader.page.locator("button").all_inner_texts()
             assert not {"Controls", "Flatten", "Halt", "Close", "Save as a new version"} & set(shown), (name, shown)
         assert await reader.page.get_by_text("read only").count() == 1
+        await reader.open("system")
+        assert await reader.page.get_by_text("Dead letters").count() == 0
 
 
 async def test_a_decision_arrives_and_shows_what_the_api_says(product: tuple[Running, Watched]) -> None:
     run, watched = product
     page = watched.page
     await watched.open("decisions")
-    before = await rows(page)
-    await page.wait_for_function("n => document.querySelectorAll('tbody tr').length > n || n >= 50", arg=before)
-    await page.wait_for_selector("tbody tr a")
-    address = await page.locator("tbody tr a").first.get_attribute("href")
-    assert address is not None
-    record = await asked(run, f"/decisions/{address.rpartition('/')[2]}")
-    await page.evaluate("address => { location.hash = address }", address)
+    before = await page.locator("tbody tr a").first.get_attribute("href", timeout=PATIENCE_MS)
+    await page.wait_for_function(f"old => {FIRST} && {FIRST} !== old", arg=before)
+    await page.select_option("label:has-text('Status') select", "accepted")
+    await page.wait_for_function("() => document.querySelector('tbody .tag')?.innerText.includes('accepted')")
+    await page.locator("tbody tr a").first.click()
     await page.wait_for_selector(".trace")
+    record = await asked(run, f"/decisions/{page.url.rpartition('/')[2]}")
     text = await page.inner_text("main")
     assert record["correlation_id"] in text and record["decision_id"] in text
-    assert grouped(record["context"]["account_state"]["equity"]) in text
-    for verdict in record["verdicts"]:
-        assert verdict["asset"] in text
-        assert all(receipt["message"] in text for receipt in verdict["receipts"])
-    for one in record["decision"]["decisions"]:
-        assert one["rationale"] in text
-    for order in record["orders"]:
-        assert grouped(order["quantity"]) in text
-
-
-async def rows(page: Page) -> int:
-    return await page.locator("tbody tr").count()
-
-
-def grouped(digits: str) -> str:
-    whole, dot, rest = digits.partition(".")
-    return f"{int(whole):,}{dot}{rest}"
+    assert number(await page.inner_text("[data-figure=equity]")) == Decimal(
+        record["context"]["account_state"]["equity"]
+    )
+    assert all(receipt["message"] in text for verdict in record["verdicts"] for receipt in verdict["receipts"])
+    assert all(act["rationale"] in text for act in record["decision"]["decisions"])
+    orders = [(order["symbol"], order["quantity"], order["filled"]) for order in record["orders"]]
+    assert [(cells[0], number(cells[2]), number(cells[4])) for cells in await watched.cells("Orders")] == [
+        (symbol, Decimal(quantity), Decimal(filled)) for symbol, quantity, filled in orders
+    ]
+    fills = [(fill["symbol"], fill["quantity"], fill["price"], fill["fee"]) for fill in record["fills"]]
+    assert [(cells[1], *map(number, cells[3:6])) for cells in await watched.cells("Fills")] == [
+        (symbol, *map(Decimal, figures)) for symbol, *figures in fills
+    ]
 
 
 async def test_the_same_question_goes_to_another_model(product: tuple[Running, Watched]) -> None:
-    _, watched = product
+    run, watched = product
     page = watched.page
     await page.select_option("select[aria-label=Model]", "builtin/trend")
     await page.click("text=Ask again >> nth=-1")
-    await page.wait_for_selector("[data-again]")
-    assert "builtin/trend" in await page.inner_text("[data-again]")
+    sides = page.locator("[data-again]")
+    await sides.wait_for()
+    record = await asked(run, f"/decisions/{await sides.get_attribute('data-again')}")
+    assert (record["dry_run"], record["model_used"], record["orders"]) == (True, "builtin/trend", [])
+    before, after = await sides.locator("> div").all_inner_texts()
+    assert before.startswith("This decision") and after.startswith("Asked again: builtin/trend")
+    assert all(act["rationale"] in after for act in record["decision"]["decisions"])
 
 
 async def test_an_account_is_flattened_with_a_reason(product: tuple[Running, Watched]) -> None:
@@ -139,25 +163,28 @@ async def test_an_account_is_flattened_with_a_reason(product: tuple[Running, Wat
     flatten = page.locator("dialog button.danger")
     assert await flatten.is_disabled()  # until there is a reason
     await page.fill("dialog input.reason", "a test of the page")
-    await flatten.click()
+    assert await watched.serious() == []
+    with Watch() as watch:
+        await flatten.click()
+        await page.wait_for_selector("main .tag:has-text('halted')")
+    assert watch.quiet_s <= STATE_SHOWN_S
     await page.wait_for_selector("dialog [role=status]")
     await page.keyboard.press("Escape")
-    await page.wait_for_selector("main .tag:has-text('halted')")
     await page.wait_for_function("() => document.querySelector('main').innerText.includes('No open position.')")
     state = await asked(run, "/accounts/scalping/state")
     assert (state["trading_state"], state["positions"]) == ("halted", [])
-    assert await page.inner_text("[data-figure=wallet]") == grouped(state["wallet_balance"])
+    assert number(await page.inner_text("[data-figure=wallet]")) == Decimal(state["wallet_balance"])
     audit = await asked(run, "/audit", subject="account.scalping", limit="50")
     assert "a test of the page" in json.dumps(audit) or "a test of the page" in json.dumps(state["standing"])
 
 
 async def test_nothing_serious_is_wrong_on_any_page_of_any_size(product: tuple[Running, Watched]) -> None:
-    _, watched = product
+    run, watched = product
     page = watched.page
-    await page.evaluate(AXE.read_text())
+    decision = (await asked(run, "/decisions/history", limit="1"))["items"][0]["decision_id"]
     for theme in ("dark", "light"):
         await page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-        for name in PAGES:
+        for name in (*PAGES, f"decisions/{decision}"):
             await watched.open(name)
             assert await watched.serious() == [], (name, theme)
             for width, height in SIZES:
@@ -165,7 +192,79 @@ async def test_nothing_serious_is_wrong_on_any_page_of_any_size(product: tuple[R
                 await watched.fits()
 
 
-async def test_a_stream_that_was_cut_goes_on(product: tuple[Running, Watched]) -> None:
+async def test_a_strategy_is_checked_and_shown_as_it_is_written(product: tuple[Running, Watched]) -> None:
+    run, watched = product
+    page = watched.page
+    await watched.open("strategies/scalping")
+    positions = page.get_by_label("max positions")
+    await positions.fill("0")
+    await page.wait_for_selector("input[aria-invalid] + small.error")
+    await positions.fill("2")
+    await page.locator("textarea").fill(MORE + await page.input_value("textarea"))
+    await page.wait_for_selector(f"pre:has-text('{MORE.strip()}')")
+    assert int(await page.get_attribute("[data-tokens]", "data-tokens") or 0) > 0
+    await page.get_by_label("Reason", exact=True).fill("fewer at once")
+    await page.get_by_role("button", name="Save as a new version").click()
+    await page.wait_for_selector("li:has-text('fewer at once')")
+    stored = await asked(run, "/strategies/scalping")
+    assert (stored["max_positions"], stored["prompt_template"].startswith(MORE)) == (2, True)
+    assert ["max positions", "2"] in [[name, after] for name, _, after in await watched.cells(CHANGED)]
+
+
+async def test_what_was_put_aside_is_looked_at_and_replayed(product: tuple[Running, Watched]) -> None:
+    run, watched = product
+    page = watched.page
+    await run.pipeline.bus.publish(LETTER)
+    await watched.open("system")
+    row = page.get_by_role("region", name="Dead letters", exact=True).locator("tbody tr").first
+    await row.get_by_role("button", name="Show").click()
+    await page.wait_for_selector("pre:has-text('no request at all')")
+    await row.get_by_role("button", name="Replay").click()
+    await page.wait_for_selector("[role=status]:has-text('in the log again')")
+    assert "1" in [cells[5] for cells in await watched.cells("Dead letters")]
+
+
+async def test_a_stream_that_was_cut_goes_on_behind_its_last_event(product: tuple[Running, Watched]) -> None:
+    run, watched = product
+    whole: list[str] = []
+    async with another(watched) as reader, following(run, whole):
+        line = await Line.of(reader.page)
+        await reader.sign_in(url_of(run), key_of(run))
+        await reader.page.wait_for_selector(".tag:has-text('live')")
+        await run.pipeline.progress(1)
+        await line.cut()
+        await reader.page.wait_for_selector("[role=alert]:has-text('The stream is cut')")
+        await run.pipeline.progress(2)
+        await reader.page.wait_for_selector(".tag:has-text('live')")
+        await run.pipeline.progress(1)
+        assert len(line.addresses) == 2 and "last_event_id=" in line.addresses[1]
+        told = list(line.decisions)
+        async with asyncio.timeout(PATIENCE_S):
+            while told[0] not in whole or len(whole) < whole.index(told[0]) + len(told):  # noqa: ASYNC110 - it may be slow
+                await asyncio.sleep(0.05)
+    begin = whole.index(told[0])
+    assert told == whole[begin : begin + len(told)]
+
+
+@contextlib.asynccontextmanager
+async def following(run: Running, events: list[str]) -> AsyncIterator[None]:
+    """The same events over a line that nobody cuts."""
+
+    async def read(lines: AsyncIterator[str]) -> None:
+        async for line in lines:
+            events.extend(decided(line[5:]) if line.startswith("data:") else [])
+
+    async with run.api() as api, api.stream("GET", "/api/v1/stream", params={"channels": "decisions"}) as answer:
+        lines = answer.aiter_lines()
+        await anext(lines)
+        reading = asyncio.create_task(read(lines))
+        try:
+            yield
+        finally:
+            await end([reading])
+
+
+async def test_a_page_outlives_its_gateway(product: tuple[Running, Watched]) -> None:
     run, watched = product
     page = watched.page
     await watched.open("decisions")
@@ -174,5 +273,5 @@ async def test_a_stream_that_was_cut_goes_on(product: tuple[Running, Watched]) -
     await page.wait_for_selector("[role=alert]:has-text('The stream is cut')")
     await page.wait_for_selector(".tag:has-text('live')")
     newest = await page.locator("tbody tr a").first.get_attribute("href")
-    await page.wait_for_function("old => document.querySelector('tbody tr a').getAttribute('href') !== old", arg=newest)
+    await page.wait_for_function(f"old => {FIRST} && {FIRST} !== old", arg=newest)
     assert watched.errors == []

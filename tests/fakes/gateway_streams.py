@@ -70,10 +70,13 @@ class FakeMarketFeed:
 class FakeTickets:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, datetime]] = {}
+        self.away = False
 
     async def keep(self, ticket: str, key_hash: str, until: datetime) -> None:
         self.kept[ticket] = key_hash, until
 
     async def take(self, ticket: str, now: datetime) -> str | None:
+        if self.away:
+            raise Away("NATS")
         key_hash, until = self.kept.pop(ticket, (None, now))
         return key_hash if now < until else None

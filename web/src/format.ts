@@ -6,6 +6,16 @@ export function figure(value: string | number | null | undefined, digits?: numbe
   return sign.replace('-', '−') + whole.replace(/\B(?=(\d{3})+$)/g, ',') + rest
 }
 
+/** By a step: a text is filled up with zeros and never cut, a number that was reckoned here is rounded to it. */
+export function stepped(value: string | number | null | undefined, step: string): string {
+  const digits = step.includes('.') ? step.replace(/0+$/, '').split('.')[1]!.length : 0
+  if (typeof value === 'number') return figure(value, digits)
+  if (!value || !/^-?\d+(\.\d+)?$/.test(value)) return figure(value)
+  const [whole = '', rest = ''] = value.split('.')
+  const filled = rest.replace(/0+$/, '').padEnd(digits, '0')
+  return figure(filled ? `${whole}.${filled}` : whole)
+}
+
 export const money = (value: string | number | null | undefined): string => figure(value, 2)
 
 /** With a sign and an arrow: colour is never the only one to tell. */
@@ -39,6 +49,6 @@ export const milliseconds = (value: number | null | undefined): string =>
   value === null || value === undefined ? '–' : `${figure(value, value < 10 ? 1 : 0)} ms`
 
 /** How far a price is from another, as a share of that one. */
-export function distance(price: number | undefined, from: string | null | undefined): number | null {
+export function distance(price: number | undefined, from: string | number | null | undefined): number | null {
   return price === undefined || !from ? null : Math.abs(Number(from) - price) / price
 }

@@ -16,7 +16,7 @@ from libs.runtime import tracing
 from services.gateway.application.access import in_touch, ticket_holder, too_many
 from services.gateway.application.sign_in import SIGN_IN_PREFIX
 from services.gateway.application.streams import stream_caller
-from services.gateway.domain.problems import MEDIA_TYPE, Refusal, RequestRefused
+from services.gateway.domain.problems import MEDIA_TYPE, Away, Refusal, RequestRefused, away
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Deps
 
@@ -95,6 +95,8 @@ class Edge:
                 in_touch(self._deps)
         except RequestRefused as error:
             return error.refusal
+        except Away as error:  # a ticket could not be looked at
+            return away(error)
         allowance = await self._deps.limits.take(key.key_id, self._deps.rates.of_key)
         state["rate"] = allowance.headers()
         return None if allowance.granted or calms else too_many("requests with this API key", allowance.reset_s).refusal

@@ -42,6 +42,17 @@ async def test_a_ticket_ends_after_an_hour() -> None:
     assert await by_ticket(gateway, ticket) == (401, "ticket-unknown")
 
 
+async def test_a_ticket_that_cannot_be_looked_at_is_tried_again_later() -> None:
+    gateway = Gateway()
+    ticket = await ticket_of(gateway)
+    gateway.tickets.away = True
+    assert await by_ticket(gateway, ticket) == (503, "dependency-away")
+    stream = (await gateway.call("POST", "/api/v1/stream/tickets")).json()["ticket"]
+    assert (await gateway.call("GET", "/api/v1/stream", key=None, params={"ticket": stream})).status_code == 503
+    gateway.tickets.away = False
+    assert (await by_ticket(gateway, ticket))[0] == 201
+
+
 async def test_a_ticket_of_the_page_opens_nothing_else() -> None:
     gateway = Gateway()
     ticket = await ticket_of(gateway)

@@ -9,7 +9,7 @@ export class Refused extends Error {
     readonly status: number,
     readonly kind: string,
     detail: string,
-    readonly fields: { field: string; detail: string }[] = [],
+    readonly fields: { field: string; message: string }[] = [],
   ) {
     super(detail)
   }

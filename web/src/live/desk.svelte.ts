@@ -1,5 +1,5 @@
 import { get, whenSignedOut } from '../api/client'
-import type { Account, AccountState, Alert, HistoryEntry, KeyShown, Page, SystemSummary } from '../api/types'
+import type { Account, AccountState, Alert, HistoryEntry, KeyShown, MarketRules, Page, SystemSummary } from '../api/types'
 import { paced } from './loaded.svelte'
 import { Stream, type StreamEvent } from './stream.svelte'
 
@@ -13,6 +13,11 @@ interface Told {
   ts: string
 }
 
+interface Steps {
+  tick: string
+  lot: string
+}
+
 /** What all pages show, kept up to date by the stream. */
 class Desk {
   key = $state.raw<KeyShown | null>(null)
@@ -20,6 +25,7 @@ class Desk {
   states = $state.raw<Record<string, AccountState>>({})
   tried = $state.raw<Record<string, boolean>>({})
   prices = $state.raw<Record<string, Told>>({})
+  steps = $state.raw<Record<string, Steps>>({})
   newest = $state.raw<HistoryEntry[] | null>(null)
   alerts = $state.raw<Alert[]>([])
   summary = $state.raw<SystemSummary | null>(null)
@@ -68,7 +74,8 @@ class Desk {
     this.alerts = alerts.items
     this.summary = summary
     await Promise.all(this.accounts.map((account) => this.loadState(account.account_id)))
-    await Promise.all([...new Set(this.accounts.flatMap((account) => account.symbols))].map((s) => this.loadPrice(s)))
+    const symbols = [...new Set(this.accounts.flatMap((account) => account.symbols))]
+    await Promise.all(symbols.map((symbol) => Promise.all([this.loadPrice(symbol), this.loadSteps(symbol)])))
   }
 
   async loadState(account: string): Promise<void> {
@@ -88,6 +95,17 @@ class Desk {
       if (tick && !this.prices[symbol]) this.prices = { ...this.prices, [symbol]: { price: tick.price, ts: tick.ts } }
     } catch {
       return // no tick yet: the stream will bring one
+    }
+  }
+
+  /** Of the venue of the first account that trades the symbol: all show it alike. */
+  private async loadSteps(symbol: string): Promise<void> {
+    const venue = this.accounts.find((account) => account.symbols.includes(symbol))?.venue
+    try {
+      const rules = await get<MarketRules>(`/market/${symbol}/rules`, { venue })
+      this.steps = { ...this.steps, [symbol]: { tick: String(rules.tick_size), lot: String(rules.lot_size) } }
+    } catch {
+      return // figures are shown as they come
     }
   }
 

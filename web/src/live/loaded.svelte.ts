@@ -38,7 +38,7 @@ export class Loaded<T> {
 
 export function said(error: unknown): string {
   if (!(error instanceof Refused)) return words.errors.page
-  return [error.message, ...error.fields.map((field) => `${field.field}: ${field.detail}`)].join(' ')
+  return [error.message, ...error.fields.map((field) => `${field.field}: ${field.message}`)].join(' ')
 }
 
 /** Calls `act` now and, however often it is asked, not again before `pause` milliseconds are over; the last wish counts. */
