@@ -8,7 +8,7 @@ from simulation.running import Simulation, plan_of
 from simulation.shrinking import shrunk
 from tests.forms import LONG
 
-SOON = ("duplicate_id", "redelivery", "intents_kept")  # any course of a run breaks without one of these
+SOON = ("duplicate_id", "redelivery")  # any course of a run breaks without one of these
 
 
 def first_broken(line: str, until: int) -> int | None:
@@ -24,10 +24,10 @@ def test_without_a_line_that_protects_some_seed_breaks(line: str) -> None:
 
 def test_a_breach_is_shrunk_to_the_faults_that_it_needs() -> None:
     """Without duplicates a client that asks twice is enough: no fault is needed."""
-    found = shrunk(1, frozenset({"duplicate_id"}), at_most=2)
+    found = shrunk(1, frozenset({"duplicate_id"}), at_most=1)
     assert found is not None
     assert found.result.broken
-    assert len(found.plan.faults) == len(plan_of(1).faults) - 2
+    assert len(found.plan.faults) == len(plan_of(1).faults) - 1
 
 
 def test_a_seed_that_keeps_every_promise_is_not_shrunk() -> None:
