@@ -219,12 +219,12 @@ class JetStreamServer:
     ) -> PublishAnswer:
         """Raises Conflict where `last` is not the sequence of the subject's newest message."""
         stream, now = self.streams[subjects.stream_of(subject)], self.world.loop.time()
+        if last is not None and last != stream.newest.get(subject, 0):  # looked at before the id, as the server does
+            raise Conflict(f"the newest of {subject} is {stream.newest.get(subject, 0)}, not {last}")
         name = headers.get(MSG_ID)
         known = stream.known.get(name) if name and "duplicate_id" not in self.world.off else None
         if known is not None and known[0] + stream.window > now:
             return PublishAnswer(known[1], duplicate=True)
-        if last is not None and last != stream.newest.get(subject, 0):
-            raise Conflict(f"the newest of {subject} is {stream.newest.get(subject, 0)}, not {last}")
         sequence = self._append(stream, subject, headers, data, body)
         if name:
             stream.known[name] = now, sequence

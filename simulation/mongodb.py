@@ -157,9 +157,9 @@ class SimulatedAccounts:
         plan: OrderPlan | None,
     ) -> None:
         found, off = self.database.documents[before.account_id], self._off
-        if found.fence > fence and "fence" not in off:
+        if found.fence > fence and "one_writer" not in off:
             raise Fenced(f"{before.account_id} is held under {found.fence}, not under {fence}")
-        if found.book.version != before.version and "version_check" not in off:
+        if found.book.version != before.version and "one_writer" not in off:
             raise Conflict(f"{before.account_id} is at version {found.book.version}, not at {before.version}")
         found.book = replace(after, executed=()) if "executed_once" in off else after
         found.fence = fence

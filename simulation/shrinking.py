@@ -9,23 +9,30 @@ from simulation.running import SeedResult, Simulation, plan_of
 
 @dataclass(frozen=True, slots=True)
 class ShrunkSeed:
-    """`left` faults of the plan are needed for what `result` shows; `tried` runs found that out."""
+    """What is left of the plan is needed for what `result` shows."""
 
     result: SeedResult
     plan: FaultPlan
-    tried: int
 
 
-def shrunk(seed: int, off: frozenset[str], tell: Callable[[str], None] = lambda line: None) -> ShrunkSeed | None:
-    """Leave faults out, one after the other, as long as a promise stays broken. None where the seed keeps them all."""
-    faults, tried = plan_of(seed).faults, 1
-    broken = Simulation(seed, FaultPlan(faults), off).run()
-    if not broken.broken:
+def shrunk(
+    seed: int,
+    off: frozenset[str],
+    plan: FaultPlan | None = None,
+    *,
+    at_most: int | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> ShrunkSeed | None:
+    """Leave faults out, one after the other, `at_most` so many, as long as a promise stays broken. None where the seed
+    keeps them all."""
+    faults = tuple((plan or plan_of(seed)).faults)
+    result = Simulation(seed, FaultPlan(faults), off).run()
+    if not result.broken:
         return None
-    for fault in tuple(faults):
+    for fault in faults[:at_most]:
         fewer = tuple(other for other in faults if other is not fault)
-        result, tried = Simulation(seed, FaultPlan(fewer), off).run(), tried + 1
-        if result.broken:
-            faults, broken = fewer, result
+        without = Simulation(seed, FaultPlan(fewer), off).run()
+        if without.broken:
+            faults, result = fewer, without
             tell(f"{len(faults)} faults are enough")
-    return ShrunkSeed(broken, FaultPlan(faults), tried)
+    return ShrunkSeed(result, FaultPlan(faults))

@@ -37,7 +37,7 @@ def one(seed: int, off: frozenset[str], tell: Tell, *, shrink: bool = False) -> 
     """Show a seed step by step; whether all promises held."""
     result = Simulation(seed, off=off).run()
     if shrink and result.broken:
-        smaller = shrunk(seed, off, tell)
+        smaller = shrunk(seed, off, tell=tell)
         result = smaller.result if smaller else result
     for line in result.trace:
         tell(line)
