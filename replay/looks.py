@@ -5,9 +5,10 @@ What is due there `services.context.application.cycles.due_now` says.
 
 from datetime import datetime, timedelta
 
-from libs.schemas import ids, subjects
+from libs.schemas import ids
 from libs.schemas.account import Account, AccountState
 from libs.schemas.inflight import InFlight
+from libs.schemas.kv_keys import inflight_key
 from libs.schemas.strategy import TradingStrategy
 from replay.memory import MemoryPlaces, MemoryPositions, MemoryRequests, MemoryStates
 from replay.tape import NEVER
@@ -30,7 +31,7 @@ class Looks:
         self._after = timedelta(seconds=after)
         self._pause = timedelta(seconds=account.min_seconds_between_decisions)
         self._patience = timedelta(seconds=max_age(self._timeframe))
-        self._key = subjects.inflight_key(account.account_id, dry_run=False)
+        self._key = inflight_key(account.account_id, dry_run=False)
 
     def first(self) -> int:
         return self._world.grid.first

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from libs.schemas.subjects import DURABLES, STREAMS, matches
+from libs.schemas.matching import matches
+from libs.schemas.subjects import DURABLES, STREAMS
 from tools.paths import ROOT
 
 ROW = re.compile(r"^\| `(?P<subject>[^`]+)` \| `(?P<durable>[^`]+)` \| `(?P<file>[^`:]+):(?P<name>\w+)` \|")

@@ -20,6 +20,7 @@ from tools import (
     runbooks,
     schemas,
     settings,
+    sizes,
     texts,
     workers,
 )
@@ -40,6 +41,7 @@ CHECKS: tuple[Callable[[], Iterable[str]], ...] = (
     names.check_names,
     collection_names.check_collections,
     endings.check_endings,
+    sizes.check_sizes,
     metrics.check_metrics,
     runbooks.check_runbooks,
     deployment.check_deployment,

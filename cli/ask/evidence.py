@@ -26,7 +26,7 @@ from libs.runtime.clock import MarketClockMirror
 from libs.runtime.mirror import KvMirror
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
 from libs.schemas.inflight import InFlight

@@ -110,9 +110,7 @@ class Observer:
         with contextlib.suppress(*_AWAY, TimeoutError):
             await self._count_sequences()
             for stream, reader in self._readers.items():
-                last = await self._last_counted(stream)
-                while reader.last_sequence < last:  # noqa: ASYNC110 - a reader has no event for a sequence
-                    await asyncio.sleep(0.02)
+                await reader.reached(await self._last_counted(stream))
 
     async def _last(self, stream: str) -> int:
         return int((await self._bus.js.stream_info(stream)).state.last_seq)

@@ -18,6 +18,7 @@ from libs.runtime.reader import Record
 from libs.runtime.ticks import BadTick, TickIntake
 from libs.schemas import subjects
 from libs.schemas.market import FundingUpdate, MarketNote, MarketTick
+from libs.schemas.matching import matches
 from libs.schemas.rights import BY_NAME, PUBLISHER
 from libs.schemas.strict import unknown_names
 from services.context.domain.market import MarketState
@@ -216,7 +217,7 @@ def rehearse(messages: Sequence[Publication], audience: Audience, settings: Sett
 def may_publish(subject: str) -> bool:
     """Whether the user `publisher` of the bus may publish to it, as one message."""
     plain = not any(part in ("", "*", ">") for part in subject.split(".")) and not any(c.isspace() for c in subject)
-    return plain and any(subjects.matches(pattern, subject) for pattern in BY_NAME[PUBLISHER].publishes)
+    return plain and any(matches(pattern, subject) for pattern in BY_NAME[PUBLISHER].publishes)
 
 
 def _unknown(message: Publication) -> list[str]:

@@ -19,7 +19,7 @@ from libs.invariants.rows import (
     RequestRow,
 )
 from libs.schemas import ids
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.decision import DecisionProposed

@@ -16,7 +16,8 @@ from libs.records.reading import RecordsDb
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Conflict, Unavailable
 from libs.runtime.reader import Record, Start, read_all
-from libs.schemas.subjects import KV_KEYS, api_key_key, api_key_used
+from libs.schemas.kv_keys import api_key_key, api_key_used
+from libs.schemas.subjects import KV_KEYS
 
 ATTEMPTS = 8
 _KEY: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)

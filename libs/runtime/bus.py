@@ -20,8 +20,9 @@ from libs.runtime.ending import end
 from libs.runtime.envelope import MSG_ID, headers, kind_of
 from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.base import Message
+from libs.schemas.matching import stream_of
 from libs.schemas.names import names_one
-from libs.schemas.subjects import MAX_MESSAGE_BYTES, stream_of
+from libs.schemas.subjects import MAX_MESSAGE_BYTES
 
 PUBLISH_TIMEOUT_S = 5.0
 AFTER_RECONNECT_S = 0.5  # what was sent before a reconnect may have lost its answer: no use in waiting out the timeout

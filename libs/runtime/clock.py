@@ -7,8 +7,9 @@ from typing import Protocol
 
 from libs.runtime.bus import Bus
 from libs.runtime.mirror import KvMirror
+from libs.schemas.kv_keys import CLOCK_KEY
 from libs.schemas.market import MarketClock
-from libs.schemas.subjects import CLOCK_KEY, KV_CLOCK
+from libs.schemas.subjects import KV_CLOCK
 
 STALE_AFTER_S = 3.0
 

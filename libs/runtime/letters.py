@@ -14,7 +14,7 @@ from libs.runtime.errors import Unavailable
 from libs.runtime.reader import UNREADABLE, Record, Start, read_all
 from libs.runtime.replays import LetterReplay, NumberedLetter
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.dead import DeadLetter
 from libs.schemas.names import ANY
 

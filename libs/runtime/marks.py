@@ -27,10 +27,9 @@ class LatestMarks:
             admission=Admission(rules),
         )
 
-    @property
-    def last_sequence(self) -> int:
-        """How far MARKET has been read."""
-        return self._intake.last_sequence
+    async def reached(self, sequence: int) -> None:
+        """Return once MARKET has been read so far."""
+        await self._intake.reached(sequence)
 
     async def start(self) -> None:
         await self._intake.start()

@@ -75,6 +75,7 @@ class OrderedReader:
         self._in_touch = 0.0
         self._broken = asyncio.Event()
         self._caught_up = asyncio.Event()
+        self._moved: asyncio.Event | None = None  # of those who wait for a sequence, while there are any
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -103,6 +104,17 @@ class OrderedReader:
     async def caught_up(self) -> None:
         """Return once everything that was stored when reading began has been delivered."""
         await self._caught_up.wait()
+
+    async def reached(self, sequence: int) -> None:
+        """Return once `last_sequence` is so far."""
+        while self.last_sequence < sequence:
+            self._moved = self._moved or asyncio.Event()
+            await self._moved.wait()
+
+    def _tell_moved(self) -> None:
+        if self._moved is not None:
+            self._moved.set()
+            self._moved = None
 
     async def _drop(self) -> None:
         """Leave the consumer, without waiting: one that this does not reach ends by itself."""
@@ -137,6 +149,7 @@ class OrderedReader:
         self._behind = (info.num_pending or 0) + delivered
         if info.delivered and not delivered and not self._position.sequence and start.time:
             self._position.sequence = info.delivered.stream_seq
+        self._tell_moved()
         self._check_caught_up()
 
     def _check_caught_up(self) -> None:
@@ -183,6 +196,7 @@ class OrderedReader:
             if sequence > position.sequence:
                 position.sequence = sequence
                 position.time_ns = time_ns = int(tokens[7])
+                self._tell_moved()
                 on_record(Record(msg.subject, msg.data, sequence, msg.headers, time_ns))
             if consumer_sequence >= self._behind or tokens[8] == "0":
                 caught_up.set()

@@ -8,6 +8,7 @@ from libs.runtime.deadletters import ends
 from libs.runtime.envelope import MSG_ID, REPLAY_FOR
 from libs.schemas import subjects
 from libs.schemas.dead import DeadLetter
+from libs.schemas.matching import stream_of
 from libs.schemas.names import key_of
 
 _OURS = ("Nats-", "perpetua-replay")
@@ -67,7 +68,7 @@ def _subject(subject: str) -> str | None:
         source = subjects.decision_validated if kind == "validated" else subjects.control_requested
         subject = source(key_of(account))
     try:
-        subjects.stream_of(subject)
+        stream_of(subject)
     except KeyError:
         return None
     return subject

@@ -12,8 +12,9 @@ from typing import Any
 from libs.runtime.bus import Bus
 from libs.runtime.ending import end
 from libs.runtime.errors import Unavailable
+from libs.schemas.kv_keys import worker_key
 from libs.schemas.names import key_of
-from libs.schemas.subjects import KV_WORKERS, worker_key
+from libs.schemas.subjects import KV_WORKERS
 from libs.schemas.worker import WorkerTold
 
 EVERY_S = 5.0

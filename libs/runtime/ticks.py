@@ -80,6 +80,9 @@ class TickIntake:
     def last_sequence(self) -> int:
         return self._reader.last_sequence
 
+    async def reached(self, sequence: int) -> None:
+        await self._reader.reached(sequence)
+
     async def start(self) -> None:
         await self._reader.start()
 

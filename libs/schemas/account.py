@@ -283,19 +283,3 @@ class ControlRequested(Message):
         if self.act is not None and (self.automatic or self.scope == "all"):
             raise ValueError("an act is a person's, on one account")
         return self
-
-
-class AuditEvent(Message):
-    """Who changed what, from what to what, and why."""
-
-    ID_FIELDS: ClassVar[tuple[str, ...]] = ("event_id",)
-
-    event_id: Name
-    who: Name
-    what: Name
-    subject: Name
-    before: str | None = None
-    after: str | None = None
-    why: ShortText
-    at: Utc
-    account_version: int | None = None

@@ -5,7 +5,7 @@ from functools import cache
 
 from pydantic import BaseModel
 
-from libs.schemas.account import Account, AccountState, AuditEvent, ControlRequested
+from libs.schemas.account import Account, AccountState, ControlRequested
 from libs.schemas.analytics import (
     Alert,
     DecisionOutcome,
@@ -14,6 +14,7 @@ from libs.schemas.analytics import (
     StrategyPerformance,
     UsageMetrics,
 )
+from libs.schemas.audit import AuditEvent
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter
 from libs.schemas.decision import DecisionProposed, TradingDecision

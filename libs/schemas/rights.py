@@ -8,6 +8,8 @@ JetStream is open to it for these things alone: no user but `admin` makes, chang
 from dataclasses import dataclass
 
 from libs.schemas import subjects
+from libs.schemas.kv_keys import EXECUTED_KEY, LOOKED_KEY
+from libs.schemas.matching import matches
 from libs.schemas.topology import Durable
 
 ADMIN, PUBLISHER, OBSERVER, KEEPER = "admin", "publisher", "observer", "keeper"
@@ -84,7 +86,7 @@ def inbox_prefix(user: str) -> str:
 
 
 def _uncovered(wanted: tuple[str, ...], patterns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(one for one in wanted if not any(subjects.matches(pattern, one) for pattern in patterns))
+    return tuple(one for one in wanted if not any(matches(pattern, one) for pattern in patterns))
 
 
 def _kv(*buckets: str) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ USERS = (
             "alert.raised.*",
             subjects.dead("MARKET", "context-ticks"),
             "$KV.inflight.>",
-            f"$KV.lease.{subjects.LOOKED_KEY}",
+            f"$KV.lease.{LOOKED_KEY}",
             "$KV.workers.context.>",
         ),
         _of("context"),
@@ -173,7 +175,7 @@ USERS = (
             "alert.raised.*",
             "$KV.state.>",
             f"$KV.config.{subjects.CONTROL_ALL}",
-            f"$KV.lease.{subjects.EXECUTED_KEY}",
+            f"$KV.lease.{EXECUTED_KEY}",
             "$KV.workers.executor.>",
         ),
         _of("executor"),

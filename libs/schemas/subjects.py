@@ -257,9 +257,6 @@ KV_WORKERS = Bucket("workers", ttl_s=20)  # four words of a worker
 
 BUCKETS = (KV_CONFIG, KV_STATE, KV_CLOCK, KV_LEASE, KV_INFLIGHT, KV_KEYS, KV_CLAIMS, KV_WORKERS)
 
-CLOCK_KEY = "market"
-LOOKED_KEY = "context.looked"  # in KV `lease`: how far context workers are, in lockstep
-EXECUTED_KEY = "executor.looked"  # the same of the executor
 ALL_ACCOUNTS = "all"  # the scope of a control that is about every account
 CONTROL_ALL = "control.all"  # its key in KV `config`
 
@@ -279,55 +276,6 @@ def experiment_key(name: str) -> str:
     return f"experiment.{name}"
 
 
-def api_key_key(key_id: str) -> str:
-    """Key of an API key in KV `keys`."""
-    return f"key.{key_of(key_id)}"
-
-
-def api_key_used(key_id: str) -> str:
-    """Key of the last use of an API key in KV `keys`: written apart, so that it never meets a revocation."""
-    return f"used.{key_of(key_id)}"
-
-
-def claim_key(key_id: str, digest: str) -> str:
-    """Key of the first use of an Idempotency-Key in KV `claims`; `digest` is a hash of it."""
-    return f"{key_of(key_id)}.{key_of(digest)}"
-
-
-def worker_key(service: Key, digest: str) -> str:
-    """Key of what a worker says of itself in KV `workers`; `digest` is a hash of the name of its instance."""
-    return f"{service}.{key_of(digest)}"
-
-
-def inflight_key(account: Key, *, dry_run: bool = False) -> str:
-    """Key in KV `inflight`. Dry runs have a place of their own: they neither wait for trading nor hold it up."""
-    return f"{account}.dry" if dry_run else account
-
-
-def feed_lease_key(venue: str, symbol: str) -> str:
-    return f"feed.{venue}.{symbol}"
-
-
 def venue_key(venue: str, symbol: str) -> str:
     """Key of a venue's filters for one symbol in KV `config`."""
     return f"venue.{venue}.{symbol}"
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """Whether a NATS subject matches a pattern with `*` and a final `>`."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for i, part in enumerate(wanted):
-        if part == ">":
-            return len(given) > i
-        if i >= len(given) or part not in ("*", given[i]):
-            return False
-    return len(wanted) == len(given)
-
-
-@lru_cache(maxsize=4096)  # subjects recur: there are a few for each account
-def stream_of(subject: str) -> str:
-    """Name of the stream that stores a subject. Raises KeyError for one that no stream takes."""
-    for stream in STREAMS:
-        if any(matches(pattern, subject) for pattern in stream.subjects):
-            return stream.name
-    raise KeyError(f"no stream takes the subject {subject!r}")

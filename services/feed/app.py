@@ -9,7 +9,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.connection import Connection
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.worker import Worker, run
-from libs.schemas.subjects import feed_lease_key
+from libs.schemas.kv_keys import feed_lease_key
 from services.feed.adapters.ccxt import CcxtMarket
 from services.feed.adapters.csv import DataError, open_replay, read_symbol
 from services.feed.adapters.kept import KeptLease

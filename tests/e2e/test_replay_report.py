@@ -9,8 +9,8 @@ import pytest
 
 from replay.report.page import write_report
 from tests.e2e.browsing import FLAGS, Watched
+from tests.integration.replay.test_results import done
 from tests.unit.replay.markets import market, wanted
-from tests.unit.replay.test_results import done
 from tests.wanted import want
 
 CHARTS = """() => [...document.querySelectorAll('.chart')].map((chart) => {

@@ -12,43 +12,21 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry
 
-from libs.analytics.accuracy import JudgedEntries, JudgedEntry
-from libs.analytics.experiments import Decided
-from libs.analytics.trades import Trade
-from libs.analytics.usage import UsageCall
 from libs.configuration.configuration import Configuration
 from libs.configuration.strategies import Strategies
 from libs.configuration.templates import JinjaTemplates
 from libs.records.keys import ApiKey, Scope, new_key, token_of
-from libs.risk.marks import Mark
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
-from libs.schemas.analytics import Acknowledgement, Alert
-from libs.schemas.base import Message, Timeframe
-from libs.schemas.context import TradingContext
-from libs.schemas.experiment import Experiment
-from libs.schemas.market import Candle, MarketTick
+from libs.schemas.base import Message
 from libs.schemas.models import ModelsConfig
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
-from libs.schemas.worker import WorkerTold
 from services.gateway.app import desk_of
-from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Rates, Windows
-from services.gateway.domain.monitoring import DurableLag
-from services.gateway.domain.outcomes import EntryFilter
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
-    AuditEntry,
-    AuditFilter,
     DecisionRecord,
-    EquityPoint,
-    Found,
-    HistoryEntry,
-    HistoryFilter,
-    OrderRecord,
-    TradeRecord,
-    Window,
 )
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Claim, Deps
@@ -56,7 +34,9 @@ from tests import builders
 from tests.fakes.config_store import FakeConfigStore
 from tests.fakes.gateway_app import fake_http_app
 from tests.fakes.gateway_letters import FakeLetters
-from tests.fakes.gateway_streams import FakeMarketFeed, FakeStreamLog, FakeTickets
+from tests.fakes.gateway_operations import FakeOperations
+from tests.fakes.gateway_records import FakeAnalytics, FakeOutcomes, FakeRecords
+from tests.fakes.gateway_streams import FakeMarket, FakeMarketFeed, FakeStreamLog, FakeTickets
 from tests.fakes.ledger_chain import T0, Chain
 from tests.fakes.ledger_context import STRATEGY
 
@@ -164,56 +144,6 @@ class FakeLimits:
         return self._windows.take(what, limit, self._clock.wall().timestamp())
 
 
-class FakeRecords:
-    def __init__(self) -> None:
-        self.decisions: dict[str, DecisionRecord] = {}
-        self.closed: dict[str, list[TradeRecord]] = {}
-        self.asked: HistoryFilter | None = None
-        self.away = False
-
-    def _check(self) -> None:
-        if self.away:
-            raise Away("MongoDB")
-
-    async def status(self, decision_id: str) -> str | None:
-        self._check()
-        found = self.decisions.get(decision_id)
-        return found.status if found else None
-
-    async def decision(self, decision_id: str) -> DecisionRecord | None:
-        self._check()
-        return self.decisions.get(decision_id)
-
-    async def knows(self, account_id: str) -> bool:
-        self._check()
-        return any(record.account_id == account_id for record in self.decisions.values())
-
-    async def trades(self, account_id: str, window: Window) -> list[TradeRecord]:
-        self._check()
-        own = sorted(self.closed.get(account_id, []), key=lambda one: (one.closed_at, one.trade_id), reverse=True)
-        if window.after is not None:
-            own = [one for one in own if (one.closed_at, one.trade_id) < (window.after.at, window.after.id)]
-        return own[: window.limit]
-
-    async def history(self, wanted: HistoryFilter, window: Window) -> Found[HistoryEntry]:
-        self._check()
-        self.asked = wanted
-        newest = sorted(self.decisions.values(), key=lambda r: (r.created_at, r.decision_id), reverse=True)
-        seen = [r for r in newest if wanted.accounts is None or r.account_id in wanted.accounts]
-        if window.after is not None:
-            place = (window.after.at, window.after.id)
-            seen = [r for r in seen if (r.created_at, r.decision_id) < place]
-        return Found([HistoryEntry.model_validate(r.model_dump()) for r in seen[: window.limit]])
-
-    async def orders(self, account_id: str, window: Window) -> list[OrderRecord]:
-        return [order for record in self.decisions.values() for order in record.orders][: window.limit]
-
-    async def equity(
-        self, account_id: str, since: datetime | None, until: datetime | None, window: Window
-    ) -> list[tuple[str, EquityPoint]]:
-        return []
-
-
 class FakeEvents:
     """Where nothing more comes, waiting costs time of the clock, not of the test."""
 
@@ -284,130 +214,6 @@ class FakeAccounts:
 
     def models(self) -> ModelsConfig | None:
         return self.switched
-
-
-class FakeMarket:
-    """Nothing is known of it but what a test puts in."""
-
-    def __init__(self) -> None:
-        self.ticks: dict[str, MarketTick] = {}
-        self.closed: list[Candle] = []
-
-    async def tick(self, symbol: str) -> MarketTick | None:
-        return self.ticks.get(symbol)
-
-    async def candles(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
-        return [one for one in self.closed if (one.symbol, one.timeframe) == (symbol, timeframe)][-limit:]
-
-    async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
-        return {}
-
-    async def context(self, account_id: str) -> TradingContext | None:
-        return None
-
-
-class FakeAnalytics:
-    def __init__(self) -> None:
-        self.rows: list[Trade] = []
-        self.raised: dict[str, Alert] = {}
-        self.changes: list[AuditEntry] = []
-        self.made: list[UsageCall] = []
-        self.counted_of: frozenset[str] | None = None
-        self.ended = Counted(ended=[], times=[], requests=0, answered={})
-
-    async def trades(
-        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None = None
-    ) -> list[Trade]:
-        return [
-            row
-            for row in self.rows
-            if since <= row.closed_at < until
-            and (accounts is None or row.account_id in accounts)
-            and strategy_id in (None, row.strategy_id)
-        ]
-
-    async def opening_equity(self, account_id: str, at: datetime) -> Decimal | None:
-        return None
-
-    async def model_cost(
-        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None
-    ) -> float | None:
-        return None
-
-    async def alerts(self, accounts: frozenset[str] | None, open_only: bool, window: Window) -> list[Alert]:
-        seen = [one for one in self.raised.values() if accounts is None or one.account_id in accounts]
-        return [one for one in seen if not (open_only and one.acknowledged)][: window.limit]
-
-    async def alert(self, alert_id: str) -> Alert | None:
-        return self.raised.get(alert_id)
-
-    async def acknowledge(self, alert_id: str, by: str, at: datetime) -> Alert | None:
-        found = self.raised.get(alert_id)
-        if found is not None and found.acknowledged is None:
-            self.raised[alert_id] = found.model_copy(update={"acknowledged": Acknowledgement(by=by, at=at)})
-        return self.raised.get(alert_id)
-
-    async def audit(self, wanted: AuditFilter, window: Window) -> list[AuditEntry]:
-        seen = [one for one in self.changes if wanted.subjects is None or one.subject in wanted.subjects]
-        seen = [one for one in seen if wanted.who in (None, one.who) and wanted.kind in (None, one.kind)]
-        seen = [one for one in seen if wanted.since is None or one.at >= wanted.since]
-        return [one for one in seen if wanted.until is None or one.at < wanted.until][: window.limit]
-
-    async def calls(self, since: datetime, accounts: frozenset[str] | None, model: str | None) -> list[UsageCall]:
-        of = [call for call in self.made if call.at >= since and model in (None, call.model)]
-        return [call for call in of if accounts is None or call.account_id in accounts]
-
-    async def counted(self, since: datetime, until: datetime, accounts: frozenset[str] | None) -> Counted:
-        self.counted_of = accounts
-        return self.ended
-
-
-class FakeOutcomes:
-    """Entries by account."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, JudgedEntry]] = []
-        self.arms: list[Decided] = []
-        self.asked: EntryFilter | None = None
-        self.cut_at: datetime | None = None
-
-    async def entries(self, wanted: EntryFilter) -> JudgedEntries:
-        self.asked = wanted
-        seen = [entry for account_id, entry in self.rows if wanted.accounts is None or account_id in wanted.accounts]
-        return JudgedEntries(seen, self.cut_at)
-
-    async def of_arms(self, experiment: Experiment) -> list[Decided]:
-        return self.arms
-
-
-class FakeOperations:
-    """What the workers said, and how the servers are."""
-
-    def __init__(self) -> None:
-        self.words: list[WorkerTold] = []
-        self.parts = {"nats": True, "started": True, "mongodb": True, "keys": True}
-        self.shared = True
-        self.behind: list[DurableLag] = []
-        self.away: str | None = None
-
-    def workers(self) -> list[WorkerTold]:
-        return self.words
-
-    def checks(self) -> Mapping[str, bool]:
-        return self.parts
-
-    def rates_shared(self) -> bool:
-        return self.shared
-
-    async def backlog(self) -> list[DurableLag]:
-        if self.away:
-            raise Away(self.away)
-        return self.behind
-
-    async def versions(self) -> dict[str, str]:
-        if self.away:
-            raise Away(self.away)
-        return {"nats": "2.15.1", "mongodb": "8.0.1"}
 
 
 @dataclass

@@ -1,9 +1,12 @@
 """The log of streams, the market and tickets in memory; a test decides what is stored and what is in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from libs.schemas.market import FundingUpdate, MarketTick
+from libs.risk.marks import Mark
+from libs.schemas.base import Timeframe
+from libs.schemas.context import TradingContext
+from libs.schemas.market import Candle, FundingUpdate, MarketTick
 from services.gateway.domain.problems import Away
 from services.gateway.domain.stream_events import LOGS, LoggedEvent, MarketEvent
 from services.gateway.domain.stream_ring import Listeners, Ring
@@ -80,3 +83,23 @@ class FakeTickets:
             raise Away("NATS")
         key_hash, until = self.kept.pop(ticket, (None, now))
         return key_hash if now < until else None
+
+
+class FakeMarket:
+    """Nothing is known of it but what a test puts in."""
+
+    def __init__(self) -> None:
+        self.ticks: dict[str, MarketTick] = {}
+        self.closed: list[Candle] = []
+
+    async def tick(self, symbol: str) -> MarketTick | None:
+        return self.ticks.get(symbol)
+
+    async def candles(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
+        return [one for one in self.closed if (one.symbol, one.timeframe) == (symbol, timeframe)][-limit:]
+
+    async def marks(self, symbols: Iterable[str]) -> dict[str, Mark]:
+        return {}
+
+    async def context(self, account_id: str) -> TradingContext | None:
+        return None

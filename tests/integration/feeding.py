@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from libs.runtime.reader import Record, Start, read_all
 from libs.runtime.worker import Worker
 from libs.schemas import subjects
+from libs.schemas.kv_keys import CLOCK_KEY
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from tests.fakes.feed_markets import everything, names, short_market
 
@@ -51,7 +52,7 @@ async def stored(worker: Worker) -> Log:
 
 async def clock_of(js: JetStreamContext) -> MarketClock | None:
     try:
-        message = await js.get_last_msg("KV_clock", f"$KV.clock.{subjects.CLOCK_KEY}", direct=True)
+        message = await js.get_last_msg("KV_clock", f"$KV.clock.{CLOCK_KEY}", direct=True)
     except nats.js.errors.NotFoundError:
         return None
     return MarketClock.model_validate_json(message.data or b"")

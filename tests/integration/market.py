@@ -18,7 +18,9 @@ from libs.runtime.worker import Worker
 from libs.schemas import ids, subjects
 from libs.schemas.base import Message
 from libs.schemas.context import TradingContext
+from libs.schemas.kv_keys import CLOCK_KEY
 from libs.schemas.market import Candle, MarketClock
+from libs.schemas.matching import matches
 from libs.schemas.names import ANY, key_of
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionRejected
@@ -78,7 +80,7 @@ class Market:
 
     async def beat(self) -> None:
         refreshed = self.clock.model_copy(update={"refreshed_at": datetime.now(UTC)})
-        await self.put("clock", subjects.CLOCK_KEY, refreshed)
+        await self.put("clock", CLOCK_KEY, refreshed)
 
     async def tick(self, ts: datetime) -> None:
         for symbol in self.symbols:
@@ -117,7 +119,7 @@ class Market:
         info = await self.js.stream_info(stream)
         for sequence in range(max(1, info.state.first_seq), info.state.last_seq + 1):
             message = await self.js.get_msg(stream, sequence, direct=True)
-            if subjects.matches(pattern, message.subject or ""):
+            if matches(pattern, message.subject or ""):
                 found.append((message.subject or "", message.data or b"", dict(message.headers or {})))
         return found
 

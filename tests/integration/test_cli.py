@@ -31,9 +31,10 @@ from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.dead import DeadLetter, DeadLetterError
+from libs.schemas.kv_keys import api_key_key
 from libs.schemas.names import key_of
 from libs.schemas.reasons import DeadLetterCode
-from libs.schemas.subjects import KV_KEYS, api_key_key
+from libs.schemas.subjects import KV_KEYS
 from tests.fakes.context_values import candle, tick
 
 pytestmark = pytest.mark.integration

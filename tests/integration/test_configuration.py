@@ -19,7 +19,7 @@ from libs.configuration.templates import JinjaTemplates
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Conflict
 from libs.runtime.provision import provision_nats
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.models import MODELS_KEY, ModelsConfig
 from libs.schemas.names import key_of
 from libs.schemas.subjects import AUDIT, account_key, venue_key

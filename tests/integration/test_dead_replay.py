@@ -11,7 +11,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.deadletters import dead_letter, letter_error
 from libs.runtime.letters import letter_at, letters_before
 from libs.runtime.provision import provision_nats
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.reasons import DeadLetterCode
 
 pytestmark = pytest.mark.integration

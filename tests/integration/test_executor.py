@@ -9,8 +9,9 @@ from nats.js.errors import NotFoundError
 
 from libs.records.collections import ACCOUNTS, ORDER_INTENTS, ORDER_PLANS
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent, ControlRequested
+from libs.schemas.account import ControlRequested
 from libs.schemas.analytics import Alert
+from libs.schemas.audit import AuditEvent
 from libs.schemas.base import Message
 from libs.schemas.events import decode_event
 from libs.schemas.names import key_of

@@ -12,6 +12,7 @@ from cli.embedded.servers import Servers
 from libs.runtime.telling import Telling
 from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
+from libs.schemas.kv_keys import worker_key
 from libs.schemas.names import key_of
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
 from tests.integration.serving import GENERATE, HISTORY, Running, running, started, whole
@@ -208,7 +209,7 @@ async def test_workers_are_told_of_by_their_own_word_and_their_servers_by_ours(r
 
 async def test_a_worker_that_ends_takes_its_word_away(running: Running) -> None:
     told = Telling(running.gateway.bus, "ledger", "b c", lambda: {"nats": True}, dict)
-    key = subjects.worker_key(key_of("ledger"), hashlib.sha256(b"b c").hexdigest()[:16])
+    key = worker_key(key_of("ledger"), hashlib.sha256(b"b c").hexdigest()[:16])
     await told.start()
     async with asyncio.timeout(PATIENCE_S):
         while await running.gateway.bus.kv_get(subjects.KV_WORKERS.name, key) is None:  # noqa: ASYNC110

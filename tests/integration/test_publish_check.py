@@ -13,6 +13,7 @@ import pytest
 from cli.connection import connected
 from libs.runtime.provision import provision_nats
 from libs.schemas import subjects
+from libs.schemas.kv_keys import CLOCK_KEY
 from libs.schemas.market import MarketClock
 from tests import builders
 
@@ -43,7 +44,7 @@ async def test_the_accounts_the_clock_and_the_log_of_the_bus_decide(nats_url: st
         account = builders.account("alpha", symbols=("BTCUSDT", "SOLUSDT"))
         await bus.kv_put(subjects.KV_CONFIG.name, subjects.account_key(account.account_id), account)
         stands = MarketClock(origin=NOW, wall_zero=NOW, speed=1, paused=True, refreshed_at=datetime.now(UTC))
-        await bus.kv_put(subjects.KV_CLOCK.name, subjects.CLOCK_KEY, stands)
+        await bus.kv_put(subjects.KV_CLOCK.name, CLOCK_KEY, stands)
         for n in range(6):
             await bus.js.publish("market.tick", json.dumps(tick(n - 9, source="replay")).encode())
     lines: list[object] = [

@@ -15,6 +15,7 @@ from libs.runtime.ending import end
 from libs.runtime.server import HttpServer
 from libs.runtime.telling import EVERY_S
 from libs.schemas import subjects
+from libs.schemas.kv_keys import worker_key
 from libs.schemas.models import TRIAL_KEY, ModelsTrial
 from libs.schemas.names import key_of
 from tests.builders import strategy, venue
@@ -62,7 +63,7 @@ async def prepared(running: Running) -> None:
 async def decider_tells(running: Running) -> None:
     """As long as it is not cancelled; it tries the models that it is asked to."""
     digest = hashlib.sha256(b"schemathesis").hexdigest()[:16]
-    place = f"$KV.{subjects.KV_WORKERS.name}.{subjects.worker_key(key_of('decider'), digest)}"
+    place = f"$KV.{subjects.KV_WORKERS.name}.{worker_key(key_of('decider'), digest)}"
     wishes, told = await running.js._nc.subscribe(f"$KV.{subjects.KV_CONFIG.name}.{TRIAL_KEY}"), decider()
     while True:
         told = told.model_copy(update={"at": running.gateway.clock.wall()})

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
+from libs.schemas.kv_keys import EXECUTED_KEY, LOOKED_KEY
 from libs.schemas.market import Looked
-from libs.schemas.subjects import EXECUTED_KEY, KV_LEASE, LOOKED_KEY
+from libs.schemas.subjects import KV_LEASE
 from services.context.adapters.market import NatsMarketLog
 from services.context.ports import ContextStates, PositionLog
 

@@ -9,6 +9,7 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.base import AccountId
 from libs.schemas.context import DecisionRequest
+from libs.schemas.kv_keys import inflight_key
 from libs.schemas.memory import PastVerdict
 from libs.schemas.reasons import RejectReason
 from libs.schemas.strategy import TradingStrategy
@@ -90,7 +91,7 @@ def subject_of(deps: Deps, body: DecisionRequest, version: int, deliveries: int 
 
 def _verdicts(deps: Deps, account_id: AccountId) -> tuple[PastVerdict, ...]:
     """What the rules said of the account's last decisions, as this process knows it."""
-    place = deps.places.seen(subjects.inflight_key(account_id, dry_run=False))
+    place = deps.places.seen(inflight_key(account_id, dry_run=False))
     return () if place is None else place.slot.verdicts
 
 

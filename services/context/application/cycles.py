@@ -15,6 +15,7 @@ from libs.schemas import subjects
 from libs.schemas.account import Account
 from libs.schemas.base import Timeframe
 from libs.schemas.context import DecisionRequest
+from libs.schemas.kv_keys import inflight_key
 from libs.schemas.strategy import TradingStrategy
 from services.context.application.building import settle
 from services.context.application.ends import give_up
@@ -152,7 +153,7 @@ def due_among(deps: Deps, look: MarketLook, accounts: Iterable[Account]) -> Iter
 
 def _standing(deps: Deps, account: Account, strategy: TradingStrategy) -> AccountStanding:
     name = account.account_id
-    place = deps.places.seen(subjects.inflight_key(name))
+    place = deps.places.seen(inflight_key(name))
     state = deps.states.get(name) if account.funding_near_min else None
     slot = place.slot if place else None
     return AccountStanding(account, strategy, deps.requests.of(name), slot, deps.positions.executed(name), state)

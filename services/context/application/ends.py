@@ -5,9 +5,9 @@ import logging
 from libs.runtime.emit import Emits, in_trace
 from libs.runtime.errors import Conflict
 from libs.runtime.failpoints import hit
-from libs.schemas import subjects
 from libs.schemas.base import Message
 from libs.schemas.inflight import Holder, InFlight
+from libs.schemas.kv_keys import inflight_key
 from libs.schemas.reasons import RejectReason
 from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionValidated
 from services.context.application.building import answer, refuse, settle
@@ -26,7 +26,7 @@ async def ended(deps: Deps, body: Message, deliveries: int | None = None) -> Emi
     """What follows from the end of a decision. Repeated after a crash, or Later, it goes on where it was."""
     if not isinstance(body, End) or body.arm.shadow:
         return ()
-    key = subjects.inflight_key(body.account_id, dry_run=body.dry_run)
+    key = inflight_key(body.account_id, dry_run=body.dry_run)
     decided = not isinstance(body, DecisionRejected) or body.reason is RejectReason.NOTHING_PASSED
     freed = await let_go(deps, key, body.account_id, body.decision_id, decided=decided, end=body)
     return await _next(deps, freed, deliveries)

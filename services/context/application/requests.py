@@ -3,9 +3,9 @@
 from libs.runtime.emit import Emit, Emits
 from libs.runtime.errors import Conflict
 from libs.runtime.failpoints import hit
-from libs.schemas import subjects
 from libs.schemas.context import DecisionRequest
 from libs.schemas.inflight import InFlight, Joined
+from libs.schemas.kv_keys import inflight_key
 from libs.schemas.reasons import RejectReason
 from services.context.application.building import answer, configured, refuse, settle
 from services.context.application.places import answered, facts, present
@@ -30,7 +30,7 @@ async def requested(deps: Deps, body: DecisionRequest, deliveries: int | None = 
 
 async def _place(deps: Deps, body: DecisionRequest) -> RequestOutcome | Emits:
     """The course that was taken, and written down; or the end of a request that needs no place."""
-    key = subjects.inflight_key(body.account_id, dry_run=body.dry_run)
+    key = inflight_key(body.account_id, dry_run=body.dry_run)
     place = deps.places.seen(key) or await present(deps, key, body.account_id)
     while True:
         asking = ask(place.slot, body, facts(deps, body))

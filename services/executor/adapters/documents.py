@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from libs.runtime.mongo import Document
 from libs.schemas import ids
-from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Alert
+from libs.schemas.audit import AuditEvent
 from libs.schemas.orders import OrderEvent, PositionEvent
 from services.executor.domain.book import AccountBook
 from services.executor.domain.changes import Event, Outgoing

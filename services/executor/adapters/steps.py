@@ -5,8 +5,9 @@ from datetime import datetime
 
 from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror
+from libs.schemas.kv_keys import EXECUTED_KEY
 from libs.schemas.market import Looked
-from libs.schemas.subjects import EXECUTED_KEY, KV_LEASE
+from libs.schemas.subjects import KV_LEASE
 
 
 class KvExecutorSteps:

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Literal
 
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent, ClosedTrade, Position, TradingStanding
+from libs.schemas.account import ClosedTrade, Position, TradingStanding
 from libs.schemas.acts import ActOutcome
 from libs.schemas.analytics import Alert, AlertKind
+from libs.schemas.audit import AuditEvent
 from libs.schemas.names import key_of
 from libs.schemas.orders import Fill, OrderEvent, OrderIntent, OrderKind, PositionEvent, PositionKind
 from libs.schemas.reasons import OrderReason

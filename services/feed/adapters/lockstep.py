@@ -13,6 +13,7 @@ from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.errors import Unavailable
 from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas import subjects
+from libs.schemas.kv_keys import LOOKED_KEY
 from libs.schemas.market import Looked
 from libs.schemas.names import ANY
 
@@ -70,7 +71,7 @@ class NatsLockstep:
     async def _waits_for(self, at: datetime) -> str | None:
         try:
             ticks = (await self._bus.js.stream_info(subjects.MARKET.name)).state.last_seq
-            entry = await self._bus.kv_get(subjects.KV_LEASE.name, subjects.LOOKED_KEY)
+            entry = await self._bus.kv_get(subjects.KV_LEASE.name, LOOKED_KEY)
             looked = Looked.model_validate_json(entry.value) if entry else None
             if looked is None or looked.at < at or looked.sequence < ticks:
                 return "no context worker has looked at it yet"

@@ -18,6 +18,7 @@ from libs.runtime.health import Doing
 from libs.runtime.reader import Record, Start, read_all
 from libs.schemas import subjects
 from libs.schemas.base import Message
+from libs.schemas.kv_keys import CLOCK_KEY
 from libs.schemas.market import Candle, FundingUpdate, MarketClock, MarketTick
 from services.feed.ports import Followed, Reached, StoredMarket
 
@@ -79,10 +80,10 @@ class NatsDesk:
         return _emit(event)
 
     async def clock(self, clock: MarketClock) -> None:
-        await self._bus.kv_put(subjects.KV_CLOCK.name, subjects.CLOCK_KEY, clock)
+        await self._bus.kv_put(subjects.KV_CLOCK.name, CLOCK_KEY, clock)
 
     async def clear_clock(self) -> None:
-        await self._bus.kv_delete(subjects.KV_CLOCK.name, subjects.CLOCK_KEY)
+        await self._bus.kv_delete(subjects.KV_CLOCK.name, CLOCK_KEY)
 
     async def stored(self, market: Followed, reached: Reached | None) -> StoredMarket:
         self._intact = True

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Conflict, Unavailable
-from libs.schemas.subjects import KV_CLAIMS, claim_key
+from libs.schemas.kv_keys import claim_key
+from libs.schemas.subjects import KV_CLAIMS
 from services.gateway.domain.problems import Away
 from services.gateway.ports import Claim
 

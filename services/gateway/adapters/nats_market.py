@@ -22,7 +22,6 @@ from libs.schemas.subjects import CANDLES, CONTEXTS, MARKET, candle, context_bui
 from services.gateway.domain.problems import Away
 
 PATIENCE_S = 5.0  # for ticks that are stored and not read yet; longer than a reader takes to be made anew
-LOOK_AGAIN_S = 0.005
 
 
 class NatsMarket:
@@ -74,10 +73,7 @@ class NatsMarket:
     async def _read_to(self, sequence: int) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    if self._followed.last_sequence >= sequence:
-                        return
-                    await asyncio.sleep(LOOK_AGAIN_S)
+                await self._followed.reached(sequence)
         except TimeoutError as error:
             raise Away("NATS") from error
 

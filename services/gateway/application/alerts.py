@@ -5,8 +5,8 @@ from dataclasses import replace
 from libs.records.keys import ApiKey
 from libs.runtime.emit import Emit
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Acknowledgement, Alert
+from libs.schemas.audit import AuditEvent
 from libs.schemas.names import key_of
 from libs.schemas.subjects import strategy_key
 from services.gateway.application.access import past_account

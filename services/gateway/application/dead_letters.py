@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 from libs.records.keys import ApiKey
 from libs.runtime.envelope import MSG_ID
 from libs.runtime.replays import LetterReplay, NumberedLetter, plan
+from libs.schemas.matching import matches
 from libs.schemas.rights import BY_NAME
-from libs.schemas.subjects import matches
 from services.gateway.application.claiming import Use, once
 from services.gateway.domain.dead_letters import LetterEntry, LetterTaken, LetterWhole
 from services.gateway.domain.problems import Refusal, RequestRefused, not_found

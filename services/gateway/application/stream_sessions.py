@@ -10,7 +10,8 @@ from services.gateway.domain.problems import Away
 from services.gateway.domain.stream_events import LOGS, Channel, LoggedEvent, notice
 from services.gateway.domain.stream_ring import Ring, StreamPlace
 from services.gateway.domain.stream_wishes import ENDINGS, HEARTBEAT_S, StreamEnd, StreamWish
-from services.gateway.ports import Deps, StreamLog
+from services.gateway.ports import Deps
+from services.gateway.ports.streams import StreamLog
 
 BATCH = 64  # frames at a time
 SCAN = 1_024  # events of others that are passed over at a time

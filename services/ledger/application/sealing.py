@@ -14,7 +14,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.runtime.failpoints import hit
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.names import key_of
 from services.ledger.ports import SealStore, SealTail
 

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS
-from libs.schemas.account import AuditEvent, ControlRequested
+from libs.schemas.account import ControlRequested
 from libs.schemas.acts import act_in_words
 from libs.schemas.analytics import Alert
+from libs.schemas.audit import AuditEvent
 from libs.schemas.dead import DeadLetter
 from services.ledger.domain.upserts import Upsert, Upserts
 

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.base import Message
 from libs.schemas.kinds import event_at, kind_at
 

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from libs.schemas.account import AuditEvent, ControlRequested
+from libs.schemas.account import ControlRequested
 from libs.schemas.analytics import Alert
+from libs.schemas.audit import AuditEvent
 from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest, TradingContext
 from libs.schemas.dead import DeadLetter

@@ -8,8 +8,9 @@ import nats.errors
 import nats.js.errors
 import pytest
 
+from libs.schemas.matching import stream_of
 from libs.schemas.rights import ADMIN, BY_NAME, KEEPER, OBSERVER, PUBLISHER, USERS
-from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, STREAMS, stream_of
+from libs.schemas.subjects import BUCKETS, DURABLES, EXECUTION, STREAMS
 from libs.schemas.topology import Durable
 from tests.integration.rights.server import RightsServer
 

@@ -11,8 +11,9 @@ from libs.runtime.bus import Bus
 from libs.runtime.clock import MarketClockMirror, sleep_until_market
 from libs.runtime.mirror import KvMirror
 from libs.schemas.analytics import Alert
+from libs.schemas.kv_keys import CLOCK_KEY
 from libs.schemas.market import MarketClock
-from libs.schemas.subjects import CLOCK_KEY, KV_CLOCK, KV_CONFIG, venue_key
+from libs.schemas.subjects import KV_CLOCK, KV_CONFIG, venue_key
 from libs.schemas.venue import ANY_SYMBOL
 from tests import builders
 from tests.integration.runtime.conftest import until

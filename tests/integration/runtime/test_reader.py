@@ -145,6 +145,25 @@ async def test_an_empty_stream_is_caught_up_at_once(bus: Bus) -> None:
     await reader.stop()
 
 
+async def test_whoever_waits_for_a_sequence_goes_on_once_it_was_handed_on(bus: Bus) -> None:
+    seen: list[int] = []
+    reader = reading(bus, seen)
+    await reader.start()
+    try:
+        first, last = reader.last_sequence + 1, reader.last_sequence + 3
+        waiting = [asyncio.create_task(reader.reached(sequence)) for sequence in (first, last, last)]
+        await ticks(bus, range(2))
+        await waiting[0]
+        await stored(bus, 2)
+        await reader.reached(last - 1)
+        assert not any(task.done() for task in waiting[1:])
+        await ticks(bus, range(2, 3))
+        await asyncio.gather(*waiting)
+        assert seen == [0, 1, 2]
+    finally:
+        await reader.stop()
+
+
 async def test_a_record_says_where_and_when_it_was_stored(bus: Bus) -> None:
     records: list[Record] = []
     reader = OrderedReader(bus, STREAM, [OUT], records.append, start=Start.all())

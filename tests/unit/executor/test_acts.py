@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from libs.runtime.errors import Unavailable
 from libs.schemas import ids
-from libs.schemas.account import AccountState, AuditEvent, ControlRequested
+from libs.schemas.account import AccountState, ControlRequested
 from libs.schemas.acts import ActOutcome
+from libs.schemas.audit import AuditEvent
 from services.executor.application.board import Board
 from services.executor.application.desks import Desks
 from services.executor.application.lease_terms import LeaseTerms
@@ -256,7 +258,7 @@ async def test_an_act_is_finished_by_whoever_takes_the_account_over(writes: int)
     body = wanted({"kind": "close", "symbol": values.SYMBOL, "share": "0.5"})
     try:
         await by_hand.desks.control(body)
-    except Exception as error:  # noqa: BLE001 - whichever: the copy is gone
+    except Unavailable as error:
         assert "away" in str(error)
     by_hand.ports.accounts.writes_left = None
     await by_hand.desks.close(PARTITION, patience=0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.analytics.alerts import of_abstentions
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from services.gateway.domain.records import AuditEntry
 from tests.fakes.gateway_ports import Gateway
 from tests.fakes.ledger_chain import T0

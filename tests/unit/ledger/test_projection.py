@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from libs.records.collections import ALERTS, AUDIT, DEAD_LETTERS, DECISIONS, EQUITY, ORDERS, REQUESTS
 from libs.schemas import ids
-from libs.schemas.account import AuditEvent
 from libs.schemas.analytics import Alert
+from libs.schemas.audit import AuditEvent
 from libs.schemas.base import Message
 from libs.schemas.dead import DeadLetter, DeadLetterError
 from libs.schemas.decision import Arm

@@ -8,8 +8,8 @@ import pyarrow.parquet
 import pytest
 
 from replay.parquet import COLUMNS, write_parquet
+from tests.integration.replay.test_results import done
 from tests.unit.replay.markets import market, wanted
-from tests.unit.replay.test_results import done
 
 
 def test_each_table_has_the_rows_of_its_lines(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from replay.report.page import falls, write_report
 from replay.report.scale import ChartScale
 from replay.shown import candles
 from services.feed.domain.bars import MINUTE
+from tests.integration.replay.test_results import done
 from tests.unit.replay.markets import SYMBOLS, market, wanted
-from tests.unit.replay.test_results import done
 
 PLAYED = market(400, 130, wild=0.005)
 VOID = {"meta", "br"}

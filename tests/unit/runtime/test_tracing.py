@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 from pydantic_settings import SettingsError
 
-from cli.run.workers import TABLE
 from libs.runtime import tracing
 from libs.runtime.delivered import Delivered
 from libs.runtime.log import JsonFormatter
@@ -23,19 +20,6 @@ from tests.pace import usual
 TRACE = "a" * 32
 PARENT = f"00-{TRACE}-{'b' * 16}-01"
 OTHER = f"00-{'c' * 32}-{'d' * 16}-01"
-# All workers in one process, those without Redis first: redis-py imports the SDK's metrics by itself where they are
-# installed, which is no doing of ours.
-IMPORTED = """
-import importlib, sys
-def parts(*heads):
-    return [name for name in sys.modules if name.startswith(heads)]
-for module in {plain}:
-    importlib.import_module(module).create_app()
-print(parts("opentelemetry.sdk", "opentelemetry.exporter", "libs.runtime.otel"))
-for module in {redis}:
-    importlib.import_module(module).create_app()
-print(parts("opentelemetry.sdk.trace", "opentelemetry.exporter", "libs.runtime.otel"))
-"""
 
 
 def info(parent: str | None = None) -> Delivered:
@@ -54,15 +38,6 @@ def traced(share: float = 1.0) -> Iterator[Collector]:
         finally:
             tracing.install(before)
             tracer.end(5)
-
-
-def test_without_a_listener_no_worker_imports_the_sdk() -> None:
-    plain = [row.module for row in TABLE if "redis" not in row.databases]
-    redis = [row.module for row in TABLE if "redis" in row.databases]
-    script = IMPORTED.format(plain=plain, redis=redis)
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
-    assert (done.stdout.split("\n")[:2], done.returncode) == (["[]", "[]"], 0), done.stdout + done.stderr
 
 
 def test_without_a_listener_a_trace_that_came_in_is_carried_and_none_is_invented() -> None:

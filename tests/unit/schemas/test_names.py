@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from libs.configuration.kv_store import KvConfigStore
 from libs.runtime.bus import Bus
+from libs.schemas.kv_keys import api_key_key, claim_key
 from libs.schemas.names import ANY, is_key, key_of, names_one
-from libs.schemas.subjects import api_key_key, candle, claim_key, funding, note, tick
+from libs.schemas.subjects import candle, funding, note, tick
 
 
 class Server:

@@ -3,19 +3,9 @@
 import pytest
 
 from libs.schemas import ids
+from libs.schemas.matching import matches, stream_of
 from libs.schemas.names import key_of
-from libs.schemas.subjects import (
-    BUCKETS,
-    DURABLES,
-    STREAMS,
-    context_built,
-    dead,
-    decision_proposed,
-    matches,
-    order_event,
-    stream_of,
-    tick,
-)
+from libs.schemas.subjects import BUCKETS, DURABLES, STREAMS, context_built, dead, decision_proposed, order_event, tick
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from cli.ask.evidence import Evidence
 from libs.invariants.log import Frontier
 from libs.runtime.reader import Record
 from libs.schemas import subjects
-from libs.schemas.account import AuditEvent
+from libs.schemas.audit import AuditEvent
 from libs.schemas.names import key_of
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)

@@ -1,9 +1,6 @@
 """`perpetua init`: what it asks, what it refuses, and that a start reads what it wrote."""
 
 import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,7 @@ from typer.testing import CliRunner
 from cli.commands.root import app
 from cli.errors import CliError
 from cli.own_variables import read, take_over
-from cli.project import CONFIG, ROOT, StateFolder
+from cli.project import CONFIG, StateFolder
 from cli.run.plan import make_plan
 from cli.run.preflight import of_own
 from cli.run.seed import read_accounts, read_all
@@ -145,17 +142,3 @@ def test_a_line_that_is_none_is_told_by_its_number_and_not_shown(tmp_path: Path)
     assert (wrong.level, known.level) == ("fail", "ok")
     assert "line 2 is not NAME=value" in wrong.found
     assert KEY not in wrong.line() + known.line()
-
-
-def test_who_types_is_asked_again_after_a_mistake(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "cli.main", "init", "--state-dir", str(tmp_path / "own")]
-    with subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        os.write(ours, b"BTCUSDT\nmuch\n750\n\n\n")
-        output, _ = process.communicate(timeout=120)
-    os.close(ours)
-    os.close(theirs)
-    assert b"a balance of 'much' is not possible: take a number" in output
-    assert process.returncode == 0, output
-    (account,) = read_accounts(tmp_path / "own" / "config")
-    assert (account.symbols, str(account.initial_balance), account.strategy_id) == (("BTCUSDT",), "750", "scalping")

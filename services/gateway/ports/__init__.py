@@ -1,17 +1,12 @@
 """What the gateway needs from outside. Every method raises Away when its server does not answer."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from libs.analytics.accuracy import JudgedEntries
-from libs.analytics.experiments import Decided
-from libs.analytics.trades import Trade
-from libs.analytics.usage import UsageCall
 from libs.configuration.accounts import Accounts
 from libs.configuration.configuration import ConfigStore
 from libs.configuration.experiments import Experiments
@@ -23,33 +18,17 @@ from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.runtime.replays import LetterReplay, NumberedLetter
 from libs.schemas.account import Account, AccountState
-from libs.schemas.analytics import Alert
 from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
-from libs.schemas.experiment import Experiment
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.models import ModelsConfig
 from libs.schemas.strategy import TradingStrategy
 from libs.schemas.venue import VenueSymbol
 from libs.schemas.worker import WorkerTold
-from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.limits import Allowance, Brake, Rates
 from services.gateway.domain.monitoring import DurableLag
-from services.gateway.domain.outcomes import EntryFilter
-from services.gateway.domain.records import (
-    AuditEntry,
-    AuditFilter,
-    DecisionRecord,
-    EquityPoint,
-    Found,
-    HistoryEntry,
-    HistoryFilter,
-    OrderRecord,
-    TradeRecord,
-    Window,
-)
-from services.gateway.domain.stream_events import LoggedEvent, MarketEvent
-from services.gateway.domain.stream_ring import Listeners, Ring
+from services.gateway.ports.records import Analytics, Outcomes, Records
+from services.gateway.ports.streams import MarketFeed, StreamLog, Tickets
 
 
 class ApiKeys(Protocol):
@@ -97,30 +76,6 @@ class Claims(Protocol):
 class RateCounts(Protocol):
     async def take(self, what: str, limit: int) -> Allowance:
         """Count one request against a limit of the minute. Asks no server that may be away."""
-
-
-class Records(Protocol):
-    async def status(self, decision_id: str) -> str | None:
-        """Status of a decision, `pending` for one that was only asked for; None for an unknown one."""
-
-    async def decision(self, decision_id: str) -> DecisionRecord | None:
-        """The record; for a request that another decision answered, the record of that one."""
-
-    async def history(self, wanted: HistoryFilter, window: Window) -> Found[HistoryEntry]:
-        """Newest first. Of filters that no index has together not more than a bounded part is looked at."""
-
-    async def knows(self, account_id: str) -> bool:
-        """Whether anything was ever decided for the account."""
-
-    async def trades(self, account_id: str, window: Window) -> list[TradeRecord]:
-        """Closed ones, by the time of their end."""
-
-    async def orders(self, account_id: str, window: Window) -> list[OrderRecord]: ...
-
-    async def equity(
-        self, account_id: str, since: datetime | None, until: datetime | None, window: Window
-    ) -> list[tuple[str, EquityPoint]]:
-        """Points with their ids."""
 
 
 class Events(Protocol):
@@ -194,91 +149,6 @@ class MarketReader(Protocol):
 
     async def context(self, account_id: str) -> TradingContext | None:
         """The newest context of an account that the log still holds."""
-
-
-class Analytics(Protocol):
-    async def trades(
-        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None = None
-    ) -> list[Trade]:
-        """Trades closed in the period; `accounts` None means all."""
-
-    async def opening_equity(self, account_id: str, at: datetime) -> Decimal | None:
-        """Equity at market time `at` as last known before it, else the first known after it."""
-
-    async def model_cost(
-        self, since: datetime, until: datetime, accounts: frozenset[str] | None, strategy_id: str | None
-    ) -> float | None:
-        """Dollars that decisions of the period cost as far as known; None where nothing is."""
-
-    async def alerts(self, accounts: frozenset[str] | None, open_only: bool, window: Window) -> list[Alert]:
-        """Newest first. A key for certain accounts sees theirs alone."""
-
-    async def alert(self, alert_id: str) -> Alert | None: ...
-
-    async def acknowledge(self, alert_id: str, by: str, at: datetime) -> Alert | None:
-        """The alert with who acknowledged it first."""
-
-    async def audit(self, wanted: AuditFilter, window: Window) -> list[AuditEntry]:
-        """Newest first."""
-
-    async def calls(self, since: datetime, accounts: frozenset[str] | None, model: str | None) -> list[UsageCall]:
-        """Calls of models by decisions since a market time."""
-
-    async def counted(self, since: datetime, until: datetime, accounts: frozenset[str] | None) -> Counted:
-        """The decisions of a period, counted."""
-
-
-class Outcomes(Protocol):
-    """What became of decisions, as the ledger follows it."""
-
-    async def entries(self, wanted: EntryFilter) -> JudgedEntries:
-        """Those of the newest decisions that count: of no shadow arm, and of no dry run."""
-
-    async def of_arms(self, experiment: Experiment) -> list[Decided]: ...
-
-
-class StreamLog(Protocol):
-    """The log as streams read it: followed once for all clients of this process."""
-
-    @property
-    def ring(self) -> Ring | None:
-        """The newest events; another one after the log was made anew, None while it is not followed."""
-
-    @property
-    def epoch(self) -> str:
-        """Twelve hexadecimal digits that tell these logs from those that may have been before."""
-
-    @property
-    def listeners(self) -> Listeners: ...
-
-    @property
-    def silence_s(self) -> float:
-        """Seconds since the log was last heard."""
-
-    async def oldest(self, log: int) -> int:
-        """The sequence of the oldest message that a log still has."""
-
-    async def after(self, log: int, sequence: int, until: int) -> Sequence[LoggedEvent]:
-        """Some of the events between these sequences (the last included), in order; none: there are no more."""
-
-
-class MarketFeed(Protocol):
-    """The newest tick and funding of each symbol, followed while somebody looks."""
-
-    @property
-    def order(self) -> int:
-        """How many have been heard."""
-
-    async def join(self) -> None: ...
-    async def leave(self) -> None: ...
-    def newer(self, order: int) -> list[MarketEvent]:
-        """The newest of each kind and symbol that came behind this one, in order."""
-
-
-class Tickets(Protocol):
-    async def keep(self, ticket: str, key_hash: str, until: datetime) -> None: ...
-    async def take(self, ticket: str, now: datetime) -> str | None:
-        """The hash of the key that it stands for, the first time and in time."""
 
 
 @dataclass(frozen=True, slots=True)
