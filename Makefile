@@ -85,9 +85,10 @@ lock:
 	$(BIN)/uv export -q --frozen --no-header --no-annotate --only-group audit -o requirements/audit.txt && \
 	echo "locked: requirements/*.txt"
 
-# As tools/setup.sh installs, uv and what builds are pinned: nothing is fetched.
+# As tools/setup.sh installs, uv and what builds are pinned: nothing is fetched, but what the page is built of.
 wheel:
-	@$(setup) bootstrap && $(BIN)/uv build -q --wheel --no-build-isolation --offline --python $(BIN)/python -o dist && ls dist/*.whl
+	@$(setup) bootstrap && rm -f dist/*.whl && $(BIN)/uv build -q --wheel --no-build-isolation --offline --python $(BIN)/python -o dist
+	@sh tools/page.sh; $(BIN)/python -m tools.wheel dist/*.whl build/page
 
 sbom: dev-environment
 	@exec $(BIN)/python -m tools.sbom

@@ -5,19 +5,25 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import nats
 import nats.errors
-from faststream.nats import NatsBroker
+from nats.aio.client import Client
 
 from cli.embedded.kind import without_credentials
 from cli.errors import CliError
-from libs.runtime.authorities import authorities, security
+from libs.runtime.authorities import authorities
 from libs.runtime.bus import Bus
 from libs.runtime.settings import inbox_of
 
 CONNECT_TIMEOUT_S = 3
 CA = "PERPETUA_NATS_CA"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    connection: Client
 
 
 @asynccontextmanager
@@ -36,23 +42,21 @@ async def connected(url: str) -> AsyncIterator[Bus]:
             f"NATS at {without_credentials(url)} does not answer: {error or type(error).__name__}",
             "is it running? see `perpetua status`",
         ) from error
-    broker = NatsBroker(
+    connection = await nats.connect(
         url,
         name="perpetua-cli",
         inbox_prefix=_inbox(url),
-        security=security(os.environ.get(CA, "")),
+        tls=authorities(os.environ.get(CA, "")),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         reconnected_cb=reconnected,
         error_cb=_refused,
-        logger=None,
     )
-    await broker.connect()
     try:
-        buses.append(Bus(broker, "cli"))
+        buses.append(Bus(_Plain(connection), "cli"))
         yield buses[0]
     finally:
-        await broker.stop()
+        await connection.drain()
 
 
 async def _reach(url: str) -> None:

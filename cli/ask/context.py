@@ -26,8 +26,8 @@ from libs.schemas import ids
 from libs.schemas.account import Account
 from libs.schemas.context import DecisionRequest, TradingContext, Trigger
 from libs.schemas.strategy import TradingStrategy
-from libs.schemas.subjects import CONTEXTS, context_built
-from services.context.app import market_log
+from libs.schemas.subjects import CONTEXTS, MARKET, context_built
+from services.context.adapters.market import of_ones_own
 from services.context.domain.assets import Studies
 from services.context.domain.context import ContextRefusal, Subject, build
 from services.context.domain.market import MarketState
@@ -35,6 +35,8 @@ from services.context.settings import Settings
 
 READ_TIMEOUT_S = 30.0
 TICKS_LOOKED_AT = 5_000
+FEW_TICKS = 1_000
+OPEN_MINUTES = timedelta(minutes=3)  # what is older is in closed candles
 VALID_FOR = timedelta(minutes=1)
 REQUEST_ID = "context-show"
 _AWAY: tuple[type[Exception], ...] = (Unavailable, *NATS_AWAY, nats.js.errors.Error)
@@ -79,14 +81,29 @@ async def _built(
     """Of what this account alone follows, and of no more ticks than its open candles are made of: closed ones are in
     the log as such."""
     settings = Settings()
-    settings = settings.model_copy(update={"replay_ticks": min(settings.replay_ticks, TICKS_LOOKED_AT)})
     market = MarketState(settings.bounds())
-    log = market_log(bus, clock, _Alone.of(subject), market, settings)
+    ticks = min(settings.replay_ticks, await _ticks_needed(bus, clock.speed))
+    log = of_ones_own(bus, clock, _Alone.of(subject), market, ticks, settings.admission)
     async with _started(log):
         await log.follow(subject.strategy.timeframe_preference)
         now = clock.now()
         market.close_due(now)
         return build(request(subject.account.account_id, now), subject, market, Studies(market), now), now
+
+
+async def _ticks_needed(bus: Bus, speed: float) -> int:
+    """Few where these reach far enough back already, as in a recorded market."""
+    state = (await bus.js.stream_info(MARKET.name)).state
+    if state.last_seq - FEW_TICKS < state.first_seq:
+        return TICKS_LOOKED_AT
+    try:
+        early, last = [
+            (await bus.js.get_msg(MARKET.name, seq)).time for seq in (state.last_seq - FEW_TICKS, state.last_seq)
+        ]
+    except nats.js.errors.NotFoundError:  # its time in the log has just ended
+        return TICKS_LOOKED_AT
+    reach = last - early if early and last else timedelta()
+    return FEW_TICKS if reach * speed >= OPEN_MINUTES else TICKS_LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)

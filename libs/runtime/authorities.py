@@ -2,15 +2,7 @@
 
 import ssl
 
-from faststream.security import BaseSecurity
-
 
 def authorities(file: str) -> ssl.SSLContext | None:
     """Those of the file alone; None where there is none, which is the system's. Raises OSError for a useless file."""
     return ssl.create_default_context(cafile=file) if file else None
-
-
-def security(file: str) -> BaseSecurity | None:
-    """The same for a broker."""
-    context = authorities(file)
-    return BaseSecurity(ssl_context=context) if context else None

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import nats.errors
 import nats.js.errors
-from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck
@@ -54,6 +54,13 @@ _KV = {"db.system.name": "nats"}
 log = logging.getLogger(__name__)
 
 
+class Connected(Protocol):
+    """A broker of FastStream's, or less: a command that only asks does without its half second of imports."""
+
+    @property
+    def connection(self) -> Client: ...
+
+
 @dataclass(frozen=True, slots=True)
 class KvEntry:
     value: bytes
@@ -63,8 +70,8 @@ class KvEntry:
 class Bus:
     """One connection to NATS. Raises Unavailable while the server is away, Conflict when a compare-and-set lost."""
 
-    def __init__(self, broker: NatsBroker, source: str) -> None:
-        self._broker = broker
+    def __init__(self, connected: Connected, source: str) -> None:
+        self._connected = connected
         self._source = source
         self._js: JetStreamContext | None = None
         self._reconnected: list[Callable[[], None]] = []
@@ -72,7 +79,7 @@ class Bus:
 
     @property
     def nc(self) -> Client:
-        return self._broker.connection
+        return self._connected.connection
 
     @property
     def js(self) -> JetStreamContext:

@@ -7,9 +7,10 @@ from contextlib import suppress
 import nats.errors
 from faststream.nats import NatsBroker
 from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
+from faststream.security import BaseSecurity
 
 from libs.runtime import exits
-from libs.runtime.authorities import security
+from libs.runtime.authorities import authorities
 from libs.runtime.bus import Bus
 from libs.runtime.metrics import DeliveryMetrics
 from libs.runtime.settings import RuntimeSettings, inbox_of
@@ -31,7 +32,7 @@ class Connection:
             settings.nats_url,
             name=settings.instance,
             inbox_prefix=inbox_of(settings.nats_url, settings.nats_inbox),
-            security=security(settings.nats_ca),
+            security=_security(settings.nats_ca),
             graceful_timeout=settings.graceful_timeout,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
@@ -89,3 +90,8 @@ class Connection:
         if repr(error) != self._said:
             self._said = repr(error)
             log.warning("NATS: %s", self._said)
+
+
+def _security(file: str) -> BaseSecurity | None:
+    context = authorities(file)
+    return BaseSecurity(ssl_context=context) if context else None

@@ -3,11 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from libs.configuration.mirror import ConfigMirror, StateMirror
-from libs.runtime.bus import Bus
-from libs.runtime.clock import Clock
 from libs.runtime.worker import Worker, run
 from services.context.adapters.candles import OwnCandles
 from services.context.adapters.deadletters import DeadTicks
@@ -23,7 +19,7 @@ from services.context.domain.market import MarketState
 from services.context.domain.patience import Patience
 from services.context.handlers import routes
 from services.context.metrics import MarketCollector, Metrics
-from services.context.ports import Deps, Followers
+from services.context.ports import Deps
 from services.context.settings import Settings
 
 _NAMES = 20
@@ -76,13 +72,6 @@ def told(market: MarketState, now: datetime) -> dict[str, Any]:
     """What /health says of the market, for `perpetua doctor` and `perpetua market`."""
     left_out = list(market.following.left_out)
     return {"followed": len(market.following), "left_out": len(left_out), "names": left_out[:_NAMES]}
-
-
-def market_log(bus: Bus, clock: Clock, config: Followers, market: MarketState, settings: Settings) -> NatsMarketLog:
-    """Fills a market of one's own from the log, for a look. What is bad is passed over: the workers put it aside."""
-    metrics = Metrics(CollectorRegistry())
-    dead = DeadTicks(bus, clock, metrics, 1)
-    return NatsMarketLog(bus, clock, config, market, dead, metrics, settings.replay_ticks, rules=settings.admission)
 
 
 if __name__ == "__main__":

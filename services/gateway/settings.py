@@ -8,7 +8,8 @@ from libs.runtime.settings import FreshnessSettings, MongoSettings, RedisSetting
 from libs.schemas.symbols import canonical
 from services.gateway.domain.limits import WRONG_KEYS
 
-PAGE = Path(__file__).resolve().parents[2] / "build" / "page"
+_SHIPPED = Path(__file__).resolve().parent / "page"  # by `make wheel`
+PAGE = _SHIPPED if _SHIPPED.is_dir() else Path(__file__).resolve().parents[2] / "build" / "page"
 
 
 class Settings(FreshnessSettings, MongoSettings, RedisSettings, RuntimeSettings):

@@ -125,12 +125,12 @@ def busy(loops: int) -> Iterator[None]:
 @pytest.mark.timeout(1800)
 def test_on_a_busy_machine_demo_and_up_come_up_and_trade(tmp_path: Path) -> None:
     with busy(5):
-        summary, said = run_demo(tmp_path / "demo", 60)
+        summary, said = run_demo(tmp_path / "demo", round(60 / share()))
         assert min(summary["decisions"], summary["orders"], summary["fills"]) > 0, said
         options = ("--state-dir", str(tmp_path / "up"))
         try:
             assert "running in the background" in perpetua("up", *options, *SYNTHETIC)
-            until(lambda: orders_of(tmp_path / "up") > 0)
+            until(lambda: orders_of(tmp_path / "up") > 0, 240 / share())
         finally:
             perpetua("down", "--wipe", "--yes", *options)
 

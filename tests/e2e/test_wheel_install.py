@@ -23,6 +23,8 @@ def test_the_page_leads_from_the_wheel_to_a_demo(tmp_path: Path) -> None:
     assert re.search(r"^ready in [\d.]+ s; synthetic market", done.stdout, re.MULTILINE), done.stdout
     assert re.search(r"\b[1-9]\d* decisions", done.stdout), done.stdout
     assert (tmp_path / ".perpetua" / "market").read_text() == "synthetic market 1\n"
+    page = list((tmp_path / "perpetua").rglob("site-packages/services/gateway/page/index.html"))
+    assert len(page) == ("whl (with the page, " in done.stdout), done.stdout
     assert list((tmp_path / "perpetua").rglob("site-packages/.perpetua")) == []
 
 

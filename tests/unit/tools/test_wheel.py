@@ -3,18 +3,23 @@
 import email
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import pytest
 
 from cli.project import ROOT
+from tools.wheel import add
 
 OURS = frozenset({"libs", "services", "replay", "simulation", "cli", "config", "requirements"})
+PAGE = {"index.html": "<p>the page", "assets/app-1.js": "go()", "assets/app-1.css": "p {}"}
 PINNED = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
 
 
@@ -76,6 +81,38 @@ def test_every_pin_carries_hashes(wheel: zipfile.ZipFile) -> None:
             entries = re.split(r"\n(?=\S)", text.strip())
             assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
             assert "://" not in text
+
+
+def test_the_page_that_was_built_is_where_an_installed_gateway_looks(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    copy, page = tmp_path / Path(str(wheel.filename)).name, tmp_path / "page"
+    shutil.copy(str(wheel.filename), copy)
+    assert add(copy, page) == 0
+    assert copy.read_bytes() == Path(str(wheel.filename)).read_bytes()
+    for name, text in {**PAGE, ".holds": "for the build alone"}.items():
+        (page / name).parent.mkdir(parents=True, exist_ok=True)
+        (page / name).write_text(text)
+    assert add(copy, page) == len(PAGE)
+    there = tmp_path / "there"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", there, copy], check=True
+    )  # it fails where the record and the files differ
+    (installed,) = distributions(path=[str(there)])
+    shipped = {str(file): file for file in installed.files or () if str(file).startswith("services/gateway/page/")}
+    assert {name.removeprefix("services/gateway/page/") for name in shipped} == set(PAGE)
+    for name, file in shipped.items():
+        held = Path(str(file.locate())).read_bytes()
+        assert held.decode() == PAGE[name.removeprefix("services/gateway/page/")]
+        assert file.hash and file.hash.value == urlsafe_b64encode(sha256(held).digest()).decode().rstrip("=")
+    code = "from services.gateway.settings import PAGE; print(PAGE)"
+    told = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(there)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == str(there / "services" / "gateway" / "page")
 
 
 def top_names(package: Distribution) -> set[str]:
