@@ -23,7 +23,7 @@ from libs.runtime.clock import Clock
 from libs.runtime.emit import Emit
 from libs.runtime.replays import LetterReplay, NumberedLetter
 from libs.schemas.account import Account, AccountState
-from libs.schemas.analytics import Alert
+from libs.schemas.analytics import Alert, DecisionResult
 from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
 from libs.schemas.experiment import Experiment
@@ -98,10 +98,16 @@ class RateCounts(Protocol):
     async def take(self, what: str, limit: int) -> Allowance:
         """Count one request against a limit of the minute. Asks no server that may be away."""
 
+    async def take_each(self, names: Sequence[str], limit: int) -> list[Allowance]:
+        """The same of several, at once."""
+
 
 class Records(Protocol):
     async def status(self, decision_id: str) -> str | None:
         """Status of a decision, `pending` for one that was only asked for; None for an unknown one."""
+
+    async def result(self, decision_id: str, request_id: str) -> DecisionResult | None:
+        """What a request is answered with, in one look; None where its decision has not ended."""
 
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         """The record; for a request that another decision answered, the record of that one."""

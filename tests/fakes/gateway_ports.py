@@ -1,7 +1,7 @@
 """The gateway's ports in memory, with a log whose answers a test writes."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from libs.records.keys import ApiKey, Scope, new_key, token_of
 from libs.risk.marks import Mark
 from libs.runtime.emit import Emit
 from libs.schemas.account import Account, AccountState
-from libs.schemas.analytics import Acknowledgement, Alert
+from libs.schemas.analytics import Acknowledgement, Alert, DecisionResult
 from libs.schemas.base import Message, Timeframe
 from libs.schemas.context import TradingContext
 from libs.schemas.experiment import Experiment
@@ -39,6 +39,7 @@ from services.gateway.domain.monitoring import DurableLag
 from services.gateway.domain.outcomes import EntryFilter
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
+    TERMINAL,
     AuditEntry,
     AuditFilter,
     DecisionRecord,
@@ -49,6 +50,7 @@ from services.gateway.domain.records import (
     OrderRecord,
     TradeRecord,
     Window,
+    result_of_record,
 )
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import Claim, Deps
@@ -163,6 +165,9 @@ class FakeLimits:
     async def take(self, what: str, limit: int) -> Allowance:
         return self._windows.take(what, limit, self._clock.wall().timestamp())
 
+    async def take_each(self, names: Sequence[str], limit: int) -> list[Allowance]:
+        return [await self.take(name, limit) for name in names]
+
 
 class FakeRecords:
     def __init__(self) -> None:
@@ -183,6 +188,11 @@ class FakeRecords:
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         self._check()
         return self.decisions.get(decision_id)
+
+    async def result(self, decision_id: str, request_id: str) -> DecisionResult | None:
+        self._check()
+        found = self.decisions.get(decision_id)
+        return result_of_record(found, request_id) if found and found.status in TERMINAL else None
 
     async def knows(self, account_id: str) -> bool:
         self._check()
