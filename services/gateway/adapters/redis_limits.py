@@ -59,6 +59,16 @@ class RedisLimits:
             self._away = False
         return [Allowance(limit, limit - count, left_s) for count in counts]
 
+    async def version(self) -> str | None:
+        """None while it does not answer, or does not say."""
+        if not self.shared:
+            return None
+        try:
+            return str((await self._redis.info("server"))["redis_version"])
+        except (RedisError, OSError, TimeoutError) as error:
+            log.info("Redis does not tell its version: %r", error)
+            return None
+
     async def _counted(self, places: Sequence[str]) -> list[int]:
         pipeline = self._redis.pipeline(transaction=False)
         for place in places:
