@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
-from libs.runtime.reader import SILENCE_S
 from libs.schemas.base import Message
 from services.gateway.adapters.nats_stream_log import NatsStreamLog
+from services.gateway.application.stream_sessions import AWAY_S
 from services.gateway.domain.problems import Away
 
 
@@ -45,7 +45,7 @@ class NatsGatewayLog:
     async def listen(self, account_id: str) -> AsyncIterator[NatsEvents]:
         """What is stored after entering is heard, as soon as the log is; after an outage the history tells the rest."""
         self._require_connection()
-        if self._followed.ring is None or self._followed.silence_s > SILENCE_S:
+        if self._followed.ring is None or self._followed.silence_s > AWAY_S:
             raise Away("NATS")
         events = NatsEvents()
         with self._followed.waiting.join(account_id, events.hear):
