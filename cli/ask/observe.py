@@ -234,9 +234,10 @@ async def lags(bus: Bus) -> dict[str, int]:
 async def _durable(bus: Bus, durable: Durable) -> ConsumerInfo | None:
     """None where it was not provisioned yet."""
     try:
-        return await bus.js.consumer_info(durable.stream, durable.name)
+        info: ConsumerInfo = await bus.js.consumer_info(durable.stream, durable.name)
     except nats.js.errors.NotFoundError:
         return None
+    return info
 
 
 def lag_of(worker: str, lags: Mapping[str, int]) -> int | None:
