@@ -9,8 +9,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import httpx
@@ -87,8 +88,13 @@ async def _rows(running: Running, client: httpx.AsyncClient) -> AsyncIterator[di
         rate = await _rate(ask)
         yield _row(name, rate, "req/s", beside(rate, what))
     cached, beside_it = await _cached(running, client, answers)
-    told = f"another decision answers; p50 {median(cached):.1f}; a bare route in between p99 {_p99(beside_it):.1f} ms"
-    yield _row("api_cached_p99", _p99(cached), "ms", told, CACHED_GOAL_MS)
+    whole, bare_ms = cached.milliseconds, beside_it.milliseconds
+    told = (
+        f"another decision answers; p50 {median(whole):.1f}; a bare route in between p50 {median(bare_ms):.1f}, p99 "
+        f"{_p99(bare_ms):.1f} ms; of the processor {mean(cached.processor_ms):.1f} ms, bare "
+        f"{mean(beside_it.processor_ms):.1f} ms a request, clients and ledger included"
+    )
+    yield _row("api_cached_p99", _p99(whole), "ms", told, CACHED_GOAL_MS)
 
 
 def _bare_app() -> FastAPI:
@@ -122,28 +128,34 @@ async def _rate(ask: Callable[[], Awaitable[httpx.Response]]) -> float:
     return answered / (time.monotonic() - began)
 
 
-async def _cached(
-    running: Running, client: httpx.AsyncClient, answers: dict[str, str]
-) -> tuple[list[float], list[float]]:
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Of each request, by the wall and of the processor (this whole process)."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    processor_ms: list[float] = field(default_factory=list)
+
+    async def of(self, asked: Awaitable[httpx.Response]) -> httpx.Response:
+        began, worked = time.perf_counter(), time.process_time()
+        answer = await asked
+        self.milliseconds.append((time.perf_counter() - began) * 1000)
+        self.processor_ms.append((time.process_time() - worked) * 1000)
+        return answer
+
+
+async def _cached(running: Running, client: httpx.AsyncClient, answers: dict[str, str]) -> tuple[Timings, Timings]:
     """Milliseconds over HTTP of requests that an earlier decision answers, and of a route that does nothing, asked in
     turn: one client, one request after the other."""
     first = await client.post(f"{API}/decisions/generate", json={"account_id": "beta"}, timeout=60)
     answers["beta"] = first.json()["decision_id"]
     await running.stored()
-    times, bare_times = [], []
+    times, bare_times = Timings(), Timings()
     async with _over_http(_bare_app(), "none") as bare:
         for _ in range(200):
-            took_ms, answer = await _timed(client.post(f"{API}/decisions/generate", json={"account_id": "beta"}))
+            answer = await times.of(client.post(f"{API}/decisions/generate", json={"account_id": "beta"}, timeout=60))
             assert answer.json()["cached"], answer.text
-            times.append(took_ms)
-            bare_times.append((await _timed(bare.get("/bare")))[0])
+            await bare_times.of(bare.get("/bare"))
     return times, bare_times
-
-
-async def _timed(asked: Awaitable[httpx.Response]) -> tuple[float, httpx.Response]:
-    began = time.perf_counter()
-    answer = await asked
-    return (time.perf_counter() - began) * 1000, answer
 
 
 def _p99(times: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from libs.runtime.envelope import MSG_ID
 from libs.runtime.errors import Conflict
 from libs.schemas import ids, subjects
+from libs.schemas.matching import matches, stream_of
 from libs.schemas.topology import Durable, Stream
 from services.ledger.domain.advisories import MaxDeliveries
 from simulation.process import BEGINS, SimulatedWorld
@@ -133,7 +134,7 @@ class ServedDurable:
         return None
 
     def _wants(self, subject: str) -> bool:
-        return any(subjects.matches(pattern, subject) for pattern in self.durable.filters)
+        return any(matches(pattern, subject) for pattern in self.durable.filters)
 
     def _next(self) -> int | None:
         while self._again:
@@ -218,7 +219,7 @@ class JetStreamServer:
         self, subject: str, headers: Mapping[str, str], data: bytes, last: int | None = None, body: object = None
     ) -> PublishAnswer:
         """Raises Conflict where `last` is not the sequence of the subject's newest message."""
-        stream, now = self.streams[subjects.stream_of(subject)], self.world.loop.time()
+        stream, now = self.streams[stream_of(subject)], self.world.loop.time()
         if last is not None and last != stream.newest.get(subject, 0):  # looked at before the id, as the server does
             raise Conflict(f"the newest of {subject} is {stream.newest.get(subject, 0)}, not {last}")
         name = headers.get(MSG_ID)
@@ -240,7 +241,7 @@ class JetStreamServer:
         for follower in tuple(stream.followers):
             follower()
         for target, wanted, destination in self._intakes.get(stream.name, ()):
-            if subjects.matches(wanted, subject):
+            if matches(wanted, subject):
                 taken = (self.streams[target.name], taken_in(destination, subject), headers, data, None)
                 self.world.loop.outside(self.world.loop.time() + 0.001, self._append, *taken)
         return message.sequence

@@ -8,6 +8,7 @@ from typing import Any
 
 import nats.js.errors
 import orjson
+from nats.js.api import ConsumerInfo
 from pydantic import ValidationError
 
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, decision_rows
@@ -24,6 +25,7 @@ from libs.runtime.reader import OrderedReader, Record, Start
 from libs.schemas.account import AccountState, Position
 from libs.schemas.market import MarketTick
 from libs.schemas.subjects import CONTEXTS, DEAD, DECISIONS, DURABLES, MARKET, ORDERS, tick
+from libs.schemas.topology import Durable
 
 POLL_S = 1.0
 QUIET_LOOKS = 10  # without a move of the market: from then on the server is asked seldom
@@ -222,13 +224,18 @@ class Observer:
 
 
 async def lags(bus: Bus) -> dict[str, int]:
-    """Messages waiting and in hand, per durable consumer."""
-    found: dict[str, int] = {}
-    for stream in sorted({durable.stream for durable in DURABLES}):
-        for info in await bus.js.consumers_info(stream):
-            if info.config.durable_name:
-                found[info.name] = (info.num_pending or 0) + (info.num_ack_pending or 0)
-    return found
+    """Messages waiting and in hand, per durable consumer. Trap: to list consumers an observer has no right."""
+    infos = await asyncio.gather(*(_durable(bus, one) for one in DURABLES))
+    return {info.name: (info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos if info}
+
+
+async def _durable(bus: Bus, durable: Durable) -> ConsumerInfo | None:
+    """None where it was not provisioned yet."""
+    try:
+        info: ConsumerInfo = await bus.js.consumer_info(durable.stream, durable.name)
+    except nats.js.errors.NotFoundError:
+        return None
+    return info
 
 
 def lag_of(worker: str, lags: Mapping[str, int]) -> int | None:

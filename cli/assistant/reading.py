@@ -33,6 +33,10 @@ class AccountTools:
         """The accounts that the key sees, with their strategies, symbols and limits."""
         return await self._api.get(call, "accounts")
 
+    async def get_account(self, call: Call, account_id: OneAccount) -> str:
+        """The configuration of an account: strategy, symbols, models, limits."""
+        return await self._api.get(call, "accounts", account_id)
+
     async def account_state(self, call: Call, account_id: OneAccount) -> str:
         """Balances, positions, open orders and trading state of an account now, and why it does not trade if so."""
         return await self._api.get(call, "accounts", account_id, "state")
@@ -78,6 +82,8 @@ class DecisionTools:
         action: Annotated[
             str | None, Field(max_length=40, description="what was asked for: buy, sell, hold, …")
         ] = None,
+        strategy_id: Annotated[StrategyId | None, Field(description="with this strategy")] = None,
+        model: OneModel = None,
         limit: Most = 20,
         cursor: Cursor = None,
     ) -> str:
@@ -92,6 +98,8 @@ class DecisionTools:
             to=_time(until),
             status=status,
             action=action,
+            strategy_id=strategy_id,
+            model=model,
             limit=limit,
             cursor=cursor,
         )
@@ -147,6 +155,14 @@ class DecisionTools:
         """The text of a strategy: what a model is told to do, on which timeframes, within which limits."""
         return await self._api.get(call, "strategies", strategy_id)
 
+    async def strategy_versions(self, call: Call, strategy_id: OneStrategy) -> str:
+        """All versions of a strategy, with their texts."""
+        return await self._api.get(call, "strategies", strategy_id, "versions")
+
+    async def strategy_changes(self, call: Call, strategy_id: OneStrategy, limit: Most = 20) -> str:
+        """Who changed a strategy, from what to what, and why, newest first."""
+        return await self._api.get(call, "strategies", strategy_id, "changes", limit=limit)
+
     async def strategy_performance(self, call: Call, strategy_id: OneStrategy, timeframe: Period = "7d") -> str:
         """Figures of a strategy over the trades that its decisions opened."""
         return await self._api.get(call, "strategies", strategy_id, "performance", timeframe=timeframe)
@@ -177,6 +193,15 @@ class ComparingTools:
         """The models that may decide, their prices, and who decides where."""
         return await self._api.get(call, "models")
 
+    async def model_performance(
+        self,
+        call: Call,
+        model: Annotated[str, Field(max_length=100, description="as list_models names it")],
+        timeframe: Period = "7d",
+    ) -> str:
+        """Calls, failures, times, tokens and cost of a model over a period."""
+        return await self._api.get(call, "models", *model.split("/"), "performance", timeframe=timeframe)
+
     async def models_health(self, call: Call) -> str:
         """Breakers, failures in a row, last answers and keys of the models, as each decider says."""
         return await self._api.get(call, "models", "health")
@@ -191,6 +216,15 @@ class HouseTools:
     async def market(self, call: Call, symbol: OneSymbol) -> str:
         """The newest tick of a symbol, its age, and the market's time, which is not the wall's in a replay."""
         return await self._api.get(call, "market", symbol)
+
+    async def market_rules(
+        self,
+        call: Call,
+        symbol: OneSymbol,
+        venue: Annotated[Symbol, Field(description="where it is traded")] = "paper",
+    ) -> str:
+        """What a venue allows and charges for a symbol: tick, step, least order, fees, margin tiers."""
+        return await self._api.get(call, "market", symbol, "rules", venue=venue)
 
     async def candles(self, call: Call, symbol: OneSymbol, timeframe: Timeframe = "1h", limit: Most = 50) -> str:
         """Closed candles of a symbol, oldest first."""
@@ -227,6 +261,18 @@ class HouseTools:
     async def alerts(self, call: Call, open_only: bool = False, limit: Most = 20, cursor: Cursor = None) -> str:
         """What a person should look at, newest first; `open_only`: what nobody acknowledged."""
         return await self._api.get(call, "strategies", "alerts", open=open_only, limit=limit, cursor=cursor)
+
+    async def services(self, call: Call) -> str:
+        """Every worker by its own last word: whether it is ready, and what hinders it."""
+        return await self._api.get(call, "monitoring", "services")
+
+    async def consumers_lag(self, call: Call) -> str:
+        """How far behind the log each consumer is."""
+        return await self._api.get(call, "monitoring", "lag")
+
+    async def dead_letters(self, call: Call, limit: Most = 20, cursor: Cursor = None) -> str:
+        """Messages that nobody could use, and why, newest first; for keys with the scope admin."""
+        return await self._api.get(call, "dead-letters", limit=limit, cursor=cursor)
 
     async def system_summary(self, call: Call) -> str:
         """Whether the installation is well: workers, stores, how far behind the log consumers are."""

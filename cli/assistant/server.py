@@ -47,6 +47,7 @@ def looking_tools(api: GatewayApi) -> tuple[AnyTool, ...]:
     accounts, decisions, comparing, house = AccountTools(api), DecisionTools(api), ComparingTools(api), HouseTools(api)
     return (
         accounts.list_accounts,
+        accounts.get_account,
         accounts.account_state,
         accounts.positions,
         accounts.orders,
@@ -60,17 +61,24 @@ def looking_tools(api: GatewayApi) -> tuple[AnyTool, ...]:
         decisions.decision_calibration,
         decisions.list_strategies,
         decisions.get_strategy,
+        decisions.strategy_versions,
+        decisions.strategy_changes,
         decisions.strategy_performance,
         comparing.strategy_recommendation,
         comparing.list_experiments,
         comparing.experiment_results,
         comparing.list_models,
+        comparing.model_performance,
         comparing.models_health,
         house.market,
+        house.market_rules,
         house.candles,
         house.account_changes,
         house.audit,
         house.alerts,
+        house.services,
+        house.consumers_lag,
+        house.dead_letters,
         house.system_summary,
     )
 

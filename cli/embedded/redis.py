@@ -17,7 +17,7 @@ RIGHTS: Mapping[str, str] = {
     ADMIN: "~* &* +@all",
     "context": f"~perpetua:context:* {_COMMANDS}",
     "decider": f"~perpetua:decider:* ~{{perpetua:gate}}* {_COMMANDS} +eval +evalsha +script|load +info +time",
-    "gateway": f"~perpetua:rate:* {_COMMANDS}",
+    "gateway": f"~perpetua:rate:* {_COMMANDS} +info",
 }
 
 

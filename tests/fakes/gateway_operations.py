@@ -32,4 +32,4 @@ class FakeOperations:
     async def versions(self) -> dict[str, str]:
         if self.away:
             raise Away(self.away)
-        return {"nats": "2.15.1", "mongodb": "8.0.1"}
+        return {"nats": "2.15.1", "mongodb": "8.0.1", "redis": "7.2.4"}

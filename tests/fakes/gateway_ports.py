@@ -1,7 +1,7 @@
 """The gateway's ports in memory, with a log whose answers a test writes."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -142,6 +142,9 @@ class FakeLimits:
 
     async def take(self, what: str, limit: int) -> Allowance:
         return self._windows.take(what, limit, self._clock.wall().timestamp())
+
+    async def take_each(self, names: Sequence[str], limit: int) -> list[Allowance]:
+        return [await self.take(name, limit) for name in names]
 
 
 class FakeEvents:

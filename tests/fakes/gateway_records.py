@@ -7,12 +7,13 @@ from libs.analytics.accuracy import JudgedEntries, JudgedEntry
 from libs.analytics.experiments import Decided
 from libs.analytics.trades import Trade
 from libs.analytics.usage import UsageCall
-from libs.schemas.analytics import Acknowledgement, Alert
+from libs.schemas.analytics import Acknowledgement, Alert, DecisionResult
 from libs.schemas.experiment import Experiment
 from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.outcomes import EntryFilter
 from services.gateway.domain.problems import Away
 from services.gateway.domain.records import (
+    TERMINAL,
     AuditEntry,
     AuditFilter,
     DecisionRecord,
@@ -23,6 +24,7 @@ from services.gateway.domain.records import (
     OrderRecord,
     TradeRecord,
     Window,
+    result_of_record,
 )
 
 
@@ -45,6 +47,11 @@ class FakeRecords:
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         self._check()
         return self.decisions.get(decision_id)
+
+    async def result(self, decision_id: str, request_id: str) -> DecisionResult | None:
+        self._check()
+        found = self.decisions.get(decision_id)
+        return result_of_record(found, request_id) if found and found.status in TERMINAL else None
 
     async def knows(self, account_id: str) -> bool:
         self._check()

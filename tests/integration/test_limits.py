@@ -24,6 +24,7 @@ async def test_two_gateways_count_together(redis_url: str) -> None:
     clock.now += 60
     assert (await one.take("key:a", 4)).left == 3
     assert one.shared
+    assert "." in (await one.version() or "")
     await one.stop()
     await other.stop()
 
@@ -34,6 +35,7 @@ async def test_without_redis_each_counts_alone_to_half_and_asks_again_later(redi
     granted = [(await alone.take("key:a", 4)).granted for _ in range(3)]
     assert granted == [True, True, False]
     assert not alone.shared
+    assert await alone.version() is None
     clock.now += 2 * AGAIN_S
     assert alone.shared
     assert not (await alone.take("key:a", 4)).granted

@@ -11,9 +11,11 @@ from libs.records.collections import CONTEXTS, DECISIONS, EQUITY, FILLED, FILLS,
 from libs.records.history import history_page
 from libs.records.reading import Place, RecordsDb, newest_first, of_accounts, plain
 from libs.runtime.mongo import Document
+from libs.schemas.analytics import DecisionResult
 from services.gateway.adapters.mongo import answering
 from services.gateway.domain.cursors import PagePosition
 from services.gateway.domain.records import (
+    TERMINAL,
     AnsweredRequest,
     DecisionRecord,
     EquityPoint,
@@ -24,6 +26,7 @@ from services.gateway.domain.records import (
     OrderRecord,
     TradeRecord,
     Window,
+    result_of_record,
 )
 from services.gateway.domain.summaries import average
 
@@ -43,6 +46,19 @@ class MongoRecords:
             asked = await self._db[REQUESTS].find_one({"decision_id": decision_id}, {"answered_by": 1})
             stored = await self._filled((asked or {}).get("answered_by"), {"status": 1})
         return str(stored["status"]) if stored else "pending" if asked else None
+
+    async def result(self, decision_id: str, request_id: str) -> DecisionResult | None:
+        with answering():
+            stored, orders = await asyncio.gather(self._filled(decision_id), self._orders_of(decision_id))
+            if stored is None:
+                asked = await self._db[REQUESTS].find_one({"decision_id": decision_id}, {"answered_by": 1})
+                other = (asked or {}).get("answered_by")
+                return await self.result(other, request_id) if other else None
+        if stored["status"] not in TERMINAL:
+            return None
+        calls = [_call(call, {}) for call in stored.get("calls", [])]
+        parts = {"decision_id": decision_id, "calls": calls, "orders": orders}
+        return result_of_record(DecisionRecord.model_validate(stored | parts), request_id)
 
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         with answering():
@@ -92,6 +108,10 @@ class MongoRecords:
             rows = await newest_first(self._db, EQUITY, query, window.limit, place(window))
         return [(row["_id"], EquityPoint.model_validate(plain(row))) for row in rows]
 
+    async def _orders_of(self, decision_id: str) -> list[OrderRecord]:
+        of = self._db[ORDERS].find({"decision_id": decision_id, **FILLED})
+        return [_order(row) for row in await of.sort({"created_at": 1}).to_list(_MAX_ROWS)]
+
     async def _record(self, stored: Document) -> DecisionRecord:
         decision_id = stored["_id"]
         calls = stored.get("calls", [])
@@ -99,7 +119,7 @@ class MongoRecords:
             reading.context(self._db, stored.get("context_id")),
             self._db[REQUESTS].find_one({"_id": stored.get("request_id")}, {"request": 1}),
             reading.bodies(self._db, stored),
-            self._db[ORDERS].find({"decision_id": decision_id, **FILLED}).sort({"created_at": 1}).to_list(_MAX_ROWS),
+            self._orders_of(decision_id),
             self._db[FILLS].find({"decision_id": decision_id}).sort({"at": 1}).to_list(_MAX_ROWS),
             self._db[REQUESTS].find({"answered_by": decision_id}).sort({"requested_at": 1}).to_list(_MAX_ROWS),
         )
@@ -115,7 +135,7 @@ class MongoRecords:
             "facts_at_validation": judgement.get("facts"),
             "portfolio_receipts": judgement.get("portfolio_receipts", []),
             "rules_checked": judgement.get("rules_checked"),
-            "orders": [_order(row) for row in orders],
+            "orders": orders,
             "outcome": await outcomes.of_decision(self._db, decision_id),
             "answered": [AnsweredRequest.model_validate(_answered(row)) for row in answered],
             "fills": [FillRecord.model_validate({"fill_id": row["_id"], **plain(row)}) for row in fills],

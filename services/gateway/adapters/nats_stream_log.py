@@ -1,14 +1,17 @@
-"""The log for streams: one reader of each stream for all clients, and pages of what is not in memory any more."""
+"""The log for streams and for requests that wait: one reader of each stream for all, and pages of what is not in memory
+any more."""
 
 import asyncio
 import hashlib
 import logging
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from libs.runtime.bus import NATS_RETRY, Bus
 from libs.runtime.ending import end
 from libs.runtime.reader import UNREADABLE, OrderedReader, Record, Start
+from libs.schemas.base import Message
 from services.gateway.domain.problems import Away
 from services.gateway.domain.stream_events import LOGS, LoggedEvent
 from services.gateway.domain.stream_ring import Listeners, Ring
@@ -21,6 +24,30 @@ AGAIN_S = 0.5
 log = logging.getLogger(__name__)
 
 
+class AccountListeners:
+    """Requests that wait for what is decided and ordered for their account."""
+
+    def __init__(self) -> None:
+        self._of: defaultdict[str, set[Callable[[Message], None]]] = defaultdict(set)
+
+    @contextmanager
+    def join(self, account_id: str, hear: Callable[[Message], None]) -> Iterator[None]:
+        self._of[account_id].add(hear)
+        try:
+            yield
+        finally:
+            self._of[account_id].discard(hear)
+            if not self._of[account_id]:
+                del self._of[account_id]
+
+    def tell(self, event: LoggedEvent) -> None:
+        hearing = self._of.get(event.account_id or "", ())
+        message = event.message if hearing else None
+        if message is not None:
+            for hear in tuple(hearing):
+                hear(message)
+
+
 class NatsStreamLog:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -28,6 +55,7 @@ class NatsStreamLog:
         self._pages = _Pages(bus)
         self._renewing: asyncio.Task[None] | None = None
         self.listeners = Listeners()
+        self.waiting = AccountListeners()
         self.ring: Ring | None = None
         self.epoch = "0" * 12
 
@@ -63,6 +91,7 @@ class NatsStreamLog:
             event = LoggedEvent(number, record.sequence, record.timestamp_ns, record.subject, record.data)
             if ring.append(event):
                 self.listeners.tell(event)
+                self.waiting.tell(event)
             elif self.ring is ring:
                 self._begin_anew()
 

@@ -13,6 +13,7 @@ from libs.schemas.subjects import DURABLES, KV_WORKERS
 from libs.schemas.topology import Durable
 from libs.schemas.worker import WorkerTold
 from services.gateway.adapters.mongo import answering
+from services.gateway.adapters.redis_limits import RedisLimits
 from services.gateway.domain.monitoring import DurableLag
 from services.gateway.domain.problems import Away
 
@@ -42,19 +43,19 @@ class MirroredWorkers:
 
 
 class OwnOperations:
-    """`checks` are those of this process; `shared` tells whether Redis counts the requests."""
+    """`checks` are those of this process."""
 
     def __init__(
-        self, bus: Bus, database: Database, checks: Callable[[], Mapping[str, bool]], shared: Callable[[], bool]
+        self, bus: Bus, database: Database, checks: Callable[[], Mapping[str, bool]], redis: RedisLimits
     ) -> None:
-        self._bus, self._database = bus, database
-        self._checks, self._shared = checks, shared
+        self._bus, self._database, self._redis = bus, database, redis
+        self._checks = checks
 
     def checks(self) -> Mapping[str, bool]:
         return self._checks()
 
     def rates_shared(self) -> bool:
-        return self._shared()
+        return self._redis.shared
 
     async def backlog(self) -> list[DurableLag]:
         if not self._bus.nc.is_connected:
@@ -75,7 +76,17 @@ class OwnOperations:
         )
 
     async def versions(self) -> dict[str, str]:
-        with answering():
-            build = await self._database.db.command("buildInfo")
         nats = self._bus.nc.connected_server_version
-        return {"nats": f"{nats.major}.{nats.minor}.{nats.patch}", "mongodb": str(build["version"])}
+        asked = {
+            "nats": f"{nats.major}.{nats.minor}.{nats.patch}",
+            "mongodb": await self._mongodb(),
+            "redis": await self._redis.version(),
+        }
+        return {name: version for name, version in asked.items() if version}
+
+    async def _mongodb(self) -> str | None:
+        try:
+            with answering():
+                return str((await self._database.db.command("buildInfo"))["version"])
+        except Away:
+            return None

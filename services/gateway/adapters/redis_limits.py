@@ -1,7 +1,7 @@
 """Counts of requests that all gateways share in Redis; while it is away each has half of the limit for itself."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -38,23 +38,43 @@ class RedisLimits:
         return self._now() >= self._again
 
     async def take(self, what: str, limit: int) -> Allowance:
+        (allowance,) = await self.take_each([what], limit)
+        return allowance
+
+    async def take_each(self, names: Sequence[str], limit: int) -> list[Allowance]:
         now = self._now()
         if now < self._again:
-            return self._alone.take(what, max(1, limit // 2), now)
+            return self._take_alone(names, limit, now)
         number, left_s = window(now)
-        place = f"perpetua:rate:{what}:{number}"
         try:
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.incr(place)
-            pipeline.expire(place, 2 * WINDOW_S)
             with tracing.client("redis INCR", {"db.system.name": "redis"}):
-                count = int((await pipeline.execute())[0])
+                counts = await self._counted([f"perpetua:rate:{name}:{number}" for name in names])
         except (RedisError, OSError, TimeoutError) as error:
             if not self._away:
                 log.warning("Redis is away, limits are local: %r", error)
             self._away, self._again = True, now + AGAIN_S
-            return self._alone.take(what, max(1, limit // 2), now)
+            return self._take_alone(names, limit, now)
         if self._away:
             log.warning("Redis is back, limits are shared again")
             self._away = False
-        return Allowance(limit, limit - count, left_s)
+        return [Allowance(limit, limit - count, left_s) for count in counts]
+
+    async def version(self) -> str | None:
+        """None while it does not answer, or does not say."""
+        if not self.shared:
+            return None
+        try:
+            return str((await self._redis.info("server"))["redis_version"])
+        except (RedisError, OSError, TimeoutError) as error:
+            log.info("Redis does not tell its version: %r", error)
+            return None
+
+    async def _counted(self, places: Sequence[str]) -> list[int]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for place in places:
+            pipeline.incr(place)
+            pipeline.expire(place, 2 * WINDOW_S)
+        return [int(count) for count in (await pipeline.execute())[::2]]
+
+    def _take_alone(self, names: Sequence[str], limit: int, now: float) -> list[Allowance]:
+        return [self._alone.take(name, max(1, limit // 2), now) for name in names]

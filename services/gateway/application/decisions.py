@@ -117,8 +117,9 @@ async def _record(deps: Deps, decision_id: str) -> DecisionRecord | None:
 
 async def _within_rate(deps: Deps, account: Account, wish: GenerateRequest) -> None:
     """Of each account and symbol only so many decisions a minute are asked for."""
-    for symbol in wish.symbols or account.symbols:
-        allowance = await deps.limits.take(f"generate:{account.account_id}:{symbol}", deps.rates.of_symbol)
+    symbols = wish.symbols or account.symbols
+    names = [f"generate:{account.account_id}:{symbol}" for symbol in symbols]
+    for symbol, allowance in zip(symbols, await deps.limits.take_each(names, deps.rates.of_symbol), strict=True):
         if not allowance.granted:
             raise too_many(f"decisions of {account.account_id} on {symbol}", allowance.reset_s)
 

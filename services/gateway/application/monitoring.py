@@ -12,6 +12,7 @@ from services.gateway.domain.monitoring import (
     VersionList,
     account_figures,
     missing,
+    most_waiting,
     redis_words,
     services,
     stores,
@@ -29,7 +30,7 @@ def services_now(deps: Deps) -> ServiceList:
 async def lag(deps: Deps) -> LagList:
     """How far behind the log each durable consumer is."""
     items = await deps.operations.backlog()
-    return LagList(items=items, most_waiting=max((item.waiting for item in items), default=0))
+    return LagList(items=items, most_waiting=most_waiting(items, deps.told.workers()))
 
 
 async def cache(deps: Deps, key: ApiKey) -> CacheShown:

@@ -8,7 +8,7 @@ from libs.schemas import subjects
 from libs.schemas.analytics import DecisionResult
 from libs.schemas.verdict import DecisionAnswered
 from services.gateway.domain.problems import Away
-from services.gateway.domain.records import TERMINAL, result_of_record
+from services.gateway.domain.records import TERMINAL
 from services.gateway.domain.requests import GenerateRequest, Ids, life_of, request_of
 from services.gateway.domain.waiting import Heard, halfway, hear, listen_for, result_of, settled
 from services.gateway.ports import Deps, Events
@@ -86,7 +86,4 @@ async def _with_orders(deps: Deps, events: Events, heard: Heard) -> Heard:
 
 
 async def _from_history(deps: Deps, heard: Heard) -> DecisionResult | None:
-    if await deps.records.status(heard.target) not in TERMINAL:
-        return None
-    record = await deps.records.decision(heard.target)
-    return result_of_record(record, heard.ids.request_id) if record else None
+    return await deps.records.result(heard.target, heard.ids.request_id)

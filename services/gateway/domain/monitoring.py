@@ -45,6 +45,8 @@ class DurableLag(BaseModel):
 
 
 class LagList(BaseModel):
+    """`most_waiting` counts the durables of services that must run, or do."""
+
     items: list[DurableLag]
     most_waiting: int
 
@@ -127,6 +129,12 @@ def services(workers: Sequence[WorkerTold]) -> ServiceList:
 def missing(workers: Iterable[WorkerTold]) -> list[str]:
     heard = {told.service for told in workers}
     return [service for service in SERVICES if service not in heard]
+
+
+def most_waiting(items: Iterable[DurableLag], workers: Iterable[WorkerTold]) -> int:
+    """Of the durable that is furthest behind. What is for a service that may be left out, and is, waits for nobody."""
+    at_work = {*SERVICES, *(told.service for told in workers)}
+    return max((item.waiting for item in items if item.durable.partition("-")[0] in at_work), default=0)
 
 
 def stores(checks: Mapping[str, bool], *, rates_shared: bool, versions: Mapping[str, str]) -> StoreList:

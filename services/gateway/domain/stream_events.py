@@ -79,21 +79,21 @@ class LoggedEvent:
     @cached_property
     def symbols(self) -> frozenset[str]:
         """Those that it is about; none where it is about no single ones."""
-        return frozenset() if self._read is None else _symbols(self._read)
+        return frozenset() if self.message is None else _symbols(self.message)
 
     @cached_property
     def tail(self) -> str:
         """The event as JSON, behind its id."""
         stream = LOGS[self.log].stream.name
-        data = "null" if self._read is None else _body(self._read)
+        data = "null" if self.message is None else _body(self.message)
         return (
             f'"type":{json.dumps(self.kind)},"channel":"{self.channel}","account_id":{json.dumps(self.account_id)},'
             f'"stored_at":"{_written(self.stored_ns)}","ref":"{stream}/{self.sequence}","data":{data}}}'
         )
 
     @cached_property
-    def _read(self) -> Message | None:
-        """None where it cannot be read: the client is told that there is something, as the history tells it."""
+    def message(self) -> Message | None:
+        """None where it cannot be read: a stream tells that there is something, as the history tells it."""
         try:
             return decode_event(self.subject, self.body)
         except (ValidationError, KeyError):

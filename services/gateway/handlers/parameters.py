@@ -40,7 +40,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuses a query parameter that the route does not have, and one that is given twice: both are mistakes, and
     what they were meant to narrow would be answered whole."""
     route = request.scope["route"]

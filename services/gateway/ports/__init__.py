@@ -1,6 +1,6 @@
 """What the gateway needs from outside. Every method raises Away when its server does not answer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,6 +76,9 @@ class Claims(Protocol):
 class RateCounts(Protocol):
     async def take(self, what: str, limit: int) -> Allowance:
         """Count one request against a limit of the minute. Asks no server that may be away."""
+
+    async def take_each(self, names: Sequence[str], limit: int) -> list[Allowance]:
+        """The same of several, at once."""
 
 
 class Events(Protocol):

@@ -8,7 +8,7 @@ from libs.analytics.accuracy import JudgedEntries
 from libs.analytics.experiments import Decided
 from libs.analytics.trades import Trade
 from libs.analytics.usage import UsageCall
-from libs.schemas.analytics import Alert
+from libs.schemas.analytics import Alert, DecisionResult
 from libs.schemas.experiment import Experiment
 from services.gateway.domain.decision_figures import Counted
 from services.gateway.domain.outcomes import EntryFilter
@@ -29,6 +29,9 @@ from services.gateway.domain.records import (
 class Records(Protocol):
     async def status(self, decision_id: str) -> str | None:
         """Status of a decision, `pending` for one that was only asked for; None for an unknown one."""
+
+    async def result(self, decision_id: str, request_id: str) -> DecisionResult | None:
+        """What a request is answered with, in one look; None where its decision has not ended."""
 
     async def decision(self, decision_id: str) -> DecisionRecord | None:
         """The record; for a request that another decision answered, the record of that one."""

@@ -45,6 +45,10 @@ async def test_services_say_what_hinders_them_and_which_are_missing(gateway: Gat
 async def test_lag_is_told_of_each_durable(gateway: Gateway) -> None:
     found = (await gateway.call("GET", f"{BASE}/lag")).json()
     assert (found["most_waiting"], len(found["items"]), found["items"][0]["in_hand"]) == (7, 2, 2)
+    gateway.operations.behind.append(behind("notifier-orders", 900, 0))
+    assert (await gateway.call("GET", f"{BASE}/lag")).json()["most_waiting"] == 7  # no notifier runs: nobody is late
+    gateway.operations.words.append(told("notifier", "n-1"))
+    assert (await gateway.call("GET", f"{BASE}/lag")).json()["most_waiting"] == 900
     gateway.operations.away = "NATS"
     assert (await gateway.call("GET", f"{BASE}/lag")).status_code == 503
 
@@ -54,12 +58,13 @@ async def test_stores_are_as_this_gateway_finds_them(gateway: Gateway) -> None:
     gateway.operations.shared = False
     found = (await gateway.call("GET", f"{BASE}/stores")).json()
     assert {one["store"]: one["state"] for one in found["items"]} == {"nats": "up", "mongodb": "away", "redis": "local"}
+    assert {one["store"]: one["version"] for one in found["items"]}["redis"] == "7.2.4"
 
 
 async def test_versions_say_whether_workers_differ(gateway: Gateway) -> None:
     found = (await gateway.call("GET", f"{BASE}/versions")).json()
     assert (found["workers"], found["mixed"]) == ({"executor": ["1"], "ledger": ["2"]}, True)
-    assert found["servers"] == {"nats": "2.15.1", "mongodb": "8.0.1"}
+    assert found["servers"] == {"nats": "2.15.1", "mongodb": "8.0.1", "redis": "7.2.4"}
 
 
 async def test_the_summary_is_of_the_accounts_that_the_key_sees(gateway: Gateway) -> None:
