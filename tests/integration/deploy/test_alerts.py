@@ -76,6 +76,18 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"perpetua_runtime_nats_reconnects_total": "0+1x30"},
         {"perpetua_runtime_nats_reconnects_total": "0x27 1x3"},
     ),
+    "VolumeFillsUp": (
+        {
+            'node_filesystem_avail_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "10x30",
+            'node_filesystem_size_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "100x30",
+        },
+        {
+            'node_filesystem_avail_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "20x30",
+            'node_filesystem_size_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "100x30",
+            'node_filesystem_avail_bytes{job="another",mountpoint="/"}': "1x30",
+            'node_filesystem_size_bytes{job="another",mountpoint="/"}': "100x30",
+        },
+    ),
     "NoticesNotTold": (
         {'perpetua_notifier_notices_total{route="r",outcome="dead"}': "0x20 1x10"},
         {'perpetua_notifier_notices_total{route="r",outcome="failed"}': "0+1x30"},
