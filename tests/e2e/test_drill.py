@@ -16,7 +16,8 @@ import pytest_asyncio
 
 from cli.project import CONFIG
 from tests.boards import BOARDS, find_data, questions
-from tests.e2e.running import COMMAND_TIMEOUT_S, Running, running
+from tests.chaos.pipeline import pipeline
+from tests.e2e.running import COMMAND_TIMEOUT_S, Running
 from tests.fakes.model_server import Answer, ModelServer, Status, model_server
 from tests.fakes.receiver import SECRET, receiver
 from tests.integration.decider_process import OWN_MODEL
@@ -32,6 +33,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="module"),
 ]
+SPEED = 20  # on a slow machine contexts of a faster market are too old when they are decided on
 LONG_S = 5 * PATIENCE_S  # an age of a minute, looked up every 15 s
 SCRIPTED = OWN_MODEL.partition("/")[2]
 ROUTES = "routes: {{desk: {{webhook: '{url}', key: '${{DESK_KEY}}'}}}}"
@@ -87,9 +89,8 @@ def first_command(alert: str) -> list[str]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill]:
     """The paper venue refuses what protects or closes a position; the provider of the first model is down."""
-    (folder := tmp_path_factory.mktemp("config")).joinpath("models.yaml").write_bytes(
-        (CONFIG / "models.yaml").read_bytes()
-    )
+    folder, state = tmp_path_factory.mktemp("config"), tmp_path_factory.mktemp("drill") / "state"
+    (folder / "models.yaml").write_bytes((CONFIG / "models.yaml").read_bytes())
     async with model_server() as models, receiver() as desk:
         models.by_model[SCRIPTED] = DOWN
         (folder / "notifications.yaml").write_text(ROUTES.format(url=desk.url))
@@ -101,7 +102,8 @@ async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill
             "PERPETUA_BREAKER_OPEN_S": "2",
             "PERPETUA_PAPER_REFUSES": '["stop", "flatten"]',
         }
-        async with running(tmp_path_factory.mktemp("drill") / "state", more=more) as run:
+        async with pipeline(state, speed=SPEED, more=more) as made:
+            run = Running(made, state)
             with _watching(run, tmp_path_factory) as watch:
                 yield Drill(run, watch, models)
 

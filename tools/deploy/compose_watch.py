@@ -35,8 +35,10 @@ def _exporter() -> Service:
 
 
 def _volumes() -> Service:
-    """How much room is left where the servers write, asked of the file systems alone. Whose a new volume is, is left to the
-    server that it is of."""
+    """How much room is left where the servers write, asked of the file systems alone.
+
+    Trap: without `nocopy` a new volume would be made as this image has the folder, and not be its server's.
+    """
     return {
         "image": SERVERS["volumes-exporter"],
         "command": [
