@@ -25,6 +25,7 @@ from tests.pace import PATIENCE_S
 from tests.wanted import want
 
 LOOK_S = 0.2
+HANGS_S = 900  # beside forty others a second of promtool took two minutes
 FASTER = 30  # how many times shorter the waits and windows of rules are in a drill
 
 
@@ -49,7 +50,7 @@ def _fetch(folder: Path) -> None:
 
 def promtool(*arguments: str) -> str:
     """What it prints. It must be content."""
-    done = subprocess.run([program("promtool"), *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([program("promtool"), *arguments], capture_output=True, text=True, timeout=HANGS_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
