@@ -50,7 +50,9 @@ def _fetch(folder: Path) -> None:
 
 def promtool(*arguments: str) -> str:
     """What it prints. It must be content."""
-    done = subprocess.run([program("promtool"), *arguments], capture_output=True, text=True, timeout=HANGS_S, check=False)
+    done = subprocess.run(
+        [program("promtool"), *arguments], capture_output=True, text=True, timeout=HANGS_S, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

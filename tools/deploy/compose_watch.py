@@ -48,7 +48,16 @@ def _volumes() -> Service:
             f"--web.listen-address=:{VOLUMES_PORT}",
         ],
         **hardened(64, 0.2, NOBODY),
-        "volumes": [f"{name}:/volumes/{name}:ro,nocopy" for name in ("nats", "mongodb")],
+        "volumes": [
+            {
+                "type": "volume",
+                "source": name,
+                "target": f"/volumes/{name}",
+                "read_only": True,
+                "volume": {"nocopy": True},
+            }
+            for name in ("nats", "mongodb")
+        ],
         "networks": ["watch"],
         "healthcheck": _ready(f"http://127.0.0.1:{VOLUMES_PORT}/"),
     }
