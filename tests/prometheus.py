@@ -1,5 +1,6 @@
 """Prometheus of the distribution's package: on PATH, or unpacked into `.tools/` without root."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.pace import PATIENCE_S
 from tests.wanted import want
 
 LOOK_S = 0.2
+HANGS_S = 900  # beside forty others a second of promtool took two minutes
 FASTER = 30  # how many times shorter the waits and windows of rules are in a drill
 
 
@@ -48,7 +50,9 @@ def _fetch(folder: Path) -> None:
 
 def promtool(*arguments: str) -> str:
     """What it prints. It must be content."""
-    done = subprocess.run([program("promtool"), *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [program("promtool"), *arguments], capture_output=True, text=True, timeout=HANGS_S, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -98,6 +102,15 @@ def prometheus(folder: Path, targets: Mapping[str, Sequence[int]], rules: str = 
             yield _ready(Prometheus(f"http://127.0.0.1:{port}"), child, folder / "log")
         finally:
             child.terminate()
+
+
+async def until(done: Callable[[], Any], what: str, patience: float = PATIENCE_S) -> Any:
+    """What `done` gives as soon as it gives something."""
+    for _ in range(int(patience / 0.25)):
+        if found := await asyncio.to_thread(done):
+            return found
+        await asyncio.sleep(0.25)
+    raise AssertionError(what)
 
 
 def shortened(rules: str, times: int = FASTER) -> str:

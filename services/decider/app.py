@@ -112,7 +112,7 @@ def gates_of(worker: Worker, settings: Settings, catalogue: Catalogue) -> tuple[
     shadow_gate = RedisGate(scripts, yielding, worker.clock, rebuild, alerts.add, metrics.denied)
     for service in (scripts, rebuild):
         worker.add(service)
-    worker.background("gate", lambda: gate.watch(tuple(catalogue.entries.values())))
+    worker.background("gate", lambda: gate.watch(tuple(catalogue.entries.values()), catalogue.label))
     worker.background("shadow gate", shadow_gate.watch)
     worker.background("alerts", alerts.run)
     worker.detail("redis", lambda: "up" if scripts.up else "away: paid models abstain, limits are this process's own")

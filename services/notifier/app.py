@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None, env: Mapping[str, str] | None =
         routes=routes,
         tellers=tellers,
         clock=worker.clock,
-        meter=NotifierMetrics(worker.registry),
+        meter=NotifierMetrics(worker.registry, routes),
         oldest=timedelta(hours=settings.notifier_oldest_h),
         concurrency=settings.notifier_concurrency,
     )

@@ -1,5 +1,8 @@
 """The notifier's own metrics. Routes are as many as their file has."""
 
+from collections.abc import Iterable
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter
 
 from libs.schemas.names import Key
@@ -7,7 +10,7 @@ from services.notifier.ports import Outcome
 
 
 class NotifierMetrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, routes: Iterable[Key] = ()) -> None:
         self.notices = Counter(
             "perpetua_notifier_notices",
             "Attempts to tell a receiver, by how they ended",
@@ -21,6 +24,10 @@ class NotifierMetrics:
             ["route"],
             registry=registry,
         )
+        for route in routes:  # rare ones begin at 0
+            self.repeats.labels(route)
+            for outcome in get_args(Outcome):
+                self.notices.labels(route, outcome)
 
     def settled(self, route: Key, outcome: Outcome) -> None:
         self.notices.labels(route, outcome).inc()

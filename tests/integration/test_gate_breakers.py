@@ -8,14 +8,17 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from libs.runtime.ending import end
 from services.decider.adapters.gate import RedisGate
 from services.decider.domain.breaker import BreakerRules
+from services.decider.domain.catalogue import Catalogue
 from services.decider.domain.gate import Admitted, Denial, WorstCase
 from services.decider.domain.gate_rules import GateRules
 from services.decider.domain.replies import Outcome
 from services.decider.domain.settlement import Settlement
 from tests.fakes.decider_spending import FREE, PAID, UNPRICED, gate
 from tests.integration.test_gate import CENT, QUICK, admitted, denied, gates
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -94,3 +97,20 @@ async def test_what_fails_in_a_shadow_opens_nobody_elses_breaker_and_takes_nobod
         assert await live.states([PAID]) == {PAID.id: "closed"}
         assert not (await admitted(live.admit("d1:1", None, PAID, CENT))).probe
         await scripts.stop()
+
+
+async def test_models_of_ones_own_server_are_told_as_the_worst_of_them_under_the_servers_name(redis_url: str) -> None:
+    server = FREE.model_copy(update={"id": "openai-compatible/*"})
+    dead, well = (FREE.model_copy(update={"id": f"openai-compatible/{name}"}) for name in ("dead", "well"))
+    catalogue = Catalogue({server.id: server})
+    async with gates(redis_url, rules=GateRules(breaker=QUICK)) as (one,):
+        for n in range(5):
+            for entry, outcome in ((well, Outcome.ANSWERED), (dead, Outcome.UNAVAILABLE)):
+                ticket = await admitted(one.admit(f"{entry.id}:{n}", None, entry, CENT))
+                await one.settle(ticket, Settlement(f"{entry.id}:{n}", None, entry, 0, 10, outcome))
+        watching = asyncio.create_task(one.watch((server,), catalogue.label))
+        async with asyncio.timeout(PATIENCE_S):
+            while not one.breakers:  # noqa: ASYNC110 - what a task of its own writes
+                await asyncio.sleep(0.01)
+        assert one.breakers == {server.id: "open"}
+        await end([watching])

@@ -57,7 +57,8 @@ def _service(name: str, service: Service) -> Iterator[str]:
 
 
 def _mounted(service: Service, root: Path) -> Iterator[str]:
-    sources = (volume.split(":")[0] for volume in service.get("volumes", ()))
+    volumes = service.get("volumes", ())
+    sources = (volume.split(":")[0] if isinstance(volume, str) else volume["source"] for volume in volumes)
     yield from (
         f"{source} is not there" for source in sources if source.startswith(".") and not (root / source).exists()
     )

@@ -2,7 +2,7 @@
 
 from cli.run.secret_files import GRAFANA
 from tools.deploy.compose_parts import Service, hardened, healthy, of_profile, on_loopback
-from tools.deploy.facts import EXPORTER_PORT, MONITOR_PORT, SECRET_FOLDER, SERVERS
+from tools.deploy.facts import EXPORTER_PORT, MONITOR_PORT, SECRET_FOLDER, SERVERS, VOLUMES_PORT
 
 NOBODY = "65534:65534"
 
@@ -10,6 +10,7 @@ NOBODY = "65534:65534"
 def watchers() -> dict[str, Service]:
     services = {
         "nats-exporter": _exporter(),
+        "volumes-exporter": _volumes(),
         "prometheus": _prometheus(),
         "alertmanager": _alertmanager(),
         "collector": _collector(),
@@ -30,6 +31,35 @@ def _exporter() -> Service:
         "command": [f"-port={EXPORTER_PORT}", "-varz", "-jsz=all", f"http://nats:{MONITOR_PORT}"],
         **hardened(128, 0.5, NOBODY),
         "networks": ["nats", "watch"],
+    }
+
+
+def _volumes() -> Service:
+    """How much room is left where the servers write, asked of the file systems alone.
+
+    Trap: without `nocopy` a new volume would be made as this image has the folder, and not be its server's.
+    """
+    return {
+        "image": SERVERS["volumes-exporter"],
+        "command": [
+            "--collector.disable-defaults",
+            "--collector.filesystem",
+            "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|etc)($|/)",
+            f"--web.listen-address=:{VOLUMES_PORT}",
+        ],
+        **hardened(64, 0.2, NOBODY),
+        "volumes": [
+            {
+                "type": "volume",
+                "source": name,
+                "target": f"/volumes/{name}",
+                "read_only": True,
+                "volume": {"nocopy": True},
+            }
+            for name in ("nats", "mongodb")
+        ],
+        "networks": ["watch"],
+        "healthcheck": _ready(f"http://127.0.0.1:{VOLUMES_PORT}/"),
     }
 
 

@@ -26,6 +26,7 @@ STORE_PORTS: Mapping[str, int] = {"nats": 4222, "mongodb": 27017, "redis": 6379}
 HTTPS, MAIL = 443, (465, 587)
 MONITOR_PORT = 8222  # of nats-server
 EXPORTER_PORT = 7777  # of what tells Prometheus of it
+VOLUMES_PORT = 9100  # of what tells it of their disks
 URLS: Mapping[str, str] = {"nats": "NATS_URL", "mongodb": "MONGODB_URL", "redis": "REDIS_URL"}
 # Read by OpenTelemetry itself.
 TELEMETRY = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TIMEOUT")
@@ -41,6 +42,7 @@ SERVERS: Mapping[str, str] = {
     "grafana": "grafana/grafana:11.4.0",
     "collector": "otel/opentelemetry-collector-contrib:0.115.1",
     "tempo": "grafana/tempo:2.6.1",
+    "volumes-exporter": "prom/node-exporter:v1.8.2",
     "nats-exporter": "natsio/prometheus-nats-exporter:0.16.0",
 }
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cli.run.workers import TABLE
-from tools.deploy.facts import EXPORTER_PORT, OPS_PORT
+from tools.deploy.facts import EXPORTER_PORT, OPS_PORT, VOLUMES_PORT
 from tools.deploy.text import to_yaml
 
 EVERY = "15s"
@@ -15,7 +15,11 @@ def prometheus_file() -> str:
             "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY},
             "rule_files": ["rules/*.yaml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]},
-            "scrape_configs": [_found_by_name("nats-exporter", EXPORTER_PORT), *map(_worker, TABLE)],
+            "scrape_configs": [
+                _found_by_name("nats-exporter", EXPORTER_PORT),
+                _found_by_name("volumes-exporter", VOLUMES_PORT),
+                *map(_worker, TABLE),
+            ],
         },
         head=("For compose.yaml. In Kubernetes deploy/k8s/components/monitoring says the same.",),
     )

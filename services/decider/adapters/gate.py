@@ -26,6 +26,7 @@ CROWD_S = 0.05
 REBUILD_WAIT_S = 3.0
 WATCH_S = 1.0
 UNSETTLED = 10_000  # beyond that reservations stand as they are: the safe side
+MOST_CALLED = 32  # models whose breakers are looked at
 STATES: tuple[Breaker, ...] = ("open", "half_open", "closed")
 NO_BOOK = "Redis is away and {model} may cost money: no call without its book; start Redis (REDIS_URL)"
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class RedisGate:
         self._name = f"{rebuild.holder}:{'s' if rules.yields else ''}{self._now_us()}"
         self._asked = 0
         self.breakers: Mapping[str, Breaker] = {}
+        self._called: dict[str, CatalogueEntry] = {}
         self.spent: Mapping[str, int] = {}
         self._held: dict[str, OpenReservation] = {}
         self._unsettled: dict[str, tuple[OpenReservation | None, Question]] = {}
@@ -60,6 +62,7 @@ class RedisGate:
         if entry.is_rule:
             return Admitted(LOCAL)
         self._asked += 1
+        self._remember(entry)
         scopes = () if entry.is_free else budget.scopes(account, self._rules.budgets)
         amount = budget.reserved(worst, self._rules.unpriced_usd)
         held = OpenReservation(f"{self._name}:{self._asked}", call_id, amount, scopes)
@@ -103,17 +106,30 @@ class RedisGate:
             scopes = budget.scopes(settlement.account, self._rules.budgets)
             await self._tell(None, questions.settle_kept(settlement.call_id, amount, scopes, self._rules))
 
-    async def watch(self, entries: Sequence[CatalogueEntry] = ()) -> None:
+    async def watch(self, entries: Sequence[CatalogueEntry] = (), label: Callable[[str], str] = str) -> None:
         """Look after Redis each second, for ever: is it there, are the counters, is something left to be told, and how
-        do the breakers of `entries` stand?"""
+        do the breakers stand of `entries` and of what was called? Models of one `label` stand as the worst of them."""
         while True:
             try:
                 await self._look()
-                self.breakers = await self.states(entries)
+                self.breakers = await self._worst((*entries, *self._called.values()), label)
                 self.spent = await self.used(None)
             except StoreAway:
                 log.debug("Redis is away")
             await asyncio.sleep(WATCH_S)
+
+    async def _worst(self, entries: Sequence[CatalogueEntry], label: Callable[[str], str]) -> Mapping[str, Breaker]:
+        worst: dict[str, Breaker] = {}
+        for model, state in (await self.states(entries)).items():
+            worst[label(model)] = min(worst.get(label(model), state), state, key=STATES.index)
+        return worst
+
+    def _remember(self, entry: CatalogueEntry) -> None:
+        """Trap: a model of one's own server has a breaker under its own name, which is in no catalogue."""
+        self._called.pop(entry.id, None)
+        self._called[entry.id] = entry
+        if len(self._called) > MOST_CALLED:
+            self._called.pop(next(iter(self._called)))
 
     async def states(self, entries: Sequence[CatalogueEntry]) -> Mapping[str, Breaker]:
         """How the breaker of each model stands: closed, open or half_open. Raises StoreAway."""

@@ -1,20 +1,17 @@
 """What an operator sees of a run: every panel has data, and a dead letter is an alert with a way to its cause."""
 
-import asyncio
-import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from tests.boards import BOARDS, find_data, questions
 from tests.e2e.running import Running
 from tests.e2e.trading.asked import GENERATE, MINE, Traded
 from tests.fakes.otlp import Collector
 from tests.pace import PATIENCE_S
-from tests.prometheus import Prometheus, prometheus, shortened
-from tools.paths import ROOT
+from tests.prometheus import Prometheus, prometheus, shortened, until
 from tools.runbooks import PAGES, RULES
 
 pytestmark = [
@@ -23,11 +20,8 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="package"),
 ]
-BOARDS = {path.stem: path.read_text() for path in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))}
-WINDOW = "20s"
 PAGE = (PAGES / "DeadLetters.md").read_text()
-# What this run has none of: it has no notifier, its model is a rule (no tokens, no key), and a budget is not set.
-ELSEWHERE = ("perpetua_notifier_", "gen_ai_client_token_usage", "perpetua_decider_key_valid")
+ELSEWHERE = "perpetua_notifier_"  # of which this run has none: tests/e2e/test_drill.py
 
 
 @pytest.fixture(scope="package")
@@ -39,15 +33,6 @@ def watch(run: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
         yield made
 
 
-async def until(done: Callable[[], Any], what: str) -> Any:
-    """What `done` gives as soon as it gives something."""
-    for _ in range(int(PATIENCE_S / 0.25)):
-        if found := await asyncio.to_thread(done):
-            return found
-        await asyncio.sleep(0.25)
-    raise AssertionError(what)
-
-
 @pytest.mark.parametrize("board", BOARDS)
 async def test_every_query_of_every_panel_finds_data(
     watch: Prometheus, api: httpx.AsyncClient, traded: Traded, board: str
@@ -55,19 +40,8 @@ async def test_every_query_of_every_panel_finds_data(
     """Of a run that traded, and in which a client asked for what is refused."""
     refused = await api.post(GENERATE, json={"account_id": MINE, "symbols": ["NOSUCH"]})
     assert refused.status_code >= 400 or refused.json()["status"] != "accepted"
-    panels = json.loads(BOARDS[board])["panels"]
-    queries = {target["expr"].replace("$__rate_interval", WINDOW) for panel in panels for target in panel["targets"]}
-    assert queries
-    left = {query for query in queries if not any(part in query for part in ELSEWHERE)}
-
-    def empty() -> set[str]:
-        left.difference_update({query for query in left if watch.series(query)})
-        return left
-
-    try:
-        await until(lambda: not empty(), "no data")
-    except AssertionError:
-        raise AssertionError(f"no data: {sorted(left)}") from None
+    assert questions(board)
+    await find_data(watch, {query for query in questions(board) if ELSEWHERE not in query})
 
 
 async def test_a_dead_letter_is_an_alert_whose_first_command_shows_the_cause_and_it_ends(

@@ -1,10 +1,12 @@
 """Every alert fires in the case that it is for, and not in one beside it; every one has a runbook."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from libs.schemas.subjects import STREAMS
 from tests.prometheus import promtool, shortened
 from tools.runbooks import PARTS, RULES, alerts, check_runbooks, wrong
 
@@ -76,6 +78,25 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"perpetua_runtime_nats_reconnects_total": "0+1x30"},
         {"perpetua_runtime_nats_reconnects_total": "0x27 1x3"},
     ),
+    "VolumeFillsUp": (
+        {
+            'node_filesystem_avail_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "10x30",
+            'node_filesystem_size_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "100x30",
+        },
+        {
+            'node_filesystem_avail_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "20x30",
+            'node_filesystem_size_bytes{job="volumes-exporter",mountpoint="/volumes/nats"}': "100x30",
+            'node_filesystem_avail_bytes{job="another",mountpoint="/"}': "1x30",
+            'node_filesystem_size_bytes{job="another",mountpoint="/"}': "100x30",
+        },
+    ),
+    "StreamFillsUp": (
+        {'jetstream_stream_total_bytes{stream_name="DECISIONS"}': "7000000000x30"},
+        {
+            'jetstream_stream_total_bytes{stream_name="ORDERS"}': "6800000000x30",
+            'jetstream_stream_total_bytes{stream_name="MARKET"}': "9000000000x30",
+        },
+    ),
     "NoticesNotTold": (
         {'perpetua_notifier_notices_total{route="r",outcome="dead"}': "0x20 1x10"},
         {'perpetua_notifier_notices_total{route="r",outcome="failed"}': "0+1x30"},
@@ -109,6 +130,19 @@ def test_the_rules_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
     file = tmp_path / "tests.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
     promtool("test", "rules", str(file))
+
+
+def test_each_stream_that_must_not_forget_is_watched_at_four_fifths_of_its_limit() -> None:
+    (rule,) = [
+        rule for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"] if rule["alert"] == "StreamFillsUp"
+    ]
+    watched = {
+        name: int(most)
+        for names, most in re.findall(r'stream_name=~"([A-Z|]+)"}\) > (\d+)', rule["expr"])
+        for name in names.split("|")
+    }
+    keeping = {stream.name: stream.max_bytes * 4 // 5 for stream in STREAMS if stream.discard == "new"}
+    assert watched == keeping
 
 
 def test_a_rule_that_is_wrong_is_found(tmp_path: Path) -> None:
