@@ -33,7 +33,7 @@ from services.context.domain.context import ContextRefusal, Subject, build
 from services.context.domain.market import MarketState
 from services.context.settings import Settings
 
-READ_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 120.0  # finds what hangs: a busy machine takes half a minute
 TICKS_LOOKED_AT = 5_000
 FEW_TICKS = 1_000
 OPEN_MINUTES = timedelta(minutes=3)  # what is older is in closed candles

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cli.errors import CliError
@@ -10,18 +10,25 @@ from cli.project import StateFolder
 
 LOOK_S = 0.3
 BLOCK = 1 << 20
+OTHERS = ("nats", "mongodb", "redis", "supervisor")
 
 
-def find(state_dir: Path, worker: str) -> Path:
+def find(state_dir: Path, worker: str, workers: Sequence[str]) -> Path:
     """The newest log of a worker or a server; without a number the first copy's. CliError with those that there are."""
     folder = StateFolder(state_dir.resolve()).logs
     there = sorted(file for file in folder.glob("*.log")) if folder.is_dir() else []
     by_name = {file.name.removesuffix(".log"): file for file in there}
     log = by_name.get(worker) or by_name.get(f"{worker}-1")
     if log is None:
-        hint = f"there are {', '.join(by_name)}" if by_name else "start it by `perpetua up` or `perpetua demo`"
+        hint = f"there are {', '.join(by_name)}" if by_name else _start_of(worker, workers)
         raise CliError(f"there is no log of {worker[:40]!r} in {folder}", hint)
     return log
+
+
+def _start_of(worker: str, workers: Sequence[str]) -> str:
+    if worker in (*workers, *OTHERS) or worker.rpartition("-")[0] in workers:
+        return "start it by `perpetua up` or `perpetua demo`"
+    return f"there may be {', '.join((*workers, *OTHERS))}"
 
 
 def last(log: Path, count: int, *, raw: bool) -> list[str]:

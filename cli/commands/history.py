@@ -130,8 +130,9 @@ def logs(
 ) -> None:
     """The last lines of a worker's log, as sentences."""
     from cli.ask.logs import find, following, last
+    from cli.run.workers import WORKERS
 
-    log = find(state_dir, worker)
+    log = find(state_dir, worker, tuple(WORKERS))
     for line in last(log, count, raw=as_json):
         typer.echo(line)
     if follow:

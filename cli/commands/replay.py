@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.groups import whole
+
 replay_app = typer.Typer(help="The same code over history, without servers.", no_args_is_help=True)
 Folder = Annotated[
     Path | None, typer.Option("--data", help="Folder of <symbol>-1m.csv.gz candles.", show_default="the project's")
@@ -47,7 +49,7 @@ def replay_run(
     parquet: Annotated[bool, typer.Option("--parquet", help="Also tables as Parquet.")] = False,
 ) -> None:
     """Replay a market; Ctrl-C keeps what is done, and the same command goes on."""
-    _whole()
+    whole("a replay")
     from cli.run.replaying import ReplayWishes, replay
 
     replay(
@@ -96,7 +98,7 @@ def replay_sweep(
     jobs: Annotated[int, typer.Option(min=0, max=256, help="Processes.", show_default="one a core")] = 0,
 ) -> None:
     """Run each with each, and say what the best is worth; the same command goes on."""
-    _whole()
+    whole("a replay")
     import os
 
     from cli.run.replaying import ReplayWishes
@@ -120,16 +122,7 @@ def replay_check_lookahead(
     cuts: Annotated[int, typer.Option(min=1, max=1_000, help="Moments from which on the future is changed.")] = 5,
 ) -> None:
     """Cut, shift and scramble the future, and demand equal decisions; ends with 1 where one changed."""
-    _whole()
+    whole("a replay")
     from cli.run.replaying import ReplayWishes, look_ahead
 
     look_ahead(ReplayWishes(data, since, until, symbols, strategy, policy, 1), cuts)
-
-
-def _whole() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("talib") is None:
-        from cli.errors import CliError
-
-        raise CliError("a replay needs what the context worker needs", "install the group `context` too")

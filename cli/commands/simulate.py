@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.groups import whole
 from cli.errors import CliError
 
 
@@ -20,6 +21,7 @@ def simulate(
     The same seed does the same, whatever the machine. Afterwards the promises of `perpetua verify` are looked at; exit
     code 1 where one is broken.
     """
+    whole("a simulation")
     from cli.run import simulating
 
     if (seed is None) == (seeds is None):
