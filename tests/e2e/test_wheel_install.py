@@ -20,7 +20,7 @@ def test_the_page_leads_from_the_wheel_to_a_demo(tmp_path: Path) -> None:
     env |= _of_pip()
     done = subprocess.run(["sh", "-ex"], input=found, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert re.search(r"^ready in [\d.]+ s; synthetic market", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^ready after [\d.]+ s; synthetic market", done.stdout, re.MULTILINE), done.stdout
     assert re.search(r"\b[1-9]\d* decisions", done.stdout), done.stdout
     assert (tmp_path / ".perpetua" / "market").read_text() == "synthetic market 1\n"
     page = list((tmp_path / "perpetua").rglob("site-packages/services/gateway/page/index.html"))
