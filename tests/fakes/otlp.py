@@ -43,10 +43,19 @@ class Collector:
             return [span for span in self.spans if span.trace == trace]
 
     def until(self, trace: str, names: frozenset[str]) -> list[Told]:
-        """Return when spans of these names were told of the trace: processes send what they have from time to time."""
+        """Return when spans of these names were told of the trace, or with a link to it: processes send what they have
+        from time to time."""
         with self.changed:
-            self.changed.wait_for(lambda: names <= {s.name for s in self.spans if s.trace == trace}, PATIENCE_S)
+            self.changed.wait_for(lambda: names <= self._names(trace), PATIENCE_S)
         return self.of(trace)
+
+    def names(self, trace: str) -> set[str]:
+        """Of the trace's spans, and of those that link to it."""
+        with self.changed:
+            return self._names(trace)
+
+    def _names(self, trace: str) -> set[str]:
+        return {span.name for span in self.spans if trace in (span.trace, *span.links)}
 
 
 def _spans(resource: object) -> Iterator[Told]:

@@ -108,11 +108,11 @@ async def test_one_trace_goes_from_the_request_over_all_workers_to_the_fill(
     trace = (traded.first("order.filled").headers or {})["traceparent"].split("-")[1]
     durables = ("context-requests", "decider-contexts", "validator-proposals", "ledger-orders")
     steps = {f"{durable} {step}" for durable in durables for step in ("receive", "process")}
-    wanted = frozenset({"POST", *steps, *(f"{kind} publish" for kind in PUBLISHERS)})
+    wanted = frozenset({"POST", *steps, *(f"{kind} publish" for kind in PUBLISHERS), "batch"})
     spans = await asyncio.to_thread(collector.until, trace, wanted)
-    assert wanted <= {span.name for span in spans}
+    assert wanted <= collector.names(trace)  # a batch is in the trace of its first message, and has links to the others
     assert {span.service for span in spans} == {"gateway", "context", "decider", "validator", "executor", "ledger"}
-    assert {span.name.split()[0] for span in spans} >= {"kv", "mongodb", "redis", "chat", "batch"}
+    assert {span.name.split()[0] for span in spans} >= {"kv", "mongodb", "redis", "chat"}
     known = {span.span for span in spans}
     (root,) = [span for span in spans if not span.parent]
     assert (root.service, root.attributes["http.route"]) == ("gateway", GENERATE)
