@@ -17,7 +17,9 @@ needs_ccxt = pytest.mark.skipif(not CCXT, reason=NO_CCXT)
 @pytest.mark.parametrize("kind", ["aster", "binanceusdm"])
 async def test_history_is_read_through_ccxt_and_the_forming_kline_is_left_out(kind: Kind) -> None:
     async with exchange(kind) as fake:
-        minute = datetime.now(UTC).replace(second=0, microsecond=0)
+        now = datetime.now(UTC)
+        minute = now.replace(second=0, microsecond=0)
+        fake.skew_ms = int((minute - now).total_seconds() * 1_000)  # its minute has just begun
         for n in reversed(range(5)):
             opened = int((minute - n * timedelta(minutes=1)).timestamp() * 1_000)
             figures = ["100", "110", "90", "105", "7"]
