@@ -15,7 +15,7 @@ USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200
 class Answer:
     """A completion. `usage` None leaves it out; `cost` is OpenRouter's own figure in dollars.
 
-    It is given when so many requests, `beside`, have been in hand at once, and `delay_s` later.
+    It is given when so many requests, `beside`, have been in hand at once and `when` is set, and `delay_s` later.
     """
 
     text: str | None
@@ -25,6 +25,7 @@ class Answer:
     finish_reason: str = "stop"
     delay_s: float = 0.0
     beside: int = 1
+    when: asyncio.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class ModelServer:
             self._most_in_hand = max(self._most_in_hand, self._in_hand)
             self._arrived.notify_all()
             await self._arrived.wait_for(lambda: self._most_in_hand >= answer.beside)
+        if answer.when is not None:
+            await answer.when.wait()
         await asyncio.sleep(answer.delay_s)
         self._in_hand -= 1
 

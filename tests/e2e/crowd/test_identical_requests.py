@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.chaos.pipeline import until
 from tests.e2e.crowd.conftest import ASKED
 from tests.e2e.running import Running
 from tests.fakes.model_server import Answer, ModelServer
@@ -33,16 +34,18 @@ def holds(symbols: tuple[str, ...]) -> str:
 
 
 async def test_a_hundred_identical_requests_cost_one_call_and_one_decision(run: Running, server: ModelServer) -> None:
-    server.then(Answer(holds(("BTCUSDT", "ETHUSDT")), cost=0.002, delay_s=1.5))
-    wish = {"account_id": ASKED, "symbols": ["BTCUSDT", "ETHUSDT"]}
-    async with run.api() as api:
-        answers: list[httpx.Response] = await asyncio.gather(
-            *(api.post("/api/v1/decisions/generate", json=wish) for _ in range(CLIENTS))
-        )
+    all_have_asked = asyncio.Event()
+    server.then(Answer(holds(("BTCUSDT", "ETHUSDT")), cost=0.002, when=all_have_asked, delay_s=1.5))
+    wish = {"account_id": ASKED, "symbols": ["BTCUSDT", "ETHUSDT"], "timeout": 60}
+    async with run.api() as api, run.following("REQUESTS", f"decision.requested.{ASKED}") as requests:
+        asking = asyncio.gather(*(api.post("/api/v1/decisions/generate", json=wish) for _ in range(CLIENTS)))
+        await until(lambda: len(requests) == CLIENTS, "all have asked")
+        all_have_asked.set()
+        answers: list[httpx.Response] = await asking
     assert Counter(answer.status_code for answer in answers) == {200: CLIENTS}
     results: list[dict[str, Any]] = [answer.json() for answer in answers]
     assert len({result["decision_id"] for result in results}) == 1
-    assert {result["status"] for result in results} == {"hold"}
+    assert {result["status"] for result in results} == {"hold"}, results[0]["errors"]
     assert len(server.requests) == 1
 
     ends = Counter(record.subject.split(".")[1] for record in await run.stored("DECISIONS", f"decision.*.{ASKED}"))
