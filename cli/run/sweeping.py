@@ -55,9 +55,8 @@ def _all(wishes: ReplayWishes, trials: Sequence[SweepTrial], out: Path, jobs: in
         try:
             for n, ended in enumerate(as_completed(waiting), 1):
                 _told(n, len(trials), ended.result())
-        except BaseException:
+        finally:  # of an interrupted sweep nothing more is begun
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def one_trial(wishes: ReplayWishes, trial: SweepTrial, out: Path) -> str:

@@ -17,7 +17,6 @@ from services.executor.ports import Deps
 from services.executor.ports.venues import Stored
 
 RETRY_S = 0.5
-TURNS = 3  # of the loop, in which the first event is written and sent
 log = logging.getLogger(__name__)
 
 
@@ -78,9 +77,7 @@ class Relay:
                 self._plans.pop(plan.value.plan_id, None)
 
     async def _show(self, book: AccountBook) -> None:
-        """Beside the events, and sent behind them: who needs the state of an event looks at its version."""
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+        """Beside the events: who needs the state of an event looks at its version."""
         config = self._deps.config.account(book.account_id)
         symbol = config.symbols[0] if config else ""
         await self._deps.states.put(account_state(book, self._deps.config.venue_symbol(book.venue, symbol)))
