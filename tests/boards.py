@@ -23,7 +23,4 @@ async def find_data(watch: Prometheus, queries: set[str]) -> None:
         left.difference_update({query for query in left if watch.series(query)})
         return not left
 
-    try:
-        await until(all_found, "no data")
-    except AssertionError:
-        raise AssertionError(f"no data: {sorted(left)}") from None
+    await until(all_found, lambda: f"no data: {sorted(left)}")

@@ -104,13 +104,13 @@ def prometheus(folder: Path, targets: Mapping[str, Sequence[int]], rules: str = 
             child.terminate()
 
 
-async def until(done: Callable[[], Any], what: str, patience: float = PATIENCE_S) -> Any:
-    """What `done` gives as soon as it gives something."""
-    for _ in range(int(patience / 0.25)):
-        if found := await asyncio.to_thread(done):
-            return found
-        await asyncio.sleep(0.25)
-    raise AssertionError(what)
+async def until(done: Callable[[], Any], what: Callable[[], str], patience: float = PATIENCE_S) -> Any:
+    """What `done` gives as soon as it gives something. Another process is asked, so it is asked again and again."""
+    deadline = time.monotonic() + patience
+    while not (given := await asyncio.to_thread(done)):
+        assert time.monotonic() < deadline, what()
+        await asyncio.sleep(LOOK_S)
+    return given
 
 
 def shortened(rules: str, times: int = FASTER) -> str:

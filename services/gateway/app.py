@@ -40,9 +40,8 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.ports import ConfigurationAccess, Deps
 from services.gateway.settings import Settings
 
-SILENT_S = (
-    5.0  # NATS sends a heartbeat of keys each second: a server that hangs is noticed though its connection stands
-)
+# The keys' reader hears NATS each second: a server that hangs is noticed though its connection stands.
+SILENT_S = 5.0
 
 
 def create_app(settings: Settings | None = None) -> Worker:

@@ -15,7 +15,7 @@ from libs.schemas.verdict import DecisionEvaluated, DecisionRejected, DecisionVa
 from services.validator.domain.verdict import JudgedDecision, Terminal, terminal, unfit
 from services.validator.ports import Deps
 
-ASK_AGAIN_S = 0.005  # a mirror is behind by a few milliseconds; each look is a few dictionaries
+ASK_AGAIN_S, SELDOM_S = 0.005, 0.05  # a mirror is behind by a few milliseconds, or by far
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -48,14 +48,15 @@ async def _judged(deps: Deps, proposal: DecisionProposed, decision: TradingDecis
 
 async def _loaded(deps: Deps, proposal: DecisionProposed) -> tuple[Account, TradingStrategy, AccountState] | Terminal:
     """Account, strategy as it was decided with, and state; mirrors may be a little behind the proposal."""
-    until = deps.clock.monotonic() + deps.mirror_wait
+    until, pause = deps.clock.monotonic() + deps.mirror_wait, ASK_AGAIN_S
     while True:
         account, strategy, state = _look_up(deps, proposal)
         recent = state is not None and state.version >= proposal.facts.account_version
         known_all = account and strategy and recent and not _behind(deps, proposal)
         if known_all or deps.clock.monotonic() >= until:
             break
-        await asyncio.sleep(ASK_AGAIN_S)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, SELDOM_S)
     if account is None:
         return _missing(deps, proposal, RejectReason.UNKNOWN_ACCOUNT, f"no account {proposal.account_id} is configured")
     if strategy is None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib.util import find_spec
@@ -29,14 +29,20 @@ SERIOUS = """async () => (await axe.run()).violations
   .map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`)"""
 
 
-def wanted() -> Path:
-    """Chromium. The test is skipped by name where it, Node, or its packages are missing."""
+def chromium() -> Path:
+    """The test is skipped by name where it, or what drives it, is missing."""
     found = shutil.which("chromium")
     want("chromium", found is not None and find_spec("playwright") is not None, "Debian's package chromium")
+    return Path(found or "")
+
+
+def wanted() -> Path:
+    """Chromium, and the page: the test is skipped by name where Node or its packages are missing."""
+    found = chromium()
     subprocess.run(["sh", "tools/page.sh"], cwd=ROOT, check=True, capture_output=True)
     why = BUILT.with_name("page.why")
     want("chromium", BUILT.is_dir() and not why.exists(), why.read_text() if why.exists() else "the page is not built")
-    return Path(found or "")
+    return found
 
 
 @dataclass
@@ -131,13 +137,13 @@ def number(shown: str) -> Decimal:
 
 
 @contextlib.asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    path = await asyncio.to_thread(wanted)
+async def browser(find: Callable[[], Path] = wanted) -> AsyncIterator[Browser]:
+    path = await asyncio.to_thread(find)
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
+        made = await playwright.chromium.launch(
             executable_path=str(path), args=FLAGS, env={**os.environ, "TZ": "America/New_York"}
         )
         try:
-            yield chromium
+            yield made
         finally:
-            await chromium.close()
+            await made.close()

@@ -48,7 +48,7 @@ class Drill:
 
     async def is_seen(self, alert: str, cause: Callable[[str], Any]) -> None:
         """The alert fires, and the first commands of its page come to say why."""
-        await until(lambda: alert in self.watch.firing(), f"{alert} does not fire", LONG_S)
+        await until(lambda: alert in self.watch.firing(), lambda: f"{alert} does not fire", LONG_S)
         commands = first_commands(alert)
         said = ""
 
@@ -57,13 +57,10 @@ class Drill:
             said = "".join(self._said(command) for command in commands)
             return bool(cause(said))
 
-        try:
-            await until(told, "not told")
-        except AssertionError:
-            raise AssertionError(f"{commands} do not show the cause of {alert}:\n{said}") from None
+        await until(told, lambda: f"{commands} do not show the cause of {alert}:\n{said}")
 
     async def is_over(self, alert: str) -> None:
-        await until(lambda: alert not in self.watch.firing(), f"{alert} does not end", LONG_S)
+        await until(lambda: alert not in self.watch.firing(), lambda: f"{alert} does not end", LONG_S)
 
     def _said(self, command: list[str]) -> str:
         """What a command prints, whatever it thinks of it: `status` ends with 1 where something is not well."""

@@ -227,7 +227,7 @@ async def test_what_was_put_aside_is_looked_at_and_replayed(product: tuple[Runni
 async def test_a_stream_that_was_cut_goes_on_behind_its_last_event(product: tuple[Running, Watched]) -> None:
     run, watched = product
     whole: list[str] = []
-    async with another(watched) as reader, following(run, whole):
+    async with another(watched) as reader, following(run, whole) as more:
         line = await Line.of(reader.page)
         await reader.sign_in(url_of(run), key_of(run))
         await reader.page.wait_for_selector(".tag:has-text('live')")
@@ -240,26 +240,29 @@ async def test_a_stream_that_was_cut_goes_on_behind_its_last_event(product: tupl
         assert len(line.addresses) == 2 and "last_event_id=" in line.addresses[1]
         told = list(line.decisions)
         async with asyncio.timeout(PATIENCE_S):
-            while told[0] not in whole or len(whole) < whole.index(told[0]) + len(told):  # noqa: ASYNC110 - it may be slow
-                await asyncio.sleep(0.05)
+            while told[0] not in whole or len(whole) < whole.index(told[0]) + len(told):
+                more.clear()
+                await more.wait()
     begin = whole.index(told[0])
     assert told == whole[begin : begin + len(told)]
 
 
 @contextlib.asynccontextmanager
-async def following(run: Running, events: list[str]) -> AsyncIterator[None]:
-    """The same events over a line that nobody cuts."""
+async def following(run: Running, events: list[str]) -> AsyncIterator[asyncio.Event]:
+    """The same events over a line that nobody cuts; what it gives is set when there are more."""
+    more = asyncio.Event()
 
     async def read(lines: AsyncIterator[str]) -> None:
         async for line in lines:
             events.extend(decided(line[5:]) if line.startswith("data:") else [])
+            more.set()
 
     async with run.api() as api, api.stream("GET", "/api/v1/stream", params={"channels": "decisions"}) as answer:
         lines = answer.aiter_lines()
         await anext(lines)
         reading = asyncio.create_task(read(lines))
         try:
-            yield
+            yield more
         finally:
             await end([reading])
 

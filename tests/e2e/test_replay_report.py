@@ -1,17 +1,14 @@
 """The report of a replay in a browser: on a screen and on a phone, light and dark, asking nobody."""
 
 import asyncio
-import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from replay.report.page import write_report
-from tests.e2e.browsing import FLAGS, Watched
+from tests.e2e.browsing import Watched, browser, chromium
 from tests.integration.replay.test_results import done
 from tests.unit.replay.markets import market, wanted
-from tests.wanted import want
 
 CHARTS = """() => [...document.querySelectorAll('.chart')].map((chart) => {
   const box = chart.getBoundingClientRect();
@@ -25,18 +22,11 @@ COLOURS = "() => { const s = getComputedStyle(document.body); return [s.color, s
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")], ids=["a screen", "a phone"])
 async def test_a_report_is_whole_on_any_screen(tmp_path: Path, width: int, scheme: str) -> None:
-    chromium = shutil.which("chromium")
-    want("chromium", chromium is not None and find_spec("playwright") is not None, "Debian's package chromium")
-    from playwright.async_api import async_playwright
-
     await asyncio.to_thread(done, tmp_path, wanted(market(400, 130, wild=0.005)))
     report = await asyncio.to_thread(write_report, tmp_path)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    async with browser(chromium) as made:
         dark = scheme == "dark"
-        page = await browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
-        )
+        page = await made.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
         watched = Watched.over(page)
         await page.goto(report.as_uri())
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -51,4 +41,3 @@ async def test_a_report_is_whole_on_any_screen(tmp_path: Path, width: int, schem
         shown = await page.screenshot(path=tmp_path / f"report-{width}.png", full_page=True)
         assert len(shown) > 20_000
         assert watched.hosts == {""} and not watched.errors
-        await browser.close()

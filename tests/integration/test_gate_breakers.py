@@ -108,9 +108,16 @@ async def test_models_of_ones_own_server_are_told_as_the_worst_of_them_under_the
             for entry, outcome in ((well, Outcome.ANSWERED), (dead, Outcome.UNAVAILABLE)):
                 ticket = await admitted(one.admit(f"{entry.id}:{n}", None, entry, CENT))
                 await one.settle(ticket, Settlement(f"{entry.id}:{n}", None, entry, 0, 10, outcome))
-        watching = asyncio.create_task(one.watch((server,), catalogue.label))
-        async with asyncio.timeout(PATIENCE_S):
-            while not one.breakers:  # noqa: ASYNC110 - what a task of its own writes
-                await asyncio.sleep(0.01)
-        assert one.breakers == {server.id: "open"}
-        await end([watching])
+        looked = asyncio.Event()
+
+        def label(model: str) -> str:
+            looked.set()  # in the step of the loop that shows it
+            return catalogue.label(model)
+
+        watching = asyncio.create_task(one.watch((server,), label))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await looked.wait()
+            assert one.breakers == {server.id: "open"}
+        finally:
+            await end([watching])

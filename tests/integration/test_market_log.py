@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -182,14 +181,13 @@ async def reached(one: Replica, after: timedelta) -> None:
 
 async def corrected(one: Replica) -> None:
     """Return when the feed's candles have replaced what the clock closed too early, or after a while."""
-    deadline = time.monotonic() + PATIENCE_S
     wanted = {
         (symbol, timeframe): expected(symbol, timeframe) for symbol in PLAYED.symbols for timeframe in ("1m", *USED)
     }
-    while any(not says(one.series(*key), candles) for key, candles in wanted.items()):
-        if time.monotonic() > deadline:
-            return
-        await asyncio.sleep(0.02)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while not all(says(one.series(*key), candles) for key, candles in wanted.items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 def says(series: Series, wanted: list[Candle]) -> bool:

@@ -17,7 +17,9 @@ from libs.runtime.delivered import delivery_of
 from libs.runtime.emit import Emit
 from libs.runtime.envelope import headers
 from libs.runtime.errors import Conflict
+from libs.runtime.position import Start
 from libs.runtime.provision import provision_nats
+from libs.runtime.reader import OrderedReader
 from libs.schemas import ids, subjects
 from libs.schemas.names import key_of
 from libs.schemas.topology import Durable
@@ -26,6 +28,7 @@ from simulation.jetstream import JetStreamServer, LoggedMessage, WaitingPuller
 from simulation.loop import SimulatedLoop
 from simulation.process import BEGINS, SimulatedWorld
 from tests import builders
+from tests.pace import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 TRIED = Durable("tried", "REQUESTS", ("decision.requested.*",), max_ack_pending=2, max_deliver=2, ack_wait_s=1)
@@ -40,12 +43,13 @@ def asked(name: str, account: str = "a") -> Emit:
 class LogBench(Protocol):
     async def publish(self, emit: Emit, last: int | None = None) -> tuple[int, bool]: ...
     async def put(self, key: str, last: int | None) -> int: ...
-    async def fetch(self, count: int) -> list[tuple[int, int]]:
-        """Sequences and deliveries of what `tried` has now, or within a moment."""
+    async def fetch(self, count: int, wanted: int) -> list[tuple[int, int]]:
+        """Sequences and deliveries of what `tried` gives: waits for `wanted`, and a moment for more of the `count`."""
 
     async def ack(self, sequence: int) -> None: ...
     async def nak(self, sequence: int, delay: float) -> None: ...
-    async def subjects_of(self, stream: str) -> list[str]: ...
+    async def subjects_of(self, stream: str, count: int) -> list[str]:
+        """Of all that it holds, once that are so many."""
 
 
 class RealBench:
@@ -60,12 +64,14 @@ class RealBench:
     async def put(self, key: str, last: int | None) -> int:
         return await self._bus.kv_put(BUCKET, key, b"x", last=last)
 
-    async def fetch(self, count: int) -> list[tuple[int, int]]:
+    async def fetch(self, count: int, wanted: int) -> list[tuple[int, int]]:
         puller = await self._bus.js.pull_subscribe_bind(TRIED.name, TRIED.stream)
         found: list[Msg] = []
         try:
             while len(found) < count:
-                found += await puller.fetch(count - len(found), timeout=SOON_S)
+                missing = wanted - len(found)
+                patience = PATIENCE_S if missing > 0 else SOON_S
+                found += await puller.fetch(missing if missing > 0 else count - len(found), timeout=patience)
         except nats.errors.TimeoutError:
             pass
         await puller.unsubscribe()
@@ -79,9 +85,16 @@ class RealBench:
     async def nak(self, sequence: int, delay: float) -> None:
         await self._held[sequence].nak(delay=delay)
 
-    async def subjects_of(self, stream: str) -> list[str]:
-        info = await self._bus.js.stream_info(stream, subjects_filter=">")
-        return sorted(info.state.subjects or {})
+    async def subjects_of(self, stream: str, count: int) -> list[str]:
+        seen: list[str] = []
+        reader = OrderedReader(self._bus, stream, [">"], lambda one: seen.append(one.subject), start=Start.all())
+        await reader.start()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await reader.reached(count)
+        finally:
+            await reader.stop()
+        return sorted(seen)
 
 
 class SimulatedBench:
@@ -98,10 +111,13 @@ class SimulatedBench:
     async def put(self, key: str, last: int | None) -> int:
         return self._server.buckets[BUCKET].put(key, b"x", last)
 
-    async def fetch(self, count: int) -> list[tuple[int, int]]:
+    async def fetch(self, count: int, wanted: int) -> list[tuple[int, int]]:
         puller = WaitingPuller(self._take, count)
         self._durable.pullers.append(puller)
         self._durable.serve()
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self._came) < wanted:  # noqa: ASYNC110 - its time is a number, and runs by such sleeps
+                await asyncio.sleep(SOON_S)
         await asyncio.sleep(SOON_S)
         self._durable.pullers.remove(puller)
         came, self._came = self._came, []
@@ -113,7 +129,8 @@ class SimulatedBench:
     async def nak(self, sequence: int, delay: float) -> None:
         self._durable.nak(sequence, delay)
 
-    async def subjects_of(self, stream: str) -> list[str]:
+    async def subjects_of(self, stream: str, count: int) -> list[str]:
+        await asyncio.sleep(SOON_S)
         return sorted(self._server.streams[stream].newest)
 
     def _take(self, message: LoggedMessage, deliveries: int) -> None:
@@ -152,37 +169,34 @@ async def a_key_is_written_over_the_revision_that_was_read(bench: LogBench) -> N
 async def what_is_not_acknowledged_comes_again_so_many_times(bench: LogBench) -> None:
     await bench.publish(asked("r1"))
     await bench.publish(asked("r2"))
-    assert await bench.fetch(2) == [(1, 1), (2, 1)]
+    assert await bench.fetch(2, 2) == [(1, 1), (2, 1)]
     await bench.ack(1)
+    assert await bench.fetch(2, 1) == [(2, 2)]
     await asyncio.sleep(LATER_S)
-    assert await bench.fetch(2) == [(2, 2)]
-    await asyncio.sleep(LATER_S)
-    assert await bench.fetch(2) == []
+    assert await bench.fetch(2, 0) == []
 
 
 async def only_so_many_are_out_at_once(bench: LogBench) -> None:
     for name in ("r1", "r2", "r3"):
         await bench.publish(asked(name))
-    assert await bench.fetch(3) == [(1, 1), (2, 1)]
+    assert await bench.fetch(3, 2) == [(1, 1), (2, 1)]
     await bench.ack(1)
     await bench.ack(2)
-    assert await bench.fetch(3) == [(3, 1)]
+    assert await bench.fetch(3, 1) == [(3, 1)]
 
 
 async def what_is_handed_back_comes_again_after_its_delay(bench: LogBench) -> None:
     await bench.publish(asked("r1"))
-    await bench.fetch(1)
+    await bench.fetch(1, 1)
     await bench.nak(1, 0.1)
-    await asyncio.sleep(SOON_S)
-    assert await bench.fetch(1) == [(1, 2)]
+    assert await bench.fetch(1, 1) == [(1, 2)]
 
 
 async def verdicts_are_taken_in_under_the_partition_of_their_account(bench: LogBench) -> None:
     for account in ("a", "sim-1"):
         await bench.publish(Emit(subjects.decision_validated(key_of(account)), builders.validated("d-" + account)))
-    await asyncio.sleep(SOON_S)
     wanted = sorted(f"execute.{ids.partition(account)}.validated.{account}" for account in ("a", "sim-1"))
-    assert await bench.subjects_of("EXECUTION") == wanted
+    assert await bench.subjects_of("EXECUTION", 2) == wanted
 
 
 SCENARIOS: tuple[Callable[[LogBench], Awaitable[None]], ...] = (

@@ -153,8 +153,9 @@ async def test_of_a_thousand_clients_one_that_does_not_read_is_dropped_and_the_o
     nats_url: str,
 ) -> None:
     async with listening(nats_url) as gateway:
-        deaf = Client(gateway.admin)
+        deaf, before = Client(gateway.admin), set(gateway.server.server_state.tasks)
         await deaf.connect(gateway, receive_buffer=4_096)
+        (its_session,) = gateway.server.server_state.tasks - before
         assert deaf.connection is not None
         deaf.connection.transport.pause_reading()
         others = [Counting(gateway.admin) for _ in range(sized(40, 1_000))]
@@ -165,11 +166,11 @@ async def test_of_a_thousand_clients_one_that_does_not_read_is_dropped_and_the_o
             for one in group:
                 await one.until(lambda it: bool(it.said))
         stored = 0
-        while stored <= FILLING:
-            if stored == FILLING:  # it holds nobody up, and is dropped while nothing else comes
+        for last in [False] * FILLING + [True]:
+            if last:  # it holds nobody up, and is dropped while nothing else comes
                 async with asyncio.timeout(PATIENCE_S):
-                    while not dropped(gateway):  # noqa: ASYNC110 - a metric is only seen by looking
-                        await asyncio.sleep(0.05)
+                    await asyncio.wait({its_session})
+                assert dropped(gateway)
             stored += await gateway.store([wordy(stored)])
             for one in others:
                 await one.has(stored)

@@ -26,7 +26,6 @@ from services.context.domain.triggers import timeframes_in_use
 from services.context.metrics import Metrics
 from services.context.ports import ContextStates, Followers
 
-_POLL_S = 0.005
 _FOLLOW_S = 1.0
 _AWAY: tuple[type[Exception], ...] = (*NATS_RETRY, Unavailable)
 log = logging.getLogger(__name__)
@@ -116,11 +115,13 @@ class NatsMarketLog:
             state = (await self._bus.js.stream_info(subjects.MARKET.name)).state
         except NATS_RETRY:
             return False
-        deadline = self._clock.monotonic() + patience
-        while state.messages and self._intake.last_sequence < state.last_seq:
-            if self._clock.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_POLL_S)
+        if not state.messages:
+            return True
+        try:
+            async with asyncio.timeout(patience):
+                await self._intake.reached(state.last_seq)
+        except TimeoutError:
+            return False
         return True
 
     async def follow(self, timeframes: Iterable[Timeframe]) -> None:

@@ -186,7 +186,7 @@ def _note(deps: Deps, standing: AccountStanding, executed: Cause | None, now: da
     account, asked = standing.account, standing.asked
     if standing.state is not None and standing.state.positions:
         return  # funding comes when the market says so
-    until, bands = quiet_beside(account, executed, asked, standing.slot, now)
+    until, bands = quiet_beside(standing, executed, now)
     until = min(until, quiet_until(account, standing.strategy, asked, now, deps.limits.spread))
     if until > now:
         deps.lulls.note(account.account_id, Lull(standing, now, until, bands))

@@ -71,12 +71,11 @@ class Lulls:
             self._lulls = {name: lull for name, lull in self._lulls.items() if name in accounts}
 
 
-def quiet_beside(
-    account: Account, cause: Cause | None, asked: Asked | None, slot: InFlight | None, now: datetime
-) -> tuple[datetime, tuple[Band, ...]]:
+def quiet_beside(standing: AccountStanding, cause: Cause | None, now: datetime) -> tuple[datetime, tuple[Band, ...]]:
     """Until when, and between which prices, nothing but the interval and funding can fire, after a look that found
     nothing. `cause` is the executed stop or target that was looked at, if there was one.
     """
+    account, asked, slot = standing.account, standing.asked, standing.slot
     until = FOREVER
     if cause is not None and (slot is None or cause.request_id not in known(slot)):
         pause = timedelta(seconds=account.min_seconds_between_decisions)

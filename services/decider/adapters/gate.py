@@ -112,15 +112,15 @@ class RedisGate:
         while True:
             try:
                 await self._look()
-                self.breakers = await self._worst((*entries, *self._called.values()), label)
+                self.breakers = await self._worst({one.id: one for one in entries} | self._called, label)
                 self.spent = await self.used(None)
             except StoreAway:
                 log.debug("Redis is away")
             await asyncio.sleep(WATCH_S)
 
-    async def _worst(self, entries: Sequence[CatalogueEntry], label: Callable[[str], str]) -> Mapping[str, Breaker]:
+    async def _worst(self, entries: Mapping[str, CatalogueEntry], label: Callable[[str], str]) -> Mapping[str, Breaker]:
         worst: dict[str, Breaker] = {}
-        for model, state in (await self.states(entries)).items():
+        for model, state in (await self.states(tuple(entries.values()))).items():
             worst[label(model)] = min(worst.get(label(model), state), state, key=STATES.index)
         return worst
 

@@ -67,7 +67,7 @@ class Session:
 
     async def _kept(self) -> bool:
         """Whether there are answers of an earlier delivery. Rules leave none: a first one to them asks no store."""
-        if self.first and self.deps.clock.now() <= self.context.expires_at and self._asks_rules():
+        if self.first and self._asks_rules():
             return False
         return bool(await self.asking.load())
 

@@ -26,7 +26,7 @@ from services.executor.ports import BookDeps, LockedAccount, Orders
 from services.executor.ports.venues import Stored
 
 TICKS_WAIT_S = 2.0
-TICKS_POLL_S = 0.005
+TICKS_POLL_S, TICKS_SELDOM_S = 0.005, 0.02
 
 
 class PlanExecution:
@@ -102,12 +102,13 @@ class PlanExecution:
 
     async def _abreast(self, body: DecisionValidated) -> None:
         """Wait a little while the validator had newer ticks than this worker has read: they are the prices of now."""
-        until = self._deps.clock.monotonic() + TICKS_WAIT_S
+        until, pause = self._deps.clock.monotonic() + TICKS_WAIT_S, TICKS_POLL_S
         while self._deps.clock.monotonic() < until:
             quotes = self._seat.market().quotes
             if not body.facts.newer_than({symbol: quote.at for symbol, quote in quotes.items()}):
                 return
-            await asyncio.sleep(TICKS_POLL_S)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, TICKS_SELDOM_S)
 
     async def _store(self, body: DecisionValidated, trace: str | None) -> None:
         """Store the plan of a decision that asks for something, and carry it out: in one write where the venue is the

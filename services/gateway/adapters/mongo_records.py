@@ -57,7 +57,7 @@ class MongoRecords:
         if stored["status"] not in TERMINAL:
             return None
         calls = [_call(call, {}) for call in stored.get("calls", [])]
-        parts = {"decision_id": decision_id, "calls": calls, "orders": orders}
+        parts = {"decision_id": decision_id, "calls": calls, "orders": orders, "portfolio_receipts": _portfolio(stored)}
         return result_of_record(DecisionRecord.model_validate(stored | parts), request_id)
 
     async def decision(self, decision_id: str) -> DecisionRecord | None:
@@ -133,7 +133,7 @@ class MongoRecords:
             "missing": proposal.get("missing", []),
             "facts_at_proposal": proposal.get("facts"),
             "facts_at_validation": judgement.get("facts"),
-            "portfolio_receipts": judgement.get("portfolio_receipts", []),
+            "portfolio_receipts": _portfolio(stored),
             "rules_checked": judgement.get("rules_checked"),
             "orders": orders,
             "outcome": await outcomes.of_decision(self._db, decision_id),
@@ -147,6 +147,11 @@ def _answered(row: Document) -> Document:
     """An answer may be stored a moment before its request."""
     body, at = row.get("request") or {}, row.get("outcomes", {}).get("answered")
     return {**row, "request_id": row["_id"], "trigger": body.get("trigger"), "answered_at": at}
+
+
+def _portfolio(stored: Document) -> list[Document]:
+    receipts: list[Document] = stored.get("judgement", {}).get("portfolio_receipts", [])
+    return receipts
 
 
 def _pending(asked: Document) -> DecisionRecord:

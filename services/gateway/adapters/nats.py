@@ -8,6 +8,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.emit import Emit
 from libs.runtime.errors import Unavailable
 from libs.schemas.base import Message
+from services.gateway.adapters.connected import require_connection
 from services.gateway.adapters.nats_stream_log import NatsStreamLog
 from services.gateway.application.stream_sessions import AWAY_S
 from services.gateway.domain.problems import Away
@@ -35,7 +36,7 @@ class NatsGatewayLog:
         self._followed = followed
 
     async def publish(self, emit: Emit, headers: Mapping[str, str]) -> None:
-        self._require_connection()
+        require_connection(self._bus)
         try:
             await self._bus.publish(emit, headers)
         except Unavailable as error:
@@ -44,14 +45,9 @@ class NatsGatewayLog:
     @asynccontextmanager
     async def listen(self, account_id: str) -> AsyncIterator[NatsEvents]:
         """What is stored after entering is heard, as soon as the log is; after an outage the history tells the rest."""
-        self._require_connection()
+        require_connection(self._bus)
         if self._followed.ring is None or self._followed.silence_s > AWAY_S:
             raise Away("NATS")
         events = NatsEvents()
         with self._followed.waiting.join(account_id, events.hear):
             yield events
-
-    def _require_connection(self) -> None:
-        """While the client connects again it would only wait for a time-out."""
-        if not self._bus.nc.is_connected:
-            raise Away("NATS")

@@ -10,6 +10,7 @@ from libs.runtime.bus import Bus
 from libs.runtime.errors import Conflict, Unavailable
 from libs.schemas.kv_keys import claim_key
 from libs.schemas.subjects import KV_CLAIMS
+from services.gateway.adapters.connected import require_connection
 from services.gateway.domain.problems import Away
 from services.gateway.ports import Claim
 
@@ -31,8 +32,7 @@ class NatsClaims:
 
     async def claim(self, key_id: str, idempotency_key: str, fingerprint: str, now: datetime) -> Claim:
         """What is claimed in vain is free again after a day."""
-        if not self._bus.nc.is_connected:
-            raise Away("NATS")
+        require_connection(self._bus)
         place, mine = _place(key_id, idempotency_key), _Stored(fingerprint=fingerprint, first_seen=now)
         try:
             return await self._claimed(place, mine)

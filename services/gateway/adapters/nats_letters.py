@@ -8,6 +8,7 @@ from libs.runtime import letters
 from libs.runtime.bus import Bus
 from libs.runtime.errors import Unavailable
 from libs.runtime.replays import LetterReplay, NumberedLetter
+from services.gateway.adapters.connected import require_connection
 from services.gateway.domain.problems import Away
 
 
@@ -33,9 +34,7 @@ class NatsLetters:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """While the client connects again it would only wait for a time-out."""
-        if not self._bus.nc.is_connected:
-            raise Away("NATS")
+        require_connection(self._bus)
         try:
             yield
         except Unavailable as error:

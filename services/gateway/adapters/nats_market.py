@@ -19,6 +19,7 @@ from libs.schemas.context import TradingContext
 from libs.schemas.market import Candle, MarketTick
 from libs.schemas.names import key_of
 from libs.schemas.subjects import CANDLES, CONTEXTS, MARKET, candle, context_built, tick
+from services.gateway.adapters.connected import require_connection
 from services.gateway.domain.problems import Away
 
 PATIENCE_S = 5.0  # for ticks that are stored and not read yet; longer than a reader takes to be made anew
@@ -56,7 +57,7 @@ class NatsMarket:
                 return  # somebody published what is no candle
             found[told.open_time] = told
 
-        self._require_connection()
+        require_connection(self._bus)
         try:
             await read_all(self._bus, CANDLES.name, [candle(symbol, timeframe)], take, start=Start.all())
         except Unavailable as error:
@@ -77,12 +78,8 @@ class NatsMarket:
         except TimeoutError as error:
             raise Away("NATS") from error
 
-    def _require_connection(self) -> None:
-        if not self._bus.nc.is_connected:
-            raise Away("NATS")
-
     async def _last(self, stream: str, subject: str) -> RawStreamMsg | None:
-        self._require_connection()
+        require_connection(self._bus)
         try:
             return await self._bus.js.get_last_msg(stream, subject, direct=True)
         except nats.js.errors.NotFoundError:

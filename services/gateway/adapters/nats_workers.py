@@ -12,6 +12,7 @@ from libs.runtime.mongo import Database
 from libs.schemas.subjects import DURABLES, KV_WORKERS
 from libs.schemas.topology import Durable
 from libs.schemas.worker import WorkerTold
+from services.gateway.adapters.connected import require_connection
 from services.gateway.adapters.mongo import answering
 from services.gateway.adapters.redis_limits import RedisLimits
 from services.gateway.domain.monitoring import DurableLag
@@ -58,8 +59,7 @@ class OwnOperations:
         return self._redis.shared
 
     async def backlog(self) -> list[DurableLag]:
-        if not self._bus.nc.is_connected:
-            raise Away("NATS")
+        require_connection(self._bus)
         return list(await asyncio.gather(*map(self._of, DURABLES)))
 
     async def _of(self, durable: Durable) -> DurableLag:

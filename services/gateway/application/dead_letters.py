@@ -1,5 +1,6 @@
 """Dead letters are listed, shown and published again. They are of all accounts, and so must the key be."""
 
+import asyncio
 from http import HTTPStatus
 
 from pydantic import TypeAdapter
@@ -22,16 +23,16 @@ _TAKEN: TypeAdapter[LetterTaken] = TypeAdapter(LetterTaken)
 async def letters(deps: Deps, key: ApiKey, limit: int, cursor: str | None) -> Page[LetterEntry]:
     """Newest first."""
     _of_all(key)
-    page, older = await deps.letters.before(int(cursor) if cursor else None, limit)
-    times = await deps.letters.replayed()
+    before = deps.letters.before(int(cursor) if cursor else None, limit)
+    (page, older), times = await asyncio.gather(before, deps.letters.replayed())
     items = [letter_entry(one, _times(one, times)) for one in page]
     return Page(items=items, next=str(older) if older else None)
 
 
 async def letter(deps: Deps, key: ApiKey, number: int) -> LetterWhole:
     _of_all(key)
-    numbered = await _numbered(deps, number)
-    return letter_whole(numbered, _times(numbered, await deps.letters.replayed()))
+    numbered, times = await asyncio.gather(_numbered(deps, number), deps.letters.replayed())
+    return letter_whole(numbered, _times(numbered, times))
 
 
 async def replayed(deps: Deps, key: ApiKey, number: int, idempotency_key: str | None) -> LetterTaken:

@@ -47,15 +47,15 @@ async def test_every_query_of_every_panel_finds_data(
 async def test_a_dead_letter_is_an_alert_whose_first_command_shows_the_cause_and_it_ends(
     run: Running, watch: Prometheus
 ) -> None:
-    await until(lambda: watch.series("sum(perpetua_context_dead_letters_total)"), "not scraped yet")
+    await until(lambda: watch.series("sum(perpetua_context_dead_letters_total)"), lambda: "not scraped yet")
     with run.publisher() as publisher:
         publisher.publish("market.tick.BTCUSDT", b'{"symbol": "BTCUSDT", "price": "a drill"}')
         publisher.flush()
-    await until(lambda: "DeadLetters" in watch.firing(), "the alert does not fire")
+    await until(lambda: "DeadLetters" in watch.firing(), lambda: "the alert does not fire")
     first = re.search(r"```\n(perpetua [^\n]*)\n", PAGE)
     assert first is not None
     assert "price" in await run.perpetua(*first[1].split()[1:])
-    await until(lambda: "DeadLetters" not in watch.firing(), "the alert does not end")
+    await until(lambda: "DeadLetters" not in watch.firing(), lambda: "the alert does not end")
 
 
 async def test_no_span_no_metric_and_no_log_holds_a_secret(run: Running, collector: Collector) -> None:

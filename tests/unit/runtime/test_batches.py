@@ -68,14 +68,20 @@ async def test_what_comes_during_a_batch_makes_up_the_next_one() -> None:
 
 
 async def test_after_a_batch_that_was_no_trickle_more_is_waited_for() -> None:
+    """And that for `busy_s` alone: the full batch at first does not wait, the one after it would for the other."""
     work = Work()
-    batches = Batches(work, size=8, delay_s=0.001, busy_s=LONG_S)
+    batches = Batches(work, size=4, delay_s=LONG_S, busy_s=0.001)
+    assert await asyncio.gather(*(batches.add(n) for n in range(4))) == [0, 2, 4, 6]
+    assert await batches.add(5) == 10
+    assert work.given == [[0, 1, 2, 3], [5]]
+
+
+async def test_after_a_trickle_no_more_is_waited_for() -> None:
+    work = Work()
+    batches = Batches(work, size=64, delay_s=0.001, busy_s=LONG_S)
     assert await batches.add(1) == 2
-    rest = [asyncio.create_task(batches.add(n)) for n in (2, 3, 4)]
-    await asyncio.sleep(0.01)  # ten times what the first of them would wait after a trickle
-    rest.append(asyncio.create_task(batches.add(5)))
-    assert await asyncio.gather(*rest) == [4, 6, 8, 10]
-    assert work.given == [[1], [2, 3, 4, 5]]
+    assert await batches.add(2) == 4
+    assert work.given == [[1], [2]]
 
 
 async def test_what_the_work_raises_all_of_the_batch_get_and_the_next_batch_is_done() -> None:

@@ -57,7 +57,9 @@ function pointsOf(lines: string): Map<string, [number, number][]> {
   for (const line of lines.split('\n').filter(Boolean)) {
     const { at, account_id: account, equity } = JSON.parse(line)
     if (!first.has(account)) first.set(account, Number(equity))
-    points.set(account, [...(points.get(account) ?? []), [Date.parse(at), (Number(equity) / first.get(account)! - 1) * 100]])
+    const own = points.get(account) ?? []
+    points.set(account, own)
+    own.push([Date.parse(at), (Number(equity) / first.get(account)! - 1) * 100])
   }
   return points
 }
