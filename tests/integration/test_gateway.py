@@ -11,9 +11,12 @@ import pytest
 from cli.embedded.servers import Servers
 from libs.runtime.telling import Telling
 from libs.schemas import subjects
+from libs.schemas.base import Message
 from libs.schemas.context import DecisionRequest
 from libs.schemas.kv_keys import worker_key
 from libs.schemas.names import key_of
+from libs.schemas.reasons import Reason
+from libs.schemas.verdict import DecisionValidated, Receipt
 from tests.fakes.ledger_chain import SYSTEM_PROMPT, Chain
 from tests.integration.serving import GENERATE, HISTORY, Running, running, started, whole
 from tests.pace import PATIENCE_S
@@ -61,6 +64,27 @@ async def test_no_answer_in_time_gives_a_place_where_the_decision_appears(runnin
         await running.js.publish(subject, body.model_dump_json().encode())
     await running.stored()
     assert (await running.api.get(place)).json()["status"] == "accepted"
+
+
+def judged_whole(chain: Chain) -> list[tuple[str, Message]]:
+    """With a remark about the portfolio."""
+    remark = Receipt(rule="gross", severity="warning", reason=Reason.STOP_DEFAULTED, message="much is at risk")
+    return [
+        (subject, body.model_copy(update={"portfolio_receipts": (remark,)}))
+        if isinstance(body, DecisionValidated)
+        else (subject, body)
+        for subject, body in whole(chain)
+    ]
+
+
+async def test_the_history_answers_as_the_decision_did(running: Running) -> None:
+    await running.answer_with(judged_whole)
+    headers = {"Idempotency-Key": "twice"}
+    first = (await running.api.post(GENERATE, json={"account_id": "alpha"}, headers=headers)).json()
+    await running.stored()
+    again = (await running.api.post(GENERATE, json={"account_id": "alpha"}, headers=headers)).json()
+    assert first["warnings"] == again["warnings"]
+    assert "portfolio: much is at risk" in again["warnings"] and len(again["warnings"]) == 2
 
 
 async def test_a_repeated_idempotency_key_gives_the_same_decision_and_asks_once(running: Running) -> None:
