@@ -9,12 +9,11 @@ export interface Beside {
 interface Replayed {
   account_id: string
   strategy_id: string
-  equity: string
   return_pct: number
   max_drawdown_pct: number
   against_flat: Beside | null
   against_equal_weight: Beside | null
-  statistics: { sharpe: number | null; trades: number; win_rate_pct: number | null; deflated_sharpe: number | null }
+  statistics: { sharpe: number | null; trades: number; win_rate_pct: number | null }
 }
 
 export interface RunRow extends Replayed {
