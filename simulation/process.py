@@ -128,10 +128,8 @@ class Link:
     async def ask(self, what: str, do: Callable[[], T], detail: str = "") -> T:
         """What the server answers. Raises Unavailable where nothing is heard; it may have been done all the same."""
         world = self.process.world
-        fault = world.faults.due(self.process.worker, what, world.loop.time())
+        fault = self._fault(what)
         kind = fault.kind if fault else None
-        if fault is not None:
-            self.process.suffer(fault)
         answer: asyncio.Future[T] = world.loop.create_future()
         if fault is not None and kind in ("crash_before", "crash_during", "crash_after"):
             self._crash(fault, what, do, answer)
@@ -146,17 +144,13 @@ class Link:
 
     def tell(self, what: str, do: Callable[[], object]) -> None:
         """Send something that is not answered."""
-        world = self.process.world
-        fault = world.faults.due(self.process.worker, what, world.loop.time())
-        if fault is not None:
-            self.process.suffer(fault)
-            if fault.kind.startswith("crash"):
-                self._crash(fault, what, do, None)
-                return
-            if fault.kind.startswith("lost"):
-                world.note(self.process.name, f"{what} is lost")
-                return
-        self._send(do, None)
+        fault = self._fault(what)
+        if fault is not None and fault.kind.startswith("crash"):
+            self._crash(fault, what, do, None)
+        elif fault is not None and fault.kind.startswith("lost"):
+            self.process.world.note(self.process.name, f"{what} is lost")
+        else:
+            self._send(do, None)
 
     def push(self, take: Callable[[], object]) -> None:
         """From the server to the process, in order; nothing comes to one that is dead or cut off."""
@@ -165,6 +159,14 @@ class Link:
     def _take(self, take: Callable[[], object]) -> None:
         if not self.process.cut_off:
             take()
+
+    def _fault(self, what: str) -> Fault | None:
+        """What goes wrong with this request. The dead, who get as far as their next `await`, ask for nothing more."""
+        world = self.process.world
+        fault = world.faults.due(self.process.worker, what, world.loop.time()) if self.process.lives else None
+        if fault is not None:
+            self.process.suffer(fault)
+        return fault
 
     def _crash(self, fault: Fault, what: str, do: Callable[[], T], answer: asyncio.Future[T] | None) -> None:
         """Before it is sent; while it is on its way; or when it is done, and nobody hears of it."""
@@ -188,6 +190,8 @@ class Link:
             raise Unavailable(f"{self._server} does not answer ({what})", unsure=True) from None
 
     def _send(self, do: Callable[[], T], answer: "asyncio.Future[T] | None") -> None:
+        if not self.process.lives:
+            return
         arrives = self.process.world.loop.time() + self._way()
         self._sent = arrives = max(arrives, self._sent) if self._ordered else arrives
         self.process.world.loop.outside(arrives, self._arrived, do, answer)
