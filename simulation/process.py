@@ -42,7 +42,8 @@ class SimulatedWorld:
 @dataclass(slots=True)
 class SimulatedProcess:
     """One life of a worker; `restart` begins the next one after so many seconds. `ahead` is how far its clock is before
-    the others', `forgetful` what a server may not remember of it."""
+    the others', `on_return` what asks again for what was pushed while it was cut off, `forgetful` what a server may not
+    remember of it."""
 
     name: str
     worker: str
@@ -51,13 +52,16 @@ class SimulatedProcess:
     ahead: float = 0.0
     cut_until: float = 0.0
     on_end: list[Callable[[], None]] = field(default_factory=list)
+    on_return: list[Callable[[], None]] = field(default_factory=list)
     forgetful: list[Callable[[], None]] = field(default_factory=list)
 
-    def begin(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
-        """Run in this process, whoever calls."""
+    def begin(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run in this process, whoever calls; an error that it ends by is a failure of the run."""
         context = contextvars.Context()
         context.run(PROCESS.set, self.name)
-        return self.world.loop.create_task(work, name=name, context=context)
+        task = self.world.loop.create_task(work, name=name, context=context)
+        task.add_done_callback(self._over, context=context)
+        return task
 
     @property
     def lives(self) -> bool:
@@ -74,6 +78,10 @@ class SimulatedProcess:
             ended()
         self.restart(seconds)
 
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self.world.loop.failures.append(f"{self.name} {task.get_name()}: {error!r}")
+
     def suffer(self, fault: Fault) -> None:
         """What a fault does that is not about one request."""
         now = self.world.loop.time()
@@ -84,6 +92,7 @@ class SimulatedProcess:
             case "cut_off":
                 self.world.note(self.name, f"is cut off for {fault.seconds:.1f} s")
                 self.cut_until = max(self.cut_until, now + fault.seconds)
+                self.world.loop.outside(self.cut_until + self.world.delay(), self._returned)
             case "slow_store":
                 self.world.note("mongodb", f"is slow for {fault.seconds:.1f} s")
                 self.world.store_slow_until = max(self.world.store_slow_until, now + fault.seconds)
@@ -95,6 +104,11 @@ class SimulatedProcess:
                 self.world.random.choice(self.forgetful)()
             case _:
                 return
+
+    def _returned(self) -> None:
+        """Watches and readers begin anew where they were, as after a new connection."""
+        for again in self.on_return:
+            again()
 
 
 class SimulatedClock:
