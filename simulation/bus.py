@@ -119,6 +119,7 @@ class LogReader:
         self._stream = bus.server.streams[stream]
         self._take = take
         self._sent = 0
+        self._moved = asyncio.Event()
         self.read = 0
 
     async def start(self, after: int = 0) -> None:
@@ -129,8 +130,13 @@ class LogReader:
         self._bus.process.on_return.append(self._resend)
         until = self._stream.last
         self._send()
-        while self.read < until:  # noqa: ASYNC110 - as its adapter, which looks again and again
-            await asyncio.sleep(0.01)
+        await self.reached(until)
+
+    async def reached(self, sequence: int) -> None:
+        """Return when everything up to it is read."""
+        while self.read < sequence:
+            self._moved.clear()
+            await self._moved.wait()
 
     def _send(self) -> None:
         batch = self._stream.messages[self._sent :]
@@ -147,6 +153,7 @@ class LogReader:
             if message.sequence == self.read + 1:
                 self.read = message.sequence
                 self._take(message)
+        self._moved.set()
 
 
 class SimulatedSurroundings:
@@ -233,7 +240,8 @@ class SimulatedConsumer:
         self.decode = decode
         self._around = around
         self._puller = WaitingPuller(self._arrives, 0)
-        self._places = self._held = 0
+        self._places = 0
+        self._hands: set[asyncio.Task[None]] = set()
         off = bus.process.world.off
         ledger = durable.name.startswith("ledger-")
         self.early = ("ack_after_store" if ledger else "ack_after_publish") in off
@@ -248,8 +256,8 @@ class SimulatedConsumer:
     async def stop(self) -> None:
         """Return when what is in hand is finished."""
         self._quit()
-        while self._held:  # noqa: ASYNC110 - time costs nothing here
-            await asyncio.sleep(0.02)
+        while self._hands:
+            await asyncio.wait(self._hands)
 
     def _quit_later(self) -> None:
         """What a dead process asked for still goes to it, for a while."""
@@ -264,14 +272,13 @@ class SimulatedConsumer:
         self.bus.link.push(lambda: self._take(message, deliveries))
 
     def _take(self, message: LoggedMessage, deliveries: int) -> None:
-        self._held += 1
-        self.bus.process.begin(self._settle(HeldMessage(self, message, deliveries)), self.served.durable.name)
+        hand = HeldMessage(self, message, deliveries)
+        settling = self.bus.process.begin(self._settle(hand), self.served.durable.name)
+        self._hands.add(settling)
+        settling.add_done_callback(self._hands.discard)
 
     async def _settle(self, hand: HeldMessage) -> None:
-        try:
-            await self._around.settling.settle(hand)
-        finally:
-            self._held -= 1
+        await self._around.settling.settle(hand)
         self.bus.link.tell("beat", self._more)
 
     def _more(self) -> None:
@@ -283,6 +290,6 @@ class SimulatedConsumer:
         if self._puller not in self.served.pullers or not self.bus.process.lives:
             return
         if not self.bus.process.cut_off:
-            self._puller.room = self._places - self._held
+            self._puller.room = self._places - len(self._hands)
             self.served.serve()
         self.bus.process.world.loop.outside(self.bus.process.world.loop.time() + PULL_S, self._ask)
