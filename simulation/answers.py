@@ -29,7 +29,7 @@ class AnswerDatabase:
     """What Redis holds of the decider and the context worker."""
 
     replies: dict[str, dict[int, Reply]] = field(default_factory=dict)
-    claims: dict[str, float] = field(default_factory=dict)
+    claims: dict[str, tuple[str, float]] = field(default_factory=dict)
     reusable: dict[str, Kept] = field(default_factory=dict)
 
 
@@ -53,20 +53,28 @@ class SimulatedAnswers:
     async def claim(self, call_id: str) -> AsyncIterator[bool]:
         """A claim that lapses when its worker dies; renewed, it would be another loop and nothing else."""
 
+        claims, owner = self._database.claims, self._link.process.name
+
         def take() -> bool:
-            if self._database.claims.get(call_id, 0.0) > self._loop.time():
+            if call_id in claims and claims[call_id][1] > self._loop.time():
                 return False
-            self._database.claims[call_id] = self._loop.time() + CLAIM_S
+            claims[call_id] = owner, self._loop.time() + CLAIM_S
             return True
+
+        def release() -> None:
+            if call_id in claims and claims[call_id][0] == owner:
+                del claims[call_id]
 
         try:
             ours = await self._ask("claim", take)
         except StoreAway:
             yield True
             return
-        yield ours
-        if ours:
-            self._link.tell("beat", lambda: self._database.claims.pop(call_id, None))
+        try:
+            yield ours
+        finally:
+            if ours:
+                self._link.tell("beat", release)
 
     async def _ask(self, what: str, do: Callable[[], T]) -> T:
         try:

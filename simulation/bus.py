@@ -18,6 +18,7 @@ from simulation.process import Link, SimulatedClock, SimulatedProcess
 
 T = TypeVar("T")
 PULL_S = 2.0
+MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
 
 
 class SimulatedBus:
@@ -78,6 +79,7 @@ class Copy(Generic[T]):
         """Return when everything that is there is here."""
         self._bucket.followers.append(self._follow)
         self._bus.process.on_end.append(lambda: self._bucket.followers.remove(self._follow))
+        self._bus.process.on_return.append(self._resend)
         while True:
             try:
                 present = await self._bus.link.ask("read " + self._bucket.name, lambda: dict(self._bucket.values))
@@ -99,13 +101,10 @@ class Copy(Generic[T]):
 
     def _follow(self, key: str, value: bytes, revision: int) -> None:
         self._bus.link.push(lambda: self._take(key, value, revision))
-        if self._bus.process.cut_off:  # a watch begins anew with the newest of each key when the connection is back
-            until = self._bus.process.cut_until + self._bus.process.world.delay()
-            self._bus.process.world.loop.outside(until, self._again, key)
 
-    def _again(self, key: str) -> None:
-        if self._bus.process.lives:
-            self._follow(key, *self._bucket.values[key])
+    def _resend(self) -> None:
+        for key, (value, revision) in self._bucket.values.items():
+            self._follow(key, value, revision)
 
     def _take(self, key: str, value: bytes, revision: int) -> None:
         if revision > self.revision(key):
@@ -120,46 +119,41 @@ class LogReader:
         self._stream = bus.server.streams[stream]
         self._take = take
         self._sent = 0
+        self._moved = asyncio.Event()
         self.read = 0
 
     async def start(self, after: int = 0) -> None:
         """Return when what was stored by now is read."""
         self._sent = self.read = after
         self._stream.followers.append(self._send)
-        self._bus.process.on_end.append(self.stop)
+        self._bus.process.on_end.append(lambda: self._stream.followers.remove(self._send))
+        self._bus.process.on_return.append(self._resend)
         until = self._stream.last
         self._send()
-        while self.read < until:  # noqa: ASYNC110 - as its adapter, which looks again and again
-            await asyncio.sleep(0.01)
+        await self.reached(until)
 
-    def stop(self) -> None:
-        if self._send in self._stream.followers:
-            self._stream.followers.remove(self._send)
+    async def reached(self, sequence: int) -> None:
+        """Return when everything up to it is read."""
+        while self.read < sequence:
+            self._moved.clear()
+            await self._moved.wait()
 
     def _send(self) -> None:
-        process = self._bus.process
-        if not process.lives or self._send not in self._stream.followers:
-            return
-        if process.cut_off:
-            process.world.loop.outside(process.cut_until + process.world.delay(), self._send)
-            return
         batch = self._stream.messages[self._sent :]
         self._sent = self._stream.last
         if batch:
             self._bus.link.push(lambda: self._hear(batch))
-            process.world.loop.outside(process.world.loop.time() + 3.0, self._look)
 
-    def _look(self) -> None:
-        """What was on its way when the connection broke is asked for again."""
-        if self.read < self._sent and self._bus.process.lives:
-            self._sent = self.read
-            self._send()
+    def _resend(self) -> None:
+        self._sent = self.read
+        self._send()
 
     def _hear(self, batch: list[LoggedMessage]) -> None:
         for message in batch:
             if message.sequence == self.read + 1:
                 self.read = message.sequence
                 self._take(message)
+        self._moved.set()
 
 
 class SimulatedSurroundings:
@@ -210,7 +204,13 @@ class HeldMessage:
         return self._body
 
     async def handle(self) -> Emit | Emits | None:
-        return await self._consumer.handler(self._body)
+        """A mistake in the code, which no fault of a server brings about, is a failure of the run however often it is
+        tried again."""
+        try:
+            return await self._consumer.handler(self._body)
+        except MISTAKES as error:
+            self._consumer.bus.process.world.loop.failures.append(f"{self.info.durable}: {error!r}")
+            raise
 
     async def ack(self) -> None:
         self._tell("ack", lambda: self._consumer.served.ack(self.info.sequence))
@@ -240,7 +240,8 @@ class SimulatedConsumer:
         self.decode = decode
         self._around = around
         self._puller = WaitingPuller(self._arrives, 0)
-        self._places = self._held = 0
+        self._places = 0
+        self._hands: set[asyncio.Task[None]] = set()
         off = bus.process.world.off
         ledger = durable.name.startswith("ledger-")
         self.early = ("ack_after_store" if ledger else "ack_after_publish") in off
@@ -255,8 +256,8 @@ class SimulatedConsumer:
     async def stop(self) -> None:
         """Return when what is in hand is finished."""
         self._quit()
-        while self._held:  # noqa: ASYNC110 - time costs nothing here
-            await asyncio.sleep(0.02)
+        while self._hands:
+            await asyncio.wait(self._hands)
 
     def _quit_later(self) -> None:
         """What a dead process asked for still goes to it, for a while."""
@@ -271,14 +272,13 @@ class SimulatedConsumer:
         self.bus.link.push(lambda: self._take(message, deliveries))
 
     def _take(self, message: LoggedMessage, deliveries: int) -> None:
-        self._held += 1
-        self.bus.process.begin(self._settle(HeldMessage(self, message, deliveries)))
+        hand = HeldMessage(self, message, deliveries)
+        settling = self.bus.process.begin(self._settle(hand), self.served.durable.name)
+        self._hands.add(settling)
+        settling.add_done_callback(self._hands.discard)
 
     async def _settle(self, hand: HeldMessage) -> None:
-        try:
-            await self._around.settling.settle(hand)
-        finally:
-            self._held -= 1
+        await self._around.settling.settle(hand)
         self.bus.link.tell("beat", self._more)
 
     def _more(self) -> None:
@@ -290,6 +290,6 @@ class SimulatedConsumer:
         if self._puller not in self.served.pullers or not self.bus.process.lives:
             return
         if not self.bus.process.cut_off:
-            self._puller.room = self._places - self._held
+            self._puller.room = self._places - len(self._hands)
             self.served.serve()
         self.bus.process.world.loop.outside(self.bus.process.world.loop.time() + PULL_S, self._ask)

@@ -23,7 +23,6 @@ from simulation.readmodels import ReadModels
 from simulation.workers import SimulatedServers
 
 READ = (subjects.ORDERS, subjects.AUDIT, subjects.DECISIONS, subjects.CONTEXTS, subjects.REQUESTS, subjects.DEAD)
-MISTAKES = ("AssertionError", "AttributeError", "IndexError", "KeyError", "NameError", "TypeError")
 LOOKED_EVERY = timedelta(seconds=1)
 
 
@@ -51,12 +50,6 @@ def judged(servers: SimulatedServers) -> tuple[InvariantCheck, ...]:
         positions_are_protected(log, books, PROTECTION_GRACE + LOOKED_EVERY, now),
         _followed([body for _, body in events]),
     )
-
-
-def bugs(servers: SimulatedServers) -> list[str]:
-    """Messages that were put aside by a mistake in the code, which no fault of a server brings about."""
-    letters = (message.data.decode() for message in servers.server.streams[subjects.DEAD.name].messages)
-    return [letter[:300] for letter in letters if any(f'"{kind}: ' in letter for kind in MISTAKES)]
 
 
 def _kept(models: ReadModels, events: Iterable[tuple[LoggedMessage, Message]]) -> InvariantCheck:

@@ -44,7 +44,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._numbers = itertools.count(1)
         self._queues: dict[str, deque[asyncio.Handle]] = {}
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self._asleep: dict[str, float] = {}
+        self._asleep: set[str] = set()
         self._ended: set[str] = set()
         self._tasks: dict[int, tuple[SimulatedTask, contextvars.Context]] = {}
         self.failures: list[str] = []
@@ -91,12 +91,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Nothing of the process ever runs again: no `finally`, no handler, as after SIGKILL."""
         self._ended.add(process)
         self._queues.pop(process, None)
-        self._asleep.pop(process, None)
+        self._asleep.discard(process)
 
     def sleep(self, process: str, until: float) -> None:
         """The process does nothing before a time; what comes meanwhile waits for it."""
-        self._asleep[process] = until
-        self.outside(until, self._asleep.pop, process, None)
+        self._asleep.add(process)
+        self.outside(until, self._asleep.discard, process)
 
     def lives(self, process: str) -> bool:
         return process not in self._ended

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from libs.runtime.errors import Unavailable
 from libs.schemas import subjects
 from libs.schemas.base import TIMEFRAME_SECONDS, Timeframe
 from libs.schemas.market import Candle, FundingUpdate, MarketTick
@@ -100,12 +101,13 @@ class SimulatedMarketLog:
         self._market.go_live()
 
     async def drained(self, patience: float) -> bool:
-        last = await self._bus.link.ask("last tick", lambda: self._bus.server.streams[subjects.MARKET.name].last)
-        until = self._bus.clock.monotonic() + patience
-        while self._reader.read < last:
-            if self._bus.clock.monotonic() > until:
-                return False
-            await asyncio.sleep(0.02)
+        market = self._bus.server.streams[subjects.MARKET.name]
+        try:
+            last = await self._bus.link.ask("last tick", lambda: market.last)
+            async with asyncio.timeout(patience):
+                await self._reader.reached(last)
+        except (Unavailable, TimeoutError):
+            return False
         return True
 
     async def follow(self, timeframes: Iterable[Timeframe]) -> None:

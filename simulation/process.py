@@ -42,7 +42,8 @@ class SimulatedWorld:
 @dataclass(slots=True)
 class SimulatedProcess:
     """One life of a worker; `restart` begins the next one after so many seconds. `ahead` is how far its clock is before
-    the others', `forgetful` what a server may not remember of it."""
+    the others', `on_return` what asks again for what was pushed while it was cut off, `forgetful` what a server may not
+    remember of it."""
 
     name: str
     worker: str
@@ -51,13 +52,16 @@ class SimulatedProcess:
     ahead: float = 0.0
     cut_until: float = 0.0
     on_end: list[Callable[[], None]] = field(default_factory=list)
+    on_return: list[Callable[[], None]] = field(default_factory=list)
     forgetful: list[Callable[[], None]] = field(default_factory=list)
 
-    def begin(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
-        """Run in this process, whoever calls."""
+    def begin(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run in this process, whoever calls; an error that it ends by is a failure of the run."""
         context = contextvars.Context()
         context.run(PROCESS.set, self.name)
-        return self.world.loop.create_task(work, name=name, context=context)
+        task = self.world.loop.create_task(work, name=name, context=context)
+        task.add_done_callback(self._over, context=context)
+        return task
 
     @property
     def lives(self) -> bool:
@@ -74,6 +78,10 @@ class SimulatedProcess:
             ended()
         self.restart(seconds)
 
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self.world.loop.failures.append(f"{self.name} {task.get_name()}: {error!r}")
+
     def suffer(self, fault: Fault) -> None:
         """What a fault does that is not about one request."""
         now = self.world.loop.time()
@@ -84,6 +92,7 @@ class SimulatedProcess:
             case "cut_off":
                 self.world.note(self.name, f"is cut off for {fault.seconds:.1f} s")
                 self.cut_until = max(self.cut_until, now + fault.seconds)
+                self.world.loop.outside(self.cut_until + self.world.delay(), self._returned)
             case "slow_store":
                 self.world.note("mongodb", f"is slow for {fault.seconds:.1f} s")
                 self.world.store_slow_until = max(self.world.store_slow_until, now + fault.seconds)
@@ -95,6 +104,11 @@ class SimulatedProcess:
                 self.world.random.choice(self.forgetful)()
             case _:
                 return
+
+    def _returned(self) -> None:
+        """Watches and readers begin anew where they were, as after a new connection."""
+        for again in self.on_return:
+            again()
 
 
 class SimulatedClock:
@@ -128,10 +142,8 @@ class Link:
     async def ask(self, what: str, do: Callable[[], T], detail: str = "") -> T:
         """What the server answers. Raises Unavailable where nothing is heard; it may have been done all the same."""
         world = self.process.world
-        fault = world.faults.due(self.process.worker, what, world.loop.time())
+        fault = self._fault(what)
         kind = fault.kind if fault else None
-        if fault is not None:
-            self.process.suffer(fault)
         answer: asyncio.Future[T] = world.loop.create_future()
         if fault is not None and kind in ("crash_before", "crash_during", "crash_after"):
             self._crash(fault, what, do, answer)
@@ -146,17 +158,13 @@ class Link:
 
     def tell(self, what: str, do: Callable[[], object]) -> None:
         """Send something that is not answered."""
-        world = self.process.world
-        fault = world.faults.due(self.process.worker, what, world.loop.time())
-        if fault is not None:
-            self.process.suffer(fault)
-            if fault.kind.startswith("crash"):
-                self._crash(fault, what, do, None)
-                return
-            if fault.kind.startswith("lost"):
-                world.note(self.process.name, f"{what} is lost")
-                return
-        self._send(do, None)
+        fault = self._fault(what)
+        if fault is not None and fault.kind.startswith("crash"):
+            self._crash(fault, what, do, None)
+        elif fault is not None and fault.kind.startswith("lost"):
+            self.process.world.note(self.process.name, f"{what} is lost")
+        else:
+            self._send(do, None)
 
     def push(self, take: Callable[[], object]) -> None:
         """From the server to the process, in order; nothing comes to one that is dead or cut off."""
@@ -165,6 +173,14 @@ class Link:
     def _take(self, take: Callable[[], object]) -> None:
         if not self.process.cut_off:
             take()
+
+    def _fault(self, what: str) -> Fault | None:
+        """What goes wrong with this request. The dead, who get as far as their next `await`, ask for nothing more."""
+        world = self.process.world
+        fault = world.faults.due(self.process.worker, what, world.loop.time()) if self.process.lives else None
+        if fault is not None:
+            self.process.suffer(fault)
+        return fault
 
     def _crash(self, fault: Fault, what: str, do: Callable[[], T], answer: asyncio.Future[T] | None) -> None:
         """Before it is sent; while it is on its way; or when it is done, and nobody hears of it."""
@@ -188,6 +204,8 @@ class Link:
             raise Unavailable(f"{self._server} does not answer ({what})", unsure=True) from None
 
     def _send(self, do: Callable[[], T], answer: "asyncio.Future[T] | None") -> None:
+        if not self.process.lives:
+            return
         arrives = self.process.world.loop.time() + self._way()
         self._sent = arrives = max(arrives, self._sent) if self._ordered else arrives
         self.process.world.loop.outside(arrives, self._arrived, do, answer)

@@ -18,7 +18,7 @@ from libs.schemas.context import DecisionRequest, Trigger
 from libs.schemas.topology import Durable
 from simulation.faults import FaultPlan, drawn
 from simulation.jetstream import JetStreamServer
-from simulation.judging import bugs, judged
+from simulation.judging import judged
 from simulation.loop import Deadlock, SimulatedLoop
 from simulation.market import RandomMarket, fed
 from simulation.mongodb import ExecutorDatabase
@@ -105,7 +105,7 @@ class Simulation:
         broken = [f"{c.invariant} {b.about}: {b.said}" for c in checks for b in c.breaches]
         broken += [f"{c.invariant} {c.promise}: {c.moving} in hand at the end" for c in checks if c.moving]
         broken += [quiet] if quiet else []
-        broken += [*servers.world.loop.failures, *bugs(servers)]
+        broken += servers.world.loop.failures
         met, trace = servers.world.faults.met, tuple(servers.world.trace)
         return SeedResult(self.seed, checks, tuple(broken), _counts(servers), met, trace)
 

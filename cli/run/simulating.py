@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,14 @@ def summary(result: SeedResult) -> Iterator[str]:
     )
 
 
-def many(seeds: Iterable[int], off: frozenset[str], keep: Path | None, tell: Tell) -> bool:
-    """Run seeds; those that are in the file already are not run again. Whether all promises held in all of them."""
-    known = _kept(keep)
+def many(seeds: range, off: frozenset[str], keep: Path | None, tell: Tell) -> bool:
+    """Run seeds; what the file has of them, without the same lines, is not run again. Whether all promises held."""
+    known = _kept(keep, off)
     began, ran = time.monotonic(), 0
     for seed in seeds:
         if seed in known:
             continue
-        row = known[seed] = _row(Simulation(seed, off=off).run())
+        row = known[seed] = _row(Simulation(seed, off=off).run(), off)
         ran += 1
         if keep is not None:
             with keep.open("a") as file:
@@ -83,16 +83,17 @@ def many(seeds: Iterable[int], off: frozenset[str], keep: Path | None, tell: Tel
     return not any(row["broken"] for row in rows)
 
 
-def _kept(keep: Path | None) -> dict[int, Row]:
+def _kept(keep: Path | None, off: frozenset[str]) -> dict[int, Row]:
     if keep is None or not keep.exists():
         return {}
     rows = (json.loads(line) for line in keep.read_text().splitlines())
-    return {row["seed"]: row for row in rows}
+    return {row["seed"]: row for row in rows if row.get("without", []) == sorted(off)}
 
 
-def _row(result: SeedResult) -> Row:
+def _row(result: SeedResult, off: frozenset[str]) -> Row:
     return {
         "seed": result.seed,
+        "without": sorted(off),
         "digest": result.digest,
         "broken": list(result.broken),
         "counts": result.counts,
