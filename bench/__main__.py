@@ -73,6 +73,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as a list")
     parser.add_argument("--keep", action="store_true", help="these are the figures that are committed from now on")
     options = parser.parse_args()
+    if options.keep and options.only:
+        parser.error("--keep takes all rows: they are of one machine")
     figures = Figures.read()
     print(f"machine: {machine.name()}, ×{figures.factor(machine.reference_ms()):.2f} of {figures.machine}", flush=True)
     rows: list[Row] = []
@@ -83,7 +85,7 @@ def main() -> int:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     if options.keep:
         values = {row["name"]: float(row["value"]) for row in rows}
-        Figures(machine.name(), machine.reference_ms(), dict(figures.values) | values).write()
+        Figures(machine.name(), machine.reference_ms(), values).write()
     return 0
 
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 Row = dict[str, Any]
@@ -67,13 +66,14 @@ def judged(row: Row, factor: float) -> Row:
 
 
 def middle(runs: Sequence[Sequence[Row]]) -> list[Row]:
-    """Of each row the run whose value is the median one; of an even number the lower of the two."""
+    """Of each row the run whose value is the median one, with all that was judged of it; of an even number the lower of
+    the two."""
     made = []
     for n in range(len(runs[0])):
         rows = sorted((run[n] for run in runs), key=lambda row: float(row["value"]))
         row = rows[(len(rows) - 1) // 2]
         spread = f"; {len(rows)} runs, {rows[0]['value']:,.2f} to {rows[-1]['value']:,.2f}" if len(rows) > 1 else ""
-        made.append(row | {"reference": row["reference"] + spread, "value": median(float(r["value"]) for r in rows)})
+        made.append(row | {"reference": row["reference"] + spread})
     return made
 
 

@@ -46,10 +46,10 @@ def _changed(model: M, settings: Sequence[Setting]) -> M:
         return model
     fields: dict[str, Any] = model.model_dump(mode="json")
     for setting in settings:
-        place = fields
+        place: Any = fields
         for step in setting.path[:-1]:
-            place = place.get(step) or {}
-        if setting.path[-1] not in place:
+            place = place.get(step) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or setting.path[-1] not in place:
             raise SettingError(f"{setting.owner} has no {'.'.join(setting.path)}")
         place[setting.path[-1]] = _value(setting.value, place[setting.path[-1]])
     try:

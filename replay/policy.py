@@ -97,6 +97,9 @@ def _recorded(name: str) -> ReplayPolicy:
         return RecordedPolicy(name, recorded_lines(place))
     except OSError as error:
         raise PolicyError(f"{place} holds no recorded answers ({error.strerror}): run it with --full") from error
+    except ValueError as error:
+        first = str(error).partition("\n")[0]
+        raise PolicyError(f"{place} holds what is no answer ({first}): run it with --full, to its end") from error
 
 
 def columns_of(market: RecordedMarket, symbol: str) -> Mapping[str, NDArray[np.float64]]:

@@ -1,10 +1,9 @@
 """Answers that were recorded, as a policy: what would they have come to under other rules, limits, fees?"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -24,6 +23,7 @@ class RecordedPolicy:
 
     `lines` are JSON: those that are a proposal count. What an account of another name is asked is answered by the
     recording where it is of one account alone. Only what is told of an asset that is asked about is an answer.
+    Raises ValueError for a line that is no JSON, or a proposal that is none of ours.
     """
 
     def __init__(self, name: str, lines: Iterator[bytes]) -> None:
@@ -67,8 +67,8 @@ def recorded_lines(place: Path) -> Iterator[bytes]:
 
 def _proposals(lines: Iterator[bytes]) -> Iterator[DecisionProposed]:
     for line in lines:
-        row: Mapping[str, Any] = orjson.loads(line)
-        if "proposed_at" in row and "context_ref" in row:
+        row = orjson.loads(line)
+        if isinstance(row, dict) and "proposed_at" in row and "context_ref" in row:
             yield DecisionProposed.model_validate(row)
 
 

@@ -22,6 +22,7 @@ from services.executor.domain.book import equity
 from services.feed.domain.bars import TICKS_PER_BAR
 
 HOUR = 60 * TICKS_PER_BAR
+LONGEST_NAME = 32  # of an account
 CANDLES, OUTCOMES = "candles.jsonl", "outcomes.jsonl"
 
 
@@ -106,21 +107,16 @@ def _said(account_id: str, recorder: Recorder, replay: Replay) -> dict[str, Any]
     }
 
 
-def seeded(accounts: Sequence[Account], seed: int) -> list[Account]:
-    """All that is left to chance in a run is when in its interval each account is asked, and its name decides that."""
-    if not seed:
-        return list(accounts)
-    return [a.model_copy(update={"account_id": f"{a.account_id[:20]}-seed{seed}"}) for a in accounts]
+def copies(accounts: Sequence[Account], count: int, seed: int = 0) -> list[Account]:
+    """Each account so many times. All that is left to chance in a run is when in its interval each account is asked,
+    and its name decides that: it ends with the seed and the number of the copy, where there are such."""
+    ending = f"-seed{seed}" if seed else ""
+    endings = [ending] if count == 1 else [f"{ending}-{n}" for n in range(1, count + 1)]
+    return [_renamed(account, ending) for account in accounts for ending in endings]
 
 
-def renamed(account: Account, number: int) -> Account:
-    """One of several equal accounts: its name decides when in its interval it is asked."""
-    return account.model_copy(update={"account_id": f"{account.account_id[:26]}-{number}"})
-
-
-def copies(accounts: Sequence[Account], count: int) -> list[Account]:
-    """Each account so many times; one is itself."""
-    return list(accounts) if count == 1 else [renamed(a, n) for a in accounts for n in range(1, count + 1)]
+def _renamed(account: Account, ending: str) -> Account:
+    return account.model_copy(update={"account_id": account.account_id[: LONGEST_NAME - len(ending)] + ending})
 
 
 def asked(wanted: ReplayInput, data: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cli.ask.board import AccountRow, DecisionRow, PositionRow, PriceRow, Screen, decision_rows
 from cli.ask.counts import is_live
+from cli.ask.looks import QuietLooks
 from cli.ask.money import MoneyBook, RunMoney
 from libs.configuration.mirror import ConfigMirror, StateMirror
 from libs.configuration.standing import told, way_back
@@ -28,8 +29,6 @@ from libs.schemas.subjects import CONTEXTS, DEAD, DECISIONS, DURABLES, MARKET, O
 from libs.schemas.topology import Durable
 
 POLL_S = 1.0
-QUIET_LOOKS = 10  # without a move of the market: from then on the server is asked seldom
-SELDOM, RARELY = 5, 30  # every which look then asks whether the market moves, and for all the rest
 SETTLE_S = 1.0
 _COUNTED = {
     DECISIONS.name: ("decision.validated.*", "decision.rejected.*", "decision.answered.*", "decision.evaluated.*"),
@@ -61,7 +60,7 @@ class Observer:
         self._readers: dict[str, OrderedReader] = {}
         self._baselines: dict[str, int] = {}
         self._others = 0
-        self._still = 0
+        self._looks = QuietLooks()
         self._money = MoneyBook()
         self.lags: dict[str, int] = {}
         self._state = StateMirror(bus)
@@ -147,10 +146,8 @@ class Observer:
             await asyncio.sleep(POLL_S)
 
     async def _look(self) -> None:
-        if self._still < QUIET_LOOKS or not self._still % SELDOM or not self._bus.nc.is_connected:
+        if not self._bus.nc.is_connected or self._looks.asks():
             await self._ask()
-        else:
-            self._still += 1
         board = self._board
         clock = self._clock.present
         board.market_time = self._clock.now()
@@ -162,13 +159,11 @@ class Observer:
                 self._money.look(state, row.equity)
 
     async def _ask(self) -> None:
-        """What the server alone knows: a dozen requests, which a run that only waits makes seldom."""
+        """What the server alone knows: some forty requests, which a run that only waits makes seldom."""
         before = self._board.counts.ticks
         if self._baselines:
             await self._count_sequences()
-        moved = self._board.counts.ticks != before
-        self._still = 0 if moved else self._still + 1
-        if self._still > QUIET_LOOKS and self._still % RARELY:
+        if not self._looks.moved(self._board.counts.ticks != before):
             return
         for symbol in self._symbols:
             await self._look_at_price(symbol)

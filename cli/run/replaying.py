@@ -24,7 +24,7 @@ from replay.parquet import write_parquet
 from replay.policy import PolicyError, policy_of
 from replay.report.page import write_report
 from replay.results import OtherRun, RunFolder
-from replay.run import ReplayProgress, ReplayRun, asked, copies, seeded
+from replay.run import ReplayProgress, ReplayRun, asked, copies
 from services.feed.domain.recorded import RecordedMarket
 
 TELL_S = 2.0
@@ -126,12 +126,14 @@ def _input(wishes: ReplayWishes, market: RecordedMarket) -> ReplayInput:
         raise CliError(str(error), "see docs/replay.md") from error
     try:
         settings = [setting_of(text) for text in wishes.settings]
-        strategies = changed(read_strategies(), "strategy", settings)
-        accounts = changed(_accounts(wishes.strategy, market.symbols, strategies), "account", settings)
+        known = read_strategies()
+        accounts = changed(_accounts(wishes.strategy, market.symbols, known), "account", settings)
+        used = {account.strategy_id for account in accounts}
+        strategies = changed([each for each in known if each.strategy_id in used], "strategy", settings)
         venue = changed(read_venue(), "venue", settings)
     except SettingError as error:
         raise CliError(str(error), "see docs/replay.md") from error
-    return ReplayInput(market, copies(seeded(accounts, wishes.seed), wishes.accounts), strategies, venue, policy)
+    return ReplayInput(market, copies(accounts, wishes.accounts, wishes.seed), strategies, venue, policy)
 
 
 def _accounts(strategy: str | None, symbols: Sequence[str], known: Sequence[TradingStrategy]) -> list[Account]:

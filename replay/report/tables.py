@@ -1,7 +1,7 @@
 """The tables of a report."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from replay.report.folder import HourlyEquity, Row
@@ -24,6 +24,7 @@ RATIOS = (
     ("liquidations", "liquidations", ""),
 )
 COUNTS = ("trades", "liquidations")
+HALF_AN_HOUR = timedelta(minutes=30)
 
 
 def ratios(stats: Row) -> str:
@@ -97,12 +98,13 @@ def daily(equity: HourlyEquity) -> str:
     return table(("day", "return"), rows)
 
 
-def periods(equity: HourlyEquity, of: Any) -> Iterator[tuple[Any, float]]:
-    """Percent from the end of one period to that of the next; what is before its own midnight is of the day before."""
+def periods(equity: HourlyEquity, of: Callable[[datetime], Any]) -> Iterator[tuple[Any, float]]:
+    """Percent from the end of one period to that of the next. A point closes the hour before it: the one at midnight,
+    or just after it, is the last of the day that ends."""
     opening = last = equity.values[0]
     current = of(equity.times[0])
     for at, value in zip(equity.times[1:], equity.values[1:], strict=True):
-        if (period := of(at)) != current:
+        if (period := of(at - HALF_AN_HOUR)) != current:
             yield current, (last / opening - 1) * 100
             opening, current = last, period
         last = value

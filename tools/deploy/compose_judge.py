@@ -1,5 +1,6 @@
 """What compose.yaml must hold, beyond the schema of compose files: one line for each thing that is wrong."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from tools.deploy import facts
 
 Service = Mapping[str, Any]
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
+LONE_DOLLAR = re.compile(r"(?<!\$)(?:\$\$)*\$(?![${])")  # compose takes it for a variable, or refuses the file
 PUBLISHED = frozenset({"gateway", "grafana"})
 SECRET_TEXT = re.compile(r"://[^/\s:@]+:[^/\s@$]+@")
 NEVER_UNHEALTHY = frozenset({"volumes", "provision", "collector", "nats-exporter"})  # tasks, and images without a shell
@@ -54,6 +56,8 @@ def _service(name: str, service: Service) -> Iterator[str]:
     for variable, value in service.get("environment", {}).items():
         if SECRET_TEXT.search(str(value or "")):
             yield f"has a secret in {variable}"
+    if LONE_DOLLAR.search(json.dumps(service)):
+        yield "has a $ that is neither $$ nor ${"
 
 
 def _mounted(service: Service, root: Path) -> Iterator[str]:

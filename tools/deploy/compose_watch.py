@@ -44,7 +44,7 @@ def _volumes() -> Service:
         "command": [
             "--collector.disable-defaults",
             "--collector.filesystem",
-            "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|etc)($|/)",
+            "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|etc)($$|/)",
             f"--web.listen-address=:{VOLUMES_PORT}",
         ],
         **hardened(64, 0.2, NOBODY),

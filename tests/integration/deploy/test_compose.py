@@ -88,6 +88,10 @@ BREAKS: dict[str, tuple[Callable[[Content], object], str]] = {
         lambda c: c["services"]["tempo"]["volumes"].append("./deploy/none:/x:ro"),
         "tempo: ./deploy/none is not there",
     ),
+    "a dollar that compose takes for a variable": (
+        lambda c: c["services"]["volumes-exporter"]["command"].append("--exclude=^/(dev|sys)($|/)"),
+        "volumes-exporter has a $ that is neither $$ nor ${",
+    ),
     "no health check": (lambda c: c["services"]["context"].pop("healthcheck"), "context has no health check"),
     "a worker less": (lambda c: c["services"].pop("ledger"), "ledger has no service"),
 }

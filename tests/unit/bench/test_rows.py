@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench.__main__ import main
 from bench.rows import Figures, judged, line_of, middle, worse
 
 FIGURES = Figures("theirs", 20.0, {"took": 9.0, "rate": 100.0})
@@ -39,6 +40,17 @@ def test_what_the_machine_is_not_in_is_left_as_it_was_judged() -> None:
 def test_of_several_runs_the_median_is_shown_with_their_spread() -> None:
     (shown,) = middle([[row(value=value)] for value in (30.0, 10.0, 20.0)])
     assert (shown["value"], shown["reference"]) == (20.0, "r; 3 runs, 10.00 to 30.00")
+
+
+def test_of_two_runs_the_lower_is_shown_with_what_was_judged_of_it() -> None:
+    (shown,) = middle([[judged(row(value=value), 2.0)] for value in (30.0, 10.0)])
+    assert (shown["value"], shown["normalised"], shown["met"]) == (10.0, 5.0, True)
+
+
+def test_figures_of_two_machines_are_not_kept_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["bench", "--keep", "--only", "judge_10"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
 
 
 def test_a_row_that_is_a_third_worse_than_committed_says_so() -> None:

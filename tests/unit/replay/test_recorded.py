@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from cli.run.replaying import ReplayWishes
+from cli.errors import CliError
+from cli.run.replaying import ReplayWishes, replay_quietly
 from cli.run.seed import read_strategies, read_venue
 from cli.run.sweeping import SweepWishes, sweep
 from libs.schemas.account import Account
@@ -17,6 +18,7 @@ from replay.compare import ComparedAccount, RunComparison
 from replay.engine import Replay, ReplayInput
 from replay.policy import PolicyError, policy_of
 from replay.recorded import RecordedPolicy
+from replay.run import copies
 from replay.sweep import sweep_trials, walk_forward
 from tests.unit.replay.markets import SYMBOLS, Kept, account, market, wanted
 
@@ -85,11 +87,25 @@ def test_a_folder_without_answers_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [b'{"proposed_at":"2026-03', b'{"proposed_at":"never","context_ref":1}\n', b"open,close\n", b"5\n\xff"],
+    ids=["a cut line", "a proposal of another kind", "no JSON", "no text"],
+)
+def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "messages.jsonl").write_bytes(text)
+    with pytest.raises(PolicyError, match="holds what is no answer"):
+        policy_of(f"recorded:{tmp_path}")
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("max_positions=2", "is no setting"),
         ("strategy.max_positions", "is no setting"),
         ("strategy.max_position=2", "strategy has no max_position"),
+        ("strategy.max_positions.x=1", "strategy has no max_positions.x"),
+        ("strategy.timeframe_preference.x.y=1", "strategy has no timeframe_preference.x.y"),
+        ("strategy.nothing.x=1", "strategy has no nothing.x"),
         ("strategy.max_positions=none", "strategy max_positions"),
         ("strategy.risk_parameters.max_leverage=900", "max_leverage"),
     ],
@@ -133,16 +149,42 @@ def test_walking_forward_chooses_by_what_came_before_alone() -> None:
     assert walk_forward(compared(early[:3], late[:3]), 2) is None
 
 
-def test_a_sweep_makes_each_run_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
+def test_copies_and_seeds_have_names_of_their_own_that_are_not_too_long() -> None:
+    one = account(account_id="a" * 32)
+    made = [copy.account_id for seed in range(40) for count in (2, 3) for copy in copies([one], count, seed)]
+    assert len(set(made)) == 3 * 40
+    assert {len(name) for name in made} == {32}
+    assert copies([account()], 1) == [account()]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The market that is played, as a folder."""
+    folder = tmp_path_factory.mktemp("data")
     for symbol in SYMBOLS:
         bars = PLAYED.whole[symbol]
         opened = int(bars.first.timestamp())
         columns = zip(bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
         rows = [f"{opened + 60 * n},{','.join(map(repr, row))}" for n, row in enumerate(columns)]
-        (data / f"{symbol}-1m.csv").write_text("\n".join(rows))
-    shared = ReplayWishes(data, "2026-03-01T22:10", None, None, None, "builtin/trend", 1)
+        (folder / f"{symbol}-1m.csv").write_text("\n".join(rows))
+    return folder
+
+
+def wishes(data: Path) -> ReplayWishes:
+    return ReplayWishes(data, "2026-03-01T22:10", None, None, None, "builtin/trend", 1)
+
+
+def test_a_setting_that_the_strategy_of_the_run_has_need_be_no_others(data: Path, tmp_path: Path) -> None:
+    only = replace(wishes(data), strategy="dca", settings=("strategy.ladder.rungs=3",))
+    replay_quietly(only, tmp_path / "dca")
+    (strategy,) = orjson.loads((tmp_path / "dca" / "run.json").read_bytes())["strategies"]
+    assert strategy["ladder"]["rungs"] == 3
+    with pytest.raises(CliError, match="strategy has no ladder"):
+        replay_quietly(replace(only, strategy="scalping"), tmp_path / "scalping")
+
+
+def test_a_sweep_makes_each_run_once(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = wishes(data)
     what = SweepWishes(shared, ["scalping"], ["builtin/trend"], 2, {}, 0)
     sweep(what, tmp_path / "out", 1)
     made = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("summary.json")}

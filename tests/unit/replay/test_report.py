@@ -1,6 +1,7 @@
 """The report of a run: whole, small, without anything from elsewhere, and hostile text stays text."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from replay.judged import WishedEntry, close_at, forward
 from replay.report.charts import MOST_POINTS, kept
-from replay.report.folder import NoRun
+from replay.report.folder import HourlyEquity, NoRun
 from replay.report.page import falls, write_report
 from replay.report.scale import ChartScale
+from replay.report.tables import periods
 from replay.shown import candles
 from services.feed.domain.bars import MINUTE
 from tests.integration.replay.test_results import done
@@ -106,6 +108,16 @@ def test_an_entry_is_right_by_the_close_of_its_horizon() -> None:
     sold = WishedEntry("decision", at, symbol, -1, 1_000.0, 60.0)
     assert forward(sold, PLAYED, 60 * MINUTE) == pytest.approx((1 - after / 1_000) * 100)
     assert forward(sold, PLAYED, 600 * MINUTE) is None
+
+
+def test_the_point_at_or_just_after_midnight_is_of_the_day_that_ends() -> None:
+    begins = datetime(2026, 5, 31, tzinfo=UTC)
+    times = [begins + timedelta(hours=n, seconds=15 * (n % 2)) for n in range(49)]
+    equity = HourlyEquity(times, [100.0] * 24 + [110.0] * 24 + [99.0])
+    told = {day: round(made, 6) for day, made in periods(equity, lambda at: at.date().isoformat())}
+    assert told == {"2026-05-31": 10, "2026-06-01": -10}
+    assert [month for month, _ in periods(equity, lambda at: at.month)] == [5, 6]
+    assert [day for day, _ in periods(HourlyEquity(times[:25], equity.values[:25]), lambda at: at.day)] == [31]
 
 
 def test_a_long_line_keeps_its_extremes() -> None:
